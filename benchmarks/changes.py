@@ -31,6 +31,7 @@ from txkoji.testing import FakeHub
 from txkoji.testing.announcements.messages import Announcement
 
 FLOOD = 1000
+LASTING = 10_000
 SINGLE = 100
 BUILDS = 1000
 SINCE = 20_000
@@ -163,7 +164,10 @@ class Site:
 
 
 async def measure_bus(directory: Path) -> dict[str, float]:
-    """Measure the time from a message to its stored change, one by one and all at once."""
+    """Measure the time from a message to its stored change, one by one and all at once.
+
+    More floods follow: the master's memory after the first and the last one shows a leak.
+    """
     broker = RabbitMQ(directory / "broker")
     broker.directory.mkdir()
     broker.make()
@@ -190,15 +194,26 @@ async def measure_bus(directory: Path) -> dict[str, float]:
             await publisher.publish(message.address, message.body, message.properties)
             await until(lambda: nvr in master.stored)  # noqa: B023 - it is waited for
             delays.append(master.stored[nvr] - begin)
-        site.messages.clear()
-        wanted = {site.tag() for _ in range(FLOOD)}
-        tagged = [message for message in site.messages if message.address == "build.tag"]
-        begin, used = reactor.seconds(), master.cpu
-        for message in tagged:
-            await publisher.publish(message.address, message.body, message.properties)
-        await until(lambda: wanted <= master.stored.keys())
-        took = max(master.stored[nvr] for nvr in wanted) - begin
+
+        async def flood() -> float:
+            """Publish messages at once; returns the seconds until their changes are stored."""
+            site.messages.clear()
+            wanted = {site.tag() for _ in range(FLOOD)}
+            tagged = [message for message in site.messages if message.address == "build.tag"]
+            begin = reactor.seconds()
+            for message in tagged:
+                await publisher.publish(message.address, message.body, message.properties)
+            await until(lambda: wanted <= master.stored.keys())
+            return max(master.stored[nvr] for nvr in wanted) - begin
+
+        used = master.cpu
+        took = await flood()
         used = master.cpu - used
+        sizes = [master.megabytes]
+        for portion in range(2, LASTING // FLOOD + 1):
+            await flood()
+            sizes.append(master.megabytes)
+            print(f"{portion * FLOOD:,} messages, {sizes[-1]:.0f} MB", file=sys.stderr)
     finally:
         master.end()
         await publisher.stop()
@@ -210,6 +225,8 @@ async def measure_bus(directory: Path) -> dict[str, float]:
         "cpu": used / FLOOD * 1000,
         "median": delays[len(delays) // 2] * 1000,
         "longest": delays[-1] * 1000,
+        "first": sizes[0],
+        "last": sizes[-1],
     }
 
 
@@ -372,6 +389,8 @@ def run() -> list[tuple[str, str, float, str]]:
             ("CPU of the master, a change", "txkoji", bus["cpu"], "ms"),
             ("from a message to its change, median", "txkoji", bus["median"], "ms"),
             ("from a message to its change, longest", "txkoji", bus["longest"], "ms"),
+            (f"memory of a master after {FLOOD:,} messages", "txkoji", bus["first"], "MB"),
+            (f"memory of a master after {LASTING:,} messages", "txkoji", bus["last"], "MB"),
         ]
     else:
         print("no bus is measured: apt-get install rabbitmq-server", file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -147,7 +148,7 @@ async def test_killed_while_it_started(peers: Peers) -> None:
 @with_releaser
 @pytest_twisted.ensureDeferred
 async def test_frozen(peers: Peers) -> None:
-    """A master that was declared dead leaves the schedulers to the one that took them over."""
+    """A master that was declared dead leaves schedulers and requests to who took them over."""
     master = peers._master.master
     scheduler = next(each for each in master.scheduler_manager if each.name == "all")
     await master.data.updates.masterStopped(name=master.name, masterid=master.masterid)
@@ -155,11 +156,28 @@ async def test_frozen(peers: Peers) -> None:
     await master.db.schedulers.setSchedulerMaster(scheduler.serviceid, peers.other)
     # The announcements of the other one come before its own heartbeat when it wakes up.
     master.service_manager.namedServices["koji-orphan-releaser"]._guard_schedulers()
+    asked: list[Any] = []
+    guard = scheduler.gotChange
+    schedule = guard._schedule
+
+    def ask(*change: Any) -> Any:
+        asked.append(change)
+        return schedule(*change)
+
+    guard._schedule = ask
     await master.data.updates.addChange(author="a", files=[], revision="0", project="p")
     await until(lambda: not scheduler._change_consumption_lock.locked)
-    assert await peers._master.scheduled() == []
+    # The claim is checked before any scheduler works, not only by those that store a buildset.
+    assert (await peers._master.scheduled(), asked) == ([], [])
+    superseded: list[int] = []
+    building = master.botmaster.builders["test"].building
+    for request in (peers.request, 4711):
+        step = SimpleNamespace(supersede=partial(superseded.append, request))
+        building.append(SimpleNamespace(currentStep=step, requests=[SimpleNamespace(id=request)]))
     await master.data.updates.masterActive(name=master.name, masterid=master.masterid)
     await until(lambda: not scheduler.active)
+    building.clear()
+    assert superseded == [peers.request]
     await master.data.updates.addChange(author="a", files=[], revision="1", project="p")
     assert await peers._master.scheduled() == []
 

@@ -15,7 +15,6 @@ from buildbot.process.results import RETRY, SUCCESS
 from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import CancelledError, Deferred, fail
 
-from buildbot_koji.durable.task_intents import recorded_tasks
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.steps.build import KojiBuild
 from buildbot_koji.steps.framework.base import SUPERSEDED, KojiStep
@@ -658,9 +657,11 @@ async def test_a_task_without_a_marker_is_not_canceled(own_bench: Workbench) -> 
 
 @pytest_twisted.ensureDeferred
 async def test_recorded_tasks(bench: Workbench) -> None:
-    """The tasks that builds have recorded are known to all masters of the database."""
+    """The tasks that builds have recorded are known to the hub's link of each master."""
     await bench.ended(await bench.begin(koji_build(bench, scratch=True)))
     task_id = tasks(bench)[-1]["id"]
     now = bench.master.reactor.seconds()
-    assert await recorded_tasks(bench.master, [task_id, 10**6], now - 60) == {task_id}
-    assert await recorded_tasks(bench.master, [task_id], now + 60) == set()
+    recorded = (await get_hub(bench.master, bench.profile)).connection.submissions.recorded
+    assert recorded is not None
+    assert await recorded([task_id, 10**6], now - 60) == {task_id}
+    assert await recorded([task_id], now + 60) == set()
