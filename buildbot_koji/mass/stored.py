@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from twisted.internet.defer import Deferred
 
@@ -85,7 +86,7 @@ class MassStore:
         self.name = name
         self._pause = pause
         # Part of the rows' names: a crash may have left rows of a plan that was never whole.
-        self._run = ""
+        self._plan = ""
 
     @property
     def written(self) -> int:
@@ -97,7 +98,8 @@ class MassStore:
         header = await self._rows.get("header")
         if header is None:
             return None
-        self._run = header.get("run", "")
+        # An earlier version gave the rows of a plan no name.
+        self._plan = header.get("plan", "")
         packages: list[MassPackage] = []
         async for _, rows in self._read("plan", range(0, header["total"], PLAN_ROW)):
             for name, source, owner, requires, *more in rows:
@@ -119,16 +121,16 @@ class MassStore:
             await self._pause()
 
     def _row(self, kind: str, start: int) -> str:
-        return f"{kind} {self._run} {start}"
+        return f"{kind} {self._plan}{start}"
 
     async def save_plan(self, header: Mapping[str, Any], packages: Sequence[MassPackage]) -> None:
         """Store the plan: it counts as stored once the header is, which comes last.
 
         Args:
-            header: what else is known of the mass build; ``run`` tells it from all others.
+            header: what else is known of the mass build.
             packages: the packages.
         """
-        self._run = header.get("run", "")
+        self._plan = f"{uuid4().hex} "
         for start in range(0, len(packages), PLAN_ROW):
             rows = [
                 [each.name, each.source, each.owner, each.requires, each.level, each.was_built]
@@ -137,7 +139,7 @@ class MassStore:
             await self._rows.put(self._row("plan", start), rows)
             await self._pause()
         await self.save_packages(packages, {each.index for each in packages if each.is_final})
-        await self._rows.put("header", {**header, "total": len(packages)})
+        await self._rows.put("header", {**header, "plan": self._plan, "total": len(packages)})
 
     async def save_packages(self, packages: Sequence[MassPackage], changed: set[int]) -> None:
         """Store the rows of the packages that changed, and take those off ``changed``."""
