@@ -114,8 +114,8 @@ def one_line_of(build: Mapping[str, Any]) -> str:
         return words if nvr is None or nvr in words else f"{nvr}: {words}"
     arch = _property(build, FAILED_ARCH)
     where = f" on {arch}" if arch is not None and arch not in reason else ""
-    # Without an NVR, no source RPM was made.
-    what = nvr or _property(build, PACKAGE)
+    # Without an NVR, no source RPM was made. Of a chain the reason names the package.
+    what = None if _property(build, "koji_nvrs") else nvr or _property(build, PACKAGE)
     subject = f"{what}: " if what is not None and what not in reason else ""
     return f"{subject}{Results[results]}{where}: {reason}"
 
@@ -126,6 +126,7 @@ def _facts(build: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, key in (
         ("Package", "koji_nvr"),
         ("Packages", "koji_nvrs"),
+        ("Failed packages", "koji_mass_failed_packages"),
         ("Koji task", "koji_task_url"),
         ("Koji build", "koji_build_url"),
         ("Log", LOG_URL),

@@ -340,7 +340,7 @@ class KojiMassBuild(PackageBuildStep):
         )
         register(self.master, status)
         if self._package_log is None:
-            self._package_log = await self.addLog("packages")
+            self._package_log = await self.addLog("packages", "t")
         self.setProperty(MASS_ID, self._root, SOURCE)
         notes, self._plan_notes = self._plan_notes, []
         if notes:
@@ -483,7 +483,7 @@ class KojiMassBuild(PackageBuildStep):
 
     async def note(self, lines: list[str]) -> None:
         """Add lines to the log."""
-        await self._package_log.addStdout("\n".join([*lines, ""]))
+        await self._package_log.addContent("\n".join([*lines, ""]))
 
     # What is left behind
 
