@@ -88,6 +88,9 @@ class CredentialWatch:
     Args:
         read: reads them.
         clock: an IReactorTime.
+
+    Attributes:
+        was_read: whether they were read since the start.
     """
 
     _log = Logger()
@@ -100,13 +103,8 @@ class CredentialWatch:
         self._read = read
         self._clock = clock
         self._found: Sequence[Credential] = ()
-        self._was_read = False
+        self.was_read = False
         self._logged: dict[tuple[str, str], str] = {}
-
-    @property
-    def was_read(self) -> bool:
-        """Whether they were read since the start."""
-        return self._was_read
 
     def status(self) -> list[CredentialStatus]:
         """Return the credentials that were last read, with their states now."""
@@ -122,14 +120,14 @@ class CredentialWatch:
 
     async def read_once(self) -> None:
         """Read them, unless they have been read before."""
-        if not self._was_read:
+        if not self.was_read:
             await self.check()
 
     async def check(self) -> None:
         """Read them now."""
         try:
             self._found = list(await self._read())
-            self._was_read = True
+            self.was_read = True
         except CancelledError:
             raise
         except Exception:  # noqa: BLE001 - a file, a KDC or a library: logging in says it too

@@ -158,6 +158,10 @@ class HubSurvey:
     Args:
         connection: the hub.
         interval: seconds between two points.
+
+    Attributes:
+        history: the points of the last day, oldest first.
+        result: what the hub last reported.
     """
 
     _log = Logger()
@@ -165,9 +169,9 @@ class HubSurvey:
     def __init__(self, connection: Connection, *, interval: float = INTERVAL) -> None:
         self._connection = connection
         self._clock = connection.reactor
-        self._interval = interval
+        self.interval = interval
         self._state: MasterState | None = None
-        self._points: list[Point] = []
+        self.history: list[Point] = []
         self._names: dict[int, str] = {}
         self._introduced = 0.0
         self._asked_at = 0.0
@@ -175,16 +179,6 @@ class HubSurvey:
         self._totals = (0, 0)
         self._counted = (0, 0)
         self.result = SurveyResult()
-
-    @property
-    def history(self) -> Sequence[Point]:
-        """The points of the last day, oldest first."""
-        return self._points
-
-    @property
-    def interval(self) -> float:
-        """Seconds between two points."""
-        return self._interval
 
     async def load(self, state: MasterState) -> None:
         """Read the history of an earlier run.
@@ -195,7 +189,7 @@ class HubSurvey:
         self._state = state
         stored = await state.get("day", [])
         oldest = self._clock.seconds() - DAY
-        self._points = [tuple(each) for each in stored if len(each) == 6 and each[0] >= oldest]
+        self.history = [tuple(each) for each in stored if len(each) == 6 and each[0] >= oldest]
 
     def is_stale(self) -> bool:
         """Return whether the last answer is too old for someone who looks at a page."""
@@ -211,14 +205,11 @@ class HubSurvey:
             return
         self._asked_at = now = self._clock.seconds()
         self._is_asking = True
-        counted: dict[int, int] = {}
-        for channel in ours:
-            counted[channel] = counted.get(channel, 0) + 1
         try:
             if self.result.plugins is None or now - self._introduced >= DAY:
                 await self._introduce()
                 self._introduced = now
-            await self._ask_queues(counted)
+            await self._ask_queues(Counter(ours))
         except KojiException as error:
             self._log.debug("{hub}: no survey: {error}", hub=self._connection.url, error=error)
         finally:
@@ -239,10 +230,10 @@ class HubSurvey:
 
     async def sample(self, watched: int, ended: int, failed: int) -> None:
         """Add :meth:`point` to the history, and store it."""
-        self._points = [*self._points, self.point(watched, ended, failed)][-POINTS:]
+        self.history = [*self.history, self.point(watched, ended, failed)][-POINTS:]
         self._counted = (ended, failed)
         if self._state is not None:
-            await self._state.put("day", self._points)
+            await self._state.put("day", self.history)
 
     async def _introduce(self) -> None:
         """Ask for what rarely changes: the version, the plugins, the channels, who we are."""

@@ -90,11 +90,11 @@ class Collector:
         return [each.status() for each in change_sources(self._master)]
 
     def _hub_named(self, name: str | None) -> Hub | None:
-        return next((hub for hub in self.hubs() if hub.status().profile == name), None)
+        return next((hub for hub in self.hubs() if hub.connection.profile == name), None)
 
     def hubs(self) -> list[Hub]:
         """Return the hubs that the master has used, by their names."""
-        return sorted(hubs_of(self._master), key=lambda hub: hub.status().profile)
+        return sorted(hubs_of(self._master), key=lambda hub: hub.connection.profile)
 
     # The pages
 
@@ -139,7 +139,7 @@ class Collector:
         """
         found: list[tuple[tuple[Any, ...], bytes]] = []
         for hub in self.hubs():
-            if name is None or hub.status().profile == name:
+            if name is None or hub.connection.profile == name:
                 found += await self._trees(hub)
         found.sort()
         trees = b",".join(body for _, body in found)
@@ -209,14 +209,14 @@ class Collector:
             hub = self._hub_named(status.hub)
             elsewhere = await pending_elsewhere(self._master, status.name, status.masters, LETTERS)
             dead = await dead_letters(self._master, status.name, LETTERS)
-            weburl = None if hub is None else hub.status().weburl
+            weburl = None if hub is None else hub.connection.weburl
             shown = deliveries.reporter_json(status, elsewhere, dead, weburl)
             await self._name_builds([*shown["pending"], *shown["dead"]])
             found.append(shown)
         return {
             "reporters": found,
             "cancellations": [
-                deliveries.cancellation_json(each, hub.status().profile, hub.status().weburl)
+                deliveries.cancellation_json(each, hub.connection.profile, hub.connection.weburl)
                 for hub in self.hubs()
                 for each in (*hub.cancellations.status(), *await hub.cancellations.elsewhere())
             ],
