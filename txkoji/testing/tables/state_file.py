@@ -8,6 +8,7 @@ The hub's files are in a directory beside it
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import sqlite3
 from collections.abc import Iterable
@@ -32,9 +33,11 @@ class StateFile:
 
     def __init__(self, path: Path) -> None:
         with contextlib.suppress(OSError):
-            # It holds the authority's key; SQLite gives its own files the same mode.
-            path.touch(mode=0o600)
-            path.chmod(0o600)
+            # It holds the authority's key; SQLite gives its own files the same mode. A directory
+            # can't be opened so, and keeps its mode.
+            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            os.fchmod(file, 0o600)
+            os.close(file)
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._database.execute("PRAGMA journal_mode = WAL")

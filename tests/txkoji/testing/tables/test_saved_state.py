@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -232,3 +233,11 @@ def test_state_file_that_is_none(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr == f"can't use the state file {hub.state}: file is not a database\n"
+
+
+def test_state_that_is_a_directory(tmp_path: Path) -> None:
+    """A directory in the place of the file is refused, and keeps its mode."""
+    tmp_path.chmod(0o751)
+    with pytest.raises(sqlite3.Error):
+        FakeHub(Clock(), state_file=tmp_path)
+    assert tmp_path.stat().st_mode & 0o7777 == 0o751
