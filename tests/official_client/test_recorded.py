@@ -153,6 +153,7 @@ def alike(real: dict[str, Any], ours: dict[str, Any]) -> bool:
     return len(set(theirs) & set(own)) >= 0.5 * len(set(theirs) | set(own))
 
 
+@pytest.mark.limit(300)
 def test_recorded_command_lines(hub: Hub) -> None:
     """At least 98 of 100 command lines end as on a real hub, with output of the same shape."""
     unlike = []

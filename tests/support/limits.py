@@ -1,6 +1,7 @@
 """A pytest plugin: one time limit for every asynchronous test, set-up and tear-down.
 
-``@pytest.mark.limit(seconds)`` gives a test another one; those with a longer one run first.
+``@pytest.mark.limit(seconds)`` gives a test another one. Those that name the usual one or a longer
+one take long, and run first.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run first what may take longest: at the end, one process would be alone with it."""
-    items.sort(key=lambda item: -max(_limit(item), SECONDS))
+    items.sort(key=lambda item: -_limit(item, 0.0) if _limit(item, 0.0) >= SECONDS else 0.0)
 
 
-def _limit(item: pytest.Item) -> float:
+def _limit(item: pytest.Item, usual: float = SECONDS) -> float:
     mark = item.get_closest_marker("limit")
-    return float(mark.args[0]) if mark else SECONDS
+    return float(mark.args[0]) if mark else usual
 
 
 @pytest.hookimpl(wrapper=True)

@@ -86,6 +86,7 @@ def test_output_that_ends() -> None:
             assert (done.returncode, done.stderr) == (2, said)
 
 
+@pytest.mark.limit(300)
 @pytest_twisted.ensureDeferred
 async def test_init(at_home: FakeHub, tmp_path: Path) -> None:
     """It creates a master that checkconfig accepts, asks the hub first, and overwrites nothing."""

@@ -24,6 +24,8 @@ from twisted.internet.threads import deferToThread
 from tests.support import PROCESS_LIMIT, REPOSITORY, brokers, forks, poll
 from tests.support.brokers import RabbitMQ
 
+pytestmark = pytest.mark.limit(300)
+
 PROGRAM = Path(sys.executable).with_name("buildbot-koji")
 COMMAND = [str(PROGRAM), "demo"]
 COMMIT = "2c" * 20

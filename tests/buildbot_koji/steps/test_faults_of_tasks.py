@@ -24,6 +24,8 @@ from txkoji.testing.farm.handlers.failures import TRACEBACK
 from txkoji.testing.farm.handlers.registry import HANDLERS
 from txkoji.testing.tables.state import Row
 
+pytestmark = pytest.mark.limit(300)
+
 GIT = SOURCE.format("hello", "main")
 IMAGE = {"image_name": "cloud", "version": "44", "target": "demo", "arches": "x86_64"}
 FULL = "[Errno 28] No space left on device: '/mnt/koji/work'"

@@ -411,6 +411,7 @@ def test_tasks_that_are_each_others_parents(
     assert found.id == 3
 
 
+@pytest.mark.limit(300)
 def test_thousand_trees(tasks: Tasks, clock: Clock) -> None:
     """A thousand trees of 7 cost less than half a request a second; a change is told in 20 s."""
     watcher = TaskWatcher(tasks, clock, interval=6)

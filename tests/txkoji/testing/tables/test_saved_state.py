@@ -22,6 +22,8 @@ from txkoji import task_states
 from txkoji.exceptions import GenericError, RetryError
 from txkoji.testing import FakeHub
 
+pytestmark = pytest.mark.limit(300)
+
 SOURCE = "git+https://git.example.test/rpms/{}.git#{}"
 LIVES = 5
 TABLES = ("task", "build", "rpminfo", "tag_listing", "repo", "users", "events", "package")
