@@ -23,11 +23,15 @@ from txkoji.testing.formats import marshal
 from txkoji.testing.front import negotiate
 from txkoji.testing.methods import uploads
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.dispatch import find_method, run_method, run_multicall
+from txkoji.testing.methods.dispatch import (
+    MULTICALL_NAMES,
+    find_method,
+    run_method,
+    run_multicall,
+)
 from txkoji.testing.tables.sessions import HubSession
 from txkoji.testing.tables.state import Row
 
-MULTICALL_NAMES = ("multiCall", "system.multicall")
 MAX_REQUEST_BYTES = 4194304
 ALWAYS_ALLOWED = ("login", "sslLogin", "logout")
 

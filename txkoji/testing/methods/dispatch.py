@@ -17,7 +17,7 @@ from txkoji.testing.methods.table import (
 )
 from txkoji.testing.tables.columns import check_arguments
 
-MULTICALL = "multiCall"
+MULTICALL_NAMES = ("multiCall", "system.multicall")
 
 
 def find_method(call: MethodCall, name: str) -> HubMethod:
@@ -110,7 +110,7 @@ def run_multicall(call: MethodCall, calls: list[Any]) -> list[Any]:
         try:
             with call.state.transaction():
                 name, params = entry["methodName"], list(entry["params"])
-                nested = name == MULTICALL
+                nested = name in MULTICALL_NAMES
                 value = run_multicall(call, *params) if nested else run_method(call, name, params)
                 results.append([value])
         except exceptions.HubFault as fault:

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from txkoji.exceptions import AuthError, GenericError
 from txkoji.testing import FakeHub
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.dispatch import run_method
+from txkoji.testing.methods.dispatch import run_method, run_multicall
 from txkoji.testing.methods.sessions import SSL
 from txkoji.testing.methods.uploads import raw_upload
 from txkoji.testing.tables.lookups.users import find_user
@@ -256,3 +256,12 @@ def test_login_of_a_session(hub: FakeHub) -> None:
     for method in ("login", "sslLogin"):
         with pytest.raises(AuthError, match="Already logged in"):
             run_method(call, method, [])
+
+
+def test_multicall_in_a_multicall(hub: FakeHub) -> None:
+    """A multiCall may hold another one, under both of its names."""
+    call = MethodCall(hub)
+    for name in ("multiCall", "system.multicall"):
+        inner = [{"methodName": "hello", "params": []}]
+        made = run_multicall(call, [{"methodName": name, "params": [inner]}])
+        assert made == [[[["Hello World"]]]]
