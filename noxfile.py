@@ -176,7 +176,7 @@ def build(session: nox.Session) -> None:
 def release(session: nox.Session) -> None:
     """Make a release: ``nox -s release -- 1.0.0``; it ends with a tag to push and files to publish.
 
-    The changelog is made of the fragments.
+    The changelog is built from the fragments.
     """
     [version] = session.posargs
     if not re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc)\d+)?", version):

@@ -40,6 +40,9 @@ INSTEAD = {
     r"\bmade out of\b": "built from",
     r"\bthereupon\b|\bwhereupon\b": "then",
     r"\bin vain\b": "without success",
+    r"\b(?:is|are|was|were) said\b": "is reported, logged, shown",
+    r"\bon whatever\b": "on any",
+    r"\b(?:is|are) made of\b": "is built from, consists of",
 }
 """What not to write, as a pattern in which a space also matches the end of a line."""
 

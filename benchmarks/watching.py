@@ -87,7 +87,7 @@ def txkoji(url: str, count: str, seconds: str) -> None:
         longest = max(collections, default=0.0)
         gc.collect()
         figures = {
-            # The question is a request, too.
+            # countRequests is a request, too.
             "requests": (await koji.call("countRequests") - requests - 1) / spent,
             "changes": len(delays),
             "median": statistics.median(delays),

@@ -118,7 +118,7 @@ def _shortened(value: Any, size: int) -> Any:
     """Return the start of a list or text, at most so many bytes of JSON; None if there is none."""
     if not isinstance(value, (list, str)):
         return None
-    # The first that is too many, by bisection: a value may have millions.
+    # Bisect for the longest start that fits: a value may have millions of items.
     low, high = 0, len(value)
     while low < high:
         middle = (low + high + 1) // 2

@@ -83,7 +83,7 @@ class Health:
         return self.condition != before
 
     def due_in(self, now: float) -> float | None:
-        """Return the seconds until the silence is reported; None if it was."""
+        """Return the seconds until the silence is reported; None if it has been."""
         return None if self.stale else self._left(now)
 
     def _left(self, now: float) -> float:

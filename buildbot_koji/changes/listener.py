@@ -45,7 +45,7 @@ from txkoji.exceptions import KojiException, MalformedMessage
 __all__ = ["POLL", "Listener"]
 
 POLL = ("koji_source", "poll", "requested")
-"""The event that makes a change source poll, on whatever master it is."""
+"""The event that makes a change source poll, on any master."""
 
 SCHEDULERS_INTERVAL = 0.5
 """Seconds between two checks of whether the schedulers are active."""
@@ -220,7 +220,7 @@ class Listener:
                     self._announce_later()
                 elif self._interruption.is_stopped:
                     raise
-                # Otherwise another one cancelled what this one waited for, too.
+                # Otherwise another task cancelled a Deferred that both waited for: retry.
             else:
                 self._database.answered()
                 return

@@ -15,7 +15,7 @@ __all__ = ["KojiPauseChanges", "owners", "pause_source", "paused_sources", "poll
 
 
 async def pause_source(master: Any, name: str, paused: bool) -> str:
-    """Pause a change source, or resume it, on whatever master it is.
+    """Pause a change source, or resume it, on any master.
 
     Args:
         master: the Buildbot master.
@@ -35,7 +35,7 @@ async def pause_source(master: Any, name: str, paused: bool) -> str:
 
 
 async def poll_source(master: Any, name: str) -> str:
-    """Let a change source poll now, on whatever master it is.
+    """Let a change source poll now, on any master.
 
     Args:
         master: the Buildbot master.
@@ -75,7 +75,7 @@ async def owners(master: Any) -> dict[str, str | None]:
 
 
 async def paused_sources(master: Any, names: Iterable[str]) -> set[str]:
-    """Return which of some change sources someone has paused, on whatever master they are."""
+    """Return which of these change sources are paused, on any master."""
     return {name for name in names if await SourceStorage(master, name).is_paused()}
 
 

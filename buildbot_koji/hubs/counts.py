@@ -17,7 +17,7 @@ FAILURE_KINDS = ("failed", "infrastructure")
 
 
 class TaskCounts:
-    """How the tasks ended that the steps of this master followed.
+    """Counts how the tasks ended that the steps of this master followed.
 
     Attributes:
         ended: how many tasks ended, by kind: ``succeeded``, ``failed`` (the package),

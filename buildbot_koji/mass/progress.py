@@ -73,7 +73,7 @@ class MassProgress:
                 self.steps.pop()
         self.steps.append(Step(now, done, failed, worked))
         if len(self.steps) > MAX_STEPS:
-            # Every second one of the older half: the curve keeps its shape.
+            # Drop every second step of the older half: the curve keeps its shape.
             half = len(self.steps) // 2
             self.steps = [*self.steps[:half:2], *self.steps[half:]]
 

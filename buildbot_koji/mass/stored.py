@@ -24,7 +24,7 @@ PLAN_ROW = 500
 """Packages whose plan is in one row."""
 
 STATE_ROW = 64
-"""Packages whose state is in one row: the fewer, the less is written for one that changed."""
+"""How many packages share a row: the fewer, the less is written when one changes."""
 
 READ_AT_ONCE = 10
 """Rows that one query reads. Buildbot reads one, which took most of the time of a restart."""

@@ -92,7 +92,7 @@ class TagPart:
         return [each for each in self.builds if each not in self.answers]
 
     def submission_of(self, build: int) -> Submission:
-        """Return what finds the task of a build."""
+        """Return the submission of a build, whose marker finds its task."""
         assert self.submission is not None
         return replace(self.submission, marker=f"{self.submission.marker}.{build}")
 

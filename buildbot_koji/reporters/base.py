@@ -37,7 +37,7 @@ BEGINS_WITHIN = 60.0
 """Seconds within which a master begins a build of a request that it has claimed."""
 
 REDELIVER = ("koji_outbox", "redelivery", "requested")
-"""The event that revives dead letters, on whatever master they are."""
+"""The event that revives dead letters, on any master."""
 
 
 class KojiReporter(DeclaredService, service.BuildbotService):

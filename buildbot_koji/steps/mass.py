@@ -468,7 +468,7 @@ class KojiMassBuild(PackageBuildStep):
         return given if isinstance(given, int) else last
 
     async def _at_once_given(self) -> int | str | None:
-        """Return the number of the configuration now, or what is wrong with it."""
+        """Return the configuration's current number, or what is wrong with it."""
         try:
             found = checks.rendered(checks.count, await self.build.render(self._at_once))
         except Exception as error:

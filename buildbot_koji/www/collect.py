@@ -37,7 +37,7 @@ from buildbot_koji.www.tasks import Trees
 __all__ = ["Collector", "change_sources", "reporters"]
 
 CHANGES_READ = 100
-"""Changes among which the last ones of each source are searched."""
+"""How many of the newest changes to search for the last ones of each source."""
 
 LETTERS = 50
 """Dead letters, and builds with pending deliveries, that are read of each master."""
@@ -315,7 +315,7 @@ class Collector:
         return {"ok": not found, "reasons": found, "warnings": health.warnings(hubs, now)}
 
     async def snapshot(self) -> Snapshot:
-        """Return what the metrics are made of."""
+        """Return what the metrics are computed from."""
         hubs = self.hubs()
         return Snapshot(
             now=self._now(),

@@ -53,7 +53,7 @@ METRICS = {
 
 @attrs.frozen
 class Snapshot:
-    """What the metrics are made of.
+    """What the metrics are computed from.
 
     Attributes:
         now: the time, in seconds since the epoch.

@@ -208,7 +208,7 @@ async def test_verification(fetch: Fetch, connect: Connect, hub: FakeHub, tmp_pa
 async def test_server_that_asks_for_a_certificate(
     fetch: Fetch, connect: Connect, hub: FakeHub, tmp_path: Path
 ) -> None:
-    """Where files need a client certificate that is said at once."""
+    """Where files need a client certificate, that is reported at once."""
     certificate = str(hub.authority.server("127.0.0.1"))
     context = DefaultOpenSSLContextFactory(certificate, certificate)
     wanted = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT

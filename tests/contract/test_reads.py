@@ -326,7 +326,7 @@ async def test_package_by_name_and_id(koji: Connection) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_build_by_nvr_and_id(koji: Connection) -> None:
-    """A build is the same by its name and by its id, and is made of its parts."""
+    """A build is the same by its name and by its id, and its NVR joins its parts."""
     for listed in await some_builds(koji):
         build = await koji.getBuild(listed.nvr)
         assert build == await koji.getBuild(listed.build_id)

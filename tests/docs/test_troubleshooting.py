@@ -76,7 +76,7 @@ def messages() -> Iterator[str]:
             name = call.func.attr if isinstance(call.func, ast.Attribute) else call.func
             name = name.id if isinstance(name, ast.Name) else name
             text = text_of(call.args[0])
-            # Others are what another message is made of.
+            # Others are parts of another message.
             if name in EXPLAINED and len(re.sub(r"\W|\.\.\.", "", text)) > 10:
                 yield text
 

@@ -133,6 +133,6 @@ class MariaDB:
         subprocess.run(command, input=statements.encode(), check=True)
 
     def stop(self) -> None:
-        """End it, and remove its files."""
+        """Stop the server, and remove its files."""
         self.halt()
         shutil.rmtree(self._directory)

@@ -35,7 +35,7 @@ FILES = ("*.log", "*.log.*", "output", "state.sqlite*")
 
 
 class SecretNet:
-    """Searches everything that is said for secrets.
+    """Searches everything that is written for secrets.
 
     Attributes:
         keys: session keys.
@@ -53,11 +53,11 @@ class SecretNet:
         self.words.update(each for each in secrets if each and len(each) >= SHORTEST)
 
     def hear(self, place: str, text: str) -> None:
-        """Take note of what was said."""
+        """Take note of what was written."""
         self._heard.append((place, text))
 
     def forget(self) -> None:
-        """Forget what was said, and words: what is one test's password may be another's text."""
+        """Forget what was written, and the secrets: one test's password may be another's text."""
         self._heard.clear()
         self.words.clear()
 
@@ -75,7 +75,7 @@ class SecretNet:
                     self.hear(str(path), path.read_text(encoding="latin-1"))
 
     def leaks(self) -> list[str]:
-        """Return where something secret was said, and which thing."""
+        """Return where a secret was written, and which."""
         found = []
         for place, text in self._heard:
             said = {match[1] for match in KEY.finditer(text)} & self.keys

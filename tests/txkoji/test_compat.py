@@ -261,7 +261,7 @@ def test_program_14_version() -> None:
 
 
 def test_program_15_events_of_a_program(site: HubInMemory) -> None:
-    """Program row 15: events are made of a task or a build and a word, by position."""
+    """Program row 15: an event is built from a task or a build and a word, by position."""
     made: Task = make(Task, {"id": 5, "state": 2}, site.koji)
     assert TaskStateChange(made, "CLOSED").url == made.url
     build: Build = make(Build, {"id": 7, "build_id": 7}, site.koji)

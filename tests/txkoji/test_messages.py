@@ -91,7 +91,7 @@ def test_all_of_a_real_hub(connection: Connection) -> None:
 
 
 def test_keys_are_the_hubs_facts(connection: Connection) -> None:
-    """An event's key is made of ids and states; where a message lacks the id, there is none."""
+    """An event's key consists of ids and states; a message without the id has no key."""
     found = {}
     for line in recorded():
         event = messages.read(bus_message(line), connection)

@@ -55,7 +55,7 @@ def program(tmp_path: Path, *arguments: str, text: str = PROGRAM) -> subprocess.
 
 
 def test_interrupted(tmp_path: Path) -> None:
-    """Ctrl-C runs a program's ``finally``, and is said in one line."""
+    """Ctrl-C runs a program's ``finally``, and is reported in one line."""
     with program(tmp_path, "") as running:
         assert running.stdout is not None
         assert running.stdout.readline() == "waits\n"
@@ -88,7 +88,7 @@ def test_missing_argument(tmp_path: Path) -> None:
 
 
 def test_unreachable_hub(tmp_path: Path) -> None:
-    """That a hub does not answer is said once, while the program waits, and not again."""
+    """A hub that does not answer is reported once while the program waits."""
     with program(tmp_path, "http://127.0.0.1:9/kojihub") as running:
         out, said = running.communicate(timeout=PROCESS_LIMIT)
     assert (out, running.returncode) == ("closed\n", 1)

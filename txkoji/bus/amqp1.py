@@ -177,7 +177,7 @@ class _Engine(Protocol):
     def pump(self) -> None:
         """Dispatch the engine's events and write its pending output."""
         if self._pumping or self._has_ended or not self.connected:
-            # While pumping, a handler of an event calls this: the loop below continues.
+            # An event's handler called this: the loop below dispatches what it caused.
             return
         self._pumping = True
         now = self._clock.seconds()

@@ -238,7 +238,7 @@ async def _rows(client: HubClient, method: str, **kwargs: Any) -> list[Any]:
 
 
 def _is_archive(row: Mapping[str, Any]) -> bool:
-    """Return whether a row has all that the path of the archive is made of."""
+    """Return whether a row has every part of the archive's path."""
     needed = ["btype", "filename"]
     if row.get("btype") == "maven":
         needed += ["group_id", "artifact_id", "version"]

@@ -44,7 +44,7 @@ def test_table(state: DeliveryState, event: DeliveryEvent) -> None:
 
 
 def test_ways_through_the_table() -> None:
-    """Every state can be reached, what is not final can end, and only a user revives the dead."""
+    """Every state can be reached, one that is not final can end, only a user revives the dead."""
     assert {state for state, _ in TRANSITIONS} | FINAL == set(DeliveryState)
     assert {event for state, event in TRANSITIONS if state in FINAL} == {DeliveryEvent.RETRIED}
     for state in set(DeliveryState) - FINAL - {DeliveryState.WAITING}:
@@ -168,7 +168,7 @@ def test_outage(logged_failures: list[LogEvent]) -> None:
     attempts = len(other.sent)
     assert attempts < 70 * SLOTS
     assert other.settled == []
-    # What was said before is not written again.
+    # The same reason is not stored again.
     assert len(other.saved) == len(set(other.sent))
     other.answer = lambda _: "arrived"
     other.pass_time(601)

@@ -369,7 +369,7 @@ async def test_next_attempt_resumes(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_steps_are_mixed_up(bench: Workbench) -> None:
-    """A step that may be another one of the earlier attempt submits nothing, in one line."""
+    """A step that can't tell which step of the earlier attempt it was submits nothing."""
     names, others = add_packages(bench.hub, "p0", "p1", "p2"), add_packages(bench.hub, "q0")
     hold(bench.hub, "buildArch")
     request = await bench.begin(mass(bench, packages=names, at_once=2, name="old"))

@@ -42,7 +42,7 @@ async def test_build(bench: Workbench, place: str, pattern: str) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_files_that_are_not_there(bench: Workbench) -> None:
-    """A file that is missing, or a pattern that matches none or two, is said in one line."""
+    """A file that is missing, or a pattern that matches none or two, is reported in one line."""
     for place, directory in (("worker", bench.worker_directory), ("master", bench.directory)):
         put(directory / "two", "a.src.rpm")
         put(directory / "two", "b.src.rpm")

@@ -403,7 +403,7 @@ async def test_build_in_progress(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_build_in_progress_for_another_target(bench: Workbench) -> None:
-    """What a followed task makes for another target is not in ours, which is said."""
+    """What a followed task makes for another target is not in ours, which the step reports."""
     bench.hub.call("createBuildTarget", "brief", "demo-build", "demo-released")
     release = hold(bench.hub, "buildArch")
     theirs = bench.hub.call("build", SOURCE.format("hello", "main"), "brief")
@@ -633,10 +633,8 @@ class ImpatientRunroot(steps.KojiRunroot):  # type: ignore[misc]
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_task_without_a_marker_is_not_canceled(own_bench: Workbench) -> None:
+async def test_a_task_without_a_marker_is_not_canceled(bench: Workbench) -> None:
     """A stop does not cancel a task that may be someone else's."""
-    # A master that other tests share has recorded tasks of the same numbers as its own.
-    bench = own_bench
     bench.hub.builder.seconds = 60
     await bench.look_at_once()
     bench.lost_replies.add("runroot")

@@ -1,4 +1,4 @@
-"""The metrics, the health, and the alerts that are made of them."""
+"""The metrics, the health, and the alerts on them."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_every_metric() -> None:
 
 @pytest.mark.parametrize("page", ["docs/alerts.yml", "docs/www.rst"])
 def test_documents_name_metrics(page: str) -> None:
-    """The alerts use, and the page describes, metrics that exist; the page describes all."""
+    """Alerts and page name only metrics that exist, and the page names all."""
     suffixes = re.compile(r"_(?:bucket|count|sum)$")
     text = (REPOSITORY / page).read_text(encoding="utf-8")
     named = {suffixes.sub("", name) for name in re.findall(r"buildbot_koji_([a-z_]+)", text)}

@@ -226,7 +226,7 @@ async def test_one_after_the_other(bus: Bus) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_message_of_no_use(bus: Bus, warnings: list[str]) -> None:
-    """What can never be used is set aside, counted and reported in one line; the next one comes."""
+    """A message that can never be used is set aside, counted and reported; the next one comes."""
     got: list[str | bytes] = []
     bus.name += "-dead"
     aside = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": f"{bus.name}-aside"}

@@ -93,7 +93,7 @@ async def test_log_that_starts_over(koji: Connection, hub: FakeHub, written: byt
 
 @pytest_twisted.ensureDeferred
 async def test_offset_alone(koji: Connection, hub: FakeHub) -> None:
-    """An offset alone tells a log that became shorter, and one that is gone."""
+    """The offset alone shows that a log was truncated, or is gone."""
     hub.files.write(PATH, b"12345678")
     piece = await koji.read_log(TASK, "build.log", 5)
     assert (piece.data, piece.restarted) == (b"678", False)
@@ -107,7 +107,7 @@ async def test_offset_alone(koji: Connection, hub: FakeHub) -> None:
 @pytest.mark.parametrize("answer", ["ä", "abc", None, 7, [], {}])
 @pytest_twisted.ensureDeferred
 async def test_part_that_is_not_base64(koji: Connection, hub: FakeHub, answer: Any) -> None:
-    """What is no part of a log is said; more than was asked for is cut."""
+    """A reply that is no part of a log is an error; one that is too long is cut."""
 
     def odd(name: str, _: list[Any], run: Any) -> Any:
         return answer if name == "downloadTaskOutput" else run()

@@ -246,7 +246,7 @@ async def test_odd_reply_to_a_submission(serve: Serve, value: bytes) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_odd_range(serve: Serve, tmp_path: Path) -> None:
-    """A Content-Range with odd bytes is no range, and an error of txkoji's own."""
+    """A Content-Range with odd bytes is refused with an error of txkoji's own."""
     url = serve(answer(b"x", b"Content-Range: bytes \xff\xfe-9/10", status=b"206 Partial"))
     (tmp_path / ".f.part").write_bytes(b"12345")
     koji = Connection(Profile(name="t", server=url), reactor=reactor, retry=ONE_ATTEMPT)

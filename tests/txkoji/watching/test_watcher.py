@@ -497,7 +497,7 @@ def test_slim(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
 
 
 def test_tree_shows_what_the_hub_answered(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
-    """Tasks are made of the slim records on demand, with all columns and the request."""
+    """Tasks are built from the slim records on demand, with all columns and the request."""
     [root] = builds(tasks, 1)
     watch = watcher.watch(root)
     clock.advance(0)
