@@ -10,16 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import (
-    CancelledError,
     Deferred,
     DeferredList,
     DeferredLock,
     maybeDeferred,
 )
-from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from buildbot_koji.changes.health_reports import HealthReports
 from buildbot_koji.changes.intake import EventIntake
@@ -29,10 +26,10 @@ from buildbot_koji.changes.pacing import PollSchedule
 from buildbot_koji.changes.passing import is_passing
 from buildbot_koji.changes.status import ListenerStatus
 from buildbot_koji.changes.storage import CLAIM_KEY, SourceStorage
+from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.claims import Claim, ClaimLost, schedulers_are_claimed
 from buildbot_koji.durable.database import (
     DatabaseOutage,
-    cause_of,
     is_database_unreachable,
     was_cancelled,
 )
@@ -110,6 +107,7 @@ class Listener:
         self._lock = DeferredLock()
         self._hub: Hub | None = None
         self._consumers: list[Any] = []
+        self._background = Background(Interrupted)
         self._running: list[Deferred[None]] = []
         self._store_not_before = 0.0
         self._polled_at: float | None = None
@@ -160,12 +158,7 @@ class Listener:
         self._spawn(self._run())
 
     def _spawn(self, work: Coroutine[Deferred[Any], Any, None]) -> None:
-        self._running.append(Deferred.fromCoroutine(work).addErrback(self._ended))
-
-    def _ended(self, failure: Failure) -> None:
-        is_stop = isinstance(cause_of(failure.value), (Interrupted, CancelledError))
-        if not (self._interruption.is_stopped and is_stop):
-            self._log.failure("{name}: ended", failure, name=self._name)
+        self._running.append(self._background.run(work, f"{self._name}: ended"))
 
     async def stop(self) -> None:
         """Stop: await a change that is being stored, cancel everything else."""
@@ -174,15 +167,16 @@ class Listener:
         receiving = None if self.receiver is None else self.receiver.stop()
         self._interruption.stop()
         for consumer in self._consumers:
-            ending = maybeDeferred(consumer.stopConsuming)
-            self._running.append(ending.addErrback(self._ended))
+            self._running.append(maybeDeferred(consumer.stopConsuming))
         if receiving is not None:
             await receiving
-        ended = DeferredList(self._running, fireOnOneErrback=True, consumeErrors=True)
-        try:
-            await ended.addTimeout(self._limits.stop, self._reactor)
-        except DeferredTimeout:
+
+        def late(ended: Any, _: float) -> Any:
+            """Log that what was still at work was canceled."""
             self._log.warn("{name}: stopped while the database did not answer", name=self._name)
+            return ended
+
+        await DeferredList(self._running).addTimeout(self._limits.stop, self._reactor, late)
 
     def wake(self) -> None:
         """Poll now."""

@@ -711,6 +711,24 @@ async def test_stop_while_the_hub_hangs(site: Site) -> None:
     await master.stop()
 
 
+@pytest_twisted.ensureDeferred
+async def test_stop_while_the_database_hangs(site: Site, logged: list[str]) -> None:
+    """A stop waits for a change that is being stored, not forever, and says that it did."""
+    source = koji()
+    source.limits = SourceLimits(stop=0.1)
+    master = await site.listen(source)
+    hanging = mock.Mock(side_effect=lambda **_: Deferred())
+    nvr = site.build()
+    with mock.patch.object(master.master.data.updates, "addChange", hanging):
+        source.wake()
+        await until(lambda: hanging.called)
+        await source.deactivate()
+    assert sum("stopped while the database did not answer" in line for line in logged) == 1
+    await source.activate()
+    [change] = await master.until_changes(1)
+    assert change["revision"] == nvr
+
+
 async def take_over(master: Any) -> int:
     """Let another master take the change source, as after our master was declared dead."""
     other = int(await master.master.db.masters.findMasterId("another"))
