@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from buildbot.config.master import FileLoader
 from buildbot.plugins import steps, util
 from buildbot.process.buildstep import create_step_from_step_or_factory
 from buildbot.process.results import RETRY
+from sqlalchemy import event
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.failure import Failure
 
@@ -756,6 +758,38 @@ async def test_tag_is_locked(bench: Workbench) -> None:
     assert len(sources(bench.hub)) == 2
     ended = await bench.build(mass(bench, packages=["p0"], scratch=True))
     assert (ended.result, ended.text) == ("success", "1 of 1 done")
+
+
+@pytest_twisted.ensureDeferred
+async def test_full_disk(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, logged_failures: list[Any]
+) -> None:
+    """Nothing is submitted whose intent the database has no room for; then it resumes."""
+    timing = StepTiming(database_retry=RetryPolicy(first=0.1))
+    monkeypatch.setattr(KojiMassBuild, "timing", timing)
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(6)))
+    release = hold(bench.hub, "buildArch")
+    request = await bench.begin(mass(bench, packages=names, at_once=2))
+    await until(lambda: "2 running" in bench.text())
+    refused = []
+
+    def refuse(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        if statement.startswith("INSERT INTO build_data"):
+            refused.append(parameters)
+            raise sqlite3.OperationalError("database or disk is full")
+
+    engine = bench.master.db.pool.engine
+    event.listen(engine, "before_cursor_execute", refuse)
+    try:
+        release()
+        await until(lambda: len(refused) > 2)
+        assert len(sources(bench.hub)) == 2
+    finally:
+        event.remove(engine, "before_cursor_execute", refuse)
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("success", "6 of 6 done")
+    assert sorted(sources(bench.hub)) == names
+    logged_failures.clear()
 
 
 @pytest_twisted.ensureDeferred
