@@ -156,6 +156,13 @@ class MassRunner:
 
     # The run
 
+    async def load(self) -> None:
+        """Take over what an earlier attempt stored beside the packages: before anything else."""
+        control = await self._store.control()
+        self.paused = bool(control.get("paused"))
+        self.at_once = control.get("at_once")
+        self.progress = MassProgress(control.get("progress") or ())
+
     async def run(self) -> None:
         """Run to the end. Cancelling it leaves the tasks as they are.
 
@@ -163,10 +170,6 @@ class MassRunner:
             KojiException: a failure that no further attempt would avoid.
             ClaimLost: another master runs it.
         """
-        control = await self._store.control()
-        self.paused = bool(control.get("paused"))
-        self.at_once = control.get("at_once")
-        self.progress = MassProgress(control.get("progress") or ())
         # The search takes some seconds: the submissions may still be in flight.
         search = Deferred.fromCoroutine(self._submissions.find_in_doubt())
         try:

@@ -234,9 +234,8 @@ class KojiMassBuild(PackageBuildStep):
         self._at_once_mistake = ""
         self.given_name = self.name
         self.runner: MassRunner | None = None
-        self._status: MassStatus | None = None
         self._root = 0
-        self._header: dict[str, Any] = {}
+        self._weburl = ""
         self._package_log: Any = None
         self._plan_notes: list[str] = []
 
@@ -274,21 +273,24 @@ class KojiMassBuild(PackageBuildStep):
         except MixedPlans as error:
             self.say(str(error))
             return results.FAILURE
-        found = await self.until_stored(store.load)
+        with self.early_end.critical():
+            # A stop cancels what earlier attempts submitted: that must be known first.
+            found = await self.until_stored(store.load)
+            if found is not None:
+                await self._make_runner(hub, store, *found)
         if found is None:
             self.say("looking up the packages")
             await hub.log_in()
             try:
-                found = await self._make_plan(hub)
+                header, packages = await self._make_plan(hub)
             except BadPlan as error:
                 self.say(one_line(error))
                 return results.FAILURE
-            header, packages = found
             await self.check_claim()
             await self.until_stored(lambda: stores.add(store, step))
             await self.until_stored(lambda: store.save_plan(header, packages))
-        self._header, packages = found
-        return await self._run_plan(hub, store, packages)
+            await self._make_runner(hub, store, header, packages)
+        return await self._run_plan(hub, store)
 
     async def _as_stored(self) -> MassStep:
         """Return what the next attempt knows the step by."""
@@ -322,12 +324,11 @@ class KojiMassBuild(PackageBuildStep):
         reactor = self.master.reactor
         return deferToThreadPool(reactor, reactor.getThreadPool(), make)
 
-    async def _run_plan(self, hub: Hub, store: MassStore, packages: list[MassPackage]) -> int:
-        self.began = self._header["began"]
-        self.wait_builds = self._header.get("wait_builds")
+    async def _run_plan(self, hub: Hub, store: MassStore) -> int:
+        assert self.runner is not None
+        runner, packages = self.runner, self.runner.plan.packages
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, self.began)
-        runner = self.runner = await self._make_runner(hub, store, packages)
-        status = self._status = MassStatus(
+        status = MassStatus(
             f"{self._root}-{self.number}",
             hub.connection.profile,
             hub.connection.weburl,
@@ -357,9 +358,11 @@ class KojiMassBuild(PackageBuildStep):
         return result
 
     async def _make_runner(
-        self, hub: Hub, store: MassStore, packages: list[MassPackage]
-    ) -> MassRunner:
-        header, clock, timing = self._header, self.master.reactor, self.mass_timing
+        self, hub: Hub, store: MassStore, header: dict[str, Any], packages: list[MassPackage]
+    ) -> None:
+        clock, timing = self.master.reactor, self.mass_timing
+        self.began, self._weburl = header["began"], header["weburl"]
+        self.wait_builds = header.get("wait_builds")
         holds = not (self.scratch or self.skip_tag or self.repo_id)
         limit = self.stop_after_failures
         most = None if limit is None else number_of(limit, len(packages))
@@ -380,7 +383,9 @@ class KojiMassBuild(PackageBuildStep):
             idle_channel=(self.channel or "default") if self.only_when_idle else None,
         )
         context = MassContext(hub, plan, options, self, clock, header["run"], timing)
-        return MassRunner(context, store, self.began, repos)
+        runner = MassRunner(context, store, self.began, repos)
+        await self.until_stored(runner.load)
+        self.runner = runner
 
     # The plan
 
@@ -489,14 +494,13 @@ class KojiMassBuild(PackageBuildStep):
 
     async def _leave_report(self, plan: MassPlan) -> None:
         """Set the properties and write the reports."""
-        assert self._status is not None
         facts = facts_of(plan)
         for name, value in facts.items():
             self.setProperty(f"koji_mass_{name}", value, SOURCE)
         packages = list(plan.packages)
         rows = []
         for place, package in enumerate(packages):
-            rows.append(package_row(package, self._status.weburl))
+            rows.append(package_row(package, self._weburl))
             if not place % ROWS_AT_ONCE:
                 await self._pause()
         head = {"summary": self._text, "target": self.target, **facts}

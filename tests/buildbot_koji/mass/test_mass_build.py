@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +30,7 @@ from buildbot_koji.mass import registry
 from buildbot_koji.mass.options import MassTiming
 from buildbot_koji.mass.plan import PackageState
 from buildbot_koji.mass.registry import running
+from buildbot_koji.mass.stored import MassStore
 from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending, StepTiming
 from buildbot_koji.steps.mass import KojiMassBuild
@@ -444,6 +446,50 @@ async def test_stop(bench: Workbench) -> None:
     again = mass(bench, packages=names, only=["missing"], earlier=earlier, name="the rest")
     ended = await bench.build(again, koji_mass_id=ended.properties["koji_mass_id"])
     assert (ended.result, ended.text) == ("success", "20 of 20 done")
+
+
+@pytest_twisted.ensureDeferred
+async def test_end_while_the_plan_is_read(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stop that comes before the plan is read cancels what runs; a restart keeps the pause."""
+    load = MassStore.load
+    gates: list[Deferred[None]] = []
+    reading: list[MassStore] = []
+
+    async def slow(self: MassStore) -> Any:
+        found = await load(self)
+        if gates:
+            reading.append(self)
+            await gates[0]
+        return found
+
+    monkeypatch.setattr(MassStore, "load", slow)
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(6)))
+    hold(bench.hub, "buildArch")
+    request = await bench.begin(mass(bench, packages=names, at_once=2))
+    await until(lambda: "2 running" in bench.text())
+    status = running(bench.master)[-1]
+    status.pause()
+    await until(lambda: not status.runner.is_unsaved)
+
+    async def end_next(end: Callable[[], Any]) -> None:
+        """Begin the next attempt, and end it while it reads the plan."""
+        gates.append(Deferred())
+        reading.clear()
+        bench.lose_worker()
+        await until(lambda: bool(reading))
+        ending = bench.running().currentStep.early_end
+        end()
+        await until(lambda: ending.reason is not None)
+        gates.pop().callback(None)
+
+    await end_next(bench.lose_worker)
+    await until(lambda: bench.text() == "paused: 0 of 6 done, 2 running")
+    await end_next(lambda: bench.running().stopBuild("enough"))
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts) == ("cancelled", 4)
+    assert ended.text == "stopped: 0 of 6 done, 6 left; canceled 2 tasks"
 
 
 @pytest_twisted.ensureDeferred
