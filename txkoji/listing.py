@@ -87,16 +87,6 @@ async def pages(
     if "queryOpts" in kwargs:
         raise ValueError("pages are ordered and cut here: leave queryOpts out")
 
-    def key_of(row: Any) -> tuple[Any, ...]:
-        """Return a row's key."""
-        try:
-            found = tuple(row[name] for name in names)
-        except (KeyError, TypeError):
-            found = (None,)
-        if not all(isinstance(value, (int, float, str)) for value in found):
-            raise UnusableAnswer(method, row, f"a row with {' and '.join(names)}")
-        return found
-
     last: tuple[Any, ...] | None = None
     before: list[tuple[Any, ...]] = []
     offset = repeated = 0
@@ -111,7 +101,7 @@ async def pages(
             rows = rich.convert(method, found, connection)
         if not isinstance(rows, list):
             raise UnusableAnswer(method, rows, "a list")
-        keys = [key_of(row) for row in rows]
+        keys = [_key_of(row, names, method) for row in rows]
         if last is not None and offset and (not keys or keys[0] > last):
             offset = max(0, offset - size + 1)
             continue
@@ -127,3 +117,14 @@ async def pages(
             raise UnusableAnswer(method, rows[0], "the rows of another page")
         before, last = keys, max(keys[-1], last or ())
         offset += len(rows) - 1
+
+
+def _key_of(row: Any, names: Sequence[str], method: str) -> tuple[Any, ...]:
+    """Return the members of a row that order it among the rows of a method."""
+    try:
+        found = tuple(row[name] for name in names)
+    except (KeyError, TypeError):
+        found = (None,)
+    if not all(isinstance(value, (int, float, str)) for value in found):
+        raise UnusableAnswer(method, row, f"a row with {' and '.join(names)}")
+    return found
