@@ -36,7 +36,8 @@ class ButtonStep(DeclaredStep):
 
     def getResultSummary(self) -> dict[str, str]:
         """Return what was done, for the step and for the build."""
-        return {"step": self._words, "build": self._words}
+        # Buildbot itself puts "failed" before the summary of the build.
+        return {"step": self._words, "build": self._words.removeprefix("failed: ")}
 
     async def press(self) -> str:
         """Do it, and return what was done, in words.

@@ -183,8 +183,8 @@ async def test_dead_letter(hub: FakeHub, master: MasterProcess) -> None:
     again = await master.ended(await master.force("redelivery"))
     assert again["state_string"] == "build successful no dead letters of plain"
     misspelled = await master.ended(await master.force("misspelled"))
-    words = "failed: this master has no reporter nosuch: it has "
-    assert words in misspelled["state_string"]
+    words = "failed this master has no reporter nosuch: it has "
+    assert misspelled["state_string"].startswith(words)
 
 
 @pytest_twisted.ensureDeferred
