@@ -199,6 +199,8 @@ def release(session: nox.Session) -> None:
     _git(session, "commit", "--all", "--message", f"Release {version}")
     _git(session, "tag", "--annotate", f"v{version}", "--message", version)
     build(session)
+    if "project_urls" not in Path("setup.py").read_text(encoding="utf-8"):
+        session.warn("setup.py names no project_urls: the page at PyPI would link to nothing")
     session.log(f"now: git push --follow-tags; the workflow publishes v{version}, attested")
 
 

@@ -218,9 +218,14 @@ def structs() -> list[Struct]:
 
 def _texts(method: Method) -> Iterator[str]:
     """Give the arguments of a method in a signature."""
+    has_default = False
     for argument in method.arguments:
         known = KEYWORDS.get(method.name) if argument.name.startswith("**") else None
         if known is None:
+            if has_default and argument.default is None and not argument.name.startswith("*"):
+                yield "*"
+                has_default = False
+            has_default = has_default or argument.default is not None
             yield argument.text
             continue
         yield "*"

@@ -28,6 +28,7 @@ from txkoji.results import (
     ContentGenerator,
     Event,
     ExternalRepo,
+    FileStat,
     FullInheritance,
     Host,
     ImageArchive,
@@ -490,10 +491,10 @@ class HubMethods:
     def getBuildTargets(self, info: Info | None = None, event: int | None = None, buildTagID: Info | None = None, destTagID: Info | None = None, queryOpts: QueryOptions | None = None) -> Deferred[list[BuildTarget]]:
         """Return build targets."""
     @overload
-    def getBuildType(self, buildInfo: BuildInfo, strict: Literal[True]) -> Deferred[dict[str, Any]]:
+    def getBuildType(self, buildInfo: BuildInfo, strict: Literal[True]) -> Deferred[dict[str, dict[str, Any] | None]]:
         """Return a build's types, with the details of each."""
     @overload
-    def getBuildType(self, buildInfo: BuildInfo, strict: bool = False) -> Deferred[dict[str, Any] | None]:
+    def getBuildType(self, buildInfo: BuildInfo, strict: bool = False) -> Deferred[dict[str, dict[str, Any] | None] | None]:
         """Return a build's types, with the details of each."""
     @overload
     def getBuildroot(self, buildrootID: int, strict: Literal[True]) -> Deferred[Buildroot]:
@@ -841,7 +842,16 @@ class HubMethods:
     def listTaskOutput(self, taskID: int, stat: Literal[False] = False, all_volumes: Literal[False] = False, strict: bool = False) -> Deferred[list[str]]:
         """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
     @overload
-    def listTaskOutput(self, taskID: int, stat: bool = False, all_volumes: bool = False, strict: bool = False) -> Deferred[dict[str, Any]]:
+    def listTaskOutput(self, taskID: int, stat: Literal[True], all_volumes: Literal[False] = False, strict: bool = False) -> Deferred[dict[str, FileStat]]:
+        """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
+    @overload
+    def listTaskOutput(self, taskID: int, stat: Literal[False] = False, *, all_volumes: Literal[True], strict: bool = False) -> Deferred[dict[str, list[str]]]:
+        """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
+    @overload
+    def listTaskOutput(self, taskID: int, stat: Literal[True], all_volumes: Literal[True], strict: bool = False) -> Deferred[dict[str, dict[str, FileStat]]]:
+        """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
+    @overload
+    def listTaskOutput(self, taskID: int, stat: bool = False, all_volumes: bool = False, strict: bool = False) -> Deferred[list[str] | dict[str, Any]]:
         """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
     @overload
     def listTasks(self, opts: TaskOptions | None = None, *, queryOpts: CountOnly) -> Deferred[int]:
@@ -1417,10 +1427,10 @@ class AwaitedMethods:
     def getBuildTargets(self, info: Info | None = None, event: int | None = None, buildTagID: Info | None = None, destTagID: Info | None = None, queryOpts: QueryOptions | None = None) -> Future[list[BuildTarget]]:
         """Return build targets."""
     @overload
-    def getBuildType(self, buildInfo: BuildInfo, strict: Literal[True]) -> Future[dict[str, Any]]:
+    def getBuildType(self, buildInfo: BuildInfo, strict: Literal[True]) -> Future[dict[str, dict[str, Any] | None]]:
         """Return a build's types, with the details of each."""
     @overload
-    def getBuildType(self, buildInfo: BuildInfo, strict: bool = False) -> Future[dict[str, Any] | None]:
+    def getBuildType(self, buildInfo: BuildInfo, strict: bool = False) -> Future[dict[str, dict[str, Any] | None] | None]:
         """Return a build's types, with the details of each."""
     @overload
     def getBuildroot(self, buildrootID: int, strict: Literal[True]) -> Future[Buildroot]:
@@ -1768,7 +1778,16 @@ class AwaitedMethods:
     def listTaskOutput(self, taskID: int, stat: Literal[False] = False, all_volumes: Literal[False] = False, strict: bool = False) -> Future[list[str]]:
         """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
     @overload
-    def listTaskOutput(self, taskID: int, stat: bool = False, all_volumes: bool = False, strict: bool = False) -> Future[dict[str, Any]]:
+    def listTaskOutput(self, taskID: int, stat: Literal[True], all_volumes: Literal[False] = False, strict: bool = False) -> Future[dict[str, FileStat]]:
+        """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
+    @overload
+    def listTaskOutput(self, taskID: int, stat: Literal[False] = False, *, all_volumes: Literal[True], strict: bool = False) -> Future[dict[str, list[str]]]:
+        """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
+    @overload
+    def listTaskOutput(self, taskID: int, stat: Literal[True], all_volumes: Literal[True], strict: bool = False) -> Future[dict[str, dict[str, FileStat]]]:
+        """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
+    @overload
+    def listTaskOutput(self, taskID: int, stat: bool = False, all_volumes: bool = False, strict: bool = False) -> Future[list[str] | dict[str, Any]]:
         """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
     @overload
     def listTasks(self, opts: TaskOptions | None = None, *, queryOpts: CountOnly) -> Future[int]:
@@ -2489,6 +2508,15 @@ class CollectedMethods:
         """Return tags: all, or those of a build or package."""
     @overload
     def listTaskOutput(self, taskID: int, stat: Literal[False] = False, all_volumes: Literal[False] = False, strict: bool = False) -> None:
+        """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
+    @overload
+    def listTaskOutput(self, taskID: int, stat: Literal[True], all_volumes: Literal[False] = False, strict: bool = False) -> None:
+        """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
+    @overload
+    def listTaskOutput(self, taskID: int, stat: Literal[False] = False, *, all_volumes: Literal[True], strict: bool = False) -> None:
+        """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
+    @overload
+    def listTaskOutput(self, taskID: int, stat: Literal[True], all_volumes: Literal[True], strict: bool = False) -> None:
         """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
     @overload
     def listTaskOutput(self, taskID: int, stat: bool = False, all_volumes: bool = False, strict: bool = False) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "ContentGenerator",
     "Event",
     "ExternalRepo",
+    "FileStat",
     "FullInheritance",
     "GroupedGroup",
     "GroupedPackage",
@@ -57,4 +58,4 @@ __all__ = [
     "WinBuild",
 ]
 
-Archive = ArchiveFile = ArchiveType = BuildConfig = BuildLog = BuildNotification = BuildTarget = Buildroot = BuildrootRPM = CGReservation = ChangelogEntry = ContentGenerator = Event = ExternalRepo = FullInheritance = GroupedGroup = GroupedPackage = Host = ImageArchive = ImageBuild = Inheritance = ListedPackage = LoggedInUser = MavenArchive = MavenBuild = NameAndId = PackageGroup = PackageName = Permission = RPM = RPMDependency = RPMFile = RPMSignature = Repo = RepoAnswer = RepoRequest = SessionInfo = SideTag = SideTagMade = Tag = TagExternalRepo = TaggedBuild = UntaggedBuild = UploadState = User = WinArchive = WinBuild = Munch
+Archive = ArchiveFile = ArchiveType = BuildConfig = BuildLog = BuildNotification = BuildTarget = Buildroot = BuildrootRPM = CGReservation = ChangelogEntry = ContentGenerator = Event = ExternalRepo = FileStat = FullInheritance = GroupedGroup = GroupedPackage = Host = ImageArchive = ImageBuild = Inheritance = ListedPackage = LoggedInUser = MavenArchive = MavenBuild = NameAndId = PackageGroup = PackageName = Permission = RPM = RPMDependency = RPMFile = RPMSignature = Repo = RepoAnswer = RepoRequest = SessionInfo = SideTag = SideTagMade = Tag = TagExternalRepo = TaggedBuild = UntaggedBuild = UploadState = User = WinArchive = WinBuild = Munch

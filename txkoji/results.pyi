@@ -512,6 +512,18 @@ class Event(dict[str, Any]):
     @overload
     def __getitem__(self, key: Literal["ts"]) -> float: ...
 
+class FileStat(dict[str, Any]):
+    """The size of a task's file, a number as a text, and its times in seconds since the epoch."""
+
+    st_size: str
+    st_atime: float
+    st_mtime: float
+    st_ctime: float
+    @overload  # type: ignore[override]
+    def __getitem__(self, key: Literal["st_size"]) -> str: ...
+    @overload
+    def __getitem__(self, key: Literal["st_atime", "st_mtime", "st_ctime"]) -> float: ...
+
 class BuildLog(dict[str, Any]):
     """Where a log of a build is."""
 

@@ -143,8 +143,11 @@ def fits(value: Any, kind: str, structs: dict[str, generate.Struct]) -> bool:
         return isinstance(value, list) and all(fits(each, inner, structs) for each in value)
     if kind.startswith("tuple["):
         return isinstance(value, list)
-    if kind.startswith("dict["):
-        return isinstance(value, dict)
+    if kind.startswith("dict[str, "):
+        inner = kind[10:-1]
+        return isinstance(value, dict) and all(
+            fits(each, inner, structs) for each in value.values()
+        )
     if kind in TYPES:
         return isinstance(value, TYPES[kind])
     # Any, and the classes of their own.

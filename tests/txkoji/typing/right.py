@@ -87,9 +87,11 @@ async def options(koji: Connection) -> None:
     task_id: int = await koji.build("git+https://x/y#z", "f44", scratch)
     names: list[str] = await koji.listTaskOutput(task_id)
     details: dict[str, Any] = await koji.listTaskOutput(task_id, stat=True)
+    by_volume = await koji.listTaskOutput(task_id, True, True)
+    sizes = [int(stat.st_size) for stats in by_volume.values() for stat in stats.values()]
     heard: float | None = await koji.getLastHostUpdate(1, ts=True)
     allowed, with_force, reason = await koji.checkTagAccess("f44")
-    print(builds, tasks, names, details, heard, allowed, with_force, reason.upper())
+    print(builds, tasks, names, details, sizes, heard, allowed, with_force, reason.upper())
 
 
 async def dotted(koji: Connection) -> None:

@@ -57,6 +57,10 @@ async def results(koji: Connection) -> None:
     seconds: float = await koji.getAverageBuildDuration("bash")  # wrong
     number: int = await koji.listBuilds("bash")  # wrong
     (await koji.listTaskOutput(7)).keys()  # wrong
+    size: int = (await koji.listTaskOutput(7, stat=True))["build.log"].st_size  # wrong
+    print((await koji.listTaskOutput(7, all_volumes=True))["build.log"].st_size)  # wrong
+    (await koji.getBuildType(7, strict=True))["maven"].keys()  # wrong
+    print(size)
     print((await koji.listCGs())["osbs"].user)  # wrong
     print(seconds, number, koji.getTag("f44").name)  # wrong
     print((await koji.getBuildTarget("f44"))["build_tag_name"])  # wrong
