@@ -101,13 +101,16 @@ class Batcher:
         self._send_batch = send_batch
         # The calls to send, each with its encoded form.
         self._waiting: dict[Deferred[Any], tuple[Call, bytes]] = {}
+        # The request of each answer, and the answers of the same request that are wanted.
+        self._sent: dict[Deferred[Any], tuple[Deferred[Any], set[Deferred[Any]]]] = {}
 
     def add(self, call: Call) -> Deferred[Any]:
         """Send a lookup at the end of this iteration.
 
         Returns:
             A Deferred of the plain result, or of the call's own exception. Cancelling it before the
-            end of the iteration withdraws the call; afterwards, it discards the answer.
+            end of the iteration withdraws the call; afterwards, it discards the answer, and cancels
+            the request when nobody wants another answer of it.
 
         Raises:
             ValueError: an argument can't be sent. The other lookups are unaffected.
@@ -121,6 +124,11 @@ class Batcher:
 
     def _take_back(self, answer: Deferred[Any]) -> None:
         self._waiting.pop(answer, None)
+        if answer in self._sent:
+            request, wanted = self._sent.pop(answer)
+            wanted.remove(answer)
+            if not wanted:
+                request.cancel()
 
     def _send_all(self) -> None:
         waiting, self._waiting = self._waiting, {}
@@ -136,12 +144,15 @@ class Batcher:
         return [await self._send_one(call, body)]
 
     def _begin(self, sending: Sending, answers: list[Deferred[Any]]) -> None:
-        Deferred.fromCoroutine(sending).addCallbacks(
+        request, wanted = Deferred.fromCoroutine(sending), set(answers)
+        self._sent.update((answer, (request, wanted)) for answer in answers)
+        request.addCallbacks(
             self._answer, self._fail, callbackArgs=(answers,), errbackArgs=(answers,)
         )
 
     def _answer(self, outcomes: list[Any], answers: list[Deferred[Any]]) -> None:
         for answer, outcome in zip(answers, outcomes, strict=True):
+            self._sent.pop(answer, None)
             # A cancelled one has been answered already.
             if answer.called:
                 continue

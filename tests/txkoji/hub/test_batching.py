@@ -8,8 +8,9 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.python.failure import Failure
 
-from tests.support import do_not_retry
+from tests.support import HubInMemory, do_not_retry
 from txkoji import Connection, Profile
 from txkoji.exceptions import GenericError, ServerOffline
 from txkoji.hub.call import Call
@@ -118,6 +119,25 @@ async def test_cancelling(koji: Connection, hub: FakeHub) -> None:
     with pytest.raises(CancelledError):
         await calls[0]
     assert (await calls[1]).name == "demo-build"
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_request_that_nobody_waits_for(count: int) -> None:
+    """The request of lookups that are all cancelled is sent to an unreachable hub no more."""
+    site = HubInMemory()
+    site.hub.offline()
+    failures: list[Failure] = []
+    calls = [site.koji.getTag("demo-build") for _ in range(count)]
+    for call in calls:
+        call.addErrback(failures.append)
+    site.pass_time(5)
+    for call in calls:
+        assert site.hub.requests
+        call.cancel()
+    assert [failure.type for failure in failures] == [CancelledError] * count
+    before = site.hub.requests
+    site.pass_time(60)
+    assert site.hub.requests == before
 
 
 @pytest.mark.parametrize(
