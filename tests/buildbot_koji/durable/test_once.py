@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, FirstError
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
+from buildbot_koji.durable.database import until_stored
 from buildbot_koji.durable.once import (
     TRANSITIONS,
     CheckClaim,
@@ -290,3 +292,13 @@ def test_cancelled_wait() -> None:
         waiting.cancel()
         assert isinstance(failure(waiting), CancelledError)
         assert clock.getDelayedCalls() == []
+
+
+def test_cancelled_write() -> None:
+    """A cancellation ends the retries of a write, also behind Buildbot's error of several reads."""
+
+    async def read_several() -> None:
+        raise FirstError(Failure(CancelledError()), 0)
+
+    writing = Deferred.fromCoroutine(until_stored(read_several, Clock(), POLICY, "a step"))
+    assert isinstance(failure(writing), CancelledError)
