@@ -20,7 +20,12 @@ from zope.interface import implementer
 
 from tests.support import ONE_ATTEMPT
 from txkoji import Connection, KojiException, Profile
-from txkoji.exceptions import KojiLoginException, RequestTimeout, TransportError
+from txkoji.exceptions import (
+    HTTPStatusError,
+    KojiLoginException,
+    RequestTimeout,
+    TransportError,
+)
 from txkoji.files.downloads import RemoteFile, download
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: 1000000\r\n\r\n"
@@ -253,3 +258,23 @@ async def test_odd_range(serve: Serve, tmp_path: Path) -> None:
     with pytest.raises(KojiException, match="another part"):
         await download(koji.client, [RemoteFile("f", url, 10)], tmp_path, at_once=1, progress=None)
     await koji.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_odd_headers(serve: Serve) -> None:
+    """An encoding that is none changes nothing; a redirect may name any address, or none."""
+    encodings = [b"Content-Encoding: identity", b"Content-Encoding: \xff"]
+    koji = Connection(
+        Profile(name="t", server=serve(answer(reply(b"<int>7</int>"), *encodings))),
+        reactor=reactor,
+        retry=ONE_ATTEMPT,
+    )
+    assert await koji.call("getAPIVersion") == 7
+    await koji.close()
+    for location in ("https://hub.test/Gr\u00f6\u00dfe".encode(), b"\xe9", b"//[", b"", b"a\tb"):
+        moved = answer(b"", b"Location: " + location, status=b"302 Found")
+        profile = Profile(name="t", server=serve(moved))
+        koji = Connection(profile, reactor=reactor, retry=ONE_ATTEMPT)
+        with pytest.raises(HTTPStatusError, match="it redirects: set 'server'"):
+            await koji.call("getAPIVersion")
+        await koji.close()
