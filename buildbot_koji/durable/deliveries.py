@@ -39,6 +39,7 @@ class DeliveryEvent(enum.Enum):
     ACCEPTED = "the peer accepted it; its outcome is asynchronous"
     DONE = "it arrived, or is not needed"
     POSTPONED = "the peer is unreachable now"
+    UNDONE = "what the peer accepted failed, and may work another time"
     REFUSED = "the peer refused it permanently"
     EXPIRED = "the peer was unreachable for too long"
     RETRIED = "a user revived the dead letter"
@@ -54,6 +55,7 @@ TRANSITIONS: Mapping[tuple[DeliveryState, DeliveryEvent], DeliveryState] = {
     (DeliveryState.SENDING, DeliveryEvent.EXPIRED): DeliveryState.DEAD,
     (DeliveryState.SENT, DeliveryEvent.DONE): DeliveryState.DELIVERED,
     (DeliveryState.SENT, DeliveryEvent.POSTPONED): DeliveryState.SENT,
+    (DeliveryState.SENT, DeliveryEvent.UNDONE): DeliveryState.WAITING,
     (DeliveryState.SENT, DeliveryEvent.REFUSED): DeliveryState.DEAD,
     (DeliveryState.SENT, DeliveryEvent.EXPIRED): DeliveryState.DEAD,
     (DeliveryState.DEAD, DeliveryEvent.RETRIED): DeliveryState.WAITING,
@@ -106,8 +108,8 @@ class Delivery:
             state=TRANSITIONS[self.state, event],
             said=said or self.said,
             attempts=self.attempts + (event is DeliveryEvent.STARTED),
-            # After a refusal nothing is in flight that the next attempt would have to look for.
-            notes={} if event is DeliveryEvent.REFUSED else self.notes,
+            # After these nothing is in flight that the next attempt would have to look for.
+            notes={} if event in (DeliveryEvent.REFUSED, DeliveryEvent.UNDONE) else self.notes,
             since=self.since if now is None else now,
         )
 

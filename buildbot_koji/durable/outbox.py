@@ -19,7 +19,16 @@ from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliveryState
 from txkoji import RetryPolicy
 
-__all__ = ["Accepted", "Attempt", "DeliveryStore", "Outbox", "Postponed", "Refused", "Sender"]
+__all__ = [
+    "Accepted",
+    "Attempt",
+    "DeliveryStore",
+    "Outbox",
+    "Postponed",
+    "Refused",
+    "Sender",
+    "Undone",
+]
 
 SLOTS = 10
 """Deliveries that are sent at a time: a long outage must not end in a stampede."""
@@ -31,6 +40,10 @@ forward, or the master suspended."""
 
 class Postponed(Exception):
     """The peer is unreachable now (transient); the text says why in one line."""
+
+
+class Undone(Postponed):
+    """What the peer accepted failed, and is to be sent again; the text says why in one line."""
 
 
 class Refused(Exception):
@@ -172,6 +185,7 @@ class Outbox:
     async def _attempt(self, delivery: Delivery) -> Delivery:
         await self._wait()
         attempt = _DeliveryAttempt(delivery, self._save, self._check)
+        undone = False
         try:
             if delivery.state is not DeliveryState.SENT:
                 attempt.happened(DeliveryEvent.STARTED)
@@ -191,14 +205,16 @@ class Outbox:
                 self._waited >= min(limit, GRACE) and self._clock.seconds() - delivery.since > limit
             )
             self._back_off(said)
-            attempt.happened(DeliveryEvent.EXPIRED if expired else DeliveryEvent.POSTPONED, said)
+            undone = isinstance(error, Undone)
+            later = DeliveryEvent.UNDONE if undone else DeliveryEvent.POSTPONED
+            attempt.happened(DeliveryEvent.EXPIRED if expired else later, said)
         except Exception:
             if self._stopping:
                 # A cancelled sender may raise an error of its own.
                 raise
             self._log.failure("{name}: can't deliver", name=self._name)
             attempt.happened(DeliveryEvent.REFUSED, "the reporter failed: see the master's log")
-        if attempt.delivery.said != delivery.said or attempt.delivery.is_final:
+        if undone or attempt.delivery.said != delivery.said or attempt.delivery.is_final:
             await self._save_until_stored(attempt.delivery)
         return attempt.delivery
 

@@ -19,7 +19,7 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.database import is_database_unreachable, was_cancelled
 from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.durable.once import Intent, Once
-from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Sender
+from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Sender, Undone
 from buildbot_koji.durable.task_intents import submit_once
 from buildbot_koji.hubs.builds import fault_of_task, named_build
 from buildbot_koji.hubs.hub import Hub
@@ -33,6 +33,7 @@ from txkoji import (
     Submission,
     UnknownTask,
     build_states,
+    is_infrastructure,
     paths,
     reason_of,
     task_states,
@@ -42,6 +43,9 @@ __all__ = ["KojiTagReporter", "TagCall", "plan"]
 
 NAME = "tag"
 """The name of the one delivery of a build."""
+
+ATTEMPTS = 3
+"""How often a tagging is submitted if the build system fails."""
 
 GATE_WITHIN = 7 * 24 * 3600.0
 """Seconds that a gate waits for the results of all required builders."""
@@ -466,9 +470,10 @@ class TagSender:
             if to in [tag.name for tag in await koji.checked("listTags", build=build_id)]:
                 return f"{said}: somebody else was faster"
             fault = await fault_of_task(koji, task_id)
-            raise Refused(
-                f"task {task_id} failed: {reason_of('' if fault is None else fault.text)}"
-            )
+            words = f"task {task_id} failed: {reason_of('' if fault is None else fault.text)}"
+            if is_infrastructure(fault) and delivery.attempts < ATTEMPTS:
+                raise Undone(words)
+            raise Refused(words)
 
 
 def _call_of(notes: Mapping[str, Any]) -> Call:

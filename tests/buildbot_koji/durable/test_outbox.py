@@ -18,7 +18,15 @@ from buildbot_koji.durable.deliveries import (
     DeliveryEvent,
     DeliveryState,
 )
-from buildbot_koji.durable.outbox import SLOTS, Accepted, Attempt, Outbox, Postponed, Refused
+from buildbot_koji.durable.outbox import (
+    SLOTS,
+    Accepted,
+    Attempt,
+    Outbox,
+    Postponed,
+    Refused,
+    Undone,
+)
 from txkoji import RetryPolicy
 
 HOUR = 3600.0
@@ -39,7 +47,8 @@ def test_table(state: DeliveryState, event: DeliveryEvent) -> None:
         return
     after = before.after(event, said="words")
     assert (after.state, after.said) == (TRANSITIONS[state, event], "words")
-    assert after.notes == ({} if event is DeliveryEvent.REFUSED else before.notes)
+    ended = event in (DeliveryEvent.REFUSED, DeliveryEvent.UNDONE)
+    assert after.notes == ({} if ended else before.notes)
     assert after.attempts == (1 if event is DeliveryEvent.STARTED else 0)
 
 
@@ -148,6 +157,21 @@ def test_followed() -> None:
     end.callback("tagged")
     assert other.settled[0].said == "tagged"
     assert other.settled[0].notes == {"task_id": 7}
+
+
+def test_accepted_and_undone() -> None:
+    """What failed after it was accepted is sent again, as new, after a pause."""
+    other = Other()
+    outcomes = [Undone("task 7 failed: No space left on device"), "tagged"]
+    other.answer = lambda each: Accepted({"task_id": 6 + each.attempts})
+    other.outcome = lambda _: outcomes.pop(0)
+    other.outbox.add(delivery())
+    assert other.saved == [(1, DeliveryState.SENT), (1, DeliveryState.WAITING)]
+    [waiting] = other.outbox.pending()
+    assert (waiting.notes, waiting.said) == ({}, "task 7 failed: No space left on device")
+    other.pass_time(1000)
+    assert other.settled[0].said == "tagged"
+    assert other.settled[0].notes == {"task_id": 8}
 
 
 def test_followed_after_a_restart() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,13 +15,15 @@ import pytest_twisted
 from buildbot.process.results import EXCEPTION, FAILURE, RETRY, WARNINGS
 from twisted.internet import reactor
 
-from buildbot_koji.durable.outbox import Refused
-from buildbot_koji.reporters.tagging import TagCall, plan
+from buildbot_koji.durable.deliveries import Delivery, DeliveryState
+from buildbot_koji.durable.outbox import Refused, Undone
+from buildbot_koji.reporters.tagging import TagCall, TagSender, plan
 from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.reporters.support import add_build, config, records, run, settled
 from tests.support import poll, until
 from tests.support.fault_proxy import Fate, FaultProxy
-from txkoji import Limits, task_states
+from txkoji import Call, Limits, Submission, TaskTree, task_states
+from txkoji.task_info import TaskInfo
 from txkoji.testing import FakeHub
 
 pytestmark = pytest.mark.hub(build_seconds=1, tls=True, anonymous_user=None)
@@ -104,6 +108,45 @@ def test_move_from_where_it_is_not() -> None:
     """A build that someone took out of the tag is not put into the next one."""
     with pytest.raises(Refused, match="not moved to b: it is not in a any more"):
         plan({"tag": "b", "untag": "a"}, ["c"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "attempts", "kind"),
+    [
+        ("No space left on device", 1, Undone),
+        ("No space left on device", 3, Refused),
+        ("tag tested is locked", 1, Refused),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_failed_task(fault: str, attempts: int, kind: type[Exception]) -> None:
+    """A tagging that the build system failed is submitted again, some times; no other is."""
+
+    async def ended(*_: Any) -> TaskTree:
+        return TaskTree(TaskInfo(id=7, state=task_states.FAILED, method="tagBuild"))
+
+    async def answer(method: str, *_: Any, **_named: Any) -> Any:
+        return [] if method == "listTags" else {"faultCode": 1000, "faultString": fault}
+
+    hub = SimpleNamespace(
+        connection=SimpleNamespace(call=answer, checked=answer),
+        ended=ended,
+        watcher=SimpleNamespace(watch=lambda _: None),
+    )
+
+    async def get() -> Any:
+        return hub
+
+    notes = {
+        "task_id": 7,
+        "said": "hello-1-1 tagged into tested",
+        "call": Call("tagBuild", ("tested", 3)).to_json(),
+        "submission": asdict(Submission("marker", 1.0, 6)),
+    }
+    sent = Delivery(1, "tag", "lane", {}, 1.0, DeliveryState.SENT, "", attempts, notes)
+    with pytest.raises((Refused, Undone)) as raised:
+        await TagSender(get).follow(sent)
+    assert (raised.type, str(raised.value)) == (kind, f"task 7 failed: {fault}")
 
 
 @pytest_twisted.ensureDeferred
