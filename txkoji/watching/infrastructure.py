@@ -147,7 +147,9 @@ def is_infrastructure(
             ``(*INFRASTRUCTURE_FAULTS, "my builder is broken")``.
 
     Returns:
-        True for a fault that the table has, and if the hub could not be asked at all.
+        True for a fault that the table has, and if the hub could not be asked at all. An uncaught
+        exception (code 1) does not count if the request is to blame: its virtual machine is not
+        there, or its kickstart file is none.
 
     Raises:
         re.error: a pattern is no regular expression.
