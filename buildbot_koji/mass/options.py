@@ -86,6 +86,10 @@ class MassHost(Protocol):
 
     build: Any
 
+    @property
+    def trouble(self) -> str | None:
+        """Since when and why the hub is unreachable, None if it is not."""
+
     def say(self, text: str) -> None:
         """Set the summary."""
 

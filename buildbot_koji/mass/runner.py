@@ -211,7 +211,8 @@ class MassRunner:
             await self._submissions.submit(chosen)
         elif self._context.now() - self._flushed >= self._timing.store_interval:
             await self.flush()
-        self._host.say(self.summary())
+        trouble = self._host.trouble
+        self._host.say(f"{self.summary()}; {trouble}" if trouble else self.summary())
 
     async def _settle(self) -> None:
         ended, self._tasks.ended = self._tasks.ended, []

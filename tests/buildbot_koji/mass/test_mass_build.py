@@ -429,12 +429,19 @@ async def test_restored_hub(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_stop(bench: Workbench) -> None:
-    """A stop cancels running tasks and says what is left; a later build builds the rest."""
+async def test_stop(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop cancels running tasks and says what is left; a later build builds the rest.
+
+    Until then the summary says that the hub is unreachable, although nothing is asked of it.
+    """
     names = add_packages(bench.hub, *(f"p{number}" for number in range(20)))
     release = hold(bench.hub, "buildArch")
     request = await bench.begin(mass(bench, packages=names, at_once=5))
     await until(lambda: len(sources(bench.hub)) == 5)
+    with monkeypatch.context() as patch:
+        patch.setattr(KojiMassBuild, "trouble", "the hub has not answered since 12:00: gone")
+        words = "0 of 20 done, 5 running; the hub has not answered since 12:00: gone"
+        await until(lambda: bench.text() == words)
     await bench.stop_build()
     ended = await bench.ended(request)
     assert ended.result == "cancelled"
