@@ -177,6 +177,8 @@ class Publisher:
     async def _open_link(self) -> Link:
         if self._link is not None and self._link.is_open:
             return self._link
+        # The broker may have closed only the channel.
+        self._drop_link()
         link = self._settings.link(self._reactor)
         try:
             await link.open()

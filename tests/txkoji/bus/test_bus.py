@@ -16,6 +16,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
+from twisted.internet.tcp import Client
 from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, globalLogPublisher
 
@@ -671,7 +672,7 @@ async def test_nobody_takes_it(broker: RabbitMQ) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_exchange_that_is_not_there(bus: Bus) -> None:
-    """An exchange that does not exist is refused; the next message may go somewhere else."""
+    """An exchange that does not exist is refused, and no refusal leaves a connection behind."""
     changes: dict[str, Any] = {"topic_prefix": "/exchange/nope/x"}
     if bus.protocol == "amqp":
         changes = {"exchange": "nope"}
@@ -679,6 +680,8 @@ async def test_exchange_that_is_not_there(bus: Bus) -> None:
     for _ in range(2):
         with pytest.raises(BrokerRefusal, match="no exchange 'nope'"):
             await publisher.publish("build.tag", "1")
+    clients = [each for each in reactor.getReaders() if isinstance(each, Client)]
+    assert sum(each.getPeer().port == bus.broker.port for each in clients) <= 1
 
 
 @pytest_twisted.ensureDeferred
