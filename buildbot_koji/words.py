@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 
-__all__ = ["clock_time", "counted", "duration", "named", "outcome", "size_in_words"]
+__all__ = ["clock_time", "counted", "duration", "in_days", "named", "outcome", "size_in_words"]
 
 
 def counted(count: int, noun: str) -> str:
@@ -15,7 +15,7 @@ def counted(count: int, noun: str) -> str:
         count: how many.
         noun: what, in the singular; its plural ends in "s" or "ies".
     """
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeiou" else f"{noun}s"
     return f"{f'{count:,}' if count else 'no'} {noun if count == 1 else plural}"
 
 
@@ -51,6 +51,12 @@ def duration(seconds: float) -> str:
     if minutes < 90:
         return f"{5 * round(minutes / 5)} min"
     return f"{round(minutes / 60)} h"
+
+
+def in_days(seconds: float) -> str:
+    """Return how soon something happens: ``in 9 days``, ``within a day``."""
+    days = int(seconds // 86400)
+    return f"in {counted(days, 'day')}" if days else "within a day"
 
 
 def clock_time(moment: float, now: float) -> str:

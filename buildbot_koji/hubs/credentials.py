@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from buildbot_koji.words import in_days
 from txkoji import Credential, one_line
 
 __all__ = ["CredentialStatus", "CredentialWatch", "with_state", "worst"]
@@ -71,8 +72,7 @@ def with_state(credential: Credential, now: float) -> CredentialStatus:
         # Tickets last hours, and whatever renews them does that shortly before.
         pass
     elif expires is not None and expires - now <= WARN_BEFORE:
-        days = int((expires - now) // DAY)
-        state, message = "warning", f"{who} expires in {days} days: {remedy}"
+        state, message = "warning", f"{who} expires {in_days(expires - now)}: {remedy}"
     return CredentialStatus(kind, name, expires, state, one_line(message))
 
 

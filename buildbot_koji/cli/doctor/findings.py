@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import attrs
 
+from buildbot_koji.words import in_days
 from txkoji import one_line
 
 __all__ = ["Finding", "as_json", "error", "exit_status", "expiry", "lines", "ok", "warning"]
@@ -70,7 +71,7 @@ def expiry(check: str, name: str, expires: float, now: float, remedy: str) -> Fi
         ended = datetime.fromtimestamp(expires, timezone.utc)
         return error(check, f"{name} expired on {ended:%Y-%m-%d %H:%M} UTC", remedy)
     if days < WARN_DAYS:
-        return warning(check, f"{name} expires in {days} days", remedy)
+        return warning(check, f"{name} expires {in_days(expires - now)}", remedy)
     return None
 
 

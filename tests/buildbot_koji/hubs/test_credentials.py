@@ -28,6 +28,8 @@ NOW = 1e9
     [
         (Credential("certificate", "CN=robot", NOW + 15 * DAY), "ok", ""),
         (Credential("certificate", "CN=robot", NOW + 13.5 * DAY), "warning", "in 13 days"),
+        (Credential("certificate", "CN=robot", NOW + 1.5 * DAY), "warning", "expires in 1 day:"),
+        (Credential("certificate", "CN=robot", NOW + 60), "warning", "expires within a day:"),
         (Credential("certificate", "CN=robot", NOW - 1), "expired", "has expired"),
         (Credential("certificate", "x.pem", problem="can't use x.pem"), "broken", "x.pem"),
         (
