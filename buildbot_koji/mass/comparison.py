@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from txkoji.nvr import NVR, compare_evr
@@ -156,16 +156,20 @@ def plan_tagging(
         Each build with the reason, which is empty for a build that is to be tagged.
     """
     newest: dict[str, NVR] = {}
-    there = set()
+    there, names = set(), set()
     for each in target:
         there.add(each.id)
+        names.add(str(each.nvr))
         found = newest.setdefault(each.nvr.name, each.nvr)
         if compare_evr(each.nvr, found) > 0:
             newest[each.nvr.name] = each.nvr
     for build in builds:
         other = newest.get(build.nvr.name)
+        released = replace(build.nvr, release=build.nvr.target_release)
         if build.id in there:
             yield build, "already tagged"
+        elif build.nvr != released and str(released) in names:
+            yield build, f"a draft of {released}, which is tagged already"
         elif other is not None and compare_evr(other, build.nvr) > 0:
             yield build, f"{_with_epoch(other)} is newer"
         else:

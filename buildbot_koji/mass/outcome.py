@@ -27,7 +27,7 @@ def result_of(plan: MassPlan, max_failures: int) -> tuple[int, str]:
     if worse:
         words += f"; {counted(len(worse), 'regression')}: {named(worse, 3)}"
     if left:
-        words = f"{plan.stopped}: {words}; {left:,} were not started"
+        words = f"{plan.stopped}: {words}; {left:,} not started"
         return results.FAILURE, words
     if failed > max_failures:
         return results.FAILURE, words

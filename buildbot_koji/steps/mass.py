@@ -65,6 +65,7 @@ from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.reports import write_report
 from buildbot_koji.steps.framework.worker import read_on_worker
+from buildbot_koji.words import counted
 from txkoji import one_line
 from txkoji.exceptions import GenericError, TransferError
 
@@ -538,7 +539,7 @@ class KojiMassBuild(PackageBuildStep):
         """Cancel tasks; returns the outcome in words."""
         refused, late = await hub.cancellations.cancel_all(intents, self.timing.cancel_limit)
         canceled = len(intents) - len(refused) - late
-        words = f"; canceled {canceled:,} tasks" if intents else ""
+        words = f"; canceled {counted(canceled, 'task')}" if intents else ""
         if late:
             words += f", {late:,} are canceled as soon as the hub answers"
         return words + (f", {len(refused):,} are not: {one_line(refused[0])}" if refused else "")

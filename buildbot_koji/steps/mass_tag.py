@@ -37,6 +37,7 @@ from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.reports import write_report
 from buildbot_koji.steps.framework.write_step import KojiWriteStep
 from buildbot_koji.steps.mass import KojiMassBuild
+from buildbot_koji.words import counted
 from txkoji.gathering import gather
 
 __all__ = ["KojiCompareTags", "KojiMassTag"]
@@ -225,7 +226,7 @@ class KojiMassTag(KojiWriteStep):
         self.setProperty("koji_mass_tagged", tagged, SOURCE)
         self.setProperty("koji_mass_untagged", failed, SOURCE)
         await write_report(self, "builds", "t", lines)
-        words = f"{verb} {tagged:,} builds with {self.to_tag}, skipped {skipped:,}"
+        words = f"{verb} {counted(tagged, 'build')} with {self.to_tag}, skipped {skipped:,}"
         if failed:
             return self.fail(f"{words}, could not tag {failed:,}: the log builds says why")
         self.say(words)

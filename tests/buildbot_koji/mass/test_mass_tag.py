@@ -117,17 +117,21 @@ async def test_builds_are_tagged(bench: Workbench) -> None:
         nvrs,
     )
     again = await bench.build(steps.KojiMassTag(bench.profile, **tags))
-    assert again.text == "tagged 0 builds with demo-released, skipped 2"
+    assert again.text == "tagged no builds with demo-released, skipped 2"
     assert "hello-1.0-main: skipped: already tagged" in again.logs["builds"]
 
 
 def test_what_is_newer_stays() -> None:
     """A build is not tagged over a newer one of its package, wherever that stands in the tag."""
-    there = latest_builds([row(1, "a", "1"), row(2, "b", "3")]).values()
-    wanted = latest_builds([row(1, "a", "1"), row(3, "b", "2"), row(4, "c", "1")]).values()
+    there = latest_builds([row(1, "a", "1"), row(2, "b", "3"), row(5, "d", "1")]).values()
+    drafts = [{**row(6 + n, name, "1"), "release": "1,draft_6"} for n, name in enumerate("de")]
+    built = [row(1, "a", "1"), row(3, "b", "2"), row(4, "c", "1"), *drafts]
+    wanted = latest_builds(built).values()
     assert [reason for _, reason in plan_tagging(wanted, there)] == [
         "already tagged",
         "b-3-1 is newer",
+        "",
+        "a draft of d-1-1, which is tagged already",
         "",
     ]
 
@@ -149,7 +153,7 @@ async def test_tagging_resumes(bench: Workbench) -> None:
     ended = await bench.ended(request)
     assert (ended.result, ended.attempts, len(tagged(bench))) == ("failure", 2, 1)
     assert f": failed: task {lost['id']}: " in ended.logs["builds"]
-    assert ended.text.startswith("failed: tagged 1 builds with demo-released, skipped 0, could not")
+    assert ended.text.startswith("failed: tagged 1 build with demo-released, skipped 0, could not")
     assert bench.hub.calls["tagBuild"] == before + 2
 
 

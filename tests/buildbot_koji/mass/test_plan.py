@@ -165,7 +165,7 @@ def test_stop_without_target() -> None:
     assert (begin(plan), plan.is_over, second.attempt) == ([], False, 0)
     end(plan, 0)
     assert plan.is_over
-    words = "stopped: the target is gone: 1 of 3 done; 2 were not started"
+    words = "stopped: the target is gone: 1 of 3 done; 2 not started"
     assert result_of(plan, 0) == (FAILURE, words)
 
 
