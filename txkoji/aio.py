@@ -68,8 +68,15 @@ def future(deferred: Deferred[T]) -> Future[T]:
     return made
 
 
-async def iterate(items: AsyncIterator[T]) -> AsyncIterator[T]:
-    """Iterate, in an asyncio coroutine, over an iterator that awaits Deferreds."""
+async def iterate(
+    items: AsyncIterator[T], *, begin: Callable[[Deferred[T]], Future[T]] = future
+) -> AsyncIterator[T]:
+    """Iterate, in an asyncio coroutine, over an iterator that awaits Deferreds.
+
+    Args:
+        items: the iterator.
+        begin: makes a Future of the Deferred of the next item.
+    """
     iterator = aiter(items)
 
     async def following() -> T:
@@ -78,7 +85,7 @@ async def iterate(items: AsyncIterator[T]) -> AsyncIterator[T]:
 
     while True:
         try:
-            item = await future(Deferred.fromCoroutine(following()))
+            item = await begin(Deferred.fromCoroutine(following()))
         except StopAsyncIteration:
             return
         yield item
@@ -88,6 +95,7 @@ class AioConnection(AwaitedMethods):
     """A :class:`txkoji.Connection` whose methods return Futures.
 
     Call methods that it lacks on the connection: ``await future(koji.connection.upload(path))``.
+    Await these before the connection ends.
 
     Attributes:
         connection: the connection itself, whose methods return Deferreds.
@@ -95,24 +103,42 @@ class AioConnection(AwaitedMethods):
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self._in_flight: set[Future[Any]] = set()
+        self._has_ended = False
+
+    def end(self) -> None:
+        """Cancel the calls in flight, and refuse others: nothing would ever answer them."""
+        self._has_ended = True
+        for each in tuple(self._in_flight):
+            each.cancel()
+
+    def _begin(self, deferred: Deferred[T]) -> Future[T]:
+        """Return the Future of a call, which ends with the connection."""
+        made = future(deferred)
+        self._in_flight.add(made)
+        made.add_done_callback(self._in_flight.discard)
+        if self._has_ended:
+            made.cancel()
+            raise RuntimeError("the connection has ended: call inside of its `async with`")
+        return made
 
     def call(self, method: str, *args: Any, **kwargs: Any) -> Future[Any]:
         """Call a hub method; see :meth:`txkoji.Connection.call`."""
-        return future(self.connection.call(method, *args, **kwargs))
+        return self._begin(self.connection.call(method, *args, **kwargs))
 
     def login(self) -> Future[bool]:
         """Log in as the profile says; see :meth:`txkoji.Connection.login`."""
-        return future(self.connection.login())
+        return self._begin(self.connection.login())
 
     @_typed_calls.awaited_submit
     def submit(self, method: Any, /, *args: Any, **kwargs: Any) -> Future[int]:
         """Submit a task exactly once; see :meth:`txkoji.Connection.submit`."""
-        return future(self.connection.submit(method, *args, **kwargs))
+        return self._begin(self.connection.submit(method, *args, **kwargs))
 
     @_typed_calls.pages
     def pages(self, method: Any, /, *args: Any, **options: Any) -> AsyncIterator[Any]:
         """Iterate over a list of any length; see :meth:`txkoji.Connection.pages`."""
-        return iterate(self.connection.pages(method, *args, **options))
+        return iterate(self.connection.pages(method, *args, **options), begin=self._begin)
 
     def follow(
         self,
@@ -124,7 +150,7 @@ class AioConnection(AwaitedMethods):
     ) -> AsyncIterator[Event]:
         """Iterate over what happens on the hub; see :meth:`txkoji.Connection.follow`."""
         follower = self.connection.follow(interest, state=state, since=since, interval=interval)
-        return iterate(aiter(follower))
+        return iterate(aiter(follower), begin=self._begin)
 
 
 class _LoopReactor(AsyncioSelectorReactor):
@@ -185,7 +211,7 @@ async def connect(
     batching: bool = True,
     retry: RetryPolicy | None = None,
 ) -> AsyncIterator[AioConnection]:
-    """Open a connection on the running loop, and close it at the end.
+    """Open a connection on the running loop, and close it at the end, which cancels its calls.
 
     Args:
         profile: as for :class:`txkoji.Connection`.
@@ -223,9 +249,11 @@ async def connect(
             keep_alive=True,
             retry=retry,
         )
+        made = AioConnection(connection)
         try:
-            yield AioConnection(connection)
+            yield made
         finally:
+            made.end()
             await future(connection.close())
     finally:
         reactor.end()

@@ -77,6 +77,19 @@ async def test_following_ends_with_the_task():
         with pytest.raises(asyncio.CancelledError):
             await task
 
+@pytest.mark.asyncio
+async def test_calls_end_with_the_connection():
+    async with aio.connect("koji") as koji:
+        waiting = [koji.getTag("demo-build"), asyncio.ensure_future(anext(koji.pages("listTags")))]
+        await asyncio.sleep(0)
+    for each in waiting:
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(each, 5)
+    with pytest.raises(RuntimeError, match="the connection has ended"):
+        koji.getTag("demo-build")
+    with pytest.raises(RuntimeError, match="the connection has ended"):
+        [row async for row in koji.pages("listTags")]
+
 def sockets():
     """Return the sockets that are open."""
     links = [os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
@@ -132,4 +145,4 @@ async def test_in_pytest_asyncio(hub: FakeHub, empty_home: Path, tmp_path: Path)
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "9 passed" in done.stdout
+    assert "10 passed" in done.stdout
