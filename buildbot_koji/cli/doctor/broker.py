@@ -55,7 +55,7 @@ async def check_broker(
     if isinstance(settings, AMQP1) and settings.client_id is not None:
         # A broker drops the connection that has the same id: the master's.
         settings = attrs.evolve(settings, client_id=f"{settings.client_id}-doctor")
-    async for finding in walked(settings.url):
+    async for finding in walked(reactor, settings.url):
         yield finding
         if finding.level == "error":
             return

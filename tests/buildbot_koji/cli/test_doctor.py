@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from twisted.web import server, static
 
 from buildbot_koji.cli.doctor.broker import check_broker
 from buildbot_koji.cli.doctor.command import examine
-from buildbot_koji.cli.doctor.network import answer_to, way_to
+from buildbot_koji.cli.doctor.network import answer_to, in_thread, way_to
 from tests.support import PROCESS_LIMIT, forks, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
 from txkoji.bus import AMQP, AMQP1, Broker, Publisher, Receiver, ReceiverState
@@ -649,6 +650,14 @@ async def test_planted_fault(site: Site, name: str) -> None:
     assert matching[0]["remedy"]
     assert status == (2 if any(each["level"] == "error" for each in bad) else 1)
     assert "planted-secret" not in json.dumps(found)
+
+
+@pytest_twisted.ensureDeferred
+async def test_thread_of_its_own() -> None:
+    """What waits for a server does not keep the command alive after Ctrl-C."""
+    assert await in_thread(reactor, lambda: threading.current_thread().daemon)
+    with pytest.raises(ZeroDivisionError):
+        await in_thread(reactor, lambda: 1 / 0)
 
 
 @pytest_twisted.ensureDeferred
