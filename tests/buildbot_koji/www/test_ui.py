@@ -7,7 +7,6 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ from tests.buildbot_koji.test_pages import (
 from tests.buildbot_koji.workbench import SOURCE
 from tests.buildbot_koji.www import answers, declared
 from tests.buildbot_koji.www.served import ServedMaster
-from tests.support import PROCESS_LIMIT, REPOSITORY, until
+from tests.support import PROCESS_LIMIT, REPOSITORY, poll, until
 from txkoji import task_states
 
 pytestmark = [
@@ -144,47 +143,38 @@ def build_of(master: ServedMaster, ref: str) -> Any:
     return steps.KojiBuild(master.profile, target="demo", source=SOURCE.format("hello", ref))
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("koji-home")
-
-
-@pytest_twisted.async_yield_fixture(scope="module")
-async def served(
-    home: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[ServedMaster]:
+@pytest_twisted.async_yield_fixture
+async def served(empty_home: Path, tmp_path: Path) -> AsyncIterator[ServedMaster]:
     """A master that was to tag a build into a locked tag, and has a gate that waits."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(home))
-        master = ServedMaster(
-            tmp_path_factory.mktemp("pages"),
-            "hub-ui",
-            www={
-                "auth": util.UserPasswordAuth({"admin": "secret"}),
-                "authz": util.Authz(
-                    allowRules=[util.AnyControlEndpointMatcher(role="admins")],
-                    roleMatchers=[util.RolesFromUsername(["admins"], ["admin"])],
-                ),
-            },
-            services=[
-                reporters.KojiTagReporter(
-                    name="stable", profile="hub-ui", on_success={"tag": "demo-released"}
-                )
-            ],
-        )
-        await master.use_hub(home, profile="hub-ui", build_seconds=0.3)
-        master.hub.call("editTag2", "demo-released", locked=True)
-        await master.start()
-        ended = await master.build(build_of(master, "main"))
-        assert ended.result == "success", ended
+    master = ServedMaster(
+        tmp_path,
+        "hub-ui",
+        www={
+            "auth": util.UserPasswordAuth({"admin": "secret"}),
+            "authz": util.Authz(
+                allowRules=[util.AnyControlEndpointMatcher(role="admins")],
+                roleMatchers=[util.RolesFromUsername(["admins"], ["admin"])],
+            ),
+        },
+        services=[
+            reporters.KojiTagReporter(
+                name="stable", profile="hub-ui", on_success={"tag": "demo-released"}
+            )
+        ],
+    )
+    await master.use_hub(empty_home, profile="hub-ui", build_seconds=0.3)
+    master.hub.call("editTag2", "demo-released", locked=True)
+    await master.start()
+    ended = await master.build(build_of(master, "main"))
+    assert ended.result == "success", ended
+
+    async def is_settled() -> bool:
+        found = (await master.ask("api/deliveries")).json["reporters"]
+        return all(each["dead"] or each["gates"] for each in found)
+
+    await poll(is_settled)
     yield master
     await master.close()
-
-
-@pytest.fixture(autouse=True)
-def profile_at_home(served: ServedMaster, home: Path, empty_home: Path) -> None:
-    """Let each test's home have the profile that the master began with."""
-    shutil.copytree(home / ".koji", empty_home / ".koji")
 
 
 @pytest_twisted.ensureDeferred
