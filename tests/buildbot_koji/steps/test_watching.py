@@ -557,10 +557,8 @@ async def test_superseded_build(own_bench: Workbench) -> None:
     newer = await own_bench.begin(koji_build(own_bench, ref="newer", scratch=True))
     ended = await own_bench.ended(request)
     assert (ended.result, ended.text) == ("cancelled", f"canceled task {task_id}")
-    assert (
-        ended.properties["koji_reason"]
-        == f"{ended.text} (Build request has been obsoleted by a newer commit)"
-    )
+    # Who stopped it, in the words of this Buildbot.
+    assert ended.properties["koji_reason"].startswith(f"{ended.text} (")
     await until(lambda: len(tasks(own_bench)) == 2 and "source RPM" in own_bench.text())
     assert [task["state"] for task in tasks(own_bench)] == [task_states.CANCELED, task_states.OPEN]
     await own_bench.stop_build()
