@@ -85,7 +85,6 @@ setup(
     ],
     python_requires=">=3.10",
     packages=find_packages(include=["txkoji", "txkoji.*", "buildbot_koji", "buildbot_koji.*"]),
-    py_modules=["buildbot_koji_command"],
     package_data={
         "txkoji": ["py.typed", "*.pyi"],
         "buildbot_koji": ["py.typed", "example_master.cfg", "www/VERSION", "www/static/*"],
@@ -143,7 +142,7 @@ setup(
         ],
         "buildbot.worker": ["KojiPlace = buildbot_koji.place:KojiPlace"],
         "buildbot.www": ["koji = buildbot_koji.www:ep"],
-        "console_scripts": ["buildbot-koji = buildbot_koji_command:main"],
+        "console_scripts": ["buildbot-koji = buildbot_koji.__main__:main"],
         "buildbot.changes": [
             "KojiChangeSource = buildbot_koji.changes.source:KojiChangeSource",
         ],

@@ -59,20 +59,6 @@ async def test_version_and_example() -> None:
     assert (await run("example")).stdout == text == example()
 
 
-def test_interrupted_import(tmp_path: Path) -> None:
-    """Ctrl-C ends the command without a traceback, also before it is imported."""
-    (tmp_path / "txkoji.py").write_text("raise KeyboardInterrupt", encoding="utf-8")
-    ended = subprocess.run(
-        [sys.executable, "-c", "import buildbot_koji_command as c; raise SystemExit(c.main())"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        check=False,
-        timeout=PROCESS_LIMIT,
-    )
-    assert (ended.returncode, ended.stderr) == (130, b"")
-
-
 def test_output_that_ends() -> None:
     """A full disk is one line; a pager that was left is none."""
     reader, left = os.pipe()
