@@ -591,11 +591,7 @@ async def test_sources_of_the_latest_builds(bench: Workbench) -> None:
     assert (ended.result, ended.text) == ("success", "2 of 2 done")
     assert sorted(sources(bench.hub)[before:]) == ["one", "two"]
     rows = json.loads(ended.logs["report.json"])["packages"]
-    # A build's source names the commit.
-    commits = {
-        build["name"]: build["source"].partition("#")[2] for build in bench.hub.call("listBuilds")
-    }
-    assert [row["nvr"] for row in rows] == [f"{name}-1.0-{commits[name]}" for name in names]
+    assert [row["nvr"] for row in rows] == ["one-1.0-v.one", "two-1.0-v.two"]
 
 
 @pytest_twisted.ensureDeferred

@@ -158,7 +158,10 @@ async def build_srpm_from_scm(builder: Builder, task: Row) -> dict[str, Any]:
     if revision.startswith("failsrpm"):
         raise BuildError("error building srpm, exit code 1; see root.log")
     put_file(builder, task, "build.log", f"Building SRPM of {name}\n".encode())
-    result = _store_srpm(builder, task, name, "1.0", release_of(revision))
+    # The spec file of a commit always gives the same release.
+    made = builder.hub.state.one("build", source=source)
+    release = made["release"].partition(",")[0] if made else release_of(revision)
+    result = _store_srpm(builder, task, name, "1.0", release)
     return {**result, "source": {"source": checked_out, "url": source}}
 
 
