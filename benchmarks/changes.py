@@ -83,6 +83,8 @@ class Master:
         (directory / "home" / ".koji" / "config").write_text(hub.profile_text())
         (directory / "master.cfg").write_text(CONFIG % {"options": options})
         (directory / "probe").touch()
+        self._probe = (directory / "probe").open()
+        self._stored: dict[str, float] = {}
         environment = {**os.environ, "HOME": str(directory / "home")}
         command = [str(BUILDBOT), "create-master", "--quiet", "--force", str(directory)]
         subprocess.run(command, check=True, capture_output=True, env=environment)
@@ -97,8 +99,8 @@ class Master:
     @property
     def stored(self) -> dict[str, float]:
         """When each change was stored, by its revision."""
-        lines = (self.directory / "probe").read_text().splitlines()
-        return dict(json.loads(line) for line in lines)
+        self._stored.update(json.loads(line) for line in self._probe)
+        return self._stored
 
     @property
     def log(self) -> str:
@@ -122,6 +124,7 @@ class Master:
         """Kill it."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+        self._probe.close()
 
 
 async def until(condition: Callable[[], Any]) -> None:
