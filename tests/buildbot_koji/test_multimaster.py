@@ -287,7 +287,7 @@ async def test_a_master_is_frozen(cluster: Cluster) -> None:
     first = await poll(lambda: owner(one))
     victim, survivor = ids[first], next(ids[each] for each in ids if each != first)
     builds = [add_build(hub, f"a{number}", "candidate") for number in range(3)]
-    await until(lambda: len(cluster.tagged("gated")) == 3)
+    await until(lambda: set(builds) <= set(cluster.tagged("gated")) & set(cluster.tagged("tested")))
     await until(cluster.is_idle)
     # What waits for a builder then waits for long, too.
     hub.builder.seconds = 1e6
