@@ -11,7 +11,7 @@ import pytest_twisted
 from buildbot_koji.hubs.builds import fault_of_task
 from buildbot_koji.hubs.existing import find_existing_build, find_taken_name
 from tests.support import until
-from txkoji import Connection, reason_of
+from txkoji import Connection, reason_of, task_states
 from txkoji.exceptions import AuthExpired, GenericError, HubFault, ServerOffline
 from txkoji.testing import FakeHub
 from txkoji.testing.farm.handlers.registry import HANDLERS
@@ -24,7 +24,9 @@ from txkoji.testing.farm.handlers.registry import HANDLERS
 @pytest_twisted.ensureDeferred
 async def test_number_that_is_no_id(words: str, digits: str) -> None:
     """The hub is not asked for a number that it can't have."""
-    outcome: Any = SimpleNamespace(fault=GenericError(f"Build already {words.format(digits)}"))
+    failed = SimpleNamespace(root=SimpleNamespace(state=task_states.FAILED))
+    fault = GenericError(f"Build already {words.format(digits)}")
+    outcome: Any = SimpleNamespace(fault=fault, tree=failed)
     nobody: Any = None
     assert await find_taken_name(nobody, outcome) is None
     assert await find_existing_build(nobody, outcome, "git+https://a/b#c", None) is None
