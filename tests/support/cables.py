@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
+
+from tests.support.quiet import connect_quietly
 
 
 class _Relay(Protocol):
@@ -76,7 +78,7 @@ class Cable(Factory):
             assert client.transport is not None
             client.transport.abortConnection()  # type: ignore[attr-defined]
 
-        connectProtocol(endpoint, server).addCallbacks(connected, refused)
+        connect_quietly(endpoint, server).addCallbacks(connected, refused)
         return client
 
     def start(self, port: int = 0) -> int:

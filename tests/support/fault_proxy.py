@@ -8,9 +8,11 @@ from enum import Enum
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
+
+from tests.support.quiet import connect_quietly
 
 PAUSE = 0.02
 
@@ -106,14 +108,14 @@ class _ToClient(Protocol):
     def _forward(self, data: bytes, fate: Fate) -> None:
         self.transport.pauseProducing()
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.factory.port)
-        connecting = connectProtocol(endpoint, _ToHub(self, fate=fate))
+        connecting = connect_quietly(endpoint, _ToHub(self, fate=fate))
 
         def connected(hub: _ToHub) -> None:
             self.hub = hub
             hub.transport.write(data)
             self.transport.resumeProducing()
             if fate is Fate.REPEAT:
-                second = connectProtocol(endpoint, _Mute())
+                second = connect_quietly(endpoint, _Mute())
                 # Where the hub is gone by now, there is nobody to repeat it to.
                 second.addCallbacks(lambda mute: mute.transport.write(data), lambda _: None)
 
