@@ -39,7 +39,7 @@ class DeliveryEvent(enum.Enum):
     ACCEPTED = "the peer accepted it; its outcome is asynchronous"
     DONE = "it arrived, or is not needed"
     POSTPONED = "the peer is unreachable now"
-    UNDONE = "what the peer accepted failed, and may work another time"
+    UNDONE = "what the peer accepted has failed, and is worth another try"
     REFUSED = "the peer refused it permanently"
     EXPIRED = "the peer was unreachable for too long"
     RETRIED = "a user revived the dead letter"

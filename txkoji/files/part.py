@@ -39,7 +39,7 @@ def is_plain(name: str) -> bool:
 
 
 def part_of(target: Path, taken: Collection[Path] = ()) -> Path:
-    """Return the path of a file until it is complete: none of those that are taken."""
+    """Return where to write a file until it is complete: a path that no other file has."""
     name = f".{target.name}.part"
     if len(os.fsencode(name)) > LONGEST_NAME:
         name = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()}.part"

@@ -36,7 +36,7 @@ TLS_SCHEMES = ("https", "amqps")
 
 
 def _within(limit: float, step: Callable[[], T]) -> T:
-    """Return what a step returns; each byte resets the limits of sockets.
+    """Return what a step returns: a socket's own limit starts again with each byte.
 
     The thread of a step that is too slow is left behind: it does not keep the process alive.
 

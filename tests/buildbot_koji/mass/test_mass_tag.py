@@ -159,7 +159,7 @@ async def test_tagging_resumes(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_another_tag_in_the_next_attempt(bench: Workbench) -> None:
-    """What an attempt sent to one tag counts for no other one, whose step has the same name."""
+    """What was sent to one tag does not count for another, even if the step has the same name."""
     nvr = await bench.built("hello")
     bench.hub.call("createTag", "other")
     bench.hub.call("packageListAdd", "other", "hello", "kojiadmin")

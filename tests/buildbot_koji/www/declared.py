@@ -173,7 +173,7 @@ DECLARED = Declarations((REPOSITORY / "www/src/types.ts").read_text(encoding="ut
 
 
 def mistakes(path: str, answer: Any) -> list[str]:
-    """Return how an answer differs from what is declared of its address, a path below ``api/``."""
+    """Return how an answer differs from the type that its path below ``api/`` declares."""
     path = path.partition("?")[0]
     [name] = [name for pattern, name in ANSWERS.items() if re.fullmatch(pattern, path)]
     return DECLARED.checks[name](answer, name)
