@@ -25,10 +25,29 @@ PLUGINS = {
 """The hub plugin that adds a method."""
 
 
-_NOT_LISTED = re.compile(
-    r"[Pp]ackage (?:\([a-z]{1,20}\) )?([^\s()]{1,250}) not in list for(?: tag)? ([^\s()]{1,250})"
+_REMEDIES = tuple(
+    (re.compile(words), remedy)
+    for words, remedy in (
+        (
+            r"[Pp]ackage (?:\([a-z]+\) )?([^\s()]{1,250}) not in list for(?: tag)? ([^\s():]+)",
+            r"koji add-pkg --owner OWNER \2 \1",
+        ),
+        (r"No such channel: ", "`koji list-channels` lists them"),
+        (r"Channel ([\w.+/-]{1,250}) is disabled", r"koji enable-channel \1, or name another"),
+        (r"(?:No such|unknown) build target: ", "`koji list-targets` lists them"),
+        (r"No such (?:tagInfo|entry in table tag): ", "`koji list-tags` lists them"),
+        (
+            r"\b([\w-]{1,50}) permission required \(logged in as ([^\s()]{1,250})\)",
+            r"koji grant-permission \1 \2",
+        ),
+        (
+            r"you must be logged.in|permission required \(user not logged in",
+            "give util.KojiHub or the profile a login",
+        ),
+        (r"policy violation \(", "the hub's policy decides: ask its admins"),
+    )
 )
-"""What hubs say of a package that is not listed in a tag."""
+"""What hubs say, and the command or change that helps."""
 
 
 def with_remedy(text: str) -> str:
@@ -37,11 +56,12 @@ def with_remedy(text: str) -> str:
     Args:
         text: one line.
     """
-    found = _NOT_LISTED.search(text)
-    if found is None or "koji add-pkg" in text:
-        return text
-    package, tag = found.groups()
-    return f"{text}: koji add-pkg --owner OWNER {tag} {package}"
+    for words, remedy in _REMEDIES:
+        found = words.search(text)
+        if found is not None:
+            help_ = found.expand(remedy)
+            return text if help_ in text else f"{text}: {help_}"
+    return text
 
 
 def unreachable(error: BaseException, since: float, now: float) -> str:
@@ -69,5 +89,5 @@ def explain(error: KojiException) -> str:
             return f"the hub has no {method}: its plugin {PLUGINS[method]} is not installed"
         return f"the hub has no {method}: it is older than this method, or a plugin is missing"
     if isinstance(error, ActionNotAllowed):
-        return f"the hub does not allow it: {one_line(error)}"
+        return with_remedy(f"the hub does not allow it: {one_line(error)}")
     return with_remedy(one_line(error))

@@ -42,7 +42,7 @@ from txkoji.retry import RetryPolicy
 from txkoji.submission.recognition import KEY as SUBMISSION_MARKER
 from txkoji.submission.recognition import TASK_METHODS
 from txkoji.submission.submitter import Submission, Submitter
-from txkoji.watching.infrastructure import INFRASTRUCTURE_FAULTS, is_infrastructure
+from txkoji.watching.infrastructure import INFRASTRUCTURE_FAULTS, is_infrastructure, is_refusal
 from txkoji.watching.queues import QUEUE_LIMIT
 from txkoji.watching.task_tree import TaskChange, TaskTree, arch_of
 from txkoji.watching.watcher import TaskWatcher, UnknownTask, Watch, WatchedTask, WatcherStatus
@@ -100,6 +100,7 @@ __all__ = [
     "arch_of",
     "is_glob",
     "is_infrastructure",
+    "is_refusal",
     "keytab_problem",
     "login_problem",
     "matches",

@@ -19,9 +19,8 @@ from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.write_step import KojiWriteStep
 from buildbot_koji.steps.view.result import LONGEST_PROPERTY
-from txkoji import Call, Kind, build_states, task_states
-from txkoji.exceptions import AuthError, HubFault, KojiException
-from txkoji.retry import is_passing
+from txkoji import Call, Kind, build_states, is_refusal, task_states
+from txkoji.exceptions import GenericError, HubFault
 
 __all__ = ["KojiCall", "KojiCancel"]
 
@@ -128,7 +127,7 @@ class KojiCall(KojiWriteStep):
             meant = checks.did_you_mean_any(self.method, known)
             if not meant:
                 raise
-            raise KojiException(f"the hub has no {self.method}{meant}") from fault
+            raise GenericError(f"the hub has no {self.method}{meant}") from fault
 
     async def _write(self, hub: Hub, check_claim: CheckClaim) -> list[Any]:
         result = await self._call(hub, lambda call: hub.write(call, check_claim))
@@ -174,7 +173,7 @@ class KojiCancel(KojiWriteStep):
                 try:
                     what, state = await cancel(hub, name)
                 except HubFault as fault:
-                    if is_passing(fault) or isinstance(fault, AuthError):
+                    if not is_refusal(fault):
                         raise
                     refused.append(explain(fault))
                 else:

@@ -28,8 +28,7 @@ from buildbot_koji.steps.framework.worker import BLOCK, run_on_worker
 from buildbot_koji.steps.view.result import LONGEST_PROPERTY
 from buildbot_koji.words import counted, size_in_words
 from txkoji import RemoteFile, nvr, one_line, task_states
-from txkoji.exceptions import GenericError, TransferError
-from txkoji.retry import is_passing
+from txkoji.exceptions import TransferError
 
 __all__ = ["KojiDownloadBuild", "KojiDownloadTask"]
 
@@ -105,11 +104,8 @@ class DownloadStep(KojiStep):
         self.say("asking the hub for the files")
         try:
             files = await self.files(hub)
-        except (GenericError, TransferError) as error:
-            if is_passing(error):
-                raise
-            self.say(f"failed: {one_line(error)}")
-            return results.FAILURE
+        except TransferError as error:
+            return self.fail(one_line(error))
         for file in files:
             file.local_path(Path())
         size = sum(file.size or 0 for file in files)

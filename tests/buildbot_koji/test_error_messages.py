@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from buildbot_koji.error_messages import explain, unreachable, with_remedy
-from txkoji.exceptions import GenericError, TransportError
+from txkoji.exceptions import ActionNotAllowed, GenericError, TransportError
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,34 @@ def test_package_is_not_listed(said: str, command: str) -> None:
     """The command that lists the package follows, once."""
     assert with_remedy(said) == f"{said}: koji add-pkg --owner OWNER {command}"
     assert with_remedy(with_remedy(said)) == with_remedy(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("No such channel: big", "`koji list-channels` lists them"),
+        ("Channel big is disabled.", "koji enable-channel big, or name another"),
+        ("unknown build target: f99", "`koji list-targets` lists them"),
+        ("No such build target: f99", "`koji list-targets` lists them"),
+        ("No such tagInfo: 'f99'", "`koji list-tags` lists them"),
+        ("No such entry in table tag: f99", "`koji list-tags` lists them"),
+        ("image permission required (logged in as bot)", "koji grant-permission image bot"),
+        (
+            "image permission required (user not logged in)",
+            "give util.KojiHub or the profile a login",
+        ),
+        (
+            "you must be logged in for this operation",
+            "give util.KojiHub or the profile a login",
+        ),
+        ("policy violation (vm)", "the hub's policy decides: ask its admins"),
+    ],
+)
+def test_remedy(said: str, remedy: str) -> None:
+    """What helps against a refusal follows its text, once, also where access is refused."""
+    assert with_remedy(said) == f"{said}: {remedy}"
+    assert with_remedy(with_remedy(said)) == with_remedy(said)
+    assert explain(ActionNotAllowed(said)).endswith(f": {remedy}")
 
 
 def test_unprintable() -> None:

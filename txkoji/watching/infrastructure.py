@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from txkoji import exceptions
 from txkoji.exceptions import HubFault, ProtocolError, TransportError
 
-__all__ = ["INFRASTRUCTURE_FAULTS", "excerpt", "is_infrastructure"]
+__all__ = ["INFRASTRUCTURE_FAULTS", "excerpt", "is_infrastructure", "is_refusal"]
 
 UNCAUGHT = 1
 """The code of an unexpected exception in a builder: its text is a Python traceback."""
@@ -126,6 +126,9 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
 Each expression takes linear time, whatever the text: no two repetitions of it can share characters.
 """
 
+# An argument that its database can't take makes a hub fail with an uncaught exception.
+_HUB_FAULTS = tuple(fault for fault in INFRASTRUCTURE_FAULTS if fault != UNCAUGHT)
+
 EXCERPT = 1 << 15
 """Characters at each end of a fault's text that are searched: a fault may embed megabytes."""
 
@@ -167,3 +170,17 @@ def is_infrastructure(
         re.search(fault, text, re.IGNORECASE) if isinstance(fault, str) else fault == code
         for fault in faults
     )
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Return whether a hub refused a call because of what was asked, so that the caller must act.
+
+    Args:
+        error: what a call ended with.
+
+    Returns:
+        True for an unknown name, a missing permission, a bad argument, a policy or a method that
+        the hub does not have. False if the hub was not reached, did not accept the login, or is
+        itself broken: its database, its disk or one of its plugins.
+    """
+    return isinstance(error, HubFault) and not is_infrastructure(error, _HUB_FAULTS)

@@ -22,6 +22,7 @@ from buildbot_koji.hubs.koji_hub import check_hub
 from buildbot_koji.steps.framework.early_end import ENDINGS, Ending
 from buildbot_koji.steps.framework.interruptible_step import InterruptibleStep
 from buildbot_koji.steps.framework.patience import Patience
+from txkoji import is_refusal
 from txkoji.exceptions import KojiException, UnknownOutcome
 from txkoji.retry import is_passing
 
@@ -104,7 +105,8 @@ class KojiStep(InterruptibleStep):
             Buildbot's result.
 
         Raises:
-            KojiException: ends the step as EXCEPTION; the summary is the error in one line.
+            KojiException: ends the step, as FAILURE if the hub refused what it was asked, else as
+                EXCEPTION; the summary is the error in one line.
         """
         raise NotImplementedError
 
@@ -136,6 +138,16 @@ class KojiStep(InterruptibleStep):
         """Set the summary to what the step is doing, or did."""
         self._covered = None
         super().say(text)
+
+    def fail(self, reason: str) -> int:
+        """Set the summary to why the step fails; returns FAILURE."""
+        self.say(f"failed: {reason}")
+        return results.FAILURE
+
+    @property
+    def follows_task(self) -> bool:
+        """Whether the hub has accepted what the step is about, so that it can't be refused."""
+        return False
 
     def now(self) -> float:
         """Return the time, in seconds since the epoch."""
@@ -257,8 +269,9 @@ class KojiStep(InterruptibleStep):
         """Do the work, or clean up after an early end.
 
         Returns:
-            Buildbot's result: that of :meth:`work`; EXCEPTION if the hub or the configuration is at
-            fault; after an early end that of its :class:`EndingRule`.
+            Buildbot's result: that of :meth:`work`; FAILURE if the hub refuses what it is asked;
+            EXCEPTION if the hub or the configuration is at fault; after an early end that of its
+            :class:`EndingRule`.
         """
         try:
             self.take_rendered()
@@ -276,6 +289,8 @@ class KojiStep(InterruptibleStep):
             await self.end_early(self.hub, Ending.UNREACHABLE)
             return results.EXCEPTION
         except KojiException as error:
+            if is_refusal(error) and not self.follows_task:
+                return self.fail(explain(error))
             trouble = self.trouble if is_passing(error) else None
             self.say(trouble or explain(error))
             return results.EXCEPTION

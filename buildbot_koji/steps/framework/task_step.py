@@ -104,6 +104,11 @@ class KojiTaskStep(KojiStep):
         """What this attempt or an earlier one submitted, None before."""
         return self._intent
 
+    @property
+    def follows_task(self) -> bool:
+        """Whether there is a task."""
+        return self._intent is not None and self._intent.task_id is not None
+
     # What a subclass implements
 
     def hub_call(self) -> Call:

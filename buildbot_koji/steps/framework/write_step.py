@@ -11,15 +11,13 @@ from buildbot.process import results
 
 from buildbot_koji.durable.once import CheckClaim, Intent, IntentState, OnceAction
 from buildbot_koji.durable.task_intents import TaskIntent, submit_once
-from buildbot_koji.error_messages import explain, with_remedy
+from buildbot_koji.error_messages import with_remedy
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.words import counted
 from txkoji import Call, Submission, TaskTree, Watch, one_line, paths, read_outcome, task_states
-from txkoji.exceptions import AuthError, HubFault
-from txkoji.retry import is_passing
 
 __all__ = ["KojiTasksStep", "KojiWriteStep"]
 
@@ -48,7 +46,7 @@ class KojiWriteStep(KojiStep):
         raise NotImplementedError
 
     async def work(self, hub: Hub) -> int:
-        """Make the change. If the hub refuses it, the step fails with the reason in one line."""
+        """Make the change, or what an earlier attempt left of it."""
         stored = None if self._notes else await self.find_earlier_attempt()
         if stored is not None:
             self._notes = json.loads(stored)
@@ -56,17 +54,7 @@ class KojiWriteStep(KojiStep):
             self.patience.begun()
         self.began = self.noted(STEP).get("began", self.began)
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, self.began)
-        try:
-            return await self.change(hub)
-        except HubFault as fault:
-            if is_passing(fault) or isinstance(fault, AuthError):
-                raise
-            return self.fail(explain(fault))
-
-    def fail(self, reason: str) -> int:
-        """Set the summary to why the step fails; returns FAILURE."""
-        self.say(f"failed: {reason}")
-        return results.FAILURE
+        return await self.change(hub)
 
     def noted(self, name: str) -> dict[str, Any]:
         """Return what this attempt or an earlier one stored about a call."""

@@ -1,0 +1,138 @@
+"""What each step concludes from a call that the hub refuses, by kind of fault."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.plugins import steps
+
+from tests.buildbot_koji.steps.test_srpm import SRPM, put
+from tests.buildbot_koji.workbench import SOURCE, Workbench
+from txkoji.exceptions import (
+    ActionNotAllowed,
+    AuthError,
+    GenericError,
+    HubConfigurationError,
+    HubFault,
+    LockError,
+    ParameterError,
+    PluginError,
+    TagError,
+    UnknownFault,
+)
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import METHODS
+
+pytestmark = pytest.mark.limit(300)
+
+GIT = SOURCE.format("hello", "main")
+HELLO = "hello-1.0-main"
+IMAGE = {"image_name": "cloud", "version": "44", "target": "demo", "arches": "x86_64"}
+TAGS = {"from_tag": "demo-candidate", "to_tag": "demo-released"}
+
+STEPS: dict[str, tuple[str, dict[str, Any]]] = {
+    "KojiBuild": ("build", {"target": "demo", "source": GIT}),
+    "KojiBuildSRPM": ("build", {"target": "demo", "srpm": SRPM, "files_on": "master"}),
+    "KojiCall": ("createTag", {"method": "createTag", "args": ["another"]}),
+    "KojiCancel": ("cancelBuild", {"builds": HELLO}),
+    "KojiChainBuild": ("chainBuild", {"target": "demo", "sources": [[GIT], [GIT]]}),
+    "KojiCompareTags": ("listTagged", {"tag": "demo-candidate", "other": "demo-released"}),
+    "KojiContainerBuild": (
+        "buildContainer",
+        {"target": "demo", "source": GIT, "git_branch": "main"},
+    ),
+    "KojiCreateSideTag": ("createSideTag", {"basetag": "demo-build"}),
+    "KojiDistRepo": ("distRepo", {"tag": "demo-build", "keys": "a", "arches": "x86_64"}),
+    "KojiDownloadBuild": ("listRPMs", {"build_name": HELLO, "to": "master", "directory": "here"}),
+    "KojiDownloadTask": (
+        "listTaskOutput",
+        {"task_id": 1, "to": "master", "directory": "here"},
+    ),
+    "KojiImageBuild": (
+        "buildImage",
+        {**IMAGE, "kind": "livemedia", "kickstart": "a.ks", "ksurl": GIT},
+    ),
+    "KojiKiwiBuild": (
+        "kiwiBuild",
+        {"target": "demo", "description_scm": GIT, "description_path": "a"},
+    ),
+    "KojiMassBuild": (
+        "getBuildTarget",
+        {"target": "demo", "source": SOURCE.format("{package}", "main"), "packages": ["hello"]},
+    ),
+    "KojiMassTag": ("listTagged", TAGS),
+    "KojiMavenBuild": ("mavenBuild", {"target": "demo", "source": GIT}),
+    "KojiMove": ("moveBuild", {"builds": HELLO, **TAGS}),
+    "KojiOSBuild": ("osbuildImage", {**IMAGE, "distro": "fedora-44"}),
+    "KojiPromote": ("promoteBuild", {"draft": HELLO}),
+    "KojiRegenRepo": ("repo.request", {"tag": "demo-build"}),
+    "KojiRemoveSideTag": ("removeSideTag", {"sidetags": "demo-released"}),
+    "KojiRunroot": ("runroot", {"tag": "demo-build", "arch": "x86_64", "command": "ls"}),
+    "KojiTag": ("tagBuild", {"tag": "demo-released", "builds": HELLO}),
+    "KojiTask": ("makeTask", {"method": "sleep", "args": [1]}),
+    "KojiUntag": ("untagBuild", {"tag": "demo-candidate", "builds": HELLO}),
+    "KojiWaitRepo": ("repo.request", {"tag": "demo-build"}),
+    "KojiWinBuild": ("winBuild", {"target": "demo", "source": GIT, "vm": "win"}),
+}
+"""The method of each step that is refused, and arguments with which the step calls it."""
+
+FAULTS: list[tuple[HubFault, str, str]] = [
+    (GenericError("No such channel: big"), "failure", "`koji list-channels` lists them"),
+    (
+        ActionNotAllowed("image permission required (logged in as bot)"),
+        "failure",
+        "koji grant-permission image bot",
+    ),
+    (GenericError("Invalid type for id lookup"), "failure", "Invalid type for id lookup"),
+    (ParameterError("got an unexpected keyword argument 'x'"), "failure", "argument 'x'"),
+    (TagError("tag is locked"), "failure", "tag is locked"),
+    (UnknownFault("<class 'ValueError'>: not a number", code=1), "failure", "not a number"),
+    (UnknownFault("deadlock detected", code=1), "exception", "deadlock detected"),
+    (AuthError("Invalid session or bad credentials"), "exception", "Invalid session"),
+    (LockError("database is locked"), "exception", "database is locked"),
+    (PluginError("plugin broken"), "exception", "plugin broken"),
+    (HubConfigurationError("no policy"), "exception", "no policy"),
+]
+
+
+def test_every_step() -> None:
+    """No step is forgotten."""
+    names = {
+        entry.name
+        for entry in entry_points(group="buildbot.steps")
+        if "buildbot_koji.steps." in entry.value
+    }
+    assert STEPS.keys() == names
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest_twisted.ensureDeferred
+async def test_refusal(bench: Workbench, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """What the hub refuses is a failure that says what to do; a broken hub is an exception."""
+    method, arguments = STEPS[name]
+    bench.hub.maven_enabled = bench.hub.win_enabled = True
+    put(bench.directory)
+    draft = name == "KojiPromote"
+    nvr = await bench.built(draft=True) if draft else await bench.built()
+    arguments = {key: nvr if value == HELLO else value for key, value in arguments.items()}
+    profile = bench.logging_in if name == "KojiBuildSRPM" else bench.profile
+    for fault, result, words in FAULTS:
+        raised = []
+
+        def refuse(
+            _call: MethodCall,
+            *_: Any,
+            fault: HubFault = fault,
+            raised: list[str] = raised,
+            **__: Any,
+        ) -> Any:
+            raised.append(fault.text)
+            raise fault
+
+        monkeypatch.setitem(METHODS, method, refuse)
+        ended = await bench.build(getattr(steps, name)(profile, **arguments))
+        assert raised, ended.text
+        assert (ended.result, words in ended.text) == (result, True), (fault, ended)
