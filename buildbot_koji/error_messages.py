@@ -44,6 +44,10 @@ _REMEDIES = tuple(
             r"you must be logged.in|permission required \(user not logged in",
             "give util.KojiHub or the profile a login",
         ),
+        (
+            r"Unsuccessfully waited .{1,100} for .{1,5000} to appear in the (\S{1,256}) repo",
+            r"are they tagged into \1 or a tag that it inherits, and the latest there?",
+        ),
         (r"policy violation \(", "the hub's policy decides: ask its admins"),
     )
 )

@@ -40,6 +40,10 @@ def test_package_is_not_listed(said: str, command: str) -> None:
             "you must be logged in for this operation",
             "give util.KojiHub or the profile a login",
         ),
+        (
+            "Unsuccessfully waited 120:00 for bash-5-1 to appear in the f44-build repo",
+            "are they tagged into f44-build or a tag that it inherits, and the latest there?",
+        ),
         ("policy violation (vm)", "the hub's policy decides: ask its admins"),
     ],
 )

@@ -79,7 +79,8 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"\Aerror starting vm\b",
     r"\Avm \S{1,256} crashed\Z",
     r"\A(duplicate|unknown) mac address\b",
-    r"unsuccessfully waited [^\n]{1,300} repo",
+    # If it is certain builds that did not appear in a repo, they may never get into it.
+    r"unsuccessfully waited [^\n]{1,100} for a new \S{1,256} repo",
     # The network.
     r"could(n't| not) (resolve host|connect to server)",
     r"no such host",

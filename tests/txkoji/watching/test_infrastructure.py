@@ -82,6 +82,9 @@ def test_infrastructure(code: int, text: str) -> None:
         (1000, "unknown build target: nope"),
         (1000, "Build already exists (id=7, state=COMPLETE): {}"),
         (1000, "Task 12 is canceled"),
+        # A retry would wait two hours again: the builds may not be in a tag of the repo at all.
+        (1000, "Unsuccessfully waited 120:00 for bash-5-1 to appear in the f44-build repo"),
+        (1000, "Unsuccessfully waited 120:00 for a-1-1, b-1-1 to appear in the f44-build repo"),
         (1004, "policy violation (build_from_srpm)"),
         (1010, "no spec file found"),
         # Whether the URL or the network is wrong only the log says; a wrong URL is more frequent.

@@ -109,10 +109,15 @@ async def wait_repo(builder: Builder, task: Row) -> dict[str, Any]:
                 with state.transaction():
                     asked = repo_request(call, tag["id"], low or None)["request"]["id"]
         if builder.hub.now() > task["start_ts"] + REPO_LIMIT:
-            raise GenericError(
-                f"Unsuccessfully waited 2 hours, 0 minutes for a new {tag['name']} repo"
-            )
+            raise GenericError(f"Unsuccessfully waited 2 hours, 0 minutes for {_what(tag, nvrs)}")
         await builder.sleep(0.05)
+
+
+def _what(tag: Row, nvrs: list[str] | None) -> str:
+    """Return what a builder waited for in vain, in its words."""
+    if nvrs:
+        return f"{', '.join(nvrs)} to appear in the {tag['name']} repo"
+    return f"a new {tag['name']} repo"
 
 
 def _wanted_event(call: MethodCall, tag_id: int, nvrs: list[str]) -> tuple[bool, int | None]:
