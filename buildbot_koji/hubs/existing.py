@@ -7,9 +7,13 @@ from typing import Any
 
 from buildbot_koji.database_values import member
 from buildbot_koji.hubs.builds import build_of_task
-from txkoji import Connection, Outcome, build_states, task_states
+from txkoji import Connection, Outcome, build_states, is_refusal, one_line, task_states
+from txkoji.exceptions import GenericError, HubFault
 
-__all__ = ["find_existing_build", "find_taken_name"]
+__all__ = ["find_existing_build", "find_taken_name", "may_be_generated"]
+
+GENERATORS = ("buildContainer", "buildSourceContainer", "osbuildImage")
+"""Tasks whose build a content generator makes: a service that runs on when the task fails."""
 
 _EXISTS = re.compile(r"Build already exists \(id=([0-9]{1,9}), state=COMPLETE\)")
 _IN_PROGRESS = re.compile(r"Build already in progress \(task ([0-9]{1,9})\)")
@@ -72,6 +76,56 @@ async def find_existing_build(
     if build.state != build_states.COMPLETE:
         return None
     return await _outcome_of(connection, outcome, build, target)
+
+
+async def may_be_generated(connection: Connection, outcome: Outcome) -> str:
+    """Return why another task could double the build of a content generator's failed task.
+
+    The service may have imported the build, or reserved its name, before the task failed.
+
+    Args:
+        connection: the hub.
+        outcome: the outcome of a task of any method.
+
+    Returns:
+        The reason in words, empty if there is certainly no build.
+
+    Raises:
+        HubFault, TransportError: the hub can't say now.
+    """
+    task = outcome.tree.root
+    if task.method not in GENERATORS or member(task.params, "opts", "scratch"):
+        return ""
+    try:
+        generators = await connection.call("listCGs")
+        if not isinstance(generators, dict):
+            raise GenericError("listCGs: no generators")
+        # A build that is reserved names no task, and is in no list but that of its generator.
+        found = [
+            build
+            for name in sorted(generators)
+            for build in await connection.checked(
+                "listBuilds", cgID=name, createdAfter=task.create_ts
+            )
+        ]
+    except HubFault as fault:
+        if not is_refusal(fault):
+            raise
+        return f"the hub can't say whether there is a build ({one_line(fault)})"
+    for build in found:
+        if _may_be_of(build, task.id):
+            return f"{build.nvr} is {build_states.to_str(build.state)}, and may be its build"
+    return ""
+
+
+def _may_be_of(build: Any, task_id: int) -> bool:
+    """Return whether a content generator's build is, or may become, that of a task."""
+    if build.task_id is None:
+        return bool(build.state == build_states.BUILDING)
+    return build.task_id == task_id and build.state in (
+        build_states.BUILDING,
+        build_states.COMPLETE,
+    )
 
 
 async def _resolved_source(connection: Connection, outcome: Outcome, source: str) -> str | None:

@@ -15,7 +15,7 @@ from buildbot_koji.durable.cancellations import is_final
 from buildbot_koji.durable.once import Intent, IntentState
 from buildbot_koji.durable.task_intents import TaskIntent, submit_once
 from buildbot_koji.error_messages import with_remedy
-from buildbot_koji.hubs.existing import find_taken_name
+from buildbot_koji.hubs.existing import find_taken_name, may_be_generated
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import PACKAGE, SOURCE
 from buildbot_koji.steps.framework.base import NO_ANSWER, SUPERSEDED, KojiStep
@@ -98,6 +98,7 @@ class KojiTaskStep(KojiStep):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._intent: TaskIntent | None = None
+        self._no_retry = ""
 
     @property
     def intent(self) -> TaskIntent | None:
@@ -332,6 +333,9 @@ class KojiTaskStep(KojiStep):
             return replace(intent, task_id=other_task, adopted=True)
         if len(intent.earlier) >= self.infra_retries or not self._is_infrastructure(outcome):
             return None
+        self._no_retry = await self._ask_outcome(partial(may_be_generated, hub.connection, outcome))
+        if self._no_retry:
+            return None
         call = await self._ask_outcome(partial(self.call_again, hub, intent.call, outcome))
         if call is None:
             return None
@@ -354,6 +358,8 @@ class KojiTaskStep(KojiStep):
             words = with_remedy(outcome.reason)
         elif self._is_infrastructure(outcome):
             words = f"the build system failed: {outcome.reason}"
+            if self._no_retry:
+                words += f"; not submitted again: {self._no_retry}"
         else:
             words = f"failed: {with_remedy(outcome.reason)}"
         self.say(f"{words} ({attempt})" if attempt else words)

@@ -9,6 +9,7 @@ import pytest_twisted
 from buildbot.plugins import steps
 
 from tests.buildbot_koji.workbench import SOURCE, Workbench
+from txkoji import build_states
 from txkoji.exceptions import (
     BuildError,
     BuildrootError,
@@ -22,6 +23,7 @@ from txkoji.exceptions import (
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers.failures import TRACEBACK
 from txkoji.testing.farm.handlers.registry import HANDLERS
+from txkoji.testing.methods.table import METHODS
 from txkoji.testing.tables.state import Row
 
 pytestmark = pytest.mark.limit(300)
@@ -174,6 +176,49 @@ async def test_nothing_is_built_twice(bench: Workbench, monkeypatch: pytest.Monk
         assert (ended.result, ended.text) == ("exception", f"the build system failed: {FULL}")
         assert [build["state"] for build in bench.hub.call("listBuilds", package)] == [1]
         assert ended.properties["koji_nvr"].startswith(package)
+
+
+@pytest.mark.parametrize("kind", ["imported", "reserved", "another task's", "too old a hub"])
+@pytest_twisted.ensureDeferred
+async def test_generated_build(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A container whose build was imported or reserved before its task failed is built once."""
+
+    async def fail(builder: Builder, task: Row) -> None:
+        state = builder.hub.state
+        extra = {"container_koji_task_id": task["id"] + (kind == "another task's")}
+        generated(bench, None if kind == "reserved" else extra)
+        assert state.rows("build")
+        raise UnknownFault("dial tcp: lookup registry.test: no such host", code=2001)
+
+    if kind == "too old a hub":
+        monkeypatch.delitem(METHODS, "listCGs")
+    monkeypatch.setitem(HANDLERS, "buildContainer", fail)
+    step = steps.KojiContainerBuild(bench.profile, target="demo", source=GIT, git_branch="main")
+    ended = await bench.build(step)
+    count = len(bench.hub.call("listTasks", {"method": "buildContainer"}))
+    assert (ended.result, count) == ("exception", 2 if kind == "another task's" else 1)
+    words = {
+        "imported": "; not submitted again: box-1-1 is COMPLETE, and may be its build",
+        "reserved": "; not submitted again: box-1-1 is BUILDING, and may be its build",
+        "another task's": "no such host (attempt 2 of 2)",
+        "too old a hub": "; not submitted again: the hub can't say whether there is a build",
+    }
+    assert words[kind] in ended.text
+
+
+def generated(bench: Workbench, extra: dict[str, Any] | None) -> None:
+    """Let a content generator import a build with an ``extra``, or only reserve its name."""
+    state = bench.hub.state
+    if state.one("content_generator", name="atomic-reactor") is not None:
+        return
+    bench.hub.call("grantCGAccess", "kojiadmin", "atomic-reactor", True, user="kojiadmin")
+    data = {"name": "box", "version": "1", "release": "1"}
+    begun = bench.hub.call("CGInitBuild", "atomic-reactor", data, user="kojiadmin")
+    if extra is not None:
+        complete = int(build_states.COMPLETE)
+        state.update("build", begun["build_id"], extra=extra, state=complete)
 
 
 @pytest_twisted.ensureDeferred
