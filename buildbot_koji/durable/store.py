@@ -165,15 +165,6 @@ class BuildData:
         found = await self._data.get(("builds", build_id, "data", name, "value"))
         return None if found is None else bytes(found["raw"])
 
-    async def get_all(self, build_id: int) -> list[bytes]:
-        """Return everything that this source stored with a build."""
-        found = [
-            await self.get(build_id, each["name"])
-            for each in await self._data.get(("builds", build_id, "data"))
-            if each["source"] == self._source
-        ]
-        return [each for each in found if each is not None]
-
     async def put(self, build_id: int, name: str, value: bytes) -> None:
         """Store bytes with a build, replacing what is there under the same name."""
         await self._data.updates.setBuildData(build_id, name, value, self._source)
@@ -186,8 +177,8 @@ class BuildData:
         builds = await self._data.get(("buildrequests", build["buildrequestid"], "builds"))
         return min(int(each["buildid"]) for each in builds)
 
-    async def find_earlier(self, build_id: int, name: str) -> bytes | None:
-        """Return what the newest earlier build of the same build request stored, or None.
+    async def earlier_builds(self, build_id: int) -> list[int]:
+        """Return the earlier builds of the same build request, the newest first.
 
         Buildbot keeps a build request over a restart of the master and the loss of a worker, and
         runs a new build for it. The data of the earlier builds are still there; their properties
@@ -195,11 +186,22 @@ class BuildData:
         """
         build = await self._data.get(("builds", build_id))
         builds = await self._data.get(("buildrequests", build["buildrequestid"], "builds"))
-        for each in sorted((each["buildid"] for each in builds), reverse=True):
-            found = None if each == build_id else await self.get(each, name)
-            if found is not None:
-                return found
-        return None
+        ids = {int(each["buildid"]) for each in builds} - {build_id}
+        return sorted(ids, reverse=True)
+
+    async def rows(self, build_id: int) -> list[tuple[str, bytes]]:
+        """Return the names and values that this source stored with a build, with one query."""
+        table = self._master.db.model.build_data
+        query = sqlalchemy.select(table.c.name, table.c.value).where(
+            (table.c.buildid == build_id) & (table.c.source == self._source)
+        )
+
+        def read(connection: sqlalchemy.Connection) -> list[tuple[str, bytes]]:
+            """Read the rows, in a thread."""
+            return [(row.name, bytes(row.value)) for row in connection.execute(query)]
+
+        found: list[tuple[str, bytes]] = await self._master.db.pool.do(read)
+        return found
 
 
 class BuildRows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -46,20 +46,29 @@ class TaskIntent:
     adopted: bool = False
     earlier: tuple[int, ...] = ()
 
+    def to_struct(self) -> dict[str, Any]:
+        """Return the form that JSON can hold."""
+        return {**asdict(self), "call": self.call.to_json()}
+
+    @classmethod
+    def from_struct(cls, stored: Mapping[str, Any]) -> TaskIntent:
+        """Return the intent of a struct."""
+        values = {
+            **stored,
+            "call": Call.from_json(stored["call"]),
+            "submission": Submission(**stored["submission"]),
+            "earlier": tuple(stored["earlier"]),
+        }
+        return cls(**values)
+
     def to_json(self) -> bytes:
         """Return the stored form."""
-        return json.dumps({**asdict(self), "call": self.call.to_json()}).encode()
+        return json.dumps(self.to_struct()).encode()
 
     @classmethod
     def from_json(cls, stored: bytes | str) -> TaskIntent:
         """Return the intent of a stored form."""
-        values = json.loads(stored)
-        return cls(
-            Call.from_json(values.pop("call")),
-            Submission(**values.pop("submission")),
-            earlier=tuple(values.pop("earlier")),
-            **values,
-        )
+        return cls.from_struct(json.loads(stored))
 
 
 def submit_once(hub: Submits, call: Call, submission: Submission) -> OnceAction[int]:

@@ -65,7 +65,7 @@ class DeliveryRecords:
 
     async def of_build(self, build_id: int) -> list[Delivery]:
         """Return the stored deliveries about a build, oldest first."""
-        found = [Delivery.from_json(each) for each in await self._data.get_all(build_id)]
+        found = [Delivery.from_json(each) for _, each in await self._data.rows(build_id)]
         return sorted(found, key=lambda each: each.since)
 
     async def find(self, build_id: int, name: str) -> Delivery | None:

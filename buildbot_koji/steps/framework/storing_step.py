@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from buildbot_koji.arguments.plugins import DeclaredStep
 from buildbot_koji.database_values import (
@@ -16,6 +18,7 @@ from buildbot_koji.database_values import (
     fit_property,
     fit_text,
 )
+from buildbot_koji.durable.attempts import StepIdentity, choose_attempt, to_row
 from buildbot_koji.durable.database import until_stored
 from buildbot_koji.durable.store import SOURCE, BuildData, data_name
 from buildbot_koji.steps.framework.early_end import StepTiming
@@ -23,6 +26,9 @@ from buildbot_koji.steps.framework.early_end import StepTiming
 __all__ = ["StoringStep"]
 
 T = TypeVar("T")
+
+IDENTIFYING = frozenset({"args", "draft", "kwargs", "scratch"})
+"""Arguments that identify the work of a step, beside those that must be given."""
 
 LINK_SIZE = 1000
 """Bytes of the text or the address of a link, or of the title of a log."""
@@ -33,11 +39,13 @@ class StoringStep(DeclaredStep):
 
     Attributes:
         properties_set: the names of the properties that it has set.
+        found_attempt: the row that it found of an earlier attempt: its build's id, and its name.
     """
 
     timing: ClassVar[StepTiming] = StepTiming()
     """The pauses and limits that users don't set."""
 
+    _log = Logger()
     master: Any
     build: Any
 
@@ -45,6 +53,7 @@ class StoringStep(DeclaredStep):
         super().__init__(*args, **kwargs)
         self.properties_set: set[str] = set()
         self._links_size = 0
+        self.found_attempt: tuple[int, str] | None = None
 
     def setProperty(
         self, propname: str, value: Any, source: str = "Step", runtime: bool | None = None
@@ -71,15 +80,52 @@ class StoringStep(DeclaredStep):
         policy = self.timing.database_retry
         return await until_stored(write, self.master.reactor, policy, str(self.name))
 
-    async def store_attempt(self, value: bytes) -> None:
-        """Store what the next attempt of the same build request must know."""
-        name = data_name(str(self.name))
-        await self.until_stored(lambda: self._build_data.put(self.build.buildid, name, value))
+    async def store_attempt(self, value: Mapping[str, Any]) -> None:
+        """Store what the next attempt of the same build request must know: a JSON object."""
+        name, row = data_name(str(self.name)), to_row(value, self._identity)
+        await self.until_stored(lambda: self._build_data.put(self.build.buildid, name, row))
 
-    async def find_earlier_attempt(self) -> bytes | None:
-        """Return what the newest earlier attempt of the same build request stored, or None."""
-        find, name = self._build_data.find_earlier, data_name(str(self.name))
-        return await self.until_stored(lambda: find(self.build.buildid, name))
+    async def find_earlier_attempt(self) -> dict[str, Any] | None:
+        """Return what this step stored in the newest earlier attempt that did, or None.
+
+        The steps of an earlier attempt may have had other names, or an equal name may have been
+        another step's: see :class:`StepIdentity`.
+        """
+        data, own = self._build_data, data_name(str(self.name))
+        build_id = self.build.buildid
+        for earlier in await self.until_stored(lambda: data.earlier_builds(build_id)):
+            rows = await self.until_stored(partial(data.rows, earlier))
+            found = choose_attempt(earlier, rows, own, self._identity, self._taken)
+            if found is not None:
+                self.found_attempt = found.row
+                return dict(found.value)
+            if any(name == own for name, _ in rows):
+                self._log.info(
+                    "{name} of build {id} leaves alone what another step of that name began in"
+                    " build {earlier}",
+                    name=self.name,
+                    id=build_id,
+                    earlier=earlier,
+                )
+        return None
+
+    @property
+    def _identity(self) -> StepIdentity:
+        names = [
+            name
+            for name, each in self.arguments.items()
+            if (each.required or each.required_unless or name in IDENTIFYING) and not each.secret
+        ]
+        configured = {name: self._unrendered[name] for name in names}
+        rendered = {name: getattr(self, name) for name in names}
+        return StepIdentity.of(type(self).__name__, configured, rendered)
+
+    @property
+    def _taken(self) -> set[tuple[int, str]]:
+        """The rows that other steps of this attempt have found to be theirs."""
+        steps = [each for each in self.build.executedSteps if isinstance(each, StoringStep)]
+        found = [each.found_attempt for each in steps if each is not self]
+        return {each for each in found if each is not None}
 
     @property
     def _build_data(self) -> BuildData:

@@ -250,7 +250,7 @@ class KojiTaskStep(KojiStep):
     async def _find_earlier(self) -> TaskIntent | None:
         """Return what an earlier attempt of the same build request stored, or None."""
         stored = await self.find_earlier_attempt()
-        return None if stored is None else TaskIntent.from_json(stored)
+        return None if stored is None else TaskIntent.from_struct(stored)
 
     async def _unless_lost(self, hub: Hub, intent: TaskIntent) -> TaskIntent:
         """Return what an earlier attempt submitted, without a task that the hub has lost."""
@@ -266,7 +266,7 @@ class KojiTaskStep(KojiStep):
         """Store an intent for the next attempt and for a stop."""
         if intent.task_id is not None:
             self._intent = intent
-        await self.store_attempt(intent.to_json())
+        await self.store_attempt(intent.to_struct())
         self._intent = intent
 
     # The task

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any, ClassVar, TypeVar
@@ -49,7 +48,7 @@ class KojiWriteStep(KojiStep):
         """Make the change, or what an earlier attempt left of it."""
         stored = None if self._notes else await self.find_earlier_attempt()
         if stored is not None:
-            self._notes = json.loads(stored)
+            self._notes = stored
             self._found = frozenset(self._notes)
             self.patience.begun()
         self.began = self.noted(STEP).get("began", self.began)
@@ -64,7 +63,7 @@ class KojiWriteStep(KojiStep):
         """Store more facts about a call for a later attempt."""
         self._notes[STEP] = {"began": self.began}
         self._notes[name] = {**self.noted(name), **facts}
-        await self.store_attempt(json.dumps(self._notes).encode())
+        await self.store_attempt(self._notes)
 
     def _intent(self, name: str) -> Intent:
         """Return what is known of a call."""

@@ -704,7 +704,7 @@ async def test_another_master_took_it_over(bench: Workbench, ends: str) -> None:
     await db.buildrequests._claim_buildrequests_for_master([request], 1, heir)
     build = bench.running()
     step, stored = build.currentStep, BuildData(bench.master, "buildbot_koji")
-    before = await stored.get_all(build.buildid)
+    before = await stored.rows(build.buildid)
     if ends == "a task":
         task_id = bench.hub.call("listTasks", {"method": "build"}, {"order": "id"})[0]["id"]
         bench.hub.call("cancelTask", task_id)
@@ -712,7 +712,7 @@ async def test_another_master_took_it_over(bench: Workbench, ends: str) -> None:
         step.early_end.end(Ending.DETACHED)
     await until(lambda: step.results is not None)
     assert step.results == RETRY
-    assert await stored.get_all(build.buildid) == before
+    assert await stored.rows(build.buildid) == before
     assert len(sources(bench.hub)) == 2
     if ends == "a task":
         assert step.getResultSummary()["step"].startswith(f"{SUPERSEDED}; left to it: ")

@@ -1,0 +1,140 @@
+"""Which record of an earlier attempt is a step's own.
+
+Buildbot numbers the steps of a build that have equal names, and a build request that is built again
+may meet another configuration: the name alone would let a step follow another step's task.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from buildbot.interfaces import IRenderable
+
+__all__ = ["StepIdentity", "StoredAttempt", "choose_attempt", "to_row"]
+
+_IDENTITY = "identity"
+"""The key of the identity, beside what the step stored."""
+
+_DEPTH = 20
+"""Renderables in renderables that are looked into."""
+
+
+@dataclass(frozen=True)
+class StepIdentity:
+    """What tells the work of a step from that of the others of its build.
+
+    Attributes:
+        kind: the name of the step's class.
+        configured: a digest of what identifies it, as the configuration gives it.
+        rendered: a digest of the values that this was rendered to.
+    """
+
+    kind: str
+    configured: str
+    rendered: str
+
+    @classmethod
+    def of(
+        cls, kind: str, configured: Mapping[str, Any], rendered: Mapping[str, Any]
+    ) -> StepIdentity:
+        """Return the identity of a step.
+
+        Args:
+            kind: the name of the step's class.
+            configured: the arguments that identify it, which may be renderables.
+            rendered: their values.
+        """
+        return cls(kind, _digest(_as_configured(configured, _DEPTH)), _digest(rendered))
+
+    def is_that_of(self, other: StepIdentity) -> bool:
+        """Return whether two attempts of a build request are at the same work.
+
+        The renderables of a step may render to something else in each attempt (a time, the head of
+        a branch), and a new configuration may spell the same values differently: one of the two
+        must be equal. Starting again what is running would double a build.
+        """
+        alike = self.configured == other.configured or self.rendered == other.rendered
+        return self.kind == other.kind and alike
+
+
+@dataclass(frozen=True)
+class StoredAttempt:
+    """What a step of an earlier attempt stored.
+
+    Attributes:
+        row: where: the id of its build, and the name of the row.
+        value: what it stored.
+    """
+
+    row: tuple[int, str]
+    value: Mapping[str, Any]
+
+
+def to_row(value: Mapping[str, Any], identity: StepIdentity) -> bytes:
+    """Return the stored form of what a step must know in its next attempt.
+
+    Args:
+        value: a JSON object.
+        identity: the step's.
+    """
+    whose = [identity.kind, identity.configured, identity.rendered]
+    return json.dumps({**value, _IDENTITY: whose}).encode()
+
+
+def choose_attempt(
+    build_id: int,
+    rows: Iterable[tuple[str, bytes]],
+    own: str,
+    identity: StepIdentity,
+    taken: Container[tuple[int, str]],
+) -> StoredAttempt | None:
+    """Return what a step stored in an earlier build of its build request, or None.
+
+    Args:
+        build_id: the earlier build.
+        rows: the names and the values of all rows that steps stored with that build.
+        own: the name of the row of a step with this step's name, which is preferred.
+        identity: the step's.
+        taken: the rows that earlier steps of this attempt have found to be theirs.
+    """
+    for name, stored in sorted(rows, key=lambda row: row[0] != own):
+        value = _read(stored)
+        if value is None or (build_id, name) in taken:
+            continue
+        whose = value.pop(_IDENTITY, None)
+        # An earlier version stored no identity.
+        is_own = name == own if whose is None else identity.is_that_of(StepIdentity(*whose))
+        if is_own:
+            return StoredAttempt((build_id, name), value)
+    return None
+
+
+def _read(stored: bytes) -> dict[str, Any] | None:
+    """Return the JSON object of a row; None for a row of a mass build, which is compressed."""
+    try:
+        value = json.loads(stored)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _as_configured(value: Any, depth: int) -> Any:
+    """Return a form of a value of a configuration that a restart of the master does not change."""
+    if depth == 0 or value is None or isinstance(value, (str, int, float)):
+        return value if depth else None
+    if isinstance(value, Mapping):
+        return {str(key): _as_configured(each, depth - 1) for key, each in value.items()}
+    if isinstance(value, Sequence):
+        return [_as_configured(each, depth - 1) for each in value]
+    name = getattr(value, "__qualname__", type(value).__qualname__)
+    parts = vars(value) if IRenderable.providedBy(value) and hasattr(value, "__dict__") else {}
+    return [name, _as_configured(parts, depth - 1)]
