@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 
 from txkoji._deferreds import returns_deferred
+from txkoji.profiles import read_configured
 
 __all__ = ["Cache"]
 
@@ -118,7 +119,7 @@ def _read(path: Path) -> str | None:
     try:
         if time.time() - path.stat().st_mtime > TIME_TO_LIVE:
             return None
-        name = json.loads(path.read_text(encoding="utf-8"))
+        name = json.loads(read_configured(path))
     except (OSError, ValueError):
         return None
     return name if isinstance(name, str) else None

@@ -1,24 +1,40 @@
 """Koji profiles: read configuration files into a frozen :class:`Profile`.
 
-The places, their order and the keys are those of Koji's own client.
+The places, their order and the keys are those of Koji's own client. What a profile names is read by
+:func:`read_configured`, which never blocks.
 """
 
 from __future__ import annotations
 
 import configparser
+import errno
 import ipaddress
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote, urlsplit
 
 import idna
 
 from txkoji.exceptions import BrokenConfiguration, ProfileNotFound
 
-__all__ = ["Profile", "load", "names", "searched_paths", "usable_host", "usable_url"]
+__all__ = [
+    "Profile",
+    "load",
+    "names",
+    "open_regular",
+    "read_configured",
+    "searched_paths",
+    "usable_host",
+    "usable_url",
+]
+
+LARGEST_FILE = 16 << 20
+"""Bytes of a configured file: all CAs of a system take a quarter of a megabyte."""
 
 _USER_INFORMATION = re.compile(r"//\S*@")
 
@@ -116,12 +132,50 @@ def _files(config: str | os.PathLike[str] | None, system: Path) -> list[Path]:
     return files
 
 
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file for reading, never anything that could block, like a pipe or a device.
+
+    Raises:
+        OSError: there is no regular file, or it can't be opened; ``strerror`` says why.
+        ValueError: the path has a null character.
+    """
+    # Opening a pipe would block until another process writes into it.
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    mode = os.fstat(number).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(number, "rb")
+    os.close(number)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    raise OSError(errno.EINVAL, "it is no regular file")
+
+
+def read_configured(path: str | os.PathLike[str], limit: int = LARGEST_FILE) -> bytes:
+    """Return the content of a file that a user's configuration names.
+
+    Args:
+        path: the file.
+        limit: the most bytes that it may have.
+
+    Raises:
+        OSError: it is no regular file, it is larger, or it can't be read; ``strerror`` says why.
+    """
+    try:
+        with open_regular(path) as file:
+            data = file.read(limit + 1)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, str(error)) from None
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes")
+    return data
+
+
 def _read(config: str | os.PathLike[str] | None, system: Path) -> configparser.ConfigParser:
     parser = configparser.ConfigParser()
     for path in _files(config, system):
         try:
             # Some editors begin a file with a mark of its encoding.
-            text = path.read_text(encoding="utf-8-sig")
+            text = read_configured(path).decode("utf-8-sig")
             parser.read_string(text, source=str(path))
         except OSError as error:
             raise BrokenConfiguration(

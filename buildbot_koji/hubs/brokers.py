@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import attrs
@@ -18,6 +17,7 @@ from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import DeclaredObject
 from txkoji.bus import AMQP, AMQP1, Broker
 from txkoji.exceptions import ConfigurationError
+from txkoji.profiles import read_configured
 
 __all__ = ["KojiAMQP", "KojiAMQP1", "KojiBroker", "check_broker", "check_receiving_broker"]
 
@@ -92,7 +92,7 @@ class KojiBroker(DeclaredObject, ComparableMixin):
             yield credential.problem
         if values["ca"] is not None:
             try:
-                Path(values["ca"]).read_bytes()
+                read_configured(values["ca"])
             except OSError as error:
                 yield f"can't read ca={values['ca']!r}: {error.strerror}"
 

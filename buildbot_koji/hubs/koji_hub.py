@@ -27,6 +27,7 @@ from buildbot_koji.hubs.hub import NamedHub
 from txkoji import Connection, Profile, keytab_problem, login_problem, profiles
 from txkoji.bus import Broker
 from txkoji.exceptions import BrokenConfiguration
+from txkoji.profiles import read_configured
 
 __all__ = ["KojiHub", "RenderedHub", "check_hub", "profile_name"]
 
@@ -104,7 +105,7 @@ class KojiHub(DeclaredObject):
             value = values[name]
             if isinstance(value, str):
                 try:
-                    data = _content(name, value) or Path(value).read_bytes()
+                    data = _content(name, value) or read_configured(value)
                 except BrokenConfiguration as error:
                     yield str(error)
                 except OSError as error:

@@ -68,6 +68,7 @@ from buildbot_koji.steps.framework.worker import read_on_worker
 from buildbot_koji.words import counted
 from txkoji import one_line
 from txkoji.exceptions import GenericError, TransferError
+from txkoji.profiles import read_configured
 
 __all__ = ["KojiMassBuild"]
 
@@ -444,7 +445,8 @@ class KojiMassBuild(PackageBuildStep):
     async def _names_in_file(self, path: str) -> list[str]:
         try:
             if self.files_on == "master":
-                content = await self._in_thread(Path(self.master.basedir, path).read_bytes)
+                file = Path(self.master.basedir, path)
+                content = await self._in_thread(partial(read_configured, file, LARGEST_FILE))
             else:
                 content = await read_on_worker(self, path, LARGEST_FILE)
             text = content.decode()

@@ -6,10 +6,8 @@ uploads to it. ``build`` takes the path of an uploaded source RPM for its source
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
-import stat
 import string
 import zlib
 from collections.abc import Callable
@@ -24,6 +22,7 @@ from txkoji.exceptions import KojiLoginException, ProtocolError, TransferError
 from txkoji.files.outputs import byte_count
 from txkoji.hub.client import HubClient
 from txkoji.hub.replies import a_struct
+from txkoji.profiles import open_regular
 
 __all__ = ["Progress", "new_directory", "upload"]
 
@@ -74,7 +73,7 @@ async def upload(
         raise TransferError(f"the name of {path!r} is not UTF-8: rename the file") from None
     in_thread = _InThread(client)
     try:
-        file = await in_thread.call(_open, path)
+        file = await in_thread.call(open_regular, path)
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
     try:
@@ -90,18 +89,6 @@ async def upload(
 
 def _unreadable(path: Path, error: Exception) -> TransferError:
     return TransferError(f"can't read {path}: {getattr(error, 'strerror', None) or error}")
-
-
-def _open(path: Path) -> BinaryIO:
-    # Opening a pipe would block until another process writes into it.
-    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    mode = os.fstat(number).st_mode
-    if stat.S_ISREG(mode):
-        return os.fdopen(number, "rb")
-    os.close(number)
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    raise OSError(errno.EINVAL, "it is no regular file")
 
 
 def _identity(file: BinaryIO) -> tuple[int, int]:

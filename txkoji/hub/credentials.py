@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.threads import deferToThreadPool
@@ -13,7 +12,7 @@ from txkoji.hub.auth import way_to_log_in
 from txkoji.hub.kerberos import Kerberos
 from txkoji.hub.keytabs import keytab_problem
 from txkoji.hub.tls import read_client_certificate
-from txkoji.profiles import Profile
+from txkoji.profiles import Profile, read_configured
 
 __all__ = ["Credential", "certificate_credential", "credentials_of", "login_problem"]
 
@@ -116,7 +115,7 @@ def _keytab_problem(path: str, profile: Profile) -> str | None:
     # Not its path: it may be that of a secret.
     what = f"the keytab of {profile.credentials_of or f'the Koji profile {profile.name!r}'}"
     try:
-        data = Path(path).read_bytes()
+        data = read_configured(path)
     except OSError as error:
         return f"can't read {what}: {error.strerror}"
     problem = keytab_problem(data, profile.principal)

@@ -6,6 +6,7 @@ These calls block while they ask a KDC over the network; the client runs them in
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -153,6 +154,11 @@ class Kerberos:
         return gssapi.Name(self.principal, gssapi.NameType.kerberos_principal)
 
     def _store(self) -> dict[str | bytes, str | bytes]:
+        for path in filter(None, (self.keytab, (self.ccache or "").removeprefix("FILE:"))):
+            # The library would wait for a pipe; a cache of another kind (KEYRING:) is no path.
+            if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
+                what = "keytab" if path == self.keytab else "ccache"
+                raise KojiLoginException(f"{what} of {self.owner} is no regular file")
         if self.keytab is None:
             return {} if self.ccache is None else {"ccache": self.ccache}
         # One cache per identity, so that a ticket is requested once in its lifetime.

@@ -33,7 +33,7 @@ from zope.interface import implementer
 
 from txkoji._interfaces import Endpoint
 from txkoji.exceptions import BrokenConfiguration
-from txkoji.profiles import Profile
+from txkoji.profiles import Profile, open_regular, read_configured
 
 __all__ = [
     "ClientCertificate",
@@ -195,6 +195,13 @@ class TrustRoot:
         elif Path(self._path).is_dir():
             context.load_verify_locations(None, self._path)
         else:
+            try:
+                # OpenSSL would wait for a pipe that has taken the file's place.
+                open_regular(self._path).close()
+            except OSError as problem:
+                raise SSL.Error(
+                    [("", "", f"can't read {self._path}: {problem.strerror}")]
+                ) from None
             context.load_verify_locations(self._path)
 
 
@@ -234,7 +241,14 @@ def read_authority(path: str, setting: str, owner: str, **options: Any) -> Trust
 
     if not Path(path).is_dir():
         return _read(path, setting, owner, check)
-    if any(Path(path).glob("*.[0-9]*")):
+    hashed = list(Path(path).glob("*.[0-9]*"))
+    for each in hashed:
+        # OpenSSL opens it in the middle of a handshake.
+        if each.exists() and not each.is_file():
+            raise BrokenConfiguration(
+                f"can't read {each}, {setting} of {owner}: it is no regular file"
+            )
+    if hashed:
         return trust
     raise BrokenConfiguration(
         f"can't use {path}, {setting} of {owner}: a directory needs hashed names (openssl rehash)"
@@ -252,7 +266,7 @@ def plain_authorities(profile: Profile) -> str | None:
     trust_root(profile)
     place = Path(profile.serverca)
     files = sorted(place.glob("*.[0-9]*")) if place.is_dir() else [place]
-    found = [each for path in files for each in _CERTIFICATE.finditer(path.read_bytes())]
+    found = [each for path in files for each in _CERTIFICATE.finditer(read_configured(path))]
     return b"".join(map(_plain_certificate, found)).decode("ascii")
 
 
@@ -346,7 +360,7 @@ def _read(
     path: str, setting: str, owner: str, load: Callable[[bytes], T], shown: str | None = None
 ) -> T:
     try:
-        return load(Path(path).read_bytes())
+        return load(read_configured(path))
     except OSError as problem:
         words = str(problem.strerror)
     except TypeError:
