@@ -48,7 +48,7 @@ class StepIdentity:
             configured: the arguments that identify it, which may be renderables.
             rendered: their values.
         """
-        return cls(kind, _digest(_as_configured(configured, _DEPTH)), _digest(rendered))
+        return cls(kind, _digest(configured), _digest(rendered))
 
     def is_that_of(self, other: StepIdentity) -> bool:
         """Return whether two attempts of a build request are at the same work.
@@ -123,18 +123,18 @@ def _read(stored: bytes) -> dict[str, Any] | None:
 
 
 def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, default=str)
+    text = json.dumps(_lasting(value, _DEPTH), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _as_configured(value: Any, depth: int) -> Any:
+def _lasting(value: Any, depth: int) -> Any:
     """Return a form of a value of a configuration that a restart of the master does not change."""
     if depth == 0 or value is None or isinstance(value, (str, int, float)):
         return value if depth else None
     if isinstance(value, Mapping):
-        return {str(key): _as_configured(each, depth - 1) for key, each in value.items()}
+        return {str(key): _lasting(each, depth - 1) for key, each in value.items()}
     if isinstance(value, Sequence):
-        return [_as_configured(each, depth - 1) for each in value]
+        return [_lasting(each, depth - 1) for each in value]
     name = getattr(value, "__qualname__", type(value).__qualname__)
     parts = vars(value) if IRenderable.providedBy(value) and hasattr(value, "__dict__") else {}
-    return [name, _as_configured(parts, depth - 1)]
+    return [name, _lasting(parts, depth - 1)]

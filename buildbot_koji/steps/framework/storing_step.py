@@ -21,6 +21,7 @@ from buildbot_koji.database_values import (
 from buildbot_koji.durable.attempts import StepIdentity, choose_attempt, to_row
 from buildbot_koji.durable.database import until_stored
 from buildbot_koji.durable.store import SOURCE, BuildData, data_name
+from buildbot_koji.hubs.koji_hub import profile_name
 from buildbot_koji.steps.framework.early_end import StepTiming
 
 __all__ = ["StoringStep"]
@@ -118,6 +119,8 @@ class StoringStep(DeclaredStep):
         ]
         configured = {name: self._unrendered[name] for name in names}
         rendered = {name: getattr(self, name) for name in names}
+        if "profile" in names:
+            configured["profile"] = rendered["profile"] = profile_name(configured["profile"])
         return StepIdentity.of(type(self).__name__, configured, rendered)
 
     @property

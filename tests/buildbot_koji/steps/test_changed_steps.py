@@ -29,11 +29,11 @@ def as_before(_properties: Any) -> str:
     return SOURCE.format("hello", "main")
 
 
-def koji_build(bench: Workbench, source: Any, **options: Any) -> Any:
+def koji_build(bench: Workbench, source: Any, *, hub: Any = None, **options: Any) -> Any:
     if isinstance(source, str):
         source = util.Interpolate(SOURCE.format(source, "%(prop:ref)s"))
     options = {"target": "demo", "scratch": True, **options}
-    return steps.KojiBuild(bench.profile, source=source, **options)
+    return steps.KojiBuild(hub or bench.profile, source=source, **options)
 
 
 def built(bench: Workbench) -> list[tuple[str, str]]:
@@ -93,7 +93,8 @@ async def test_other_target(bench: Workbench) -> None:
 )
 async def test_same_work(bench: Workbench, before: Any, after: Any) -> None:
     """What is built is built once, however the configuration says it."""
-    changed = koji_build(bench, after, live_logs=False, priority=5)
+    hub = util.KojiHub(bench.profile)
+    changed = koji_build(bench, after, hub=hub, live_logs=False, priority=5)
     ended = await build_again(bench, koji_build(bench, before), changed)
     assert ended.result == "success"
     assert built(bench) == [("hello", "demo")]
