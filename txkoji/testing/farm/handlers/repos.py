@@ -114,7 +114,7 @@ async def wait_repo(builder: Builder, task: Row) -> dict[str, Any]:
 
 
 def _what(tag: Row, nvrs: list[str] | None) -> str:
-    """Return what a builder waited for in vain, in its words."""
+    """Return what a builder waited for without success, in its words."""
     if nvrs:
         return f"{', '.join(nvrs)} to appear in the {tag['name']} repo"
     return f"a new {tag['name']} repo"
