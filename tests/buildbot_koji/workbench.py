@@ -22,6 +22,7 @@ from zope.interface import implementer
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.place import KojiPlace
 from buildbot_koji.steps.framework.early_end import Ending
+from tests.buildbot_koji.databases import make_tables
 from tests.support import until
 from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji.submission import Submitter
@@ -157,7 +158,7 @@ class Workbench:
     async def start(self) -> None:
         """Start the master."""
         await self.master.db.setup(check_version=False)
-        await self.master.db.model.upgrade()
+        await make_tables(self.master.db)
         # A database in memory goes with its connection.
         self.master.db.setup = lambda: None
         await self.master.startService()
