@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import eq
 from typing import Any
 
 from txkoji import rich
 from txkoji._rich_base import HubConnection
 from txkoji.exceptions import UnusableAnswer
 
-__all__ = ["PAGED", "Paging", "pages"]
+__all__ = ["PAGED", "Paging", "RepeatedRows", "pages"]
 
 PAGE_SIZE = 500
 """Rows in a request."""
 
 WHOLE_LIST_PAGE_SIZE = 5000
 """The same where the hub makes the whole list for each page: fewer requests spare it work."""
+
+MAX_REPEATED = 3
+"""How many times a page may come again at another offset."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,35 @@ PAGED: Mapping[str, Paging] = {
 """The methods that list what has an id."""
 
 
+class RepeatedRows:
+    """Ends the reading of a list from a hub that ignores offsets: it would never end.
+
+    Args:
+        method: what lists the rows.
+    """
+
+    def __init__(self, method: str) -> None:
+        self._method = method
+        self._offset = 0
+        self._rows: Sequence[Any] = ()
+        self._count = 0
+
+    def check(self, offset: int, rows: Sequence[Any]) -> None:
+        """Note what a request returned; rows are compared with those of the request before.
+
+        Raises:
+            UnusableAnswer: the hub gives the same rows at one offset after the other.
+        """
+        if not rows:
+            return
+        is_same = offset != self._offset and bool(self._rows) and all(map(eq, rows, self._rows))
+        self._count = self._count + 1 if is_same else 0
+        # Rows that are added before a page push it to the next offset, once or twice.
+        if self._count == MAX_REPEATED:
+            raise UnusableAnswer(self._method, rows[0], "the rows of another page")
+        self._offset, self._rows = offset, rows
+
+
 async def pages(
     connection: HubConnection,
     method: str,
@@ -88,8 +121,8 @@ async def pages(
         raise ValueError("pages are ordered and cut here: leave queryOpts out")
 
     last: tuple[Any, ...] | None = None
-    before: list[tuple[Any, ...]] = []
-    offset = repeated = 0
+    repeated = RepeatedRows(method)
+    offset = 0
     while True:
         options = {"order": ",".join(names), "offset": offset, "limit": size}
         if has_options:
@@ -111,11 +144,8 @@ async def pages(
         # A hub that does not know the options gives the whole list.
         if len(rows) != size:
             return
-        repeated = repeated + 1 if keys == before else 0
-        # Rows that are added before a page push it to the next offset, once or twice.
-        if repeated == 3:
-            raise UnusableAnswer(method, rows[0], "the rows of another page")
-        before, last = keys, max(keys[-1], last or ())
+        repeated.check(offset, keys)
+        last = max(keys[-1], last or ())
         offset += len(rows) - 1
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from txkoji._values import integer, seconds, struct
 from txkoji.history.hub import UNREADABLE
+from txkoji.listing import RepeatedRows
 
 __all__ = ["LARGEST_PAGE", "PAGE", "Unreadable", "pages_by_offset", "rows_after", "rows_by_offset"]
 
@@ -16,11 +17,15 @@ PAGE = 250
 LARGEST_PAGE = 8
 """How many times as large the pages of a long listing get."""
 
+MAX_UNREADABLE = 100
+"""Rows in succession that can't be read: after so many, nothing that the hub answers can be."""
+
 Unreadable = Callable[[Any, Exception], None]
 """Called with the record before an unreadable one, if there is one, and the error."""
 
 
 async def rows_after(
+    method: str,
     read: Callable[[float, int, int], Awaitable[list[Any]]],
     after: float,
     column: str,
@@ -33,14 +38,20 @@ async def rows_after(
     disappears in between would hide another.
 
     Args:
+        method: what lists the rows.
         read: called with a time, an offset and a number of rows; returns those rows after that
             time.
         after: where to start, in seconds since the epoch.
         column: the name of the time.
         page: how many rows to read at a time.
         unreadable: called for each row that can't be read.
+
+    Raises:
+        KojiException: the hub is unreachable, refused, ignores offsets, or answers nothing that
+            can be read.
     """
     found: dict[Any, Any] = {}
+    listing = _Listing(method, unreadable)
     limit = page
     while True:
         start = after
@@ -49,10 +60,11 @@ async def rows_after(
             """Read the rows from an offset on."""
             return await read(start, offset, count)
 
-        rows, count = await _around_unreadable(at, 0, limit, unreadable)
+        rows, count = await listing.around_unreadable(at, 0, limit)
         for row in rows:
             found[_id_of(row, len(found))] = row
-        if count < limit:
+        # A hub that does not know the limit gives the whole list.
+        if count != limit:
             return list(found.values())
         times = [time for row in rows if (time := _time_of(row, column)) is not None]
         last = max(times, default=0.0) - 0.001
@@ -63,14 +75,18 @@ async def rows_after(
 
 
 async def rows_by_offset(
-    read: Callable[[int, int], Awaitable[list[Any]]], page: int, unreadable: Unreadable
+    method: str,
+    read: Callable[[int, int], Awaitable[list[Any]]],
+    page: int,
+    unreadable: Unreadable,
 ) -> list[Any]:
     """Read all rows of a listing; see :func:`pages_by_offset`."""
-    pages = pages_by_offset(read, page, LARGEST_PAGE * page, unreadable)
+    pages = pages_by_offset(method, read, page, LARGEST_PAGE * page, unreadable)
     return [row async for rows in pages for row in rows]
 
 
 async def pages_by_offset(
+    method: str,
     read: Callable[[int, int], Awaitable[list[Any]]],
     page: int,
     largest: int,
@@ -81,43 +97,73 @@ async def pages_by_offset(
     An added row shifts the others, so that one of them may be read twice.
 
     Args:
+        method: what lists the rows.
         read: called with an offset and a number of rows; returns the rows there.
         page: how many rows to read at first; each full page is followed by a larger one.
         largest: how many rows to read at a time later.
         unreadable: called for each row that can't be read.
+
+    Raises:
+        KojiException: the hub is unreachable, refused, ignores offsets, or answers nothing that
+            can be read.
     """
+    listing = _Listing(method, unreadable)
     offset, limit = 0, page
     while True:
-        found, count = await _around_unreadable(read, offset, limit, unreadable)
+        found, count = await listing.around_unreadable(read, offset, limit)
         yield found
         offset += count
-        if count < limit:
+        # A hub that does not know the limit gives the whole list.
+        if count != limit:
             return
         # The hub sorts the whole listing for each request: a long one is read in fewer.
         limit = min(2 * limit, largest)
 
 
-async def _around_unreadable(
-    read: Callable[[int, int], Awaitable[list[Any]]],
-    offset: int,
-    limit: int,
-    unreadable: Unreadable,
-) -> tuple[list[Any], int]:
-    """Return the readable rows of a page, and how many rows it has in all."""
-    try:
-        rows = await read(offset, limit)
-    except UNREADABLE as error:
-        if limit == 1:
-            unreadable(await _row_before(read, offset), error)
-            return [], 1
-    else:
-        return rows, len(rows)
-    half = limit // 2
-    first, first_count = await _around_unreadable(read, offset, half, unreadable)
-    if first_count < half:
-        return first, first_count
-    rest, rest_count = await _around_unreadable(read, offset + half, limit - half, unreadable)
-    return first + rest, first_count + rest_count
+class _Listing:
+    """Reads the pages of one listing, around the rows that can't be read.
+
+    It ends whatever the hub answers: the same rows at each offset and nothing readable at any
+    offset are failures.
+    """
+
+    def __init__(self, method: str, unreadable: Unreadable) -> None:
+        self._repeated = RepeatedRows(method)
+        self._unreadable = unreadable
+        self._count = 0
+
+    async def around_unreadable(
+        self, read: Callable[[int, int], Awaitable[list[Any]]], offset: int, limit: int
+    ) -> tuple[list[Any], int]:
+        """Return the readable rows of a page, and how many rows it has in all."""
+        try:
+            rows = await read(offset, limit)
+        except UNREADABLE as error:
+            if limit == 1:
+                await self._leave_out(read, offset, error)
+                return [], 1
+        else:
+            self._repeated.check(offset, rows)
+            self._count = 0
+            return rows, len(rows)
+        half = limit // 2
+        first, first_count = await self.around_unreadable(read, offset, half)
+        if first_count != half:
+            return first, first_count
+        rest, rest_count = await self.around_unreadable(read, offset + half, limit - half)
+        return first + rest, first_count + rest_count
+
+    async def _leave_out(
+        self,
+        read: Callable[[int, int], Awaitable[list[Any]]],
+        offset: int,
+        error: Exception,
+    ) -> None:
+        """Leave a row out, unless all of the last rows can't be read."""
+        self._count += 1
+        if self._count == MAX_UNREADABLE:
+            raise error
+        self._unreadable(await _row_before(read, offset), error)
 
 
 async def _row_before(read: Callable[[int, int], Awaitable[list[Any]]], offset: int) -> Any:

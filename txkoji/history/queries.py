@@ -120,7 +120,7 @@ class Query:
             return a_list(await self._call("listBuilds", **given), "listBuilds")
 
         return await self._rows(
-            "build", partial(rows_after, read, after, f"{column}_ts", self._page)
+            "build", partial(rows_after, "listBuilds", read, after, f"{column}_ts", self._page)
         )
 
     async def _list_tasks(
@@ -132,7 +132,7 @@ class Query:
             return a_list(await self._call("listTasks", options, order), "listTasks")
 
         return await self._rows(
-            "task", partial(rows_after, read, after, f"{column}_ts", self._page)
+            "task", partial(rows_after, "listTasks", read, after, f"{column}_ts", self._page)
         )
 
 
@@ -184,7 +184,9 @@ class TagHistory(Query):
         is_listing = table == "tag_listing"
         order = "create_event,build_id" if is_listing else "create_event,package_id"
         read = self._reader(tag_id, table, after, order, **wanted)
-        rows = await self._rows("event of tag", partial(rows_by_offset, read, self._page))
+        rows = await self._rows(
+            "event of tag", partial(rows_by_offset, "queryHistory", read, self._page)
+        )
         convert = self._records.tags if is_listing else self._records.packages
         return list(convert(rows, after, self._tags.watched))
 
@@ -221,7 +223,7 @@ class TagHistory(Query):
         read = self._reader(tag_id, "tag_listing", after, f"{column},build_id")
         previous = (after, -1)
         async for rows in pages_by_offset(
-            read, min(self._page, largest), largest, self._left_out(tag_id)
+            "queryHistory", read, min(self._page, largest), largest, self._left_out(tag_id)
         ):
             for event in self._records.tags(rows, after, self._tags.watched):
                 this = (event.event_id or 0, event.build.build_id)
@@ -408,7 +410,9 @@ class Repos(Query):
             found = await self._call("repo.query", clauses, REPO_FIELDS, options)
             return a_list(found, "repo.query")
 
-        return await self._rows("repo", partial(rows_after, read, after, "state_ts", self._page))
+        return await self._rows(
+            "repo", partial(rows_after, "repo.query", read, after, "state_ts", self._page)
+        )
 
     async def _of_tasks(self, after: float) -> list[Any]:
         """Return the repos that newRepo tasks made: hubs before 1.35 can't list repos."""

@@ -198,7 +198,7 @@ async def test_a_long_listing_takes_few_requests() -> None:
         asked.append((offset, limit))
         return list(range(offset, min(offset + limit, 2000)))
 
-    assert await rows_by_offset(read, 100, lambda *_: None) == list(range(2000))
+    assert await rows_by_offset("queryHistory", read, 100, lambda *_: None) == list(range(2000))
     assert asked == [(0, 100), (100, 200), (300, 400), (700, 800), (1500, 800)]
 
 

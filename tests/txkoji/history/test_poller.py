@@ -16,7 +16,7 @@ from twisted.logger import capturedLogs
 from twisted.web.resource import Resource
 
 from txkoji import Connection, Profile
-from txkoji.exceptions import NotXMLRPC, ServerOffline, UnusableAnswer
+from txkoji.exceptions import NotXMLRPC, ReplyTooLarge, ServerOffline, UnusableAnswer
 from txkoji.history import events
 from txkoji.history.paging import PAGE
 from txkoji.history.poller import Checkpoint, Cursor, Interest, Poller
@@ -609,6 +609,53 @@ def test_many_unreadable_builds() -> None:
         for build in bad:
             site.hub.state.update("build", build, extra={"note": "x" * 300_000})
     assert {int(key.split(":")[1]) for key in site.round()} == {*builds} - bad
+
+
+def ended(site: Site, waiting: Deferred[Any]) -> Any:
+    """Return the outcome of what takes many requests."""
+    found: list[Any] = []
+    waiting.addBoth(found.append)
+    for _ in range(10_000):
+        if found:
+            break
+        site.clock.advance(0)
+        site.agent.flush()
+    assert found, "it never ends"
+    return found[0]
+
+
+@pytest.mark.parametrize("has_limit", [True, False], ids=["no offset", "no limit"])
+def test_hub_that_does_not_page(has_limit: bool) -> None:
+    """A hub that ignores offsets fails the round; one that ignores limits too gives all at once."""
+    site = Site("tagged", tags=("demo-candidate",), page=4)
+    for number in range(40):
+        site.tag(site.build(str(number)))
+    rows = site.hub.call("queryHistory", tables=["tag_listing"], tag="demo-candidate")
+
+    def answer(name: str, params: tuple[Any, ...], run: Callable[[], Any]) -> Any:
+        if name != "queryHistory":
+            return run()
+        limit = params[-1]["queryOpts"]["limit"] if has_limit else None
+        return {"tag_listing": rows["tag_listing"][:limit]}
+
+    site.hub.answer = answer
+    found = ended(site, site.poller.round(site.cursor, known=set().__contains__))
+    if has_limit:
+        assert isinstance(found.value, UnusableAnswer)
+        assert "instead of the rows of another page" in str(found.value)
+    else:
+        assert len({event.key for event in found.events}) == len(found.events) == 40
+
+
+def test_hub_whose_every_answer_is_too_large() -> None:
+    """If no row can be read at any offset, the round fails, and does not ask for ever."""
+    site = Site("build-complete")
+    site.build("1")
+    answer = [{"build_id": 1, "note": "x" * 300_000}]
+    site.hub.answer = lambda name, _, run: answer if name == "listBuilds" else run()
+    found = ended(site, site.poller.round(site.cursor, known=set().__contains__))
+    assert isinstance(found.value, ReplyTooLarge)
+    assert site.hub.calls["listBuilds"] < 1000
 
 
 def test_front_end_that_answers_for_the_hub() -> None:
