@@ -6,10 +6,13 @@ once it is complete and verified. It runs on Python 3.9.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import socket
 import ssl
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -62,16 +65,13 @@ def main(request: dict[str, Any]) -> int:
     if not request["verify"]:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    opener = urllib.request.build_opener(
-        urllib.request.HTTPSHandler(context=context), _SecureRedirects()
-    )
     directory = Path(request["directory"])
     paths = [directory.joinpath(*each["name"].split("/")) for each in request["files"]]
     doubled = shared_path(paths)
     if doubled is not None:
         print(f"several files would go to {doubled}: refused")
         return 1
-    fetch = partial(_fetch, opener, _Times(request["pace"], request["report"]), frozenset(paths))
+    fetch = partial(_fetch, context, _Times(request["pace"], request["report"]), frozenset(paths))
     with ThreadPoolExecutor(request["at_once"]) as pool:
         failed = [trouble for trouble in pool.map(fetch, paths, request["files"]) if trouble]
     print("\n".join(failed) or f"files fetched: {len(request['files'])}", flush=True)
@@ -83,6 +83,114 @@ class _Times(NamedTuple):
 
     pace: float
     report: float
+
+
+class _Watchdog:
+    """Breaks the connections of an attempt that receives too little within a time.
+
+    A socket's own timeout is for each read: a peer that drips a byte a second never exceeds it, in
+    a TLS handshake, a proxy's reply, a head or the length of a chunk.
+
+    Attributes:
+        barked: whether it did.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.barked = False
+        self._seconds = seconds
+        self._until = time.monotonic() + seconds
+        self._sockets: list[socket.socket] = []
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> _Watchdog:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        for each in self._sockets:
+            each.close()
+
+    def renew(self) -> None:
+        """Give it the whole time again: enough has arrived."""
+        self._until = time.monotonic() + self._seconds
+
+    def watch(self, connection: socket.socket) -> None:
+        """Break a connection, too, when the time is over."""
+        # TLS takes the socket over; what a duplicate shuts down is shut down for both.
+        own = connection.dup()
+        with self._lock:
+            self._sockets.append(own)
+            if self.barked:
+                _shut_down(own)
+
+    def _run(self) -> None:
+        while (left := self._until - time.monotonic()) > 0:
+            if self._over.wait(left):
+                return
+        with self._lock:
+            self.barked = True
+            for each in self._sockets:
+                _shut_down(each)
+
+
+def _shut_down(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Watched:
+    """A connection of ``http.client`` that a watchdog knows from its first byte on."""
+
+    def __init__(self, watchdog: _Watchdog, *arguments: Any, **named: Any) -> None:
+        self._watchdog = watchdog
+        super().__init__(*arguments, **named)
+
+    @property
+    def sock(self) -> Any:
+        """The socket, None before the connection and after it."""
+        return self._sock
+
+    @sock.setter
+    def sock(self, connection: Any) -> None:
+        self._sock = connection
+        if connection is not None and not isinstance(connection, ssl.SSLSocket):
+            self._watchdog.watch(connection)
+
+
+class _WatchedHTTP(_Watched, http.client.HTTPConnection):
+    """One without TLS."""
+
+
+class _WatchedHTTPS(_Watched, http.client.HTTPSConnection):
+    """One with TLS."""
+
+
+class _HTTP(urllib.request.HTTPHandler):
+    """Opens addresses without TLS, watched."""
+
+    def __init__(self, watchdog: _Watchdog) -> None:
+        super().__init__()
+        self._connect: Any = partial(_WatchedHTTP, watchdog)
+
+    def do_open(self, http_class: Any, req: Any, **http_conn_args: Any) -> Any:
+        """Open an address."""
+        return super().do_open(self._connect, req, **http_conn_args)
+
+
+class _HTTPS(urllib.request.HTTPSHandler):
+    """Opens addresses with TLS, watched."""
+
+    def __init__(self, watchdog: _Watchdog, context: ssl.SSLContext) -> None:
+        super().__init__(context=context)
+        self._connect: Any = partial(_WatchedHTTPS, watchdog)
+
+    def do_open(self, http_class: Any, req: Any, **http_conn_args: Any) -> Any:
+        """Open an address."""
+        return super().do_open(self._connect, req, **http_conn_args)
 
 
 class _SecureRedirects(urllib.request.HTTPRedirectHandler):
@@ -98,7 +206,11 @@ class _SecureRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def _fetch(
-    opener: Any, times: _Times, taken: Collection[Path], target: Path, file: dict[str, Any]
+    context: ssl.SSLContext,
+    times: _Times,
+    taken: Collection[Path],
+    target: Path,
+    file: dict[str, Any],
 ) -> str:
     """Fetch one file; returns what went wrong, or nothing."""
     digest = None if file["digest"] is None else tuple(file["digest"])
@@ -110,11 +222,11 @@ def _fetch(
     part = PartFile(target, file["size"], digest, grows=file.get("grows", False), taken=taken)
     try:
         part.prepare()
-        trouble = _receive(part, file["url"], opener, times) or part.trouble()
+        trouble = _receive(part, file["url"], context, times) or part.trouble()
         if trouble and part.resumed:
             # An earlier fetch may have left a part of another file: start over.
             part.discard()
-            trouble = _receive(part, file["url"], opener, times) or part.trouble()
+            trouble = _receive(part, file["url"], context, times) or part.trouble()
         if trouble:
             part.discard()
             return f"{file['url']}: {trouble}"
@@ -125,7 +237,7 @@ def _fetch(
     return ""
 
 
-def _receive(part: PartFile, url: str, opener: Any, times: _Times) -> str:
+def _receive(part: PartFile, url: str, context: ssl.SSLContext, times: _Times) -> str:
     """Receive what is missing of a file; returns what went wrong, or nothing."""
     trouble = ""
     for attempt in range(ATTEMPTS):
@@ -137,8 +249,7 @@ def _receive(part: PartFile, url: str, opener: Any, times: _Times) -> str:
         headers = {"Range": f"bytes={have}-"} if have else {}
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the hub's own
         try:
-            with _from_network(opener.open, request, None, TIMEOUT) as reply:
-                _copy(reply, part, have, times)
+            _attempt(part, request, context, times)
         except urllib.error.HTTPError as error:
             if have and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                 # Nothing is left to fetch: the verification decides whether it is complete.
@@ -164,6 +275,24 @@ def _receive(part: PartFile, url: str, opener: Any, times: _Times) -> str:
     return trouble
 
 
+def _attempt(part: PartFile, request: Any, context: ssl.SSLContext, times: _Times) -> None:
+    """Receive what is missing of a file, once."""
+    with _Watchdog(times.pace) as watchdog:
+        opener = urllib.request.build_opener(
+            _HTTP(watchdog), _HTTPS(watchdog, context), _SecureRedirects()
+        )
+        try:
+            with _from_network(opener.open, request, None, TIMEOUT) as reply:
+                _copy(reply, part, watchdog, times)
+        except http.client.HTTPException:
+            if not watchdog.barked:
+                raise
+        if watchdog.barked:
+            raise http.client.HTTPException(
+                f"less than {PACE_BYTES:,} bytes arrived in {times.pace:g} s"
+            )
+
+
 def _from_network(step: Callable[..., Any], *arguments: Any) -> Any:
     """Run a step that waits for the network, whose errors are not those of the disk."""
     try:
@@ -176,8 +305,9 @@ def _from_network(step: Callable[..., Any], *arguments: Any) -> Any:
         raise http.client.HTTPException(str(reason)) from cause
 
 
-def _copy(reply: Any, part: PartFile, have: int, times: _Times) -> None:
+def _copy(reply: Any, part: PartFile, watchdog: _Watchdog, times: _Times) -> None:
     """Write a reply to its file; a server may send the whole file instead of the requested part."""
+    have = part.have
     resumes = reply.status == http.client.PARTIAL_CONTENT
     if resumes and not reply.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
         raise http.client.HTTPException("another part than it was asked for came")
@@ -186,18 +316,17 @@ def _copy(reply: Any, part: PartFile, have: int, times: _Times) -> None:
         raise http.client.HTTPException("a web page came instead of the file")
     part.begin(have if resumes else 0)
     left = reply.length
-    since, count = time.monotonic(), 0
-    told, total = since, have if resumes else 0
+    count = 0
+    told, total = time.monotonic(), have if resumes else 0
     while piece := _from_network(reply.read1, PIECE):
         part.write(piece)
         count += len(piece)
         total += len(piece)
         left = None if left is None else left - len(piece)
-        now = time.monotonic()
         if count >= PACE_BYTES:
-            since, count = now, 0
-        elif now - since > times.pace:
-            raise http.client.HTTPException(f"only {count:,} bytes arrived in {times.pace:g} s")
+            watchdog.renew()
+            count = 0
+        now = time.monotonic()
         if now - told >= times.report:
             told = now
             print(f"{part.target.name}: {total:,} bytes so far", flush=True)

@@ -61,7 +61,7 @@ def fetch(request: pytest.FixtureRequest, koji: Connection, tmp_path: Path) -> F
         most: int = -1,
     ) -> str:
         zipapp.write_bytes(fetcher.archive())
-        koji.deadline = 0.5
+        koji.deadline = 2
         order = fetcher.request_for(koji, str(directory), [file, *more], 2)
         done = await deferToThread(
             subprocess.run,
@@ -269,6 +269,53 @@ async def test_odd_answer(fetch: Fetch, tmp_path: Path, odd: bytes) -> None:
     url = f"http://127.0.0.1:{port.getHost().port}/big"
     assert await fetch(RemoteFile("big", url), tmp_path) == ""
     assert set((tmp_path / "big").read_bytes()) == {120}
+    await port.stopListening()
+
+
+class Dripping(Protocol):
+    """Begins to answer each request, and drips a byte now and then for ever."""
+
+    start = b""
+
+    def connectionMade(self) -> None:  # noqa: N802
+        assert self.transport is not None
+        self.transport.write(self.start)
+        self.drip = LoopingCall(self.transport.write, b"x")
+        self.drip.start(0.05, now=False)
+
+    def connectionLost(self, _reason: Any = None) -> None:  # noqa: N802
+        self.drip.stop()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "start"),
+    [
+        ("http", b"HTTP/1.1 200 OK\r\nServer: "),
+        ("http", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;"),
+        ("http", b"HTTP/1.1 200 OK\r\n\r\n"),
+        ("https", b"\x16\x03\x03\x40\x00\x02"),
+    ],
+    ids=["head", "chunk", "body", "handshake"],
+)
+@pytest_twisted.ensureDeferred
+async def test_dripping_answer(
+    koji: Connection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    scheme: str,
+    start: bytes,
+) -> None:
+    """No part of an answer may take for ever, though each read of it is short."""
+    monkeypatch.setattr(Dripping, "start", start)
+    monkeypatch.setattr(program, "ATTEMPTS", 1)
+    port = reactor.listenTCP(0, Factory.forProtocol(Dripping), interface="127.0.0.1")
+    url = f"{scheme}://127.0.0.1:{port.getHost().port}/big"
+    koji.deadline = 2
+    order = fetcher.request_for(koji, str(tmp_path), [RemoteFile("big", url)], 1)
+    assert await deferToThread(program.main, order) == 1
+    assert "less than 65,536 bytes arrived in 2 s" in capsys.readouterr().out
+    assert list(tmp_path.glob("*big*")) == []
     await port.stopListening()
 
 
