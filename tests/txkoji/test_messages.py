@@ -188,7 +188,7 @@ async def test_tag_frames(connection: Connection) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_what_only_the_hub_knows() -> None:
-    """The name of a task's owner, and the tag of a build's target, are asked of the hub."""
+    """The name of an owner, and the tag of a build's target, are asked of the hub."""
     hub = FakeHub(reactor)
     hub.add_demo_content()
     await hub.start()
@@ -200,6 +200,12 @@ async def test_what_only_the_hub_knows() -> None:
     frame = Frame(line["properties"], json.dumps(body))
     event = TaskStateChange.from_frame(frame, connection)
     assert (await event.user(), await event.tag()) == ("kojiadmin", "demo-candidate")
+    frame = frames_of_build(10)[0]
+    body = json.loads(frame.body)
+    for key in ("owner_name", "user"):
+        body["info"].pop(key, None)
+    event = BuildStateChange.from_frame(Frame(frame.headers, json.dumps(body)), connection)
+    assert await event.user() == "kojiadmin"
     await connection.close()
     await hub.stop()
 

@@ -167,9 +167,10 @@ class Event:
         """Return a Deferred of the name of who did it, else of the owner, else of None."""
         if self.user_name is not None:
             return self.user_name
-        if self.build is not None and self.build.get("owner_name"):
-            return str(self.build.owner_name)
-        owner = None if self.task is None else self.task.get("owner_name", self.task.get("owner"))
+        build: dict[str, Any] = self.build or {}
+        task: dict[str, Any] = self.task or {}
+        named = build.get("owner_name") or task.get("owner_name")
+        owner = named or build.get("owner_id") or task.get("owner")
         if isinstance(owner, int):
             return await self.connection.cache.user_name(owner)
         return owner
