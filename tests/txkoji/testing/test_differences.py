@@ -213,3 +213,40 @@ def test_answers_are_the_real_hubs(hub: FakeHub) -> None:
             expected = row.get("real", row.get("differences"))
             unlike.append(f"{row['as']} {row['method']}{row['args']}: real {expected}, ours {ours}")
     assert not unlike
+
+
+SIBLINGS = {
+    "getBuild": "getBuildType getMavenBuild getWinBuild getImageBuild getBuildLogs findBuildID "
+    "buildReferences",
+    "getPackage": "getPackageID getHost getChannel getExternalRepo getVolume "
+    "getAverageBuildDuration",
+    "getRPM": "getRPMDeps listRPMFiles",
+    "getTag": "getTagID getInheritanceData getTagGroups getRepo repo.get getExternalRepoList "
+    "listTagged listTaggedRPMS listTaggedArchives getBuildConfig checkTagAccess",
+    "getTaskRequest": "getTaskResult getTaskChildren getTaskDescendents taskFinished getEvent "
+    "getMavenArchive getImageArchive getWinArchive getRPMChecksums repoInfo repo.checkRequest",
+    "getUser": "getUserPerms getUserGroups getUserPermsInheritance",
+}
+"""The methods that look up the same as a recorded one."""
+
+
+@pytest.mark.parametrize("recorded", SIBLINGS)
+def test_siblings_refuse_the_same_values(hub: FakeHub, recorded: str) -> None:
+    """What a recorded method refuses for its kind, each method that looks up the same refuses."""
+
+    def refusal(method: str, value: Any) -> tuple[Any, ...] | None:
+        row = {"as": "admin", "method": method, "args": repr((value,)), "kwargs": "{}"}
+        ours = outcome(hub, row)
+        return ours if ours[0] == "fault" else None
+
+    expected = {repr(each): refusal(recorded, each) for each in (None, [], {}, 1.5, [1], "", "x")}
+    # A lookup by id or name may end in "no such", each in its own words, and None be the caller.
+    own_words = {"getTag": ("''", "'x'"), "getUser": ("None", "''", "'x'")}.get(recorded, ())
+    for method in SIBLINGS[recorded].split():
+        for value, wanted in expected.items():
+            if wanted is not None and value not in own_words:
+                assert (method, value, refusal(method, ast.literal_eval(value))) == (
+                    method,
+                    value,
+                    wanted,
+                )

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from txkoji.exceptions import GenericError, ParameterError
+from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.rpms import find_rpm
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.builds import find_build_row, require_build_row
 from txkoji.testing.tables.lookups.tags import require_tag, tag_name
 from txkoji.testing.tables.lookups.users import held_permissions, require_user
-from txkoji.testing.tables.lookups.values import integer, row_by_id
+from txkoji.testing.tables.lookups.values import integer, require_type, row_by_id
 from txkoji.testing.tables.queries import apply_query_options
 
 
@@ -152,8 +152,5 @@ def get_rpm_checksums(
     call: MethodCall, rpm_id: Any, checksum_types: Any = None, cacheonly: bool = False
 ) -> dict[str, Any]:
     """Return the checksums of an RPM's signed copies, by key and type."""
-    if type(rpm_id) is not int:
-        raise ParameterError(
-            f"Invalid type for value '{rpm_id}': {type(rpm_id)}, expected type {int}"
-        )
+    require_type(rpm_id, int)
     return {}

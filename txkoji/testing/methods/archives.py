@@ -23,7 +23,7 @@ from txkoji.testing.tables.lookups.builds import (
     tagged_builds,
 )
 from txkoji.testing.tables.lookups.tags import require_tag
-from txkoji.testing.tables.lookups.values import check_integers, integer, row_by_id
+from txkoji.testing.tables.lookups.values import check_integers, integer, row_by_id, row_if
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
 
@@ -199,10 +199,8 @@ def get_archive_type(
 @hub_method("getArchive")
 def get_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> Any:
     """Return an archive."""
-    row = row_by_id(call.state, "archiveinfo", archive_id)
+    row = row_if(row_by_id(call.state, "archiveinfo", archive_id), strict)
     if row is None:
-        if strict:
-            raise GenericError("query returned no rows")
         return None
     more = {key: row[key] for key in MORE_COLUMNS.get(row["btype"], ())}
     return {**archive_struct(call.state, row), **more}

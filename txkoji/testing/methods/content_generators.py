@@ -25,15 +25,12 @@ from txkoji.testing.tables.lookups.builds import (
     require_build_row,
 )
 from txkoji.testing.tables.lookups.users import require_user, user_name
-from txkoji.testing.tables.lookups.values import hub_error, must, row_by_info
+from txkoji.testing.tables.lookups.values import hub_error, require_row
 from txkoji.testing.tables.state import Row
 
 
 def _require(call: MethodCall, info: Any) -> Row:
-    return must(
-        row_by_info(call.state, "content_generator", info),
-        f"No such entry in table content_generator: {info}",
-    )
+    return require_row(call.state, "content_generator", info)
 
 
 @hub_method("listCGs")

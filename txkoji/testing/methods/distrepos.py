@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji.exceptions import ActionNotAllowed
 from txkoji.testing.announcements import messages
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.repos import REPO_PRIORITY, insert_repo
@@ -19,13 +18,13 @@ def dist_repo(call: MethodCall, tag: Any, keys: Any, **task_opts: Any) -> int:
     """Start a distRepo task, which makes a signed repo; return its id."""
     if "arch" not in task_opts:
         raise hub_error("<class 'KeyError'>: 'arch'")
-    user = call.require_login()
+    call.require_login()
     state = call.state
     found = require_tag(state, tag)
     if any(denial.policy == "dist_repo" for denial in call.hub.denials):
         call.require_policy("dist_repo", force=True)
-    elif not call.has_permission("dist-repo"):
-        raise ActionNotAllowed(f"dist-repo permission required (logged in as {user['name']})")
+    else:
+        call.require_permission("dist-repo")
     require_type(task_opts["arch"], list)
     require_type(keys, list)
     if tag_extra(state, found["id"]).get("distrepo.cancel_others"):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from txkoji.exceptions import ActionNotAllowed, AuthError
+from txkoji.exceptions import AuthError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import HubMethod, declare
 
@@ -85,8 +85,7 @@ FOR_HOSTS = (
 
 
 def _refuse(call: MethodCall, *_: Any) -> NoReturn:
-    who = "user not logged in" if call.user is None else f"logged in as {call.user['name']}"
-    raise ActionNotAllowed(f"admin permission required ({who})")
+    raise call.lacks_permission("admin")
 
 
 def _require(permission: str) -> HubMethod:

@@ -10,7 +10,7 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import HubMethod, declare, hub_method
 from txkoji.testing.tables.lookups.tags import require_tag_id, tag_name, tag_order
-from txkoji.testing.tables.lookups.values import must, row_by_info
+from txkoji.testing.tables.lookups.values import require_row
 from txkoji.testing.tables.state import HubState, Row
 
 
@@ -52,7 +52,7 @@ _REQUIRED = _List("group_req_listing", "req_id", {"is_metapkg": False, "type": "
 
 
 def _group(state: HubState, info: Any) -> Row:
-    return must(row_by_info(state, "groups", info), f"No such entry in table groups: {info}")
+    return require_row(state, "groups", info)
 
 
 def _own(call: MethodCall, kind: _List, tag_id: int, group_id: int, item: Any) -> Row | None:

@@ -12,14 +12,16 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.hosts import HOST_SETTINGS
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.builds import require_build_row
-from txkoji.testing.tables.lookups.packages import package_name, require_package
+from txkoji.testing.tables.lookups.packages import package_name
 from txkoji.testing.tables.lookups.tags import require_tag_id, tag_order
 from txkoji.testing.tables.lookups.users import require_user, user_name
 from txkoji.testing.tables.lookups.values import (
     database_integer,
     hub_error,
     integer,
+    require_row,
     rounded,
+    row_if,
     seconds_of,
 )
 from txkoji.testing.tables.queries import apply_query_options
@@ -40,22 +42,15 @@ def get_last_event(call: MethodCall, before: Any = None, strict: bool = True) ->
     if before is not None:
         limit = seconds_of(before)
         rows = [row for row in rows if row["ts"] < limit]
-    if not rows:
-        if strict:
-            raise GenericError("query returned no rows")
-        return None
-    return _event_struct(max(rows, key=lambda row: row["id"]))
+    row = row_if(max(rows, key=lambda row: row["id"], default=None), strict)
+    return row and _event_struct(row)
 
 
 @hub_method("getEvent")
 def get_event(call: MethodCall, id: Any, strict: bool = True) -> Any:
     """Return an event: its id and its time."""
-    row = call.state.get("events", integer(id))
-    if row is None:
-        if strict:
-            raise GenericError("query returned no rows")
-        return None
-    return _event_struct(row)
+    row = row_if(call.state.get("events", integer(id)), strict)
+    return row and _event_struct(row)
 
 
 def _changes_of(call: MethodCall, tag_ids: set[int]) -> set[int]:
@@ -265,7 +260,7 @@ def _id_of(call: MethodCall, option: str, value: Any) -> Any:
     if option == "build":
         row = require_build_row(state, value)
     elif option == "package":
-        row = require_package(state, value)
+        row = require_row(state, "package", value)
     elif option == "user":
         row = require_user(state, value)
     elif isinstance(value, int):

@@ -210,7 +210,7 @@ def restart_hosts(call: MethodCall, priority: Any = 5, options: Any = None) -> i
 
 def _switch_host(enabled: bool, call: MethodCall, name: Any) -> None:
     user = call.require_permission("host")
-    row = must(find_host(call.state, name), f"host does not exist: {name}")
+    row = _existing_host(call, name)
     _configure(call, user, row, enabled=enabled)
 
 
@@ -264,13 +264,11 @@ def add_host_to_channel(
 ) -> None:
     """Add a builder to a channel."""
     user = call.require_permission("host")
-    host = must(find_host(call.state, hostname), f"host does not exist: {hostname}")
-    channel = find_channel(call.state, channel_name)
-    if channel is None and create:
+    host = _existing_host(call, hostname)
+    if create and find_channel(call.state, channel_name) is None:
         row = {"name": channel_name, "description": None, "enabled": True, "comment": None}
-        channel = call.state.insert("channels", row)
-    if channel is None:
-        raise GenericError(f"channel does not exist: {channel_name}")
+        call.state.insert("channels", row)
+    channel = _existing_channel(call, channel_name)
     link = {"host_id": host["id"], "channel_id": channel["id"]}
     if call.state.active("host_channels", None, **link):
         raise GenericError(
@@ -283,7 +281,7 @@ def add_host_to_channel(
 def remove_host_from_channel(call: MethodCall, hostname: Any, channel_name: Any) -> None:
     """Remove a builder from a channel."""
     user = call.require_permission("host")
-    host = must(find_host(call.state, hostname), f"host does not exist: {hostname}")
+    host = _existing_host(call, hostname)
     channel = _existing_channel(call, channel_name)
     keys = {"host_id": host["id"], "channel_id": channel["id"]}
     link = must(
@@ -291,6 +289,10 @@ def remove_host_from_channel(call: MethodCall, hostname: Any, channel_name: Any)
         f"host {hostname} is not subscribed to the {channel['name']} channel",
     )
     call.state.revoke("host_channels", link["id"], user["id"])
+
+
+def _existing_host(call: MethodCall, info: Any) -> Row:
+    return must(find_host(call.state, info), f"host does not exist: {info}")
 
 
 def _existing_channel(call: MethodCall, info: Any) -> Row:

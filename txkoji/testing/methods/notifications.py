@@ -8,10 +8,9 @@ from typing import Any
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import declare, hub_method
-from txkoji.testing.tables.lookups.packages import require_package
 from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.lookups.users import require_user
-from txkoji.testing.tables.lookups.values import row_by_id
+from txkoji.testing.tables.lookups.values import require_row, row_by_id
 from txkoji.testing.tables.state import Row
 
 _NOTIFICATIONS, _BLOCKS = "build_notifications", "build_notifications_block"
@@ -44,7 +43,7 @@ def _own(call: MethodCall, table: str, id: Any, action: str) -> Row:
 
 
 def _checked(call: MethodCall, package_id: Any, tag_id: Any) -> dict[str, Any]:
-    package = None if package_id is None else require_package(call.state, package_id)["id"]
+    package = None if package_id is None else require_row(call.state, "package", package_id)["id"]
     tag = None if tag_id is None else require_tag(call.state, tag_id)["id"]
     return {"package_id": package, "tag_id": tag}
 

@@ -15,13 +15,13 @@ from txkoji.testing.tables.lookups.packages import (
     find_package,
     package_entries,
     package_struct,
-    require_package,
 )
 from txkoji.testing.tables.lookups.tags import (
     find_tag_id,
     require_tag_id,
 )
 from txkoji.testing.tables.lookups.users import require_user
+from txkoji.testing.tables.lookups.values import require_row, row_by_info
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -29,7 +29,7 @@ from txkoji.testing.tables.state import HubState, Row
 @hub_method("getPackage")
 def get_package(call: MethodCall, info: Any, strict: bool = False, create: bool = False) -> Any:
     """Return a package."""
-    row = (require_package if strict else find_package)(call.state, info)
+    row = (require_row if strict else row_by_info)(call.state, "package", info)
     return {"id": row["id"], "name": row["name"]} if row else None
 
 
@@ -71,7 +71,7 @@ def list_packages(
     else:
         entries = state.active("tag_packages", event)
     user = require_user(state, userID) if userID is not None else None
-    package = require_package(state, pkgID) if pkgID is not None else None
+    package = require_row(state, "package", pkgID) if pkgID is not None else None
     rows = []
     for entry in entries:
         struct = package_struct(state, entry)
@@ -274,7 +274,7 @@ def package_list_remove(call: MethodCall, taginfo: Any, pkginfo: Any, force: boo
     """Remove a package from a tag's list."""
     state = call.state
     tag_id = require_tag_id(state, taginfo)
-    row = require_package(state, pkginfo)
+    row = require_row(state, "package", pkginfo)
     user = _package_permission(call, force)
     for entry in state.active("tag_packages", None, tag_id=tag_id, package_id=row["id"]):
         _unlist(state, entry, user["id"])

@@ -22,6 +22,7 @@ from txkoji.testing.tables.lookups.values import (
     require_type,
     rounded,
     row_by_id,
+    row_if,
     time_text,
 )
 from txkoji.testing.tables.queries import query_by_clauses
@@ -113,12 +114,8 @@ def get_repo(
 @hub_method("repoInfo")
 def repo_info(call: MethodCall, repo_id: Any, strict: bool = False) -> Any:
     """Return a repo."""
-    row = call.state.get("repo", integer(repo_id))
-    if row is None:
-        if strict:
-            raise GenericError("query returned no rows")
-        return None
-    return repo_struct(call.state, row)
+    row = row_if(call.state.get("repo", integer(repo_id)), strict)
+    return row and repo_struct(call.state, row)
 
 
 @hub_method("getActiveRepos")

@@ -14,7 +14,7 @@ from txkoji.testing.methods.dispatch import find_method
 from txkoji.testing.methods.table import METHODS, HubMethod, hub_method, method_of
 from txkoji.testing.tables.columns import check_name
 from txkoji.testing.tables.lookups.builds import build_nvr, require_build_row
-from txkoji.testing.tables.lookups.values import hub_error, must, row_by_info
+from txkoji.testing.tables.lookups.values import hub_error, require_row, row_by_info
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -109,8 +109,7 @@ def list_volumes(call: MethodCall) -> list[dict[str, Any]]:
 @hub_method("getVolume")
 def get_volume(call: MethodCall, volume: Any, strict: bool = False) -> Any:
     """Return a volume."""
-    row = row_by_info(call.state, "volume", volume)
-    return must(row, f"No such entry in table volume: {volume}") if strict else row
+    return (require_row if strict else row_by_info)(call.state, "volume", volume)
 
 
 @hub_method("addVolume")

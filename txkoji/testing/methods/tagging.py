@@ -16,8 +16,9 @@ from txkoji.testing.tables.lookups.builds import (
     require_build_row,
     tagged_builds,
 )
-from txkoji.testing.tables.lookups.packages import package_name, require_package
+from txkoji.testing.tables.lookups.packages import package_name
 from txkoji.testing.tables.lookups.tags import require_tag
+from txkoji.testing.tables.lookups.values import require_row
 from txkoji.testing.tables.state import HubState, Row
 
 TAG_PRIORITY = 10
@@ -147,7 +148,7 @@ def move_all_builds(
     """Start the move of a package's builds; return the tasks' ids."""
     call.require_login()
     source = require_tag(call.state, tag1)
-    row = require_package(call.state, package)
+    row = require_row(call.state, "package", package)
     target = require_tag(call.state, tag2)
     _check_package(call, target, row["id"], force, noun="tag ")
     for tag in (source, target):

@@ -12,7 +12,7 @@ from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.columns import check_name
 from txkoji.testing.tables.filters import glob
 from txkoji.testing.tables.lookups.builds import require_build_row
-from txkoji.testing.tables.lookups.packages import find_package, package_struct
+from txkoji.testing.tables.lookups.packages import package_struct
 from txkoji.testing.tables.lookups.tags import (
     find_tag,
     find_tag_id,
@@ -24,8 +24,7 @@ from txkoji.testing.tables.lookups.tags import (
     tag_name,
     tag_struct,
 )
-from txkoji.testing.tables.lookups.users import require_permission_row
-from txkoji.testing.tables.lookups.values import integer
+from txkoji.testing.tables.lookups.values import integer, require_row
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
 
@@ -78,9 +77,7 @@ def list_tags(
         listings = state.active("tag_listing", None, build_id=row["id"])
         wanted = {listing["tag_id"] for listing in listings}
     if package is not None:
-        found = find_package(state, package)
-        if found is None:
-            raise GenericError(f"No such entry in table package: {package}")
+        found = require_row(state, "package", package)
         entries = {
             row["tag_id"]: row for row in state.active("tag_packages", None, package_id=found["id"])
         }
@@ -132,7 +129,7 @@ def create_tag(
 
 
 def _permission_id(call: MethodCall, info: Any) -> int | None:
-    return None if info is None else int(require_permission_row(call.state, info)["id"])
+    return None if info is None else int(require_row(call.state, "permissions", info)["id"])
 
 
 def _check_maven(call: MethodCall, wanted: Any) -> None:

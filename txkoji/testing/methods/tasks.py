@@ -25,6 +25,7 @@ from txkoji.testing.tables.lookups.values import (
     must,
     no_attribute,
     row_by_id,
+    row_if,
     seconds_of,
 )
 from txkoji.testing.tables.queries import apply_query_options
@@ -288,12 +289,8 @@ def get_task_info(
 
 
 def _info(call: MethodCall, task_id: Any, request: bool, strict: bool) -> Any:
-    row = call.state.get("task", integer(task_id))
-    if row is None:
-        if strict:
-            raise GenericError("query returned no rows")
-        return None
-    return task_struct(row, request)
+    row = row_if(call.state.get("task", integer(task_id)), strict)
+    return row and task_struct(row, request)
 
 
 @hub_method("getTaskChildren")

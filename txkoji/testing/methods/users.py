@@ -13,10 +13,9 @@ from txkoji.testing.tables.lookups.users import (
     find_user,
     groups_of,
     held_permissions,
-    require_permission_row,
     require_user,
 )
-from txkoji.testing.tables.lookups.values import must, no_attribute, row_by_info
+from txkoji.testing.tables.lookups.values import must, no_attribute, require_row, row_by_info
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -96,7 +95,7 @@ def list_users(
 ) -> Any:
     """Return users."""
     if perm is not None:
-        perm = require_permission_row(call.state, perm)["name"]
+        perm = require_row(call.state, "permissions", perm)["name"]
     if queryOpts is not None and not isinstance(queryOpts, dict):
         raise no_attribute(queryOpts, "get")
     # This query groups the principals itself.
@@ -196,7 +195,7 @@ declare("enableUser(username)", partial(_switch_user, 0))
 def edit_permission(call: MethodCall, permission: Any, description: Any) -> None:
     """Describe a permission."""
     call.require_permission("admin")
-    row = require_permission_row(call.state, permission)
+    row = require_row(call.state, "permissions", permission)
     call.state.update("permissions", row["id"], description=description)
 
 
@@ -246,7 +245,7 @@ def grant_permission(
     user = require_user(call.state, userinfo)
     if create and row_by_info(call.state, "permissions", permission) is None:
         call.state.insert("permissions", {"name": permission, "description": description})
-    row = require_permission_row(call.state, permission)
+    row = require_row(call.state, "permissions", permission)
     grant = {"user_id": user["id"], "permission_id": row["id"]}
     if call.state.active("user_perms", None, **grant):
         raise GenericError(f"user {user['name']} already has permission: {permission}")
@@ -258,7 +257,7 @@ def revoke_permission(call: MethodCall, userinfo: Any, permission: Any) -> None:
     """Revoke a permission from a user."""
     revoker = call.require_permission("admin")
     user = require_user(call.state, userinfo)
-    row = require_permission_row(call.state, permission)
+    row = require_row(call.state, "permissions", permission)
     grants = call.state.active("user_perms", None, user_id=user["id"], permission_id=row["id"])
     if not grants:
         raise GenericError(f"user {user['name']} does not have permission: {permission}")

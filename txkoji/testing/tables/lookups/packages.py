@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.testing.tables.lookups.tags import passes_filters, tag_order
-from txkoji.testing.tables.lookups.values import must, row_by_info
+from txkoji.testing.tables.lookups.values import row_by_info
 from txkoji.testing.tables.state import HubState, Row
 
 
@@ -56,8 +56,3 @@ def package_struct(state: HubState, entry: Row) -> dict[str, Any]:
 def find_package(state: HubState, info: Any) -> Row | None:
     """Find a package by id, name or struct."""
     return row_by_info(state, "package", info)
-
-
-def require_package(state: HubState, info: Any) -> Row:
-    """Find a package, or refuse."""
-    return must(find_package(state, info), f"No such entry in table package: {info}")

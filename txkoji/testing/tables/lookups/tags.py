@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from txkoji.testing.tables.lookups.values import must, row_by_info
+from txkoji.testing.tables.lookups.values import must, require_row, row_by_info
 from txkoji.testing.tables.state import HubState, Row
 
 
@@ -29,7 +29,7 @@ def find_tag_id(state: HubState, info: Any) -> int | None:
 
 def require_tag_id(state: HubState, info: Any) -> int:
     """Find a tag's id, or refuse."""
-    return must(find_tag_id(state, info), f"No such entry in table tag: {info}")
+    return int(require_row(state, "tag", info)["id"])
 
 
 def find_tag(state: HubState, info: Any, event: int | None = None) -> dict[str, Any] | None:

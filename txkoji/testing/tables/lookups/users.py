@@ -59,10 +59,3 @@ def held_permissions(
         for grant in state.active("user_perms", None, user_id=holder["id"]):
             held.setdefault(names[grant["permission_id"]], []).append(holder["name"])
     return held
-
-
-def require_permission_row(state: HubState, info: Any) -> Row:
-    """Find a permission by id, name or struct, or refuse."""
-    return must(
-        row_by_info(state, "permissions", info), f"No such entry in table permissions: {info}"
-    )

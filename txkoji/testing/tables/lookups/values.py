@@ -117,3 +117,13 @@ def row_by_info(state: HubState, table: str, info: Any) -> Row | None:
     if isinstance(key, str):
         return state.one(table, name=key)
     raise ParameterError(f"Invalid name or id value: {info}")
+
+
+def require_row(state: HubState, table: str, info: Any) -> Row:
+    """Return the row of a table by its id, its name, or a struct with one of them, or refuse."""
+    return must(row_by_info(state, table, info), f"No such entry in table {table}: {info}")
+
+
+def row_if(found: Row | None, strict: Any) -> Row | None:
+    """Return the row that a query found; with ``strict``, refuse as the hub does if it is None."""
+    return must(found, "query returned no rows") if strict else found
