@@ -72,6 +72,12 @@ def test_odd_file(tmp_path: Path, name: str, make: Callable[[Path], None]) -> No
         READERS[name](path)
 
 
+def test_name_that_is_too_long() -> None:
+    """What the system says of a path is in the message, whichever look at it fails."""
+    with pytest.raises(BrokenConfiguration, match="File name too long"):
+        trust_root(replace(HUB, serverca="/" + "a" * 5000))
+
+
 def test_pipe_in_a_hashed_directory(tmp_path: Path) -> None:
     """OpenSSL would open it in the middle of a handshake."""
     pipe(tmp_path / "0a1b2c3d.0")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import os
 import re
 import ssl
 from collections.abc import Callable
@@ -192,7 +193,7 @@ class TrustRoot:
             _ask_after_handshake(context)
         if self._path is None:
             platformTrust()._addCACertsToContext(context)  # noqa: SLF001 - the interface's method
-        elif Path(self._path).is_dir():
+        elif _is_directory(self._path):
             context.load_verify_locations(None, self._path)
         else:
             try:
@@ -214,6 +215,11 @@ def _ask_after_handshake(context: SSL.Context) -> None:
     # pyOpenSSL has the function, but no method for it.
     library: Any = SSL
     library._lib.SSL_CTX_set_post_handshake_auth(context._context, 1)  # noqa: SLF001
+
+
+def _is_directory(path: str) -> bool:
+    # Path's method raises if another user closed a directory above, or if the name is too long.
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def read_authority(path: str, setting: str, owner: str, **options: Any) -> TrustRoot:
@@ -239,12 +245,12 @@ def read_authority(path: str, setting: str, owner: str, **options: Any) -> Trust
             raise _UnusableFile("OpenSSL can't read a certificate in it") from None
         return trust
 
-    if not Path(path).is_dir():
+    if not _is_directory(path):
         return _read(path, setting, owner, check)
     hashed = list(Path(path).glob("*.[0-9]*"))
     for each in hashed:
         # OpenSSL opens it in the middle of a handshake.
-        if each.exists() and not each.is_file():
+        if os.path.exists(each) and not os.path.isfile(each):  # noqa: PTH110, PTH113
             raise BrokenConfiguration(
                 f"can't read {each}, {setting} of {owner}: it is no regular file"
             )
@@ -265,7 +271,7 @@ def plain_authorities(profile: Profile) -> str | None:
         return None
     trust_root(profile)
     place = Path(profile.serverca)
-    files = sorted(place.glob("*.[0-9]*")) if place.is_dir() else [place]
+    files = sorted(place.glob("*.[0-9]*")) if _is_directory(profile.serverca) else [place]
     found = [each for path in files for each in _CERTIFICATE.finditer(read_configured(path))]
     return b"".join(map(_plain_certificate, found)).decode("ascii")
 
