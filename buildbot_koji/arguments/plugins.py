@@ -35,6 +35,7 @@ from buildbot_koji.arguments.declaration import (
     signature,
     wrong_values,
 )
+from buildbot_koji.arguments.pages import mistakes_in_plugins
 from buildbot_koji.arguments.places import Place, loaded_config, place_in_config
 from txkoji import login_problem, profiles
 from txkoji.exceptions import ConfigurationError, ProfileNotFound
@@ -298,6 +299,10 @@ class DeclaredService(DeclaredArguments):
         config = None if self._made_at is None else loaded_config()
         if config is not None:
             place, self._made_at = self._made_at, None
+            for mistake in mistakes_in_plugins(config.www):
+                # No line is known for it: the first of our services says it.
+                if place is not None and place.note(mistake) is None:
+                    config_error(mistake)
             if not self.complaints_about(self._given):
                 self._report(self.complaints_in(config), place)
         return self._name

@@ -10,6 +10,7 @@ from typing import Any
 from buildbot.www.plugin import Application
 from twisted.logger import Logger
 
+from buildbot_koji.arguments.pages import mistakes_in_options
 from buildbot_koji.www.resource import koji_pages
 from buildbot_koji.www.router_loss import answer_after_router_loss
 
@@ -24,8 +25,8 @@ class KojiApplication(Application):
     def setConfiguration(self, config: Any) -> None:
         """Take the options, of which there are none."""
         super().setConfiguration(config)
-        if unknown := ", ".join(sorted(map(str, config))) if isinstance(config, dict) else config:
-            Logger().warn("www plugin 'koji' takes no options: ignoring {options}", options=unknown)
+        for mistake in mistakes_in_options(config):
+            Logger().warn("{mistake}", mistake=mistake)
 
     def setMaster(self, master: Any) -> None:
         """Serve the pages of a master; a reconfiguration of the same one keeps what is cached."""

@@ -113,6 +113,47 @@ def test_unknown_builders(at_home: Path) -> None:
     FileLoader(str(at_home), path.name).loadConfig()
 
 
+@pytest.mark.parametrize(
+    ("plugins", "said"),
+    [
+        ({"koji": {}, "grid_view": {"anything": 1}}, None),
+        ({"elsewhere": {}}, None),
+        (
+            {"koji": {"titel": 1, "refresh": 2}},
+            "www plugin 'koji' takes no options, not refresh, titel: did you mean 'koji': {}?",
+        ),
+        (
+            {"koji": "yes"},
+            "www plugin 'koji' takes no options, not 'yes': did you mean 'koji': {}?",
+        ),
+        ({"koij": {}}, "www plugin 'koij' is not installed: did you mean koji?"),
+    ],
+)
+def test_www_plugins(at_home: Path, plugins: dict[str, Any], said: str | None) -> None:
+    """One line of checkconfig for our www plugin, which Buildbot asks nothing then."""
+    path = at_home / "master.cfg"
+    path.write_text(f"{WWW}c['www'] = {{'plugins': {plugins!r}}}\n", encoding="utf-8")
+    errors = []
+    try:
+        FileLoader(str(at_home), path.name).loadConfig()
+    except ConfigErrors as caught:
+        errors = caught.errors
+    assert errors == ([said] if said else [])
+
+
+WWW = """from buildbot.plugins import reporters, steps, util, worker
+from buildbot.schedulers.forcesched import ForceScheduler
+c = BuildmasterConfig = {"protocols": {"null": {}}, "workers": [worker.LocalWorker("w")]}
+c["buildbotNetUsageData"] = None
+factory = util.BuildFactory([steps.KojiTag("koji", tag="x", builds="a-1-1")])
+c["builders"] = [util.BuilderConfig("b", workernames=["w"], factory=factory)]
+c["schedulers"] = [ForceScheduler("force", ["b"])]
+c["services"] = [
+    reporters.KojiTagReporter(name=name, profile="koji", on_success={"tag": "good"})
+    for name in ("one", "two")
+]
+"""
+
 MISTAKES = """from buildbot.plugins import changes, reporters, steps, util, worker
 import shared
 nowhere = util.KojiHub("koij")
