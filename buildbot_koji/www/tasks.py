@@ -9,7 +9,7 @@ import attrs
 
 from buildbot_koji.hubs.hub import WatchingBuild
 from buildbot_koji.www.plain import LONG, encoded, link, number, text
-from txkoji import TaskTree, WatchedTask, paths, task_states
+from txkoji import TaskTree, WatchedTask, nvr, paths, task_states
 
 __all__ = ["Trees", "by_trouble"]
 
@@ -140,7 +140,6 @@ class Trees:
             "started": None,
             "arches": [],
             "queue_position": None,
-            "elapsed": None,
             "usual": number(task.usual),
             "trouble": None,
             "trouble_level": 0,
@@ -155,7 +154,8 @@ class Trees:
         started = min(begun, default=_start(root))
         found.update(
             package=text(root.package),
-            label=text(_label(root), LABEL) or found["label"],
+            nvr=text(_nvr(task.tree)),
+            label=text(_nvr(task.tree) or _label(root), LABEL) or found["label"],
             state=_state(root),
             started=started,
             queue_position=_place(task),
@@ -191,6 +191,17 @@ def _label(task: Any) -> str | None:
         return f"{method}: {', '.join(packages)}"
     tag = task.tag
     return f"{method}: {tag}" if isinstance(tag, str) else method
+
+
+def _nvr(tree: TaskTree) -> str | None:
+    """Return what a task builds, once its source RPM is made: it is what the parts are given."""
+    if tree.root.package is None:
+        # A chain, or a task that builds nothing.
+        return None
+    tasks = [tree.root, *tree.arches.values()]
+    params: list[Mapping[str, Any]] = [each.params or {} for each in tasks]
+    rpms = (nvr.parse_rpm(each.get("pkg") or each.get("src")) for each in params)
+    return next((str(rpm.nvr) for rpm in rpms if rpm and rpm.arch in ("src", "nosrc")), None)
 
 
 def _state(task: Any) -> str:

@@ -75,5 +75,5 @@ export function until(hub: string, down: readonly Down[], now: number): number {
 
 /** Return how long a tree has been building, in seconds, or null before it does. */
 export function elapsed(tree: Tree, now: number): number | null {
-  return tree.started === null ? tree.elapsed : Math.max(0, now - tree.started);
+  return tree.started === null ? null : Math.max(0, now - tree.started);
 }

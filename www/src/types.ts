@@ -91,7 +91,6 @@ export interface Tree {
   arches: Arch[];
   /** How many tasks are before it; the hub's list is cut at 500. */
   queue_position: number | null;
-  elapsed: number | null;
   usual: number | null;
   trouble: Text;
   trouble_level: number;

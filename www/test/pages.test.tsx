@@ -250,6 +250,18 @@ describe("buttons", () => {
     expect(asked).toEqual(["GET sources", "POST sources/fedora%20tags/pause", "GET sources"]);
   });
 
+  it("plan no poll in the past", async () => {
+    answers["sources"] = () =>
+      answer({ sources: [source({ state: "unreachable", next_poll: 1 })] });
+    show("/koji/sources", <SourcesPage />);
+    expect(await screen.findByText("once the hub answers")).toBeTruthy();
+    cleanup();
+    answers["sources"] = () => answer({ sources: [source({ next_poll: 1 })] });
+    show("/koji/sources", <SourcesPage />);
+    const next = await screen.findByText("Next poll");
+    expect(next.nextElementSibling?.textContent).toBe("now");
+  });
+
   it("keep their answer when it changes which button there is", async () => {
     let state: "listening" | "paused" = "listening";
     answers["sources"] = () => answer({ sources: [source({ state })] });
@@ -364,7 +376,7 @@ describe("a task's row", () => {
   });
 
   it("says the place in the queue", () => {
-    row({ state: "FREE", started: null, elapsed: null, queue_position: 7, since: 80 });
+    row({ state: "FREE", started: null, queue_position: 7, since: 80 });
     expect(screen.getByText("7 tasks before it")).toBeTruthy();
     cleanup();
     const srpm = { arch: null, method: "buildSRPMFromSCM", host: null, log_url: null, url: null };
@@ -372,7 +384,7 @@ describe("a task's row", () => {
     expect(screen.getByText("buildSRPMFromSCM waiting")).toBeTruthy();
     expect(screen.getByText("waiting for a builder")).toBeTruthy();
     cleanup();
-    row({ state: "FREE", started: null, elapsed: null, queue_position: 7, since: 80 });
+    row({ state: "FREE", started: null, queue_position: 7, since: 80 });
     expect(screen.getByText(/asked/).textContent).toBe("asked 10 min ago; usual 8 min");
   });
 

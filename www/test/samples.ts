@@ -15,7 +15,6 @@ export const tree = (values: Partial<Tree> = {}): Tree => ({
   started: 20,
   arches: [],
   queue_position: null,
-  elapsed: 0,
   usual: 480,
   trouble: null,
   trouble_level: 0,

@@ -58,7 +58,7 @@ it("stops counting while the hub is away", () => {
 });
 
 it("counts on from the start, whatever the answer's age", () => {
-  expect(elapsed(tree({ started: 100, elapsed: 3 }), 160)).toBe(60);
-  expect(elapsed(tree({ started: null, elapsed: 3 }), 160)).toBe(3);
+  expect(elapsed(tree({ started: 100 }), 160)).toBe(60);
+  expect(elapsed(tree({ started: null }), 160)).toBeNull();
   expect(elapsed(tree({ started: 200 }), 160)).toBe(0);
 });

@@ -144,7 +144,6 @@ def tasks(
                     for j, arch in enumerate(() if waits else arches)
                 ],
                 "queue_position": i - 1 if waits else None,
-                "elapsed": None,
                 "usual": 480.0,
                 "trouble": f"failed on {arches[i % 3 % len(arches)]}" if failed else None,
                 "trouble_level": 2 if failed else int(started is not None and i % 13 == 12),

@@ -91,7 +91,8 @@ async def test_pages(served: ServedMaster) -> None:
     assert (hub["name"], hub["state"], hub["watched"]) == ("hub-www", "ok", 1)
 
     [tree] = (await served.ask("api/tasks")).json["trees"]
-    assert (tree["label"], tree["builder"], tree["build_number"]) == ("hello", "any", 1)
+    assert (tree["package"], tree["builder"], tree["build_number"]) == ("hello", "any", 1)
+    assert tree["nvr"] == tree["label"] == "hello-1.0-main"
     assert {each["arch"] for each in tree["arches"]} == {"x86_64", "aarch64", "ppc64le"}
 
     [source] = (await served.ask("api/sources")).json["sources"]
@@ -145,7 +146,8 @@ def test_options() -> None:
     with capturedLogs() as logged:
         application.setConfiguration({})
         application.setConfiguration({"colour": "red"})
-    assert [each["options"] for each in logged] == ["colour"]
+    said = "www plugin 'koji' takes no options, not colour: did you mean 'koji': {}?"
+    assert [each["mistake"] for each in logged] == [said]
 
 
 @pytest_twisted.ensureDeferred

@@ -125,6 +125,24 @@ def test_reason(results: int, reason: str | None) -> None:
     assert build_json(row, {"koji_reason": "no space"})["reason"] == reason
 
 
+@pytest.mark.parametrize(
+    ("arch", "expected"),
+    [
+        (["tasks/1/1/hello-1.0-1.fc44.src.rpm", 1, "s390x"], "hello-1.0-1.fc44"),
+        (["x", 1, "s390x"], None),
+    ],
+)
+def test_nvr(arch: list[Any], expected: str | None) -> None:
+    """A build has its package's name until its source RPM is made, then its NVR."""
+    source = ["git+https://git.example.test/rpms/hello.git#1", "demo", {}]
+    child = task(2, parent=1, method="buildArch", arch="s390x", request=arch)
+    found = shown(
+        WatchedTask(1, TaskTree(task(1, request=source), {1: [child]}), NOW, NOW, None, {})
+    )
+    assert (found["nvr"], found["label"]) == (expected, expected or "hello")
+    assert "elapsed" not in found
+
+
 def test_trouble_first() -> None:
     """What failed comes first, then what takes long, then the rest, the oldest first."""
     src = ["git+https://git.example.test/rpms/hello.git#1", "demo", {}]

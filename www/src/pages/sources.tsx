@@ -145,7 +145,15 @@ function Polls({ source, now }: { source: Source; now: number }) {
       <div>
         <dt>Next poll</dt>
         <dd>
-          <When at={source.next_poll} now={now} none="none planned" />
+          {source.next_poll !== null && source.next_poll <= now ? (
+            source.state === "unreachable" ? (
+              "once the hub answers"
+            ) : (
+              "now"
+            )
+          ) : (
+            <When at={source.next_poll} now={now} none="none planned" />
+          )}
         </dd>
       </div>
       <div>
