@@ -81,16 +81,7 @@ def _stays_inside(name: str) -> bool:
 async def files_of_task(
     client: HubClient, task_id: int, *, topurl: str | None = None
 ) -> list[RemoteFile]:
-    """List the files that a task left, on all volumes.
-
-    Args:
-        client: asks the hub.
-        task_id: the task.
-        topurl: where the hub's files are, by default what the profile says.
-
-    Raises:
-        TransferError: the profile does not say where files are, or there is no such task.
-    """
+    """List the files that a task left; see :meth:`txkoji.Connection.files_of_task`."""
     base = topurl or _topurl(client)
     found = await client.call("listTaskOutput", task_id, stat=True, all_volumes=True)
     task = await client.call("getTaskInfo", task_id)
@@ -127,22 +118,7 @@ async def files_of_build(
     or_unsigned: bool = False,
     topurl: str | None = None,
 ) -> list[RemoteFile]:
-    """List the RPMs and archives of a build.
-
-    Args:
-        client: asks the hub.
-        build: its id or its NVR.
-        arches: only RPMs of these architectures (``src`` is one), and no archives; None for all.
-        types: what to list: ``rpm``, or types of archives such as ``maven`` or ``image``; None for
-            all.
-        key: list the copies of RPMs that this key has signed.
-        or_unsigned: an RPM that the key has not signed is listed as it is, not refused.
-        topurl: where the hub's files are, by default what the profile says.
-
-    Raises:
-        TransferError: the profile does not say where files are, there is no such build, or an RPM
-            is not signed.
-    """
+    """List the RPMs and archives of a build; see :meth:`txkoji.Connection.files_of_build`."""
     base = topurl or _topurl(client)
     info = await client.call("getBuild", build)
     if info is None:

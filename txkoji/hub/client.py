@@ -124,23 +124,13 @@ class HubClient:
         *,
         before: Callable[[], Awaitable[None]] | None = None,
     ) -> Any:
-        """Send a call and return its plain result.
-
-        A read that fails because of the network, the front end or an offline hub is retried until
-        the deadline. A write is retried only if the hub certainly did not carry it out, or if doing
-        it twice does the same (``cancelTask``).
+        """Send a call and return its plain result; see :meth:`txkoji.Connection.call`.
 
         Args:
             call: the call.
             number: the call number of a write that is retried: that of its first attempt.
             before: awaited right before a write is sent or sent again, when it is its turn in the
                 session; what it raises ends the call.
-
-        Raises:
-            HubFault: the hub refused; the class says why.
-            TransportError: the hub could not be reached, or not in time.
-            ProtocolError: what came back is not a hub's reply.
-            ValueError: an argument can't be sent.
         """
         if self._batcher is not None and number is None and call.is_point_lookup:
             with self.transport:

@@ -97,9 +97,7 @@ class Submitter:
         *,
         before: Callable[[], Awaitable[None]] | None = None,
     ) -> int:
-        """Submit a task exactly once, whatever happens to the request or to the reply.
-
-        If the outcome is unknown, the hub is searched for the task before it is submitted again.
+        """Submit a task exactly once; see :meth:`txkoji.Connection.submit`.
 
         Args:
             call: a call of a hub method that makes a task.
@@ -107,16 +105,6 @@ class Submitter:
                 have been submitted before, call :meth:`find` first.
             before: awaited right before the call is sent or sent again, after all waiting; what it
                 raises ends the submission.
-
-        Returns:
-            A Deferred of the id of the task.
-
-        Raises:
-            HubFault: the hub refused; nothing was submitted. Except RetryError: it was submitted,
-                and the task can't be found.
-            UnknownOutcome: the hub could not be asked whether it has the task.
-            TransportError: the hub could not be reached; it did not get the request.
-            ValueError: the method is none that makes a task, or an argument can't be sent.
         """
         _check(call.method)
         if submission is None:
