@@ -8,6 +8,7 @@ take (``overlap``), and events that were reported before are recognized by their
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -34,7 +35,6 @@ from txkoji.history.queries import (
     TagHistory,
     Tasks,
 )
-from txkoji.history.tag_changes import merged
 from txkoji.history.tags import TagWatch
 from txkoji.history.unusable import UnusableItems
 
@@ -254,7 +254,7 @@ class Poller:
         """
         listings = [(tag_id, action) for tag_id in self.tags.names for action in ("tag", "untag")]
         largest = max(held // max(len(listings), 1), 25)
-        return merged(
+        return _merged(
             [
                 self._history.in_order(tag_id, action, after, last, largest)
                 for tag_id, action in listings
@@ -314,3 +314,40 @@ def _latest_time(events: Sequence[Event]) -> float:
     The end of a build may be a content generator's word.
     """
     return max((event.when or 0.0 for event in events if event.build is None), default=0.0)
+
+
+async def _merged(listings: Sequence[AsyncIterator[TagUntag]]) -> AsyncIterator[TagUntag]:
+    """Merge listings, each in the order of the hub's events, into one.
+
+    An untagging is left out if the same event tags the build again: tagging by force does that.
+    """
+    event_id: int | None = None
+    tagged: set[tuple[int | None, int]] = set()
+    firsts = await gather([_next(listing) for listing in listings])
+    heap = [(_place(first), number, first) for number, first in enumerate(firsts) if first]
+    heapq.heapify(heap)
+    while heap:
+        _, number, event = heap[0]
+        if event.event_id != event_id:
+            event_id = event.event_id
+            tagged.clear()
+        build = (event.tag_id, event.build.build_id)
+        if event.action == "tag":
+            tagged.add(build)
+            yield event
+        elif build not in tagged:
+            yield event
+        following = await _next(listings[number])
+        if following is None:
+            heapq.heappop(heap)
+        else:
+            heapq.heapreplace(heap, (_place(following), number, following))
+
+
+async def _next(listing: AsyncIterator[TagUntag]) -> TagUntag | None:
+    return await anext(listing, None)
+
+
+def _place(event: TagUntag) -> tuple[int, bool, int, int]:
+    """Return the sort key of an event: within one hub event, taggings come first."""
+    return (event.event_id or 0, event.action != "tag", event.tag_id or 0, event.build.build_id)
