@@ -16,13 +16,16 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.base import DelayedCall
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.posixbase import PosixReactorBase
+from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from txkoji import _typed_calls
@@ -95,7 +98,7 @@ class AioConnection(AwaitedMethods):
     """A :class:`txkoji.Connection` whose methods return Futures.
 
     Call methods that it lacks on the connection: ``await future(koji.connection.upload(path))``.
-    Await these before the connection ends.
+    The end of the connection cancels these too.
 
     Attributes:
         connection: the connection itself, whose methods return Deferreds.
@@ -159,42 +162,82 @@ class _LoopReactor(AsyncioSelectorReactor):
     Each test may have a loop of its own, and the program may not want the global reactor.
     """
 
-    _has_ended = False
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._loop = loop
+        self._has_ended = False
 
     # Twisted's own classes call the first argument by two names.
     def callFromThread(  # type: ignore[override]  # noqa: N802 - Twisted's name
         self, f: Callable[..., object], /, *args: object, **kwargs: object
     ) -> None:
-        """Call a function on the loop, unless the reactor has ended by then.
+        """Call a function on the loop, also after the end: a thread's answer cancels its call."""
+        self._loop.call_soon_threadsafe(partial(f, *args, **kwargs))
 
-        A name that is resolved too late must not open a connection that nobody closes.
-        """
+    def callLater(  # noqa: N802 - Twisted's name
+        self,
+        delay: float,
+        callable: Callable[..., object],  # noqa: A002 - likewise
+        *args: object,
+        **kwargs: object,
+    ) -> DelayedCall:
+        """Call a function later; after the end, what wants to wait is canceled instead."""
+        if not self._has_ended:
+            made: DelayedCall = super().callLater(delay, callable, *args, **kwargs)
+            return made
+        if isinstance(callable, LoopingCall):
+            # It would try the next address of a host, and nothing awaits it: it just ends.
+            return DelayedCall(0, callable, args, kwargs, lambda _: None, lambda _: None)
+        raise CancelledError
 
-        def call() -> None:
-            if not self._has_ended:
-                f(*args, **kwargs)
-
-        super().callFromThread(call)
+    def connectTCP(  # noqa: N802 - Twisted's name
+        self, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Open a connection, but none after the end: nobody would close it."""
+        if self._has_ended:
+            raise CancelledError
+        return super().connectTCP(*args, **kwargs)
 
     def crash(self) -> None:
         """End only the reactor: the default would also stop the loop."""
         PosixReactorBase.crash(self)
 
-    def end(self) -> None:
-        """Stop the threads, and remove from the loop everything that it still waits for."""
+    async def end(self) -> None:
+        """Stop the threads, and cancel everything that still waits for this reactor.
+
+        What waits is woken: the next thing that it begins raises the cancellation in it.
+        """
+        self._has_ended = True
         self.fireSystemEvent("shutdown")
+        try:
+            # What the threads have answered is delivered first.
+            await asyncio.sleep(0)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        """Close the sockets, end all waiting, and remove the reactor from the loop."""
         for _ in range(3):
             # What is about to connect, or was aborted, closes its socket in a call of its own.
             self.runUntilCurrent()
             self.disconnectAll()
-        self._has_ended = True
         for call in self.getDelayedCalls():
-            call.cancel()  # pyright: ignore[reportAttributeAccessIssue]
+            _run_now(call)
         # Twisted never closes its waker: it expects one reactor for the whole process.
         for waker in list(self._internalReaders):
             self.removeReader(waker)
             waker.connectionLost(Failure(ConnectionDone()))
         self._internalReaders.clear()
+
+
+def _run_now(call: Any) -> None:
+    """Run a delayed call before its time, unless another one that ran has canceled it."""
+    if not call.active():
+        return
+    function, args, kwargs = call.func, call.args, call.kw
+    call.cancel()
+    with suppress(CancelledError):
+        function(*args, **kwargs)
 
 
 @asynccontextmanager
@@ -256,4 +299,4 @@ async def connect(
             made.end()
             await future(connection.close())
     finally:
-        reactor.end()
+        await reactor.end()

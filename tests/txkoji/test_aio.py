@@ -18,9 +18,11 @@ from txkoji.testing import FakeHub
 
 PROGRAM = '''
 import asyncio
+import gc
 import os
 import socket
 import pytest
+from twisted.logger import capturedLogs
 from txkoji import Interest, Profile, aio
 from txkoji.exceptions import ConfigurationError, GenericError, KojiException
 
@@ -90,6 +92,38 @@ async def test_calls_end_with_the_connection():
     with pytest.raises(RuntimeError, match="the connection has ended"):
         [row async for row in koji.pages("listTags")]
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("pause", [0, 0.001, 0.01, 0.05])
+async def test_any_deferred_ends_with_its_connection(pause, tmp_path):
+    """Also one that the connection does not know of, whatever it waits for; another's does not."""
+    source = tmp_path / "large.src.rpm"
+    source.write_bytes(bytes(30_000_000))
+    silent = socket.create_server(("127.0.0.1", 0))
+    profile = Profile("t", f"http://localhost:{silent.getsockname()[1]}/kojihub")
+    with capturedLogs() as logged:
+        await end_in_flight(source, profile, pause)
+        gc.collect()
+    assert [each["log_failure"] for each in logged if "log_failure" in each] == []
+    silent.close()
+
+async def end_in_flight(source, profile, pause):
+    """Leave two connections while they are used, and a third one open."""
+    async with aio.connect("koji") as other:
+        async with aio.connect("koji") as koji, aio.connect(profile) as waiting:
+            await koji.login()
+            begun = [
+                koji.connection.upload(source),
+                waiting.connection.call("getTag", "demo-build"),
+                waiting.connection.submit("build", "git+https://git.example.test/x#1", "demo"),
+            ]
+            futures = [aio.future(each) for each in begun]
+            await asyncio.sleep(pause)
+            kept = aio.future(other.connection.call("getTag", "demo-build"))
+        for each in futures:
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.wait_for(each, 5)
+        assert (await kept).name == "demo-build"
+
 def sockets():
     """Return the sockets that are open."""
     links = [os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
@@ -125,7 +159,9 @@ async def test_in_pytest_asyncio(hub: FakeHub, empty_home: Path, tmp_path: Path)
     So does the test that the how-to shows.
     """
     (empty_home / ".koji").mkdir()
-    (empty_home / ".koji" / "config").write_text(hub.profile_text("koji"), encoding="utf-8")
+    (empty_home / ".koji" / "config").write_text(
+        hub.profile_text("koji", user="kojiadmin"), encoding="utf-8"
+    )
     program = tmp_path / "test_program.py"
     program.write_text(PROGRAM, encoding="utf-8")
     page = (REPOSITORY / "docs" / "howto_asyncio.rst").read_text(encoding="utf-8")
@@ -145,4 +181,4 @@ async def test_in_pytest_asyncio(hub: FakeHub, empty_home: Path, tmp_path: Path)
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "10 passed" in done.stdout
+    assert "14 passed" in done.stdout
