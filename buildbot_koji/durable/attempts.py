@@ -6,10 +6,12 @@ may meet another configuration: the name alone would let a step follow another s
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 from buildbot.interfaces import IRenderable
@@ -20,7 +22,7 @@ _IDENTITY = "identity"
 """The key of the identity, beside what the step stored."""
 
 _DEPTH = 20
-"""Renderables in renderables that are looked into."""
+"""How deep the values of a configuration are looked into."""
 
 
 @dataclass(frozen=True)
@@ -97,20 +99,23 @@ def choose_attempt(
     Args:
         build_id: the earlier build.
         rows: the names and the values of all rows that steps stored with that build.
-        own: the name of the row of a step with this step's name, which is preferred.
+        own: the name of the row of a step with this step's name. A row of a step that had the same
+            values is preferred to one with that name.
         identity: the step's.
         taken: the rows that earlier steps of this attempt have found to be theirs.
     """
-    for name, stored in sorted(rows, key=lambda row: row[0] != own):
+    mine: list[tuple[bool, bool, StoredAttempt]] = []
+    for name, stored in rows:
         value = _read(stored)
         if value is None or (build_id, name) in taken:
             continue
         whose = value.pop(_IDENTITY, None)
+        earlier = None if whose is None else StepIdentity(*whose)
         # An earlier version stored no identity.
-        is_own = name == own if whose is None else identity.is_that_of(StepIdentity(*whose))
-        if is_own:
-            return StoredAttempt((build_id, name), value)
-    return None
+        if name == own if earlier is None else identity.is_that_of(earlier):
+            has_values = earlier is not None and earlier.rendered == identity.rendered
+            mine.append((has_values, name == own, StoredAttempt((build_id, name), value)))
+    return max(mine, key=lambda each: each[:2])[2] if mine else None
 
 
 def _read(stored: bytes) -> dict[str, Any] | None:
@@ -123,18 +128,38 @@ def _read(stored: bytes) -> dict[str, Any] | None:
 
 
 def _digest(value: Any) -> str:
-    text = json.dumps(_lasting(value, _DEPTH), sort_keys=True)
+    text = json.dumps(_lasting(value), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _lasting(value: Any, depth: int) -> Any:
-    """Return a form of a value of a configuration that a restart of the master does not change."""
-    if depth == 0 or value is None or isinstance(value, (str, int, float)):
-        return value if depth else None
-    if isinstance(value, Mapping):
-        return {str(key): _lasting(each, depth - 1) for key, each in value.items()}
-    if isinstance(value, Sequence):
-        return [_lasting(each, depth - 1) for each in value]
+def _lasting(value: Any, inside: Set[int] = frozenset()) -> Any:
+    """Return a form of a value of a configuration that a restart of the master does not change.
+
+    Args:
+        value: the value.
+        inside: the ids of the values that it is a part of, since one may contain itself.
+    """
+    if value is None or isinstance(value, (str, int, float)):
+        return value
     name = getattr(value, "__qualname__", type(value).__qualname__)
-    parts = vars(value) if IRenderable.providedBy(value) and hasattr(value, "__dict__") else {}
-    return [name, _lasting(parts, depth - 1)]
+    if id(value) in inside or len(inside) == _DEPTH:
+        return name
+    inside = inside | {id(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _lasting(each, inside) for key, each in value.items()}
+    if isinstance(value, Sequence):
+        return [_lasting(each, inside) for each in value]
+    if isinstance(value, FunctionType):
+        # The same function with other values is another source or target.
+        parts: list[Any] = [*_closure(value), value.__defaults__]
+    else:
+        is_known = IRenderable.providedBy(value) and hasattr(value, "__dict__")
+        parts = [vars(value)] if is_known else []
+    return [name, *(_lasting(each, inside) for each in parts)]
+
+
+def _closure(function: FunctionType) -> Iterator[Any]:
+    for cell in function.__closure__ or ():
+        # One that is not assigned yet has no content.
+        with contextlib.suppress(ValueError):
+            yield cell.cell_contents

@@ -29,6 +29,16 @@ def as_before(_properties: Any) -> str:
     return SOURCE.format("hello", "main")
 
 
+def source_of(package: str) -> Any:
+    """Return a renderable of a package."""
+
+    @util.renderer
+    def source(_properties: Any) -> str:
+        return SOURCE.format(package, "main")
+
+    return source
+
+
 def koji_build(bench: Workbench, source: Any, *, hub: Any = None, **options: Any) -> Any:
     if isinstance(source, str):
         source = util.Interpolate(SOURCE.format(source, "%(prop:ref)s"))
@@ -66,11 +76,13 @@ async def build_again(bench: Workbench, before: Any, *after: Any) -> Ended:
 
 
 @pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("source", [str, source_of], ids=["texts", "functions"])
 @pytest.mark.parametrize("name", ["koji build", "of the day"])
-async def test_step_before(bench: Workbench, name: str) -> None:
+async def test_step_before(bench: Workbench, name: str, source: Any) -> None:
     """One that now comes first follows no other's task, and that one its own, also renamed."""
-    world, hello = koji_build(bench, "world"), koji_build(bench, "hello", name=name)
-    ended = await build_again(bench, koji_build(bench, "hello"), world, hello)
+    world = koji_build(bench, source("world"))
+    hello = koji_build(bench, source("hello"), name=name)
+    ended = await build_again(bench, koji_build(bench, source("hello")), world, hello)
     assert ended.result == "success"
     assert built(bench) == [("hello", "demo"), ("world", "demo")]
 
