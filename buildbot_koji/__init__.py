@@ -1,26 +1,15 @@
 """Buildbot plugins for Koji."""
 
-from importlib.util import find_spec
-
-
-def _check_client() -> None:
-    """Refuse a client that another distribution has overwritten, without the time to import it."""
-    spec = find_spec("txkoji")
-    if spec is None or spec.origin is None:
-        return
-    with open(spec.origin, encoding="utf-8") as source:  # noqa: PTH123 - pathlib takes long
-        if "TaskWatcher" in source.read():
-            return
+try:
+    from txkoji import TaskWatcher as _  # noqa: F401 - the other txkoji has none
+except ImportError as error:
     from importlib.metadata import PackageNotFoundError, distribution
 
     try:
         distribution("txkoji")
     except PackageNotFoundError:
-        return
+        raise error from None
     raise ImportError(
         "the distribution txkoji has overwritten files of buildbot-koji: run pip uninstall txkoji,"
         " then pip install --force-reinstall --no-deps buildbot-koji"
-    )
-
-
-_check_client()
+    ) from error

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
-# The rest is imported in functions, below main(): Ctrl-C must end an import in a line, too.
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Awaitable, Callable
+from twisted.internet.defer import Deferred
+from twisted.internet.task import react
+from twisted.logger import globalLogBeginner, textFileLogObserver
 
-INTERRUPTED = 130
-"""The exit status after Ctrl-C, as shells have it."""
+from txkoji import one_line
+from txkoji.exceptions import KojiException
 
+VERSION = version("buildbot-koji")
 PUSH = (
     "author=me&comments=mine&project=hello&revision=abc"
     "&repository=https://git.example.test/rpms/hello.git"
@@ -25,13 +30,8 @@ class _Mistake(Exception):
 
 def command_line() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    import argparse
-    from importlib.metadata import version
-
     parser = argparse.ArgumentParser(prog="buildbot-koji", description="Koji in Buildbot.")
-    parser.add_argument(
-        "--version", action="version", version=f"%(prog)s {version('buildbot-koji')}"
-    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_demo(commands)
     _add_doctor(commands)
@@ -43,8 +43,6 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def _add_demo(commands: Any) -> None:
-    from pathlib import Path
-
     demo = commands.add_parser(
         "demo",
         help="a Buildbot master with an embedded Koji hub, on this machine",
@@ -79,8 +77,6 @@ def _add_demo(commands: Any) -> None:
 
 
 def _seconds(text: str) -> float:
-    import argparse
-
     try:
         seconds = float(text)
     except ValueError:
@@ -91,8 +87,6 @@ def _seconds(text: str) -> float:
 
 
 def _add_doctor(commands: Any) -> None:
-    from pathlib import Path
-
     doctor = commands.add_parser(
         "doctor",
         help="find out what is wrong between this machine and a hub, and what to do",
@@ -117,8 +111,6 @@ def _add_example(commands: Any) -> None:
 
 
 def _add_init(commands: Any) -> None:
-    from pathlib import Path
-
     init = commands.add_parser(
         "init",
         help="make a master that builds for a target",
@@ -173,21 +165,7 @@ def main(arguments: list[str] | None = None) -> int:
     Args:
         arguments: the command line without the program's name, by default the process's own.
     """
-    try:
-        status = _status(command_line().parse_args(arguments))
-    except KeyboardInterrupt:
-        status = INTERRUPTED
-    if status == INTERRUPTED:
-        print("interrupted", file=sys.stderr)
-    return status
-
-
-def _status(parsed: argparse.Namespace) -> int:
-    import os
-
-    from txkoji import one_line
-    from txkoji.exceptions import KojiException
-
+    parsed = command_line().parse_args(arguments)
     status = 2
     try:
         status = int(parsed.run(parsed))
@@ -206,15 +184,13 @@ def _status(parsed: argparse.Namespace) -> int:
             print(f"{parsed.command} ends: {error.strerror}", file=sys.stderr)
         # At its end Python tries once more to write what is left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        status = 130
     return status
 
 
 def _in_reactor(work: Callable[[Any], Awaitable[int]]) -> int:
     """Run a coroutine function in the reactor, and return its exit status."""
-    from twisted.internet.defer import Deferred
-    from twisted.internet.task import react
-    from twisted.logger import globalLogBeginner
-
     ended: list[int | BaseException] = []
 
     async def run(reactor: Any) -> None:
@@ -229,7 +205,7 @@ def _in_reactor(work: Callable[[Any], Awaitable[int]]) -> int:
         react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
     except SystemExit as stopped:
         if not ended:
-            return int(stopped.code or INTERRUPTED)
+            return int(stopped.code or 130)
     if isinstance(ended[0], BaseException):
         raise ended[0]
     return ended[0]
@@ -309,8 +285,6 @@ def _remote(parsed: argparse.Namespace) -> int:
 
 def _demo(parsed: argparse.Namespace) -> int:
     from twisted.internet import reactor
-    from twisted.internet.defer import Deferred
-    from twisted.logger import globalLogBeginner, textFileLogObserver
 
     from buildbot_koji.cli.demo import Demo, DemoError
 

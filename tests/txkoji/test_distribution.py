@@ -73,7 +73,7 @@ def test_mixture(tmp_path: Path) -> None:
     # Without it, an import that fails is what it is.
     (place / "txkoji-0.10.0.dist-info" / "METADATA").unlink()
     (place / "txkoji-0.10.0.dist-info").rmdir()
-    assert last_line(place, "buildbot_koji.hubs.hub") == (
+    assert last_line(place, "buildbot_koji") == (
         "ModuleNotFoundError: No module named 'treq_kerberos'"
     )
 

@@ -190,30 +190,3 @@ async def test_a_running_master(guarded: ServedMaster) -> None:
     assert (none.returncode, none.stdout, none.stderr) == (0, "", "no dead letters\n")
     unknown = await run("dead-letters", "other", "--url", url)
     assert (unknown.returncode, "no Koji reporter other" in unknown.stderr) == (2, True)
-
-
-INTERRUPTED = """
-import os, signal, sys
-import importlib.abc
-class AtImport(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if sys.argv[1:] == [name]:
-            del sys.argv[1]
-            os.kill(os.getpid(), signal.SIGINT)
-sys.meta_path.insert(0, AtImport())
-from buildbot_koji.__main__ import main
-sys.exit(main(["doctor", "koji"]))
-"""
-
-
-@pytest.mark.parametrize("module", ["argparse", "twisted", "txkoji.connection"])
-def test_interrupted_while_importing(empty_home: Path, module: str) -> None:
-    """Ctrl-C in the first moments, while modules are imported, is one line."""
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, module],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PROCESS_LIMIT,
-    )
-    assert (done.stdout, done.stderr, done.returncode) == ("", "interrupted\n", 130)
