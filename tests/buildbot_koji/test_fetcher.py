@@ -273,7 +273,7 @@ async def test_odd_answer(fetch: Fetch, tmp_path: Path, odd: bytes) -> None:
 
 
 class Dripping(Protocol):
-    """Begins to answer each request, and drips a byte now and then for ever."""
+    """Begins to answer each request, and drips a byte now and then forever."""
 
     start = b""
 
@@ -306,7 +306,7 @@ async def test_dripping_answer(
     scheme: str,
     start: bytes,
 ) -> None:
-    """No part of an answer may take for ever, though each read of it is short."""
+    """No part of an answer may take forever, though each read of it is short."""
     monkeypatch.setattr(Dripping, "start", start)
     monkeypatch.setattr(program, "ATTEMPTS", 1)
     port = reactor.listenTCP(0, Factory.forProtocol(Dripping), interface="127.0.0.1")

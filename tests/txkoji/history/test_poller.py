@@ -648,7 +648,7 @@ def test_hub_that_does_not_page(has_limit: bool) -> None:
 
 
 def test_hub_whose_every_answer_is_too_large() -> None:
-    """If no row can be read at any offset, the round fails, and does not ask for ever."""
+    """If no row can be read at any offset, the round fails, and does not ask forever."""
     site = Site("build-complete")
     site.build("1")
     answer = [{"build_id": 1, "note": "x" * 300_000}]
