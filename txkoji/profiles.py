@@ -153,6 +153,8 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 def read_configured(path: str | os.PathLike[str], limit: int = LARGEST_FILE) -> bytes:
     """Return the content of a file that a user's configuration names.
 
+    The null device is an empty file: with a link to it a user hides another configuration.
+
     Args:
         path: the file.
         limit: the most bytes that it may have.
@@ -161,6 +163,8 @@ def read_configured(path: str | os.PathLike[str], limit: int = LARGEST_FILE) -> 
         OSError: it is no regular file, it is larger, or it can't be read; ``strerror`` says why.
     """
     try:
+        if Path(path).samefile(os.devnull):
+            return b""
         with open_regular(path) as file:
             data = file.read(limit + 1)
     except ValueError as error:

@@ -112,3 +112,10 @@ def test_null_character() -> None:
     """A path that no system has is an OSError like any other."""
     with pytest.raises(OSError, match="null"):
         read_configured("/a\0b")
+
+
+def test_null_device(tmp_path: Path) -> None:
+    """A link to it hides a file: it reads as empty."""
+    hidden = tmp_path / "config"
+    hidden.symlink_to(os.devnull)
+    assert read_configured(hidden) == b""
