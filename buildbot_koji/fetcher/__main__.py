@@ -142,7 +142,7 @@ def _shut_down(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
-class _Watched:
+class _WatchedConnection:
     """A connection of ``http.client`` that a watchdog knows from its first byte on."""
 
     def __init__(self, watchdog: _Watchdog, *arguments: Any, **named: Any) -> None:
@@ -161,11 +161,11 @@ class _Watched:
             self._watchdog.watch(connection)
 
 
-class _WatchedHTTP(_Watched, http.client.HTTPConnection):
+class _WatchedHTTP(_WatchedConnection, http.client.HTTPConnection):
     """One without TLS."""
 
 
-class _WatchedHTTPS(_Watched, http.client.HTTPSConnection):
+class _WatchedHTTPS(_WatchedConnection, http.client.HTTPSConnection):
     """One with TLS."""
 
 
