@@ -18,6 +18,9 @@ from buildbot.interfaces import IRenderable
 Check = Callable[[Any], "str | None"]
 """A check: takes a value, returns what is wrong with it ("must be ...") or None."""
 
+LONGEST_SOURCE = 4096
+"""Characters of a source: more is no address, but an error page or the content of a file."""
+
 SCM_SCHEMES = (
     "git",
     "git+http",
@@ -42,6 +45,7 @@ LONGEST_NAME = 200
 _STORABLE = re.compile("[\x20-\x7e\xa0-\ud7ff\ue000-\uffff]+")
 """Characters that MySQL and MariaDB store as Buildbot sets them up, without controls."""
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(r"\s*(-?[0-9]{1,20})(\.[0-9]{1,20})?\s*")
 
 _NVR = re.compile(r"[^\s/#]*")
@@ -391,6 +395,11 @@ def source(value: Any) -> str | None:
     complaint = text(value)
     if complaint is not None:
         return complaint
+    if len(value) > LONGEST_SOURCE:
+        return f"has {len(value):,} characters: a source has at most {LONGEST_SOURCE:,}"
+    control = _CONTROL.search(value)
+    if control is not None:
+        return f"holds the control character U+{ord(control[0]):04X}"
     scheme, separator, _ = value.partition("://")
     if not separator:
         is_rpm = value.endswith(".src.rpm")
@@ -403,9 +412,11 @@ def source(value: Any) -> str | None:
             " uploaded .src.rpm"
         )
     if scheme in ("http", "https", "ssh"):
-        return f"is not an SCM URL for Koji: write git+{value}"
+        return f"is not an SCM URL for Koji: write git+{value:.200}"
     if scheme not in SCM_SCHEMES:
-        return f"has the scheme {scheme}, which Koji does not build from: use git+https, for one"
+        return (
+            f"has the scheme {scheme:.40}, which Koji does not build from: use git+https, for one"
+        )
     if not value.partition("#")[2].strip():
         return "names no revision: append #ref, a branch, tag or commit"
     return None

@@ -191,8 +191,11 @@ class MassPlanner:
         try:
             found = source(name)
         except Exception as error:
-            raise BadPlan(f"source({name!r}) failed: {type(error).__name__}: {error}") from error
-        return found if isinstance(found, str) else ""
+            what = f"{type(error).__name__}: {one_line(error)}"
+            raise BadPlan(f"source({name!r}) failed: {what}") from error
+        if found is None or isinstance(found, str):
+            return found or ""
+        raise BadPlan(f"source({name!r}) returned {type(found).__name__}, not str")
 
     async def _adopt(self, tag: str, packages: list[MassPackage], since: float) -> None:
         """Adopt builds that are new enough."""

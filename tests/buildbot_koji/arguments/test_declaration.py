@@ -263,6 +263,8 @@ def test_good_arguments(options: dict[str, Any]) -> None:
         ({"source": "https://host/a.git#x"}, "is not an SCM URL for Koji: write git+https://host"),
         ({"source": "git+https://host/a.git"}, "names no revision: append #ref"),
         ({"source": "git+https://host/a.git#"}, "names no revision: append #ref"),
+        ({"source": "git+https://host/a.git\n#x"}, "holds the control character U+000A"),
+        ({"source": f"https://{'a' * 5000}"}, "has 5,008 characters: a source has at most 4,096"),
         ({"source": "hg+https://host/a#x"}, "has the scheme hg+https, which Koji does not build"),
         ({"source": "/tmp/a.src.rpm"}, "is a file of this machine: use KojiBuildSRPM"),
         ({"source": "hello-1-1.src.rpm"}, "is a file of this machine: use KojiBuildSRPM"),

@@ -188,6 +188,18 @@ async def test_bad_input(bench: Workbench) -> None:
             "source('good') failed: IndexError: string index out of range",
         ),
         (
+            {"packages": ["good"], "source": lambda _: b"git+https://git.example.test/good.git#x"},
+            "source('good') returned bytes, not str",
+        ),
+        (
+            {"packages": ["good"], "source": lambda _: f"git+https://{'x' * 70_000}#main"},
+            "source has 70,017 characters: a source has at most 4,096: good",
+        ),
+        (
+            {"packages": ["good"], "source": lambda _: "git+https://git.example.test/a\n#main"},
+            "source holds the control character U+000A: good",
+        ),
+        (
             {"packages_file": "binary"},
             f"can't read binary on the worker: {BINARY}",
         ),
