@@ -26,8 +26,6 @@ from txkoji.exceptions import (
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import METHODS
 
-pytestmark = pytest.mark.limit(300)
-
 GIT = SOURCE.format("hello", "main")
 HELLO = "hello-1.0-main"
 IMAGE = {"image_name": "cloud", "version": "44", "target": "demo", "arches": "x86_64"}
@@ -97,6 +95,9 @@ FAULTS: list[tuple[HubFault, str, str]] = [
     (HubConfigurationError("no policy"), "exception", "no policy"),
 ]
 
+WITH_ALL = {"KojiBuild", "KojiCall", "KojiDownloadTask", "KojiTag"}
+"""One step of each base class meets all faults, the others a refusal and a broken hub."""
+
 
 def test_every_step() -> None:
     """No step is forgotten."""
@@ -119,7 +120,7 @@ async def test_refusal(bench: Workbench, monkeypatch: pytest.MonkeyPatch, name: 
     nvr = await bench.built(draft=True) if draft else await bench.built()
     arguments = {key: nvr if value == HELLO else value for key, value in arguments.items()}
     profile = bench.logging_in if name == "KojiBuildSRPM" else bench.profile
-    for fault, result, words in FAULTS:
+    for fault, result, words in FAULTS if name in WITH_ALL else (FAULTS[0], FAULTS[-1]):
         raised = []
 
         def refuse(
