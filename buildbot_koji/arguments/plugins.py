@@ -35,8 +35,8 @@ from buildbot_koji.arguments.declaration import (
     signature,
     wrong_values,
 )
-from buildbot_koji.arguments.pages import mistakes_in_plugins
 from buildbot_koji.arguments.places import Place, loaded_config, place_in_config
+from buildbot_koji.arguments.www_plugins import mistakes_in_plugins
 from txkoji import login_problem, profiles
 from txkoji.exceptions import ConfigurationError, ProfileNotFound
 

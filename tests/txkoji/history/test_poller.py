@@ -59,18 +59,23 @@ class Site:
         """Make a new poller, as a restarted program does."""
         self.poller = Poller(self.koji, self.interest, overlap=OVERLAP, page=self.page)
 
-    def wait(self, deferred: Deferred[Any]) -> Any:
+    def outcome(self, deferred: Deferred[Any], *, turns: int = 400) -> Any:
+        """Answer up to ``turns`` requests; return the result, or the Failure."""
         found: list[Any] = []
         deferred.addBoth(found.append)
-        for _ in range(400):
+        for _ in range(turns):
             if found:
                 break
             self.clock.advance(0)
             self.agent.flush()
         assert found, "it is not done"
-        if hasattr(found[0], "raiseException"):
-            found[0].raiseException()
         return found[0]
+
+    def wait(self, deferred: Deferred[Any]) -> Any:
+        found = self.outcome(deferred)
+        if hasattr(found, "raiseException"):
+            found.raiseException()
+        return found
 
     def pass_time(self, seconds: float) -> None:
         for _ in range(int(seconds)):
@@ -611,19 +616,6 @@ def test_many_unreadable_builds() -> None:
     assert {int(key.split(":")[1]) for key in site.round()} == {*builds} - bad
 
 
-def ended(site: Site, waiting: Deferred[Any]) -> Any:
-    """Return the outcome of what takes many requests."""
-    found: list[Any] = []
-    waiting.addBoth(found.append)
-    for _ in range(10_000):
-        if found:
-            break
-        site.clock.advance(0)
-        site.agent.flush()
-    assert found, "it never ends"
-    return found[0]
-
-
 @pytest.mark.parametrize("has_limit", [True, False], ids=["no offset", "no limit"])
 def test_hub_that_does_not_page(has_limit: bool) -> None:
     """A hub that ignores offsets fails the round; one that ignores limits too gives all at once."""
@@ -639,7 +631,7 @@ def test_hub_that_does_not_page(has_limit: bool) -> None:
         return {"tag_listing": rows["tag_listing"][:limit]}
 
     site.hub.answer = answer
-    found = ended(site, site.poller.round(site.cursor, known=set().__contains__))
+    found = site.outcome(site.poller.round(site.cursor, known=set().__contains__), turns=10_000)
     if has_limit:
         assert isinstance(found.value, UnusableAnswer)
         assert "instead of the rows of another page" in str(found.value)
@@ -653,7 +645,7 @@ def test_hub_whose_every_answer_is_too_large() -> None:
     site.build("1")
     answer = [{"build_id": 1, "note": "x" * 300_000}]
     site.hub.answer = lambda name, _, run: answer if name == "listBuilds" else run()
-    found = ended(site, site.poller.round(site.cursor, known=set().__contains__))
+    found = site.outcome(site.poller.round(site.cursor, known=set().__contains__), turns=10_000)
     assert isinstance(found.value, ReplyTooLarge)
     assert site.hub.calls["listBuilds"] < 1000
 
