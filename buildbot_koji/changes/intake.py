@@ -158,7 +158,7 @@ class EventIntake:
 
     async def retry_set_aside(self) -> None:
         """Retry the events that could not become changes: the hub may have corrected them."""
-        for event in self.set_aside.first(self._limits.batch):
+        for event in self.set_aside.due(self._limits.batch, self._now()):
             key = str(event.key)
             try:
                 again = await self._feed.read_again(event)

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import attrs
 
-from txkoji import Event
+from txkoji import Event, RetryPolicy
 
 __all__ = ["SetAside", "UnusableEvent"]
+
+RETRY = RetryPolicy(first=60.0, ceiling=6 * 3600.0)
+"""The pauses between two tries of one event: most stay unusable, and each try costs the hub."""
+
+MOST_RETRIED = 1000
+"""Beyond so many events, a further one is remembered, but not retried."""
+
+MOST_REMEMBERED = 20_000
+"""Beyond so many, the one that was tried longest ago is forgotten."""
 
 
 @attrs.frozen
@@ -19,6 +28,7 @@ class UnusableEvent:
         reason: why it could not, the last time.
         since: when it was first tried, in seconds since the epoch.
         tries: how often it was tried.
+        next_at: when to try it again, likewise.
     """
 
     key: str
@@ -26,6 +36,7 @@ class UnusableEvent:
     reason: str
     since: float
     tries: int
+    next_at: float = 0.0
 
 
 class SetAside:
@@ -50,14 +61,24 @@ class SetAside:
 
         Args:
             key: its key.
-            event: the event; None to keep the one that is known. Without any it is not retried.
+            event: the event; None to keep the one that is known. Without any it is not retried, nor
+                beyond :data:`MOST_RETRIED`.
             reason: why it can't become a change.
             now: the time, in seconds since the epoch.
         """
         known = self._events.pop(key, None) or UnusableEvent(key, None, "", now, 0)
+        tries = known.tries + 1
+        if known.event is None and len(self._events) >= MOST_RETRIED:
+            event = None
         self._events[key] = attrs.evolve(
-            known, event=event or known.event, reason=reason, tries=known.tries + 1
+            known,
+            event=event or known.event,
+            reason=reason,
+            tries=tries,
+            next_at=now + RETRY.pause(tries),
         )
+        if len(self._events) > MOST_REMEMBERED:
+            del self._events[next(iter(self._events))]
         self.reason = reason
         return reason != known.reason
 
@@ -65,10 +86,19 @@ class SetAside:
         """Remove an event that is dealt with; returns whether it was there."""
         return self._events.pop(key, None) is not None
 
-    def first(self, count: int) -> list[Event]:
-        """Return the events that were tried longest ago, at most so many."""
-        events = [each.event for each in self._events.values() if each.event is not None]
-        return events[:count]
+    def due(self, count: int, now: float) -> list[Event]:
+        """Return the events to try again, those first that were tried longest ago.
+
+        Args:
+            count: how many at most.
+            now: the time, in seconds since the epoch; a clock that was set back delays no try.
+        """
+        due = [
+            each.event
+            for each in self._events.values()
+            if each.event is not None and not 0 < each.next_at - now <= RETRY.ceiling
+        ]
+        return due[:count]
 
     def last(self, count: int) -> list[UnusableEvent]:
         """Return those that were tried last, the newest first, at most so many."""

@@ -532,6 +532,7 @@ async def test_refused_by_the_database(site: Site, logged: list[str]) -> None:
     first, bad, last = (site.build() for _ in range(3))
     with mock.patch.object(updates, "addChange", refuse):
         for _ in range(2):
+            master.reactor.ahead += 61
             await site.polled()
             found = await master.until_changes(3)
         assert master.source.status().listener.unusable == 1
@@ -544,6 +545,7 @@ async def test_refused_by_the_database(site: Site, logged: list[str]) -> None:
     assert found[2]["properties"]["koji_unusable"] == 1
     assert refused == [bad, bad]
     assert len([line for line in logged if "can't become a change: DataError" in line]) == 1
+    master.reactor.ahead += 121
     await site.polled()
     found = await master.until_changes(5)
     assert [change["revision"] for change in found][3] == bad

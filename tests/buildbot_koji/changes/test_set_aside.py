@@ -1,0 +1,45 @@
+"""How often an event that could not become a change is tried again, and how many are remembered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from buildbot_koji.changes.set_aside import MOST_REMEMBERED, MOST_RETRIED, SetAside
+from txkoji import RepoDone
+
+
+def repo(number: int) -> RepoDone:
+    connection: Any = None
+    return RepoDone(connection=connection, repo_id=number, tag_name="f44", tag_id=1)
+
+
+def test_a_lasting_trouble_costs_less_and_less() -> None:
+    """One that stays unusable for a week is tried some forty times, not at each poll."""
+    events = SetAside()
+    events.add("1", repo(1), "bad", 0.0)
+    tries = []
+    for now in range(60, 7 * 86_400, 60):
+        for event in events.due(20, now):
+            tries.append(now)
+            events.add("1", event, "bad", now)
+    assert tries[0] == 60
+    assert 30 < len(tries) < 50
+    assert events.last(1)[0].tries == len(tries) + 1
+
+
+def test_a_clock_that_was_set_back() -> None:
+    """It delays no try."""
+    events = SetAside()
+    events.add("1", repo(1), "bad", 5_000_000.0)
+    assert events.due(20, 4_000_000.0) == [repo(1)]
+
+
+def test_more_than_can_be_remembered() -> None:
+    """A hub whose every event is unusable fills no memory, and costs no more and more tries."""
+    events = SetAside()
+    for number in range(MOST_REMEMBERED + 5):
+        events.add(str(number), repo(number), "bad", 0.0)
+    assert len(events) == MOST_REMEMBERED
+    assert "4" not in events
+    assert "5" in events
+    assert len(events.due(MOST_REMEMBERED, 1_000_000.0)) <= MOST_RETRIED
