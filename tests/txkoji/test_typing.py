@@ -97,8 +97,9 @@ async def test_forgotten_await(koji: Connection) -> None:
         list(tags)
     calls: Any = koji.MultiCall()
     calls.listTags()
+    sent: Any = calls()
     with pytest.raises(TypeError, match="is not iterable"):
-        list(calls())
+        list(sent)
     watcher = TaskWatcher(koji, Clock())
     ended: Any = watcher.watch(7).done
     ended.addErrback(lambda _: None)
@@ -106,6 +107,7 @@ async def test_forgotten_await(koji: Connection) -> None:
         list(ended)
     watcher.stop()
     assert {tag.name for tag in await tags} >= {"demo-build"}
+    assert len(await sent) == 1
 
 
 def recorded() -> Iterator[tuple[str, Any]]:
