@@ -13,6 +13,7 @@ from typing import Any
 __all__ = [
     "MAX_ID",
     "Reader",
+    "excerpt",
     "flag",
     "identity",
     "integer",
@@ -33,6 +34,9 @@ MAX_SECONDS = 253_402_300_799.0
 MAX_TEXT = 10_000
 """Characters of a name, a URL or the like."""
 
+EXCERPT = 1 << 15
+"""Characters at each end of a fault's text that are searched: a fault may embed megabytes."""
+
 Reader = Callable[[Any], Any]
 """A total function of this module."""
 
@@ -48,6 +52,11 @@ _CONTROLS = re.compile(
 def printable(text: str) -> str:
     """Return a text for people, with a mark in place of each control character but line ends."""
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def excerpt(text: str) -> str:
+    """Return a text of bounded length: the start and the end of one that is longer."""
+    return text if len(text) <= 2 * EXCERPT else f"{text[:EXCERPT]}\n{text[-EXCERPT:]}"
 
 
 def one_line(text: object, size: int = MAX_TEXT) -> str:

@@ -332,8 +332,12 @@ class NameValidationError(GenericError):
     code = 1024
 
 
+UNCAUGHT = 1
+"""The code of an exception that a hub or a builder did not expect: the text may be a traceback."""
+
+
 class UnknownFault(HubFault):
-    """A fault whose code is not Koji's: 1 is an error of the hub's Python, others are plugins'."""
+    """A fault whose code is not Koji's: :data:`UNCAUGHT`, or one of a plugin's."""
 
 
 def _with_subclasses(kind: type[HubFault]) -> Iterator[type[HubFault]]:

@@ -12,11 +12,11 @@ from twisted.internet.defer import Deferred
 
 from txkoji import build_states, paths, task_states
 from txkoji._deferreds import returns_deferred
-from txkoji._values import integer, struct, structs, text
+from txkoji._values import excerpt, integer, struct, structs, text
 from txkoji.build import Build
 from txkoji.exceptions import HubFault, fault_from
 from txkoji.task_info import TaskInfo
-from txkoji.watching.infrastructure import excerpt, is_infrastructure
+from txkoji.watching.infrastructure import is_infrastructure
 from txkoji.watching.task_tree import ARCH_METHODS, TaskTree, arch_of
 
 __all__ = ["Outcome", "choose_log", "guilty_task", "read_outcome", "reason_of"]

@@ -5,22 +5,40 @@ Koji's own client retries after any HTTP error, 401 and 404 too, 31 times at a c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import random
 
+from txkoji._values import excerpt
 from txkoji.exceptions import (
+    UNCAUGHT,
     HTTPStatusError,
     ProtocolError,
     ReplyTooLarge,
     ServerOffline,
     TLSError,
     TransportError,
+    UnknownFault,
     UnreadableReply,
     UnusableAnswer,
 )
 
 __all__ = ["RetryPolicy", "is_passing", "was_not_carried_out"]
+
+_HUB_WITHOUT_DATABASE = re.compile(
+    r"^(?:<class ')?psycopg2\.(?:errors\.)?(?:OperationalError|InterfaceError|AdminShutdown"
+    r"|CrashShutdown|CannotConnectNow|TooManyConnections|Connection\w{1,20}|DeadlockDetected"
+    r"|SerializationFailure|LockNotAvailable|IdleInTransactionSessionTimeout"
+    r"|ReadOnlySqlTransaction|DiskFull|OutOfMemory)(?:'>)?:",
+    re.MULTILINE,
+)
+"""What the text of an uncaught exception says that the hub's database caused.
+
+A hub whose database is away before a call begins says that it is offline. One that loses it in the
+middle has no such answer: it sends fault 1, whose text is ``<class 'X'>: ...``, or a traceback with
+a last line ``X: ...``. The transaction is undone, except at the end of a commit, which is unknown.
+"""
 
 
 def is_passing(error: BaseException) -> bool:
@@ -32,12 +50,14 @@ def is_passing(error: BaseException) -> bool:
     like). Everything else is trouble of the network or the
     front end, and passes: no connection, a truncated reply, an HTML page with status 200
     (maintenance, a login portal, a proxy's error), the statuses 408, 425, 429 and 5xx, and a hub
-    that says it is offline.
+    that says it is offline, or that lost its database during the call.
     """
     if isinstance(error, HTTPStatusError):
         return not (error.moved or _is_answer(error.status))
     if isinstance(error, (TLSError, ReplyTooLarge, UnusableAnswer)):
         return False
+    if isinstance(error, UnknownFault):
+        return error.code == UNCAUGHT and bool(_HUB_WITHOUT_DATABASE.search(excerpt(error.text)))
     return isinstance(error, (TransportError, ProtocolError, ServerOffline))
 
 

@@ -21,6 +21,7 @@ from txkoji.exceptions import (
     TLSError,
     TransportError,
     TruncatedReply,
+    UnknownFault,
     UnknownOutcome,
 )
 from txkoji.retry import RetryPolicy, is_passing, was_not_carried_out
@@ -37,6 +38,18 @@ def status(number: int) -> HTTPStatusError:
     return HTTPStatusError(f"status {number}", status=number)
 
 
+def uncaught(text: str) -> UnknownFault:
+    return UnknownFault(text, code=1)
+
+
+LOST_DATABASE = [
+    "<class 'psycopg2.OperationalError'>: server closed the connection unexpectedly\n\tThis",
+    "Traceback (most recent call last):\npsycopg2.InterfaceError: connection already closed\n",
+    "Traceback:\n  File 'x', line 2\npsycopg2.errors.SerializationFailure: could not serialize",
+    "<class 'psycopg2.errors.ReadOnlySqlTransaction'>: cannot execute INSERT",
+]
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -48,6 +61,7 @@ def status(number: int) -> HTTPStatusError:
         ForbiddenXML("a page with a document type"),
         TransportError("no route"),
         UnknownOutcome("in doubt"),
+        *map(uncaught, LOST_DATABASE),
         *[
             status(number)
             for number in (204, 302, 307, 408, 425, 429, 500, 501, 502, 503, 504, 520)
@@ -67,6 +81,9 @@ def test_passing_errors(error: Exception) -> None:
         GenericError("no such tag"),
         ActionNotAllowed("no"),
         ReplyTooLarge("big"),
+        uncaught("<class 'psycopg2.errors.QueryCanceled'>: canceling statement due to timeout"),
+        uncaught("<class 'KeyError'>: 'psycopg2.OperationalError: is the name of a tag'"),
+        UnknownFault(LOST_DATABASE[0], code=9000),
         *[status(number) for number in (301, 308, 400, 401, 403, 404, 405, 407, 413)],
     ],
 )
@@ -88,6 +105,7 @@ def test_write() -> None:
     assert wait(lost) == 1.0
     assert wait(ServerOffline("closed"), write=True) == 1.0
     assert wait(TruncatedReply("cut"), write=True) is None
+    assert wait(uncaught(LOST_DATABASE[0]), write=True) is None
 
 
 def test_waits_grow_to_the_ceiling() -> None:

@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterable
 
 from txkoji import exceptions
-from txkoji.exceptions import HubFault, ProtocolError, TransportError
+from txkoji._values import excerpt
+from txkoji.exceptions import UNCAUGHT, HubFault, ProtocolError, TransportError
+from txkoji.retry import is_passing
 
-__all__ = ["INFRASTRUCTURE_FAULTS", "excerpt", "is_infrastructure", "is_refusal"]
-
-UNCAUGHT = 1
-"""The code of an unexpected exception in a builder: its text is a Python traceback."""
+__all__ = ["INFRASTRUCTURE_FAULTS", "is_infrastructure", "is_refusal"]
 
 _REQUEST = re.compile(
     r"domain not found: no domain with matching name"
@@ -128,15 +127,12 @@ Each expression takes linear time, whatever the text: no two repetitions of it c
 """
 
 # An argument that its database can't take makes a hub fail with an uncaught exception.
-_HUB_FAULTS = tuple(fault for fault in INFRASTRUCTURE_FAULTS if fault != UNCAUGHT)
-
-EXCERPT = 1 << 15
-"""Characters at each end of a fault's text that are searched: a fault may embed megabytes."""
-
-
-def excerpt(text: str) -> str:
-    """Return a text of bounded length: the start and the end of one that is longer."""
-    return text if len(text) <= 2 * EXCERPT else f"{text[:EXCERPT]}\n{text[-EXCERPT:]}"
+_BROKEN_HUB = (
+    r"(?m:^)(?:<class ')?(?:MemoryError|OSError|PermissionError|FileNotFoundError|ImportError"
+    r"|ModuleNotFoundError|NameError|psycopg2\.(?:errors\.)?(?:InternalError_?|QueryCanceled"
+    r"|UndefinedTable|InsufficientPrivilege))(?:'>)?:"
+)
+_HUB_FAULTS = (*(each for each in INFRASTRUCTURE_FAULTS if each != UNCAUGHT), _BROKEN_HUB)
 
 
 def is_infrastructure(
@@ -184,4 +180,6 @@ def is_refusal(error: BaseException) -> bool:
         the hub does not have. False if the hub was not reached, did not accept the login, or is
         itself broken: its database, its disk or one of its plugins.
     """
-    return isinstance(error, HubFault) and not is_infrastructure(error, _HUB_FAULTS)
+    if not isinstance(error, HubFault) or is_passing(error):
+        return False
+    return not is_infrastructure(error, _HUB_FAULTS)

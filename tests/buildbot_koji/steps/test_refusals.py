@@ -9,8 +9,11 @@ import pytest
 import pytest_twisted
 from buildbot.plugins import steps
 
+from buildbot_koji.steps.build import KojiBuild
+from buildbot_koji.steps.framework.early_end import StepTiming
 from tests.buildbot_koji.steps.test_srpm import SRPM, put
 from tests.buildbot_koji.workbench import SOURCE, Workbench
+from txkoji import RetryPolicy
 from txkoji.exceptions import (
     ActionNotAllowed,
     AuthError,
@@ -23,6 +26,7 @@ from txkoji.exceptions import (
     TagError,
     UnknownFault,
 )
+from txkoji.testing.front.endpoint import HubResource
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import METHODS
 
@@ -89,6 +93,7 @@ FAULTS: list[tuple[HubFault, str, str]] = [
     (TagError("tag is locked"), "failure", "tag is locked"),
     (UnknownFault("<class 'ValueError'>: not a number", code=1), "failure", "not a number"),
     (UnknownFault("deadlock detected", code=1), "exception", "deadlock detected"),
+    (UnknownFault("Traceback\nMemoryError: \n", code=1), "exception", "MemoryError"),
     (AuthError("Invalid session or bad credentials"), "exception", "Invalid session"),
     (LockError("database is locked"), "exception", "database is locked"),
     (PluginError("plugin broken"), "exception", "plugin broken"),
@@ -137,3 +142,38 @@ async def test_refusal(bench: Workbench, monkeypatch: pytest.MonkeyPatch, name: 
         ended = await bench.build(getattr(steps, name)(profile, **arguments))
         assert raised, ended.text
         assert (ended.result, words in ended.text) == (result, True), (fault, ended)
+
+
+class QuickBuild(KojiBuild):
+    """Asks an unreachable hub often."""
+
+    timing = StepTiming(retry=RetryPolicy(first=0.2, factor=1.0, ceiling=0.2, jitter=0.0))
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_hub_that_loses_its_database(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, is_done: bool
+) -> None:
+    """A hub whose database goes away in the middle of a call may have carried it out, or not.
+
+    The task is looked for, and there is one in the end.
+    """
+    lost: list[UnknownFault] = []
+    run = HubResource._run
+
+    def lose(rpc: HubResource, request: Any, method: str, *args: Any) -> bytes:
+        if method != "build" or lost:
+            return run(rpc, request, method, *args)
+        lost.append(UnknownFault("<class 'psycopg2.OperationalError'>: server closed", code=1))
+        if is_done:
+            run(rpc, request, method, *args)
+        raise lost[0]
+
+    monkeypatch.setattr(HubResource, "_run", lose)
+    ended = await bench.build(
+        QuickBuild(bench.profile, target="demo", source=SOURCE.format("hello", "main"))
+    )
+    assert lost
+    assert ended.result == "success", ended.text
+    assert len(bench.hub.call("listTasks", {"method": "build"}, {"order": "id"})) == 1
