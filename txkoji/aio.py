@@ -297,6 +297,7 @@ async def connect(
             yield made
         finally:
             made.end()
+            connection.client.requester.end()
             await future(connection.close())
     finally:
         await reactor.end()

@@ -9,6 +9,7 @@ from typing import Any
 from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet import error
+from twisted.internet.address import HostnameAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IAddress, IProtocol, IStreamClientEndpoint
@@ -58,6 +59,36 @@ def _limit_head(protocol: Any) -> None:
             protocol.transport.abortConnection()
 
     protocol.dataReceived = data_received
+
+
+@implementer(IStreamClientEndpoint)
+class _Host:
+    """Connects to a host, and tells a canceled attempt from a host name that is unknown.
+
+    Twisted fails a name lookup that is canceled as it fails one that found nothing.
+    """
+
+    def __init__(self, reactor: Any, host: bytes, port: int) -> None:
+        self._endpoint = HostnameEndpoint(reactor, host, port, timeout=CONNECT_TIMEOUT)
+        self._address = HostnameAddress(host, port)
+
+    def connect(self, protocolFactory: Any) -> Deferred[IProtocol]:  # noqa: N803
+        is_canceled = False
+
+        def cancel(_: Deferred[IProtocol]) -> None:
+            nonlocal is_canceled
+            is_canceled = True
+            connecting.cancel()
+
+        def ended(failure: Failure) -> Failure:
+            if is_canceled:
+                return Failure(error.ConnectingCancelledError(self._address))
+            return failure
+
+        connecting = self._endpoint.connect(protocolFactory)
+        connected: Deferred[IProtocol] = Deferred(cancel)
+        connecting.addErrback(ended).chainDeferred(connected)
+        return connected
 
 
 @implementer(IStreamClientEndpoint)
@@ -288,4 +319,4 @@ class Endpoints:
         return _WithoutDelay(endpoint)
 
     def _plain(self, host: bytes, port: int) -> Endpoint:
-        return HostnameEndpoint(self._reactor, host, port, timeout=CONNECT_TIMEOUT)
+        return _Host(self._reactor, host, port)

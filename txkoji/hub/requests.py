@@ -151,6 +151,11 @@ class Requester:
         self._slots = DeferredSemaphore(limits.at_once)
         self._was_answered = False
         self.heard_at: float | None = None
+        self._has_ended = False
+
+    def end(self) -> None:
+        """Leave what fails from now on out of the log: its reactor ends, not the hub."""
+        self._has_ended = True
 
     async def send(self, request: Request, *, queued: bool = False) -> Any:
         """Send a request until it is answered; returns the plain result.
@@ -257,6 +262,8 @@ class Requester:
 
     def _set_trouble(self, trouble: KojiException | None, began: float | None = None) -> None:
         """Set why the hub is unreachable, None if it is not; log when that begins and ends."""
+        if self._has_ended:
+            return
         now = self.reactor.seconds()
         if trouble is not None and self.trouble is None:
             self.trouble_since = began

@@ -10,9 +10,10 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock, LoopingCall
-from twisted.internet.testing import StringTransport
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.web._newclient import Response
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
@@ -98,6 +99,41 @@ def test_silent_hub() -> None:
     assert str(koji.trouble) == "no answer to listTagged within 16 s"
     slow.cancel()
     other.cancel()
+
+
+@implementer(IHostnameResolver)
+class SilentResolver:
+    """Never answers a lookup of a host name."""
+
+    def resolveHostName(self, receiver: Any, hostName: str, *_: Any, **__: Any) -> Any:  # noqa: N802, N803
+        """Begin a lookup."""
+        assert hostName == "hub.test"
+        receiver.resolutionBegan(self)
+        return self
+
+
+@pytest.mark.parametrize("method", ["getTag", "createTag"])
+def test_lookup_of_the_host_name(method: str, logged: list[str]) -> None:
+    """A call that is canceled during the lookup says nothing of the hub; a late one may go again.
+
+    Nothing has arrived at the hub yet.
+    """
+    clock = MemoryReactorClock()
+    clock.installNameResolver(SilentResolver())
+    profile = Profile(name="t", server="http://hub.test/kojihub")
+    koji = Connection(profile, reactor=clock, request_timeout=20, retry=ONE_ATTEMPT, batching=False)
+    canceled = koji.call(method, "f44")
+    canceled.cancel()
+    canceled.addErrback(lambda failure: failure.trap(CancelledError))
+    assert canceled.result is CancelledError
+    assert koji.trouble is None
+    assert logged == []
+
+    late: list[Any] = []
+    koji.call(method, "f44").addErrback(late.append)
+    clock.advance(21)
+    assert str(late[0].value) == "http://hub.test/kojihub did not take a connection within 20 s"
+    assert late[0].value.may_have_arrived is False
 
 
 class Dripping(Protocol):
