@@ -11,6 +11,7 @@ from buildbot.process.results import RETRY
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from buildbot_koji.durable.database import is_database_unreachable, was_cancelled
 from buildbot_koji.durable.store import SOURCE as STORE
 from buildbot_koji.durable.store import BuildData, BuildRows
 from buildbot_koji.mass.registry import KEPT
@@ -62,7 +63,11 @@ class EndedMassBuilds:
     async def _loaded(self, key: str, row: Mapping[str, Any]) -> EndedMassBuild | None:
         try:
             return await self._load(key, row)
-        except Exception:  # noqa: BLE001 - one damaged mass build must not hide the others
+        except Exception as error:
+            # Of the database nothing is known: not that there is no mass build.
+            if was_cancelled(error) or is_database_unreachable(error):
+                raise
+            # One damaged mass build must not hide the others.
             self._log.failure("can't show mass build {id}", id=key)
             return None
 

@@ -7,10 +7,11 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 
+from buildbot_koji.durable.database import cause_of
 from buildbot_koji.durable.orphans import KojiOrphanReleaser
 from buildbot_koji.www.router_loss import ROUTER_LOST
 
-__all__ = ["clock_trouble", "database_trouble", "router_trouble"]
+__all__ = ["clock_trouble", "database_trouble", "database_words", "router_trouble"]
 
 DATABASE_PATIENCE = 5.0
 """Seconds after which a database that does not answer counts as unreachable."""
@@ -75,9 +76,17 @@ async def database_trouble(master: Any) -> str | None:
     except DeferredTimeout:
         return f"the master's database has not answered for {DATABASE_PATIENCE:.0f} s"
     except Exception as error:  # noqa: BLE001 - of whatever driver
-        # Not the error's text: it may name the database with its password.
-        return f"the master's database is unreachable: {type(error).__name__}"
+        return database_words(error)
     return None
+
+
+def database_words(error: BaseException | None) -> str:
+    """Return that the master's database is unreachable.
+
+    Args:
+        error: its error, whose text is left out: it may name the database with its password.
+    """
+    return f"the master's database is unreachable: {type(cause_of(error)).__name__}"
 
 
 async def _ask(master: Any) -> None:

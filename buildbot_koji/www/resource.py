@@ -17,8 +17,10 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from twisted.web.static import File
 
+from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.www.actions import ActionRefused, Actions
 from buildbot_koji.www.collect import Collector
+from buildbot_koji.www.masters import database_words
 from buildbot_koji.www.metrics import exposition
 from buildbot_koji.www.plain import encoded
 
@@ -123,9 +125,14 @@ class _Answering(Resource):
         request.notifyFinish().addErrback(gone.append)
 
         def failed(failure: Failure) -> None:
-            self._log.failure("can't answer {path}", failure, path=request.path)
+            code, message = 500, "the master's log has the reason"
+            if is_database_unreachable(failure.value):
+                # Whoever works in the background logs it: an open page asks every two seconds.
+                code, message = 503, database_words(failure.value)
+            else:
+                self._log.failure("can't answer {path}", failure, path=request.path)
             if not gone and not request.startedWriting:
-                self._reply(request, 500, {"message": "the master's log has the reason"})
+                self._reply(request, code, {"message": message})
 
         def ended(_: object) -> None:
             if not gone and not request.finished:

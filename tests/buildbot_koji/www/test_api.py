@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
+from sqlalchemy import event
 from twisted.logger import capturedLogs
 
 from buildbot_koji.durable.cancellations import CLASS as CANCELLATIONS
@@ -21,7 +23,7 @@ from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.registry import running
 from buildbot_koji.reporters.backlog import CLASS as REPORTERS
 from buildbot_koji.reporters.backlog import DeliveryRecords
-from buildbot_koji.www import KojiApplication
+from buildbot_koji.www import KojiApplication, collect
 from buildbot_koji.www.collect import change_sources
 from tests.buildbot_koji.workbench import SOURCE
 from tests.buildbot_koji.www.served import ServedMaster
@@ -297,6 +299,39 @@ async def test_outage_and_history(served: ServedMaster) -> None:
     await hub.disownServiceParent()
     again = await get_hub(served.master, served.profile)
     await until(lambda: [list(point) for point in again.survey.history] == points)
+
+
+@pytest_twisted.ensureDeferred
+async def test_database_outage(
+    served: ServedMaster, logged_failures: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page says that the database is unreachable, hides nothing, and logs no traceback."""
+    await until_listening(served)
+    source = SOURCE.format("{package}", "mass")
+    mass = steps.KojiMassBuild(served.profile, "demo", ["world"], source=source)
+    await served.ended(await served.begin(mass))
+    # What ran in this master would not be read.
+    monkeypatch.setattr(collect, "running", lambda _: [])
+
+    def refuse(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if "build_data" in statement:
+            raise sqlite3.OperationalError("planted-secret: the server closed the connection")
+
+    engine = served.master.db.pool.engine
+    event.listen(engine, "before_cursor_execute", refuse)
+    try:
+        with capturedLogs() as logged:
+            shown = await served.ask("api/mass")
+    finally:
+        event.remove(engine, "before_cursor_execute", refuse)
+    words = "the master's database is unreachable: OperationalError"
+    assert (shown.code, shown.json) == (503, {"message": words})
+    ours = [each for each in logged if each.get("log_namespace", "").startswith("buildbot_koji")]
+    assert [each["log_format"] for each in ours] == []
+    # Buildbot's own.
+    logged_failures.clear()
+    [shown] = (await served.ask("api/mass")).json["mass_builds"]
+    assert shown["build_number"] == 1
 
 
 @pytest_twisted.ensureDeferred
