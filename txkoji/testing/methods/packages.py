@@ -218,8 +218,11 @@ def _owner_id(
     raise GenericError(f"Package {row['name']} is not in tag listing for {tag}")
 
 
-def _package_permission(call: MethodCall, force: bool) -> Row:
+def _package_permission(call: MethodCall, tag: Any, package: Any, force: bool) -> Row:
+    """Return the user if they may change a tag's list: the policy is asked about found rows."""
     user = call.require_login()
+    require_tag_id(call.state, tag)
+    find_package(call.state, package)
     if not call.has_permission("tag"):
         raise ActionNotAllowed(str(Denial("package_list", None, None)))
     call.require_policy("package_list", force=force)
@@ -238,7 +241,7 @@ def package_list_add(
     update: bool = False,
 ) -> None:
     """List a package in a tag."""
-    user = _package_permission(call, force)
+    user = _package_permission(call, taginfo, pkginfo, force)
     action = "block" if block else "update" if update else "add"
     set_package(
         call,
@@ -253,9 +256,16 @@ def package_list_add(
     )
 
 
+def _require_listed(call: MethodCall, tag: Any, package: Any) -> tuple[int, Row]:
+    return require_tag_id(call.state, tag), require_row(call.state, "package", package)
+
+
 def _change(action: str, column: str, call: MethodCall, *args: Any) -> None:
     tag, package, *value, force = args
-    user = _package_permission(call, force)
+    if not value:
+        # What blocks, unblocks or removes finds its package before it asks who calls.
+        _require_listed(call, tag, package)
+    user = _package_permission(call, tag, package, force)
     changes: dict[str, Any] = {column: value[0] if value else action == "block"}
     set_package(call, user["id"], tag, package, action, force=force, **changes)
 
@@ -273,9 +283,8 @@ for _signature, _action, _column in (
 def package_list_remove(call: MethodCall, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
     """Remove a package from a tag's list."""
     state = call.state
-    tag_id = require_tag_id(state, taginfo)
-    row = require_row(state, "package", pkginfo)
-    user = _package_permission(call, force)
+    tag_id, row = _require_listed(call, taginfo, pkginfo)
+    user = _package_permission(call, taginfo, pkginfo, force)
     for entry in state.active("tag_packages", None, tag_id=tag_id, package_id=row["id"]):
         _unlist(state, entry, user["id"])
 

@@ -120,9 +120,12 @@ def repo_info(call: MethodCall, repo_id: Any, strict: bool = False) -> Any:
 
 @hub_method("getActiveRepos")
 def get_active_repos(call: MethodCall) -> list[Any]:
-    """Return the repos that are not deleted."""
+    """Return the repos that are not deleted, in the struct that hubs before 1.35 gave repos."""
+    newer = {"creation_ts", "custom_opts", "opts", "state_time", "state_ts", "task_state"}
+    newer |= {"begin_event", "begin_ts", "end_event", "end_ts"}
     rows = [row for row in call.state.rows("repo") if row["state"] in (INIT, READY, EXPIRED)]
-    return [repo_struct(call.state, row) for row in rows]
+    structs = [repo_struct(call.state, row) for row in rows]
+    return [{key: each[key] for key in each.keys() - newer} for each in structs]
 
 
 @hub_method("repo.get")
@@ -285,6 +288,7 @@ def new_repo(
 # Queries by clauses
 
 _REPO_FIELDS = ("id", "tag_id", "create_event", "state", "dist", "task_id")
+_JOINED = ("begin_ts", "create_ts", "end_ts", "owner_name", "tag_name", "task_state")
 _REQUEST_FIELDS = ("id", "tag_id", "min_event", "at_event", "active", "task_id", "repo_id")
 
 
@@ -292,7 +296,7 @@ _REQUEST_FIELDS = ("id", "tag_id", "min_event", "at_event", "active", "task_id",
 def repo_query(call: MethodCall, clauses: Any, fields: Any = None, opts: Any = None) -> Any:
     """Return repos by conditions (hub 1.35)."""
     rows = [repo_struct(call.state, row) for row in call.state.rows("repo")]
-    return query_by_clauses(rows, clauses, fields or _REPO_FIELDS, opts)
+    return query_by_clauses(rows, clauses, fields or _REPO_FIELDS, opts, _JOINED)
 
 
 @hub_method("repo.queryQueue")
@@ -301,7 +305,7 @@ def repo_query_queue(
 ) -> Any:
     """Return requests for repos by conditions (hub 1.35)."""
     rows = [request_struct(call.state, row) for row in call.state.rows("repo_queue")]
-    return query_by_clauses(rows, clauses, fields or _REQUEST_FIELDS, opts)
+    return query_by_clauses(rows, clauses, fields or _REQUEST_FIELDS, opts, _JOINED[3:])
 
 
 @hub_method("repo.setRequestPriority")

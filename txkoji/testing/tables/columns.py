@@ -115,9 +115,9 @@ def check_columns(table: str, values: dict[str, Any]) -> dict[str, Any]:
         if kind is int and isinstance(value, str) and _is_number(value):
             converted[column] = value = int(value)
         if value is not None and not _fits(value, kind):
-            wrong = _SQL[type(value)]
-            text = f'column "{column}" is of type {_SQL[kind]} but expression is of type {wrong}'
-            raise UnknownFault(text, code=1)
+            wrong, right = _SQL[type(value)], _SQL[kind]
+            text = f'column "{column}" is of type {right} but expression is of type {wrong}'
+            raise UnknownFault("integer out of range" if wrong == right else text, code=1)
     return converted
 
 

@@ -95,14 +95,16 @@ def query_by_clauses(
     clauses: list[list[Any]] | None,
     fields: Iterable[str],
     options: dict[str, Any] | None,
+    joined: Iterable[str] = (),
 ) -> Any:
     """Select rows as ``repo.query`` and its like do.
 
     Args:
         rows: the rows, with all their fields.
         clauses: conditions that all must hold: field, operator (may be left out), value.
-        fields: the fields to return.
+        fields: the fields to return: ``**`` are all, ``*`` those of the table itself.
         options: as ``queryOpts``.
+        joined: the fields that come from other tables.
 
     Raises:
         ParameterError: a field or operator is unknown.
@@ -111,7 +113,9 @@ def query_by_clauses(
         raise ParameterError(f"Invalid clause: {clauses}")
     clauses = [_clause(each) for each in clauses or []]
     known = set(rows[0]) if rows else None
-    names = sorted(known or ()) if fields == "**" else list(fields)
+    names = list(fields)
+    if fields in ("*", "**"):
+        names = sorted((known or set()) - set(joined if fields == "*" else ()))
     for name, sign, wanted in clauses or []:
         if known is not None and name not in known:
             raise ParameterError(f"Invalid field for query {name}")

@@ -185,6 +185,11 @@ def test_the_past(hub: FakeHub) -> None:
     """Hosts, their channels and repos are told as of an event."""
     event = hub.call("getLastEvent")["id"]
     [repo] = hub.call("getActiveRepos")
+    assert "creation_time" in repo
+    assert "custom_opts" not in repo
+    [own] = hub.call("repo.query", [["id", "=", repo["id"]]], "*")
+    assert own.keys() > {"state", "custom_opts"}
+    assert not own.keys() & {"tag_name", "create_ts", "task_state"}
     before = hub.call("getHost", "builder1")["capacity"]
     hub.call("editHost", "builder1", capacity=9.0)
     hub.call("removeHostFromChannel", "builder1", "image")
