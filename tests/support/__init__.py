@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from treq.testing import RequestTraversalAgent
+from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.task import Clock
+from zope.interface import implementer
 
 from tests.support.waiting import poll, until
 from txkoji import Connection, Profile
@@ -25,6 +27,7 @@ __all__ = [
     "PROCESS_LIMIT",
     "REPOSITORY",
     "HubInMemory",
+    "SilentResolver",
     "do_not_retry",
     "free_port",
     "poll",
@@ -83,6 +86,17 @@ class HubInMemory:
         for _ in range(10):
             self.agent.flush()
             self.clock.advance(0)
+
+
+@implementer(IHostnameResolver)
+class SilentResolver:
+    """Never answers a lookup of a host name."""
+
+    def resolveHostName(self, receiver: Any, hostName: str, *_: Any, **__: Any) -> Any:  # noqa: N802, N803
+        """Begin a lookup."""
+        assert hostName.endswith(".test")
+        receiver.resolutionBegan(self)
+        return self
 
 
 @cache

@@ -9,7 +9,6 @@ from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet import error
 from twisted.internet.defer import CancelledError
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import optionsForClientTLS, platformTrust
@@ -18,6 +17,7 @@ from zope.interface import implementer
 from txkoji._values import one_line
 from txkoji.bus.settings import Broker
 from txkoji.exceptions import BrokerRefusal, BrokerUnreachable, BusError
+from txkoji.hub.endpoints import HostEndpoint
 from txkoji.hub.tls import (
     OverTLS,
     read_authority,
@@ -71,7 +71,7 @@ async def connect(settings: Broker, reactor: Any, protocol: Protocol) -> Callabl
         BusError: the broker is unreachable, or TLS fails.
         ConfigurationError: a certificate file is unusable; the message says which and why.
     """
-    endpoint: Any = HostnameEndpoint(reactor, settings.host, settings.port)
+    endpoint: Any = HostEndpoint(reactor, settings.host, settings.port)
     handshakes: Any = _Handshakes(_tls_options(settings) if settings.has_tls else None)
     if settings.has_tls:
         endpoint = OverTLS(handshakes, endpoint, reactor)

@@ -27,7 +27,7 @@ from txkoji.hub.proxies import Proxy, proxy_for
 from txkoji.hub.tls import ClientCertificate, OverTLS, TLSPolicy, tls_words
 from txkoji.profiles import Profile
 
-__all__ = ["CONNECT_TIMEOUT", "Endpoints"]
+__all__ = ["CONNECT_TIMEOUT", "Endpoints", "HostEndpoint"]
 
 CONNECT_TIMEOUT = 30.0
 
@@ -62,17 +62,24 @@ def _limit_head(protocol: Any) -> None:
 
 
 @implementer(IStreamClientEndpoint)
-class _Host:
+class HostEndpoint:
     """Connects to a host, and tells a canceled attempt from a host name that is unknown.
 
     Twisted fails a name lookup that is canceled as it fails one that found nothing.
+
+    Args:
+        reactor: the reactor.
+        host: the host's name or address.
+        port: the port.
     """
 
-    def __init__(self, reactor: Any, host: bytes, port: int) -> None:
+    def __init__(self, reactor: Any, host: bytes | str, port: int) -> None:
         self._endpoint = HostnameEndpoint(reactor, host, port, timeout=CONNECT_TIMEOUT)
-        self._address = HostnameAddress(host, port)
+        name = host if isinstance(host, bytes) else host.encode("utf-8")
+        self._address = HostnameAddress(name, port)
 
     def connect(self, protocolFactory: Any) -> Deferred[IProtocol]:  # noqa: N803
+        """Connect a protocol of a factory; a canceled attempt is a ConnectingCancelledError."""
         is_canceled = False
 
         def cancel(_: Deferred[IProtocol]) -> None:
@@ -319,4 +326,4 @@ class Endpoints:
         return _WithoutDelay(endpoint)
 
     def _plain(self, host: bytes, port: int) -> Endpoint:
-        return _Host(self._reactor, host, port)
+        return HostEndpoint(self._reactor, host, port)

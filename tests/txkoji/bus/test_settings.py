@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import Protocol
+from twisted.internet.testing import MemoryReactorClock
 
+from tests.support import SilentResolver
 from txkoji.bus import AMQP, AMQP1, Broker, topic_of
+from txkoji.bus.connecting import connect
 from txkoji.exceptions import ConfigurationError
 
 URL = "amqps://broker.example.test"
@@ -111,3 +116,15 @@ def test_fedora() -> None:
 def test_topic(address: str | None, headers: dict[str, Any], topic: str | None) -> None:
     """The topic comes from the headers of Koji's own plugin, and from the address of Fedora's."""
     assert topic_of(address, headers) == topic
+
+
+@pytest.mark.parametrize("url", ["amqps://broker.test", "amqp://broker.test"])
+def test_a_lookup_that_is_canceled(url: str) -> None:
+    """A stop while the broker's name is looked up is a cancellation, not an unknown host."""
+    clock = MemoryReactorClock()
+    clock.installNameResolver(SilentResolver())
+    settings = AMQP(url=url, allow_insecure_login=True, **LOGIN)
+    connecting = Deferred.fromCoroutine(connect(settings, clock, Protocol()))
+    connecting.cancel()
+    connecting.addErrback(lambda failure: failure.trap(CancelledError))
+    assert connecting.result is CancelledError

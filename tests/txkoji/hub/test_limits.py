@@ -10,7 +10,6 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock, LoopingCall
 from twisted.internet.testing import MemoryReactorClock, StringTransport
@@ -19,7 +18,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
-from tests.support import ONE_ATTEMPT
+from tests.support import ONE_ATTEMPT, SilentResolver
 from txkoji import Connection, KojiException, Profile
 from txkoji.exceptions import (
     HTTPStatusError,
@@ -99,17 +98,6 @@ def test_silent_hub() -> None:
     assert str(koji.trouble) == "no answer to listTagged within 16 s"
     slow.cancel()
     other.cancel()
-
-
-@implementer(IHostnameResolver)
-class SilentResolver:
-    """Never answers a lookup of a host name."""
-
-    def resolveHostName(self, receiver: Any, hostName: str, *_: Any, **__: Any) -> Any:  # noqa: N802, N803
-        """Begin a lookup."""
-        assert hostName == "hub.test"
-        receiver.resolutionBegan(self)
-        return self
 
 
 @pytest.mark.parametrize("method", ["getTag", "createTag"])
