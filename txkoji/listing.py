@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import eq
 from typing import Any
 
 from txkoji import rich
 from txkoji._rich_base import HubConnection
 from txkoji.exceptions import UnusableAnswer
+from txkoji.hub.paging import LongestPage, RepeatedRows
 
-__all__ = ["PAGED", "Paging", "RepeatedRows", "pages"]
+__all__ = ["PAGED", "Paging", "pages"]
 
 PAGE_SIZE = 500
 """Rows in a request."""
 
 WHOLE_LIST_PAGE_SIZE = 5000
 """The same where the hub makes the whole list for each page: fewer requests spare it work."""
-
-MAX_REPEATED = 3
-"""How many times a page may come again at another offset."""
 
 
 @dataclass(frozen=True)
@@ -60,35 +57,6 @@ PAGED: Mapping[str, Paging] = {
 """The methods that list what has an id."""
 
 
-class RepeatedRows:
-    """Ends the reading of a list from a hub that ignores offsets: it would never end.
-
-    Args:
-        method: what lists the rows.
-    """
-
-    def __init__(self, method: str) -> None:
-        self._method = method
-        self._offset = 0
-        self._rows: Sequence[Any] = ()
-        self._count = 0
-
-    def check(self, offset: int, rows: Sequence[Any]) -> None:
-        """Note what a request returned; rows are compared with those of the request before.
-
-        Raises:
-            UnusableAnswer: the hub gives the same rows at one offset after the other.
-        """
-        if not rows:
-            return
-        is_same = offset != self._offset and bool(self._rows) and all(map(eq, rows, self._rows))
-        self._count = self._count + 1 if is_same else 0
-        # Rows that are added before a page push it to the next offset, once or twice.
-        if self._count == MAX_REPEATED:
-            raise UnusableAnswer(self._method, rows[0], "the rows of another page")
-        self._offset, self._rows = offset, rows
-
-
 async def pages(
     connection: HubConnection,
     method: str,
@@ -102,7 +70,8 @@ async def pages(
 
     Each page begins with the last row of the previous one. If another row is there, rows were
     removed meanwhile and the rest moved: earlier rows are read again until a known one is found.
-    Rows that are added come last, since their ids are higher.
+    Rows that are added come last, since their ids are higher. A hub may allow fewer rows than a
+    page has: the list ends where nothing follows.
 
     Raises:
         UnusableAnswer: the answer is no list, its rows lack the key, or the hub repeats a page.
@@ -120,10 +89,8 @@ async def pages(
     if "queryOpts" in kwargs:
         raise ValueError("pages are ordered and cut here: leave queryOpts out")
 
-    last: tuple[Any, ...] | None = None
-    repeated = RepeatedRows(method)
-    offset = 0
-    while True:
+    async def read(offset: int) -> list[Any]:
+        """Read a page."""
         options = {"order": ",".join(names), "offset": offset, "limit": size}
         if has_options:
             rows = await connection.call(method, *args, **kwargs, queryOpts=options)
@@ -134,19 +101,28 @@ async def pages(
             rows = rich.convert(method, found, connection)
         if not isinstance(rows, list):
             raise UnusableAnswer(method, rows, "a list")
+        return rows
+
+    last: tuple[Any, ...] | None = None
+    repeated, longest = RepeatedRows(method), LongestPage(0)
+    offset = overlap = 0
+    while True:
+        rows = await read(offset)
+        longest.note(rows)
         keys = [_key_of(row, names, method) for row in rows]
-        if last is not None and offset and (not keys or keys[0] > last):
+        if last is not None and overlap and offset and (not keys or keys[0] > last):
             offset = max(0, offset - size + 1)
             continue
         for row, number in zip(rows, keys, strict=True):
             if last is None or number > last:
                 yield row
-        # A hub that does not know the options gives the whole list.
-        if len(rows) != size:
+        if not longest.may_be_cut(len(rows), size):
             return
         repeated.check(offset, keys)
         last = max(keys[-1], last or ())
-        offset += len(rows) - 1
+        # From a hub that gives one row at a time, the next page can't begin with a known one.
+        overlap = int(longest.rows > 1)
+        offset += len(rows) - overlap
 
 
 def _key_of(row: Any, names: Sequence[str], method: str) -> tuple[Any, ...]:

@@ -19,12 +19,18 @@ from txkoji.testing import FakeHub
 
 
 class Listing:
-    """A hub with one list, which changes between two pages."""
+    """A hub with one list, which changes between two pages.
+
+    Args:
+        rows: the ids of its rows.
+        limit: how many rows the hub allows in a reply, whatever is asked for.
+    """
 
     weburl = "http://hub.example.test/koji"
 
-    def __init__(self, rows: list[int]) -> None:
+    def __init__(self, rows: list[int], *, limit: int = 10_000) -> None:
         self.rows = rows
+        self.limit = limit
         self.changes: list[Any] = []
         self.largest = 0
 
@@ -34,7 +40,7 @@ class Listing:
         options = kwargs["queryOpts"]
         assert options["order"] == "id"
         start = options["offset"]
-        page = sorted(self.rows)[start : start + options["limit"]]
+        page = sorted(self.rows)[start : start + min(options["limit"], self.limit)]
         self.largest = max(self.largest, len(page))
         if self.changes:
             self.changes.pop(0)(self.rows)
@@ -54,6 +60,18 @@ async def test_every_row_once(size: int, length: int) -> None:
     listing = Listing(list(range(length)))
     assert await read(listing, size) == list(range(length))
     assert listing.largest <= size
+
+
+@pytest.mark.parametrize("size", [2, 7, 100])
+@pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 39, 40])
+async def test_a_hub_that_allows_fewer_rows(limit: int, size: int) -> None:
+    """A hub's own limit below ours makes a list take more requests, and loses no row."""
+    assert await read(Listing(list(range(40)), limit=limit), size) == list(range(40))
+    shrinking = Listing(list(range(100)), limit=max(limit, 2))
+    shrinking.changes = [lambda rows: rows.__delitem__(slice(0, 5))]
+    found = await read(shrinking, size)
+    assert set(range(5, 100)) <= set(found)
+    assert found == sorted(set(found))
 
 
 async def test_rows_go_meanwhile() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from txkoji._values import integer, seconds, struct
 from txkoji.history.hub import UNREADABLE
-from txkoji.listing import RepeatedRows
+from txkoji.hub.paging import LongestPage, RepeatedRows
 
 __all__ = ["LARGEST_PAGE", "PAGE", "Unreadable", "pages_by_offset", "rows_after", "rows_by_offset"]
 
@@ -30,12 +30,13 @@ async def rows_after(
     after: float,
     column: str,
     page: int,
+    longest: LongestPage,
     unreadable: Unreadable,
 ) -> list[Any]:
     """Read the rows after a time, which they are ordered by.
 
     Each page starts just before the last row of the previous one: with offsets, a row that
-    disappears in between would hide another.
+    disappears in between would hide another. The hub may allow fewer rows than a page has.
 
     Args:
         method: what lists the rows.
@@ -44,6 +45,7 @@ async def rows_after(
         after: where to start, in seconds since the epoch.
         column: the name of the time.
         page: how many rows to read at a time.
+        longest: the longest page of the hub so far.
         unreadable: called for each row that can't be read.
 
     Raises:
@@ -51,37 +53,40 @@ async def rows_after(
             can be read.
     """
     found: dict[Any, Any] = {}
-    listing = _Listing(method, unreadable)
-    limit = page
+    listing = _Listing(method, longest, unreadable)
+    limit, offset = page, 0
     while True:
-        start = after
 
-        async def at(offset: int, count: int, start: float = start) -> list[Any]:
+        async def at(offset: int, count: int, start: float = after) -> list[Any]:
             """Read the rows from an offset on."""
             return await read(start, offset, count)
 
-        rows, count = await listing.around_unreadable(at, 0, limit)
+        rows, count = await listing.around_unreadable(at, offset, limit)
         for row in rows:
             found[_id_of(row, len(found))] = row
-        # A hub that does not know the limit gives the whole list.
-        if count != limit:
+        if not longest.may_be_cut(count, limit):
             return list(found.values())
         times = [time for row in rows if (time := _time_of(row, column)) is not None]
         last = max(times, default=0.0) - 0.001
-        if last <= after:
+        if last > after:
+            after, offset = last, 0
+        elif count == limit:
             # More rows than a page have the same time: only a larger page gets past them.
             limit *= 2
-        after = max(after, last)
+        else:
+            # The hub gives no larger page.
+            offset += count
 
 
 async def rows_by_offset(
     method: str,
     read: Callable[[int, int], Awaitable[list[Any]]],
     page: int,
+    longest: LongestPage,
     unreadable: Unreadable,
 ) -> list[Any]:
     """Read all rows of a listing; see :func:`pages_by_offset`."""
-    pages = pages_by_offset(method, read, page, LARGEST_PAGE * page, unreadable)
+    pages = pages_by_offset(method, read, page, LARGEST_PAGE * page, longest, unreadable)
     return [row async for rows in pages for row in rows]
 
 
@@ -90,6 +95,7 @@ async def pages_by_offset(
     read: Callable[[int, int], Awaitable[list[Any]]],
     page: int,
     largest: int,
+    longest: LongestPage,
     unreadable: Unreadable,
 ) -> AsyncIterator[list[Any]]:
     """Yield the pages of a listing to which rows may be added meanwhile.
@@ -101,20 +107,20 @@ async def pages_by_offset(
         read: called with an offset and a number of rows; returns the rows there.
         page: how many rows to read at first; each full page is followed by a larger one.
         largest: how many rows to read at a time later.
+        longest: the longest page of the hub so far.
         unreadable: called for each row that can't be read.
 
     Raises:
         KojiException: the hub is unreachable, refused, ignores offsets, or answers nothing that
             can be read.
     """
-    listing = _Listing(method, unreadable)
+    listing = _Listing(method, longest, unreadable)
     offset, limit = 0, page
     while True:
         found, count = await listing.around_unreadable(read, offset, limit)
         yield found
         offset += count
-        # A hub that does not know the limit gives the whole list.
-        if count != limit:
+        if not longest.may_be_cut(count, limit):
             return
         # The hub sorts the whole listing for each request: a long one is read in fewer.
         limit = min(2 * limit, largest)
@@ -127,8 +133,9 @@ class _Listing:
     offset are failures.
     """
 
-    def __init__(self, method: str, unreadable: Unreadable) -> None:
+    def __init__(self, method: str, longest: LongestPage, unreadable: Unreadable) -> None:
         self._repeated = RepeatedRows(method)
+        self._longest = longest
         self._unreadable = unreadable
         self._count = 0
 
@@ -143,6 +150,7 @@ class _Listing:
                 await self._leave_out(read, offset, error)
                 return [], 1
         else:
+            self._longest.note(rows)
             self._repeated.check(offset, rows)
             self._count = 0
             return rows, len(rows)

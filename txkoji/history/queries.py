@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from txkoji.history.paging import Unreadable, pages_by_offset, rows_after, rows_
 from txkoji.history.records import RecordReader, identity
 from txkoji.history.tags import TagWatch
 from txkoji.history.unusable import UnusableItems
+from txkoji.hub.paging import LongestPage
 from txkoji.hub.replies import a_list, a_struct
 
 __all__ = [
@@ -53,6 +54,7 @@ class Scope:
         tags: the watched tags.
         page: how many rows to read at a time.
         unusable: the records that were left out.
+        longest: the longest page of the hub so far.
     """
 
     hub: RichHub
@@ -61,6 +63,7 @@ class Scope:
     tags: TagWatch
     page: int
     unusable: UnusableItems
+    longest: LongestPage = field(default_factory=LongestPage)
 
     @property
     def records(self) -> RecordReader:
@@ -79,7 +82,7 @@ class Query:
         self._call = scope.batch.call
         self._interest = scope.interest
         self._tags = scope.tags
-        self._page = scope.page
+        self._pages = scope.page, scope.longest
         self._unusable = scope.unusable
         self._records = scope.records
         self._latest = scope.latest
@@ -120,7 +123,7 @@ class Query:
             return a_list(await self._call("listBuilds", **given), "listBuilds")
 
         return await self._rows(
-            "build", partial(rows_after, "listBuilds", read, after, f"{column}_ts", self._page)
+            "build", partial(rows_after, "listBuilds", read, after, f"{column}_ts", *self._pages)
         )
 
     async def _list_tasks(
@@ -132,7 +135,7 @@ class Query:
             return a_list(await self._call("listTasks", options, order), "listTasks")
 
         return await self._rows(
-            "task", partial(rows_after, "listTasks", read, after, f"{column}_ts", self._page)
+            "task", partial(rows_after, "listTasks", read, after, f"{column}_ts", *self._pages)
         )
 
 
@@ -185,7 +188,7 @@ class TagHistory(Query):
         order = "create_event,build_id" if is_listing else "create_event,package_id"
         read = self._reader(tag_id, table, after, order, **wanted)
         rows = await self._rows(
-            "event of tag", partial(rows_by_offset, "queryHistory", read, self._page)
+            "event of tag", partial(rows_by_offset, "queryHistory", read, *self._pages)
         )
         convert = self._records.tags if is_listing else self._records.packages
         return list(convert(rows, after, self._tags.watched))
@@ -222,8 +225,9 @@ class TagHistory(Query):
         column = "create_event" if action == "tag" else "revoke_event"
         read = self._reader(tag_id, "tag_listing", after, f"{column},build_id")
         previous = (after, -1)
+        page, longest = self._pages
         async for rows in pages_by_offset(
-            "queryHistory", read, min(self._page, largest), largest, self._left_out(tag_id)
+            "queryHistory", read, min(page, largest), largest, longest, self._left_out(tag_id)
         ):
             for event in self._records.tags(rows, after, self._tags.watched):
                 this = (event.event_id or 0, event.build.build_id)
@@ -411,7 +415,7 @@ class Repos(Query):
             return a_list(found, "repo.query")
 
         return await self._rows(
-            "repo", partial(rows_after, "repo.query", read, after, "state_ts", self._page)
+            "repo", partial(rows_after, "repo.query", read, after, "state_ts", *self._pages)
         )
 
     async def _of_tasks(self, after: float) -> list[Any]:

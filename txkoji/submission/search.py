@@ -12,6 +12,7 @@ from txkoji._values import identity, seconds, structs
 from txkoji.gathering import gather
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
+from txkoji.hub.paging import LongestPage, RepeatedRows
 from txkoji.hub.replies import a_list, a_struct
 from txkoji.submission.recognition import (
     TASK_METHODS,
@@ -170,15 +171,19 @@ class TaskSearch:
     async def _list(self, wanted: Mapping[str, Any], oldest: int, size: int) -> list[Any]:
         """Return the tasks newer than ``oldest``, the newest first."""
         listed: list[Any] = []
+        repeated, longest = RepeatedRows("listTasks"), LongestPage()
         offset = 0
         while True:
             page = {"order": "-id", "limit": size, "offset": offset}
             rows = a_list(await self._client.call("listTasks", dict(wanted), page), "listTasks")
+            longest.note(rows)
+            repeated.check(offset, rows)
             offset += len(rows)
             # An odd row is none that we submitted.
             tasks = [each for each in structs(rows) if identity(each.get("id")) == each.get("id")]
             listed += tasks
-            if len(rows) < size or not tasks or tasks[-1]["id"] <= oldest:
+            is_end = not longest.may_be_cut(len(rows), size)
+            if is_end or not tasks or tasks[-1]["id"] <= oldest:
                 return listed
 
     async def _restored(self, submissions: Collection[Submission]) -> set[Submission]:

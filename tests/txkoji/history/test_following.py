@@ -15,6 +15,7 @@ from txkoji import Interest
 from txkoji.exceptions import GenericError, UnusableAnswer
 from txkoji.history.following import PORTION
 from txkoji.history.paging import rows_by_offset
+from txkoji.hub.paging import LongestPage
 
 TAGGED = Interest(frozenset({"tagged", "untagged"}), tags=("demo-candidate",))
 
@@ -198,7 +199,8 @@ async def test_a_long_listing_takes_few_requests() -> None:
         asked.append((offset, limit))
         return list(range(offset, min(offset + limit, 2000)))
 
-    assert await rows_by_offset("queryHistory", read, 100, lambda *_: None) == list(range(2000))
+    found = await rows_by_offset("queryHistory", read, 100, LongestPage(), lambda *_: None)
+    assert found == list(range(2000))
     assert asked == [(0, 100), (100, 200), (300, 400), (700, 800), (1500, 800)]
 
 

@@ -639,6 +639,29 @@ def test_hub_that_does_not_page(has_limit: bool) -> None:
         assert len({event.key for event in found.events}) == len(found.events) == 40
 
 
+@pytest.mark.parametrize("seconds", [0, 1], ids=["of one moment", "one a second"])
+@pytest.mark.parametrize("kind", ["tagged", "build-complete"])
+def test_hub_that_allows_fewer_rows(kind: str, seconds: int) -> None:
+    """A hub's own limit below ours costs requests, and no event."""
+    site = Site(kind, tags=("demo-candidate",))
+    builds = [site.build("0")]
+    for number in range(1, 200):
+        site.pass_time(seconds)
+        builds.append(site.build(str(number)))
+    for build in builds:
+        site.tag(build)
+
+    def answer(name: str, params: tuple[Any, ...], run: Callable[[], Any]) -> Any:
+        if name in {"queryHistory", "listBuilds"}:
+            options = params[-1]["queryOpts"]
+            options["limit"] = min(options["limit"], 60)
+        return run()
+
+    site.hub.answer = answer
+    position = 2 if kind == "tagged" else 1
+    assert [int(key.split(":")[position]) for key in site.round()] == builds
+
+
 def test_hub_whose_every_answer_is_too_large() -> None:
     """If no row can be read at any offset, the round fails, and does not ask forever."""
     site = Site("build-complete")

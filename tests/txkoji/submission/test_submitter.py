@@ -387,6 +387,29 @@ async def test_many_tasks_after_it(koji: Connection, hub: FakeHub) -> None:
     assert await koji.find_submitted(begun, "build", SOURCE, "demo") == task_id
 
 
+@pytest_twisted.ensureDeferred
+async def test_a_hub_that_lists_fewer_tasks(koji: Connection, hub: FakeHub) -> None:
+    """No task counts as missing because a hub's own limit is below ours."""
+    hub.call("newRepo", "demo-build")
+    begun = await koji.submissions.begin(Call("build"))
+    wanted = [
+        (
+            Call("build", (f"{SOURCE}{number}", "demo")),
+            dataclasses.replace(begun, marker=f"m{number}"),
+        )
+        for number in range(150)
+    ]
+    sent = [await koji.submissions.submit(*each) for each in wanted]
+
+    def answer(name: str, params: tuple[Any, ...], run: Callable[[], Any]) -> Any:
+        if name == "listTasks":
+            params[1]["limit"] = min(params[1]["limit"], 60)
+        return run()
+
+    hub.answer = answer
+    assert await koji.submissions.find_all(wanted) == sent
+
+
 @pytest.mark.parametrize("method", ["build", "chainBuild"])
 @pytest_twisted.ensureDeferred
 async def test_many_in_doubt(koji: Connection, hub: FakeHub, method: str) -> None:
