@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -194,6 +196,7 @@ def _in_reactor(work: Callable[[Any], Awaitable[int]]) -> int:
     ended: list[int | BaseException] = []
 
     async def run(reactor: Any) -> None:
+        _abandon_threads(reactor)
         try:
             ended.append(await work(reactor))
         except Exception as error:  # noqa: BLE001 - raised again where the command ends
@@ -209,6 +212,13 @@ def _in_reactor(work: Callable[[Any], Awaitable[int]]) -> int:
     if isinstance(ended[0], BaseException):
         raise ended[0]
     return ended[0]
+
+
+def _abandon_threads(reactor: Any) -> None:
+    """Let no thread keep the process alive: a KDC, resolver or database may never answer."""
+    reactor.getThreadPool().threadFactory = partial(threading.Thread, daemon=True)
+    # It would join them.
+    reactor.removeSystemEventTrigger(reactor.threadpoolShutdownID)
 
 
 def _doctor(parsed: argparse.Namespace) -> int:

@@ -98,7 +98,7 @@ async def _subjects_of(
     for wanted in all_wanted:
         async for found in _hub_subject(wanted, reactor, secrets, now):
             yield found
-    for finding in await check_database(str(config.db.db_url), path.parent):
+    for finding in await check_database(str(config.db.db_url), path.parent, reactor):
         yield "database", finding
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import sqlalchemy
 from buildbot.db.enginestrategy import create_engine
+from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.threads import deferToThread
 
 from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
+from buildbot_koji.cli.doctor.network import LIMIT
 
 __all__ = ["check_database"]
 
@@ -21,14 +23,23 @@ SQLITE = b"SQLite format 3\0"
 """What a database begins with."""
 
 
-async def check_database(url: str, directory: Path) -> list[Finding]:
+async def check_database(
+    url: str, directory: Path, reactor: Any, limit: float = LIMIT
+) -> list[Finding]:
     """Check that the database takes what we store.
 
     Args:
         url: Buildbot's ``db_url``.
         directory: the base directory of the master.
+        reactor: the reactor.
+        limit: seconds for all of it.
     """
-    return await deferToThread(_check, url, directory)
+    try:
+        # The drivers themselves wait for a server as long as it takes.
+        return await deferToThread(_check, url, directory).addTimeout(limit, reactor)
+    except DeferredTimeout:
+        text = f"no answer within {limit:g} s"
+        return [error("database", text, "is the server up, and db_url right? Its log may say more")]
 
 
 def _check(url: str, directory: Path) -> list[Finding]:

@@ -15,7 +15,7 @@ import attrs
 from twisted.internet.threads import deferToThread
 
 from buildbot_koji.cli.doctor.findings import Finding, error, expiry, ok, warning
-from buildbot_koji.cli.doctor.network import answer_to, clock_difference, in_thread, walked
+from buildbot_koji.cli.doctor.network import answer_to, clock_difference, walked
 from buildbot_koji.cli.doctor.wanted import HubNeeds
 from buildbot_koji.database_values import number
 from buildbot_koji.words import counted
@@ -171,9 +171,7 @@ def _tls_remedy(text: str) -> str:
 
 async def _clock(examined: _Examined) -> AsyncIterator[Finding]:
     try:
-        _, headers = await in_thread(
-            examined.connection.reactor, answer_to, examined.connection.url
-        )
+        _, headers = await deferToThread(answer_to, examined.connection.url)
     except OSError:
         return
     difference = clock_difference(headers, examined.now())
@@ -429,7 +427,7 @@ async def _pages(examined: _Examined) -> AsyncIterator[Finding]:
     url = paths.task_url(koji.weburl, tasks[0].id) if tasks else koji.weburl
     remedy = "is 'weburl' of the profile right?"
     try:
-        status, _ = await in_thread(koji.reactor, answer_to, url)
+        status, _ = await deferToThread(answer_to, url)
     except OSError as problem:
         yield warning("weburl", f"{url}: {problem}; links to Koji's pages lead there", remedy)
         return
@@ -453,7 +451,7 @@ async def _files(examined: _Examined) -> AsyncIterator[Finding]:
     # A new hub has none: the server must do, whatever it says of its top directory.
     url = koji.topurl if path is None else paths.url_of(koji.topurl, path)
     try:
-        status, headers = await in_thread(koji.reactor, answer_to, url, Range="bytes=0-0")
+        status, headers = await deferToThread(answer_to, url, Range="bytes=0-0")
     except OSError as problem:
         yield error("kojifiles", f"{url}: {problem}", "is 'topurl' of the profile right?")
         return

@@ -17,14 +17,13 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from cryptography import x509
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
+from twisted.internet.threads import deferToThreadPool
 
 from buildbot_koji.cli.doctor.findings import Finding, error, expiry, ok
 from txkoji import proxy_for
 from txkoji.exceptions import BrokenConfiguration
 
-__all__ = ["answer_to", "clock_difference", "in_thread", "walked", "way_to"]
+__all__ = ["answer_to", "clock_difference", "walked", "way_to"]
 
 T = TypeVar("T")
 
@@ -61,32 +60,12 @@ def _within(limit: float, step: Callable[[], T]) -> T:
     return result  # type: ignore[return-value]
 
 
-def in_thread(reactor: Any, work: Callable[..., T], *args: Any, **options: Any) -> Deferred[T]:
-    """Run what blocks in a thread that does not keep the process alive: Ctrl-C ends it at once.
-
-    Args:
-        reactor: the reactor.
-        work: what blocks.
-        args: its arguments.
-        options: its arguments by name.
-    """
-    done: Deferred[Any] = Deferred()
-
-    def run() -> None:
-        try:
-            result: Any = work(*args, **options)
-        except Exception:  # noqa: BLE001 - raised where the result is awaited
-            result = Failure()
-        reactor.callFromThread(done.callback, result)
-
-    threading.Thread(target=run, daemon=True).start()
-    return done
-
-
 async def walked(reactor: Any, url: str) -> AsyncIterator[Finding]:
     """Yield what :func:`way_to` finds, each as soon as it is found."""
     steps = way_to(url)
-    while (found := await in_thread(reactor, next, steps, None)) is not None:
+    while (
+        found := await deferToThreadPool(reactor, reactor.getThreadPool(), next, steps, None)
+    ) is not None:
         yield found
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -26,7 +27,8 @@ from twisted.web import server, static
 
 from buildbot_koji.cli.doctor.broker import check_broker
 from buildbot_koji.cli.doctor.command import examine
-from buildbot_koji.cli.doctor.network import answer_to, in_thread, way_to
+from buildbot_koji.cli.doctor.database import check_database
+from buildbot_koji.cli.doctor.network import answer_to, way_to
 from tests.support import PROCESS_LIMIT, forks, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
 from txkoji.bus import AMQP, AMQP1, Broker, Publisher, Receiver, ReceiverState
@@ -110,10 +112,15 @@ class Site:
         scheme = "http" if days is None else "https"
         return f"{scheme}://{interface}:{port.getHost().port}"
 
-    async def doctor(self, *, profile_only: bool = False) -> tuple[int, list[dict[str, Any]]]:
-        """Return the exit status and all findings."""
+    def write_config(self) -> Path:
+        """Write the master.cfg; returns its path."""
         path = self.home / "master.cfg"
         path.write_text(CONFIG.format(**self.values), encoding="utf-8")
+        return path
+
+    async def doctor(self, *, profile_only: bool = False) -> tuple[int, list[dict[str, Any]]]:
+        """Return the exit status and all findings."""
+        path = self.write_config()
         out = io.StringIO()
         status = await examine(
             reactor,
@@ -653,12 +660,47 @@ async def test_planted_fault(site: Site, name: str) -> None:
     assert "planted-secret" not in json.dumps(found)
 
 
+class Silent(Protocol):
+    """A server that takes connections and says nothing."""
+
+    made: ClassVar[list[Silent]] = []
+
+    def connectionMade(self) -> None:  # noqa: N802
+        self.made.append(self)
+
+
+def start_silently(*command: str) -> forks.ForkedProcess:
+    """Start a command whose output nobody reads."""
+    with Path(os.devnull).open("wb") as nowhere:
+        return forks.start(*command, stdout=nowhere)
+
+
 @pytest_twisted.ensureDeferred
-async def test_thread_of_its_own() -> None:
-    """What waits for a server does not keep the command alive after Ctrl-C."""
-    assert await in_thread(reactor, lambda: threading.current_thread().daemon)
-    with pytest.raises(ZeroDivisionError):
-        await in_thread(reactor, lambda: 1 / 0)
+async def test_database_that_says_nothing(site: Site) -> None:
+    """It is an error in the end, and does not keep the command alive after Ctrl-C."""
+    pytest.importorskip("psycopg2", reason="pip install psycopg2-binary")
+    port = reactor.listenTCP(0, Factory.forProtocol(Silent), interface="127.0.0.1")
+    site.ports.append(port)
+    url = f"postgresql+psycopg2://me:planted-secret@127.0.0.1:{port.getHost().port}/x"
+    [found] = await check_database(url, site.home, reactor, 0.3)
+    assert (found.level, found.text) == ("error", "no answer within 0.3 s")
+    assert "db_url" in found.remedy
+    site.values["db"] = url
+    config = site.write_config()
+    await until(lambda: len(Silent.made) == 1)
+    command = ("buildbot_koji", "doctor", "--config", str(config))
+    process = await deferToThread(start_silently, *command)
+    await until(lambda: len(Silent.made) == 2 or process.poll() is not None)
+    process.send_signal(signal.SIGINT)
+    try:
+        status = await deferToThread(process.wait, PROCESS_LIMIT)
+    finally:
+        process.kill()
+        for each in Silent.made:
+            # Ends the thread that is left behind here, too.
+            each.transport.abortConnection()
+        Silent.made.clear()
+    assert status == 130
 
 
 @pytest_twisted.ensureDeferred
