@@ -44,9 +44,6 @@ __all__ = ["POLL", "Listener"]
 POLL = ("koji_source", "poll", "requested")
 """The event that makes a change source poll, on any master."""
 
-SCHEDULERS_INTERVAL = 0.5
-"""Seconds between two checks of whether the schedulers are active."""
-
 SHOWN_UNUSABLE = 50
 """Events that can't become changes, of those that the status names."""
 
@@ -234,7 +231,8 @@ class Listener:
         """
         limit = self._now() + self._limits.schedulers
         while self._now() < limit and not await schedulers_are_claimed(self._master):
-            await self._interruption.wait(deferLater, self._reactor, SCHEDULERS_INTERVAL)
+            pause = self._limits.look_for_schedulers
+            await self._interruption.wait(deferLater, self._reactor, pause)
 
     def _asked_to_poll(self, _: Any, message: Mapping[str, Any]) -> None:
         if message["source"] == self._name:

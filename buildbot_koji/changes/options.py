@@ -65,6 +65,7 @@ class SourceLimits:
         stop: how long a stop waits for a change that is being stored.
         schedulers: how long to wait for schedulers that no master has: as long as Buildbot takes to
             look for such, twice.
+        look_for_schedulers: how long to wait between two looks for them.
         settled: how long the schedulers may take to see a change: until the master that had them is
             declared dead, another one looks for schedulers that no master has, and a flood is over.
         uptime: returns the time that ``settled`` is measured by: it doesn't jump as clocks do.
@@ -79,6 +80,7 @@ class SourceLimits:
     longest_quiet: int = 10
     stop: float = 10.0
     schedulers: float = 600.0
+    look_for_schedulers: float = 0.5
     settled: float = 1800.0
     uptime: Callable[[], float] = time.monotonic
     announce_again: tuple[float, ...] = (2.0, 30.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import socket
+import struct
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ T = TypeVar("T")
 
 REALM = "KOJI.TEST"
 SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
-
+HOUR = 3600
 
 PROGRAMS = ("krb5kdc", "kdb5_util", "kadmin.local", "kinit")
 
@@ -125,8 +126,23 @@ class KDC:
         self._run("kadmin.local", "-r", REALM, "-q", f"ktadd -k {path} {principal}")
         return path
 
-    def ticket(self, principal: str, keytab: Path, name: str, *, life: str = "1h") -> Path:
-        """Get a ticket into a credential cache; returns its path."""
+    def ticket(self, principal: str, keytab: Path, name: str) -> Path:
+        """Get a ticket that lasts an hour into a credential cache; returns its path."""
         path = self.directory / name
-        self._run("kinit", "-k", "-t", str(keytab), "-l", life, "-c", str(path), principal)
+        self._run("kinit", "-k", "-t", str(keytab), "-l", "1h", "-c", str(path), principal)
+        return path
+
+    def old_ticket(self, principal: str, keytab: Path, name: str) -> Path:
+        """Get a ticket whose time was over when it came; returns its credential cache."""
+        path = self.ticket(principal, keytab, name)
+        cache, times = path.read_bytes(), struct.Struct(">3I")
+        found = {times.unpack_from(cache, at) for at in range(len(cache) - times.size + 1)}
+        # When it was given, when it begins, and when it ends by the client's clock.
+        [valid] = [
+            (given, begin, end)
+            for given, begin, end in found
+            if given == begin and abs(end - begin - HOUR) < 60
+        ]
+        over = [each - 2 * HOUR for each in valid]
+        path.write_bytes(cache.replace(times.pack(*valid), times.pack(*over)))
         return path

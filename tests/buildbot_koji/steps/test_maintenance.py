@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -242,12 +241,10 @@ async def test_change_in_doubt(
 async def test_patience_is_over(bench: Workbench, front: Front) -> None:
     """A hub that stays unreachable for ``hub_patience`` ends the step, with the reason."""
     hub = await get_hub(bench.master, bench.profile)
-    # The patience holds also where one call is retried for longer.
-    hub.connection.deadline = 60.0
+    # The patience holds also where one call is retried for longer, here than this test may take.
+    hub.connection.deadline = 1e6
     front.apache.begin_maintenance(PAGE)
-    began = time.monotonic()
     ended = await bench.build(quick_build(bench, hub_patience=1))
-    assert time.monotonic() - began < hub.connection.deadline / 2
     assert ended.result == "exception"
     assert ended.text.startswith("the hub has not answered since ")
     assert REASONS[PAGE] in ended.text
