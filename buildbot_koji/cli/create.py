@@ -64,10 +64,12 @@ async def create(reactor: Any, directory: Path, out: TextIO, *, profile: str, ta
         "TARGET": target,
         "BUILD_TAG": found.build_tag_name,
         "CANDIDATE_TAG": found.dest_tag_name,
+        # Which tag that is, no target says.
+        "TESTED_TAG": None,
     }
     await deferToThread(_write, directory, values)
     print(f"{directory}/master.cfg builds for {target} of {profile}.", file=out)
-    print("Set GIT and SOURCE there; then:", file=out)
+    print("Set GIT, SOURCE and perhaps TESTED_TAG there; then:", file=out)
     print(f"  buildbot checkconfig {directory}", file=out)
     print(f"  buildbot-koji doctor --config {directory}/master.cfg", file=out)
     print(f"  buildbot start {directory}", file=out)
@@ -78,10 +80,16 @@ def _check_empty(directory: Path) -> None:
         raise CantCreate(f"{directory} is not empty: name a new directory")
 
 
-def _write(directory: Path, values: Mapping[str, str]) -> None:
-    text = example()
-    for name, value in values.items():
-        text = re.sub(rf'(?m)^{name} = "[^"]*"$', f"{name} = {json.dumps(value)}", text)
+def _write(directory: Path, values: Mapping[str, str | None]) -> None:
+    def assignment(found: re.Match[str]) -> str:
+        """Return the line that sets a value; one that is not ours stays."""
+        name = found[1]
+        if name not in values:
+            return found[0]
+        value = values[name]
+        return f"{name} = {None if value is None else json.dumps(value, ensure_ascii=False)}"
+
+    text = re.sub(r'(?m)^([A-Z_]+) = ".*"$', assignment, example())
     buildbot = Path(sys.executable).with_name("buildbot")
     command = [str(buildbot), "create-master", str(directory)]
     made = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603

@@ -74,7 +74,7 @@ def test_output_that_ends() -> None:
 
 @pytest.mark.limit(300)
 @pytest_twisted.ensureDeferred
-async def test_init(at_home: FakeHub, tmp_path: Path) -> None:
+async def test_init(at_home: FakeHub, tmp_path: Path, empty_home: Path) -> None:
     """It creates a master that checkconfig accepts, asks the hub first, and overwrites nothing."""
     directory = tmp_path / "master"
     with pytest.raises(CantCreate, match="no target dmeo; there are: demo"):
@@ -86,8 +86,15 @@ async def test_init(at_home: FakeHub, tmp_path: Path) -> None:
     text = (directory / "master.cfg").read_text(encoding="utf-8")
     assert 'HUB = "fake"\n' in text
     assert 'CANDIDATE_TAG = "demo-candidate"\n' in text
+    assert "TESTED_TAG = None\n" in text
     checked = await deferToThread(forks.run, BUILDBOT, "checkconfig", str(directory))
     assert checked.stdout == "Config file is good!\n", checked.stderr
+    named = at_home.profile_text().replace("[fake]", "[f\u00e4ke]")
+    with (empty_home / ".koji" / "config").open("a", encoding="utf-8") as config:
+        config.write(named)
+    await create(reactor, tmp_path / "other", out, profile="f\u00e4ke", target="demo")
+    text = (tmp_path / "other" / "master.cfg").read_text(encoding="utf-8")
+    assert 'HUB = "f\u00e4ke"\n' in text
     again = await run("init", str(directory), "--profile", "fake", "--target", "demo")
     assert (again.returncode, again.stderr) == (
         2,
