@@ -362,6 +362,8 @@ class KojiMassBuild(PackageBuildStep):
     async def _make_runner(
         self, hub: Hub, store: MassStore, header: dict[str, Any], packages: list[MassPackage]
     ) -> None:
+        # From its stored plan on it waits for the hub without a limit.
+        self.patience.begun()
         clock, timing = self.master.reactor, self.mass_timing
         self.began, self._weburl = header["began"], header["weburl"]
         self.wait_builds = header.get("wait_builds")
