@@ -7,12 +7,13 @@ The places, their order and the keys are those of Koji's own client. What a prof
 from __future__ import annotations
 
 import configparser
+import difflib
 import errno
 import ipaddress
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -44,6 +45,9 @@ _LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.IGNORECASE)
 """A part of a host name: an empty or longer one is no question that a resolver takes."""
 
 MAX_NUMBER = 2**31 - 1
+
+ALIKE = 0.7
+"""How similar a missing profile's name has to be to that of another one, of 1."""
 
 SYSTEM = Path("/etc")
 """Where the system's configuration is: ``koji.conf.d`` and ``koji.conf``."""
@@ -221,6 +225,17 @@ def names(config: str | os.PathLike[str] | None = None, *, system: Path = SYSTEM
     return sorted(_read(config, system).sections())
 
 
+def _instead_of(profile: str, known: Sequence[str]) -> str:
+    """Return what to do about a profile that is missing."""
+    if "://" in profile:
+        return "that is an address: write it into one of them as the 'server' of a profile"
+    if not known:
+        return "no profile is configured at all"
+    near = difflib.get_close_matches(profile, known, n=1, cutoff=ALIKE)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return f"there are: {', '.join(known)}{meant}"
+
+
 class _Section:
     """The values of a profile, each checked for its kind; None for a key that is not given.
 
@@ -299,8 +314,7 @@ def load(
     parser = _read(config, system)
     where = ", ".join(str(path) for path in searched_paths(config, system=system))
     if not parser.has_section(profile):
-        known = ", ".join(sorted(parser.sections()))
-        remedy = f"there are: {known}" if known else "no profile is configured at all"
+        remedy = _instead_of(profile, sorted(parser.sections()))
         raise ProfileNotFound(f"no Koji profile {profile!r} in {where}; {remedy}")
     given = parser[profile]
     section = _Section(profile, given)

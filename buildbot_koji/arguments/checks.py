@@ -95,10 +95,10 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=ALIKE)), None)
 
 
-def did_you_mean(name: Any, known: Iterable[str], before: str = ": ") -> str:
+def did_you_mean(name: Any, known: Iterable[str]) -> str:
     """Return a suggestion to append to a message about an unknown name, empty without one."""
     meant = nearest(name, known) if isinstance(name, str) else None
-    return "" if meant is None else f"{before}did you mean {meant}?"
+    return "" if meant is None else f": did you mean {meant}?"
 
 
 def did_you_mean_any(name: str, known: Iterable[str]) -> str:

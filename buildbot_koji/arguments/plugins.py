@@ -38,7 +38,7 @@ from buildbot_koji.arguments.declaration import (
 from buildbot_koji.arguments.places import Place, loaded_config, place_in_config
 from buildbot_koji.arguments.www_plugins import mistakes_in_plugins
 from txkoji import login_problem, profiles
-from txkoji.exceptions import ConfigurationError, ProfileNotFound
+from txkoji.exceptions import ConfigurationError
 
 __all__ = ["DeclaredArguments", "DeclaredObject", "DeclaredService", "DeclaredStep"]
 
@@ -129,8 +129,6 @@ class DeclaredArguments:
         if isinstance(profile, str) and "profile" in self.arguments:
             try:
                 loaded = profiles.load(profile)
-            except ProfileNotFound as error:
-                yield f"{error}{checks.did_you_mean(profile, profiles.names(), '; ')}"
             except ConfigurationError as error:
                 yield str(error)
             else:

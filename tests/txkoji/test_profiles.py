@@ -108,8 +108,12 @@ def test_missing_profile(system: Path, user: Path) -> None:
         profiles.load("fedroa", system=system)
     assert str(caught.value) == (
         f"no Koji profile 'fedroa' in {system}/koji.conf.d, {system}/koji.conf,"
-        f" {user}/config.d, {user}/config; there are: centos, fedora"
+        f" {user}/config.d, {user}/config; there are: centos, fedora; did you mean fedora?"
     )
+    with pytest.raises(ProfileNotFound, match=r"; there are: centos, fedora$"):
+        profiles.load("ours", system=system)
+    with pytest.raises(ProfileNotFound, match="; that is an address: write it into one of them as"):
+        profiles.load("https://koji.example.com/kojihub", system=system)
     with pytest.raises(ValueError, match="no Koji profile 'nope'"):
         Connection("nope", reactor=object())
     assert profiles.names(system=system) == ["centos", "fedora"]
