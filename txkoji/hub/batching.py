@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from txkoji._interfaces import Clock
-from txkoji.exceptions import NotXMLRPC, fault_from
+from txkoji.exceptions import UNCAUGHT, NotXMLRPC, fault_from
 from txkoji.hub.call import Call
 
 __all__ = ["MAX_CALLS", "Batcher", "batches", "multicall", "results_of"]
@@ -76,9 +76,22 @@ def _result(method: str, entry: Any) -> Any:
     if isinstance(entry, list) and len(entry) == 1:
         return entry[0]
     if isinstance(entry, dict) and isinstance(entry.get("faultCode"), int):
-        text = entry.get("faultString")
-        return fault_from(entry["faultCode"], str(text or ""), method=method)
+        return fault_from(entry["faultCode"], _fault_text(entry), method=method)
     return NotXMLRPC(f"the hub's answer to {method} in a multiCall is neither result nor fault")
+
+
+def _fault_text(entry: dict[str, Any]) -> str:
+    """Return the text of a fault, as a call of its own would have got it.
+
+    Of an exception that the hub did not expect, ``faultString`` has only the arguments: its class
+    is in the last line of the traceback.
+    """
+    trace = entry.get("traceback")
+    if entry["faultCode"] == UNCAUGHT and isinstance(trace, list) and trace:
+        last = trace[-1]
+        if isinstance(last, str) and last.strip():
+            return last.strip()
+    return str(entry.get("faultString") or "")
 
 
 class Batcher:

@@ -12,10 +12,12 @@ from twisted.python.failure import Failure
 
 from tests.support import HubInMemory, do_not_retry
 from txkoji import Connection, Profile
-from txkoji.exceptions import GenericError, ServerOffline
+from txkoji.exceptions import GenericError, ServerOffline, UnknownFault
 from txkoji.hub.call import Call
+from txkoji.retry import is_passing
 from txkoji.task import Task
 from txkoji.testing import FakeHub
+from txkoji.testing.methods.table import METHODS
 
 pytestmark = pytest.mark.hub(build_seconds=60)
 
@@ -89,6 +91,28 @@ async def test_hub_is_offline(koji: Connection, hub: FakeHub) -> None:
     for call in calls:
         with pytest.raises(ServerOffline, match="closed"):
             await call
+
+
+class OperationalError(Exception):
+    """The driver's, as its hub names it in a traceback."""
+
+    __module__ = "psycopg2"
+
+
+@pytest_twisted.ensureDeferred
+async def test_hub_that_loses_its_database(
+    koji: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call of a batch fails with the class that the hub's exception has, as one by itself."""
+
+    def lose(*_: Any, **__: Any) -> None:
+        raise OperationalError("server closed the connection")
+
+    monkeypatch.setitem(METHODS, "getTag", lose)
+    for call in [koji.getTag("demo-build"), koji.getTag("demo-candidate")]:
+        with pytest.raises(UnknownFault, match=r"\Apsycopg2.OperationalError: server") as caught:
+            await call
+        assert is_passing(caught.value)
 
 
 @pytest_twisted.ensureDeferred
