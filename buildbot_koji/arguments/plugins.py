@@ -290,6 +290,7 @@ class DeclaredService(DeclaredArguments):
 
     _name: str | None = None
     _made_at: Place | None = None
+    _start_failed = False
 
     @property
     def name(self) -> Any:
@@ -337,10 +338,24 @@ class DeclaredService(DeclaredArguments):
 
     @async_to_deferred
     async def reconfigServiceWithSibling(self, sibling: Any) -> None:
-        """Apply the arguments of the new configuration, and remember them."""
-        await super().reconfigServiceWithSibling(sibling)  # type: ignore[misc]  # Buildbot's class
-        # Buildbot compares the next configuration with these; it would miss a change back.
+        """Apply the arguments of the new configuration, and remember them.
+
+        What fails is repeated by the next reconfiguration, even one back to the earlier arguments,
+        and a service whose start failed is started then: Buildbot does neither.
+        """
         config = sibling.getConfigDict()
+        if sibling is not self and self._start_failed:
+            self._config_args, self._config_kwargs = config["args"], config["kwargs"]
+            await self.startService()  # type: ignore[attr-defined]  # Buildbot's class
+            return
+        try:
+            await super().reconfigServiceWithSibling(sibling)  # type: ignore[misc]  # Buildbot's
+        except BaseException:
+            self.configured = False
+            self._start_failed = sibling is self
+            raise
+        self._start_failed = False
+        # Buildbot compares the next configuration with these; it would miss a change back.
         self._config_args, self._config_kwargs = config["args"], config["kwargs"]
 
     def default_name(self, values: Mapping[str, Any]) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from buildbot.changes.base import ChangeSource
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
@@ -18,7 +18,9 @@ from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.changes.listener import Listener
 from buildbot_koji.changes.options import SourceLimits, SourceOptions
 from buildbot_koji.changes.status import SourceStatus
+from buildbot_koji.durable.background import DATABASE_RETRY
 from buildbot_koji.durable.claims import has_change_source
+from buildbot_koji.durable.database import until_stored
 from buildbot_koji.hubs.brokers import check_receiving_broker
 from buildbot_koji.hubs.koji_hub import check_hub, profile_name
 from txkoji import BUS_ONLY_EVENTS, EVENT_NAMES, TAG_EVENTS
@@ -168,6 +170,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
         self._running: Listener | None = None
         self._announced = 0
         self._standing_by: Deferred[None] | None = None
+        self._waiting: set[Deferred[Any]] = set()
         super().__init__(*args, **kwargs)
 
     def default_name(self, values: Mapping[str, Any]) -> str:
@@ -242,6 +245,29 @@ class KojiChangeSource(DeclaredService, ChangeSource):
 
     # The claim
 
+    @async_to_deferred
+    async def _getServiceId(self) -> Any:
+        """Return the source's id; wait for the database: Buildbot would for five minutes."""
+        return await self._until_stored(super()._getServiceId)
+
+    @async_to_deferred
+    async def _claimService(self) -> Any:
+        """Claim the source, as soon as the database answers."""
+        return await self._until_stored(super()._claimService)
+
+    async def _until_stored(self, write: Callable[[], Any]) -> Any:
+        master: Any = self.master
+        storing = until_stored(write, master.reactor, DATABASE_RETRY, str(self.name))
+        waiting = Deferred.fromCoroutine(storing)
+        self._waiting.add(waiting)
+        try:
+            return await waiting
+        except CancelledError:
+            # The source is stopped: it has no claim.
+            return None
+        finally:
+            self._waiting.discard(waiting)
+
     async def _has_claim(self) -> bool:
         assert self.serviceid is not None
         return await has_change_source(self.master, self.serviceid)
@@ -277,6 +303,8 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     @async_to_deferred
     async def stopService(self) -> None:
         """Stop listening, and release the claim."""
+        for waiting in list(self._waiting):
+            waiting.cancel()
         if self._standing_by is not None:
             await self._standing_by
         await super().stopService()

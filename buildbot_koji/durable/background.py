@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from buildbot_koji.durable.database import DatabaseOutage, cause_of, is_database_unreachable
+from buildbot_koji.durable.database import (
+    DatabaseOutage,
+    cause_of,
+    is_database_unreachable,
+    until_stored,
+)
+from txkoji import RetryPolicy
 
 __all__ = ["Background"]
+
+DATABASE_RETRY = RetryPolicy(first=1.0, ceiling=15.0)
+"""The pauses while the master's database is unreachable."""
 
 
 class Background:
@@ -54,6 +63,25 @@ class Background:
                 self._failed(result, trouble)
 
         return running.addBoth(ended)
+
+    async def run_once_stored(
+        self, work: Callable[[], Awaitable[None]], clock: Any, trouble: str
+    ) -> None:
+        """Run what needs the master's database; if that is unreachable, later, in the background.
+
+        A service that waited for it would keep the master from starting, and from stopping.
+
+        Args:
+            work: the work, which is repeated until the database answers.
+            clock: an IReactorTime.
+            trouble: the log line if it fails.
+        """
+        try:
+            await work()
+        except Exception as error:
+            if not is_database_unreachable(error):
+                raise
+            self.run(until_stored(work, clock, DATABASE_RETRY, trouble), trouble)
 
     def _failed(self, failure: Failure, trouble: str) -> None:
         if is_database_unreachable(failure.value):

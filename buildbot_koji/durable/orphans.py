@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
+from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.claims import Supersedable, has_request, has_scheduler
 from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable
 from buildbot_koji.durable.fence import fence_scheduler
@@ -110,6 +111,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._background = Background()
         # Of the configuration that the master starts with: no build of this process began before.
         self._since = int(time.time())
 
@@ -122,8 +124,10 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
             await consume(self._stopped, ("masters", None, "stopped")),
             await consume(self._revived, ("masters", str(self.master.masterid), "started")),
         )
-        await self._release_own()
-        await self._release_all()
+        self._background = Background()
+        await self._background.run_once_stored(
+            self._release_stale, self.master.reactor, f"{self.name}: can't release claims"
+        )
         self.guarding = LoopingCall(self._guard)
         self.guarding.clock = self.master.reactor
         self.guarding.start(GUARD_INTERVAL)
@@ -131,6 +135,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     @async_to_deferred
     async def stopService(self) -> None:
         """Stop watching for dead masters."""
+        self._background.stop()
         if self.guarding is not None and self.guarding.running:
             self.guarding.stop()
         consumers, self._consumers = self._consumers, ()
@@ -206,6 +211,10 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
                 " standing by again",
                 name=scheduler.name,
             )
+
+    async def _release_stale(self) -> None:
+        await self._release_own()
+        await self._release_all()
 
     async def _release_all(self) -> None:
         for master_id in await gone_masters(self.master):

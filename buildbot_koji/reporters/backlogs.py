@@ -140,7 +140,11 @@ class Backlogs:
             lost=lambda: self._lost(master_id, backlog),
             late=self.scan_again,
         )
-        await backlog.load()
+        try:
+            await backlog.load()
+        except BaseException:
+            backlog.stop()
+            raise
         return backlog
 
     def _lost(self, master_id: int, backlog: Backlog) -> None:

@@ -155,12 +155,18 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         """Start consuming events, and resume in the background what an earlier run left."""
         await super().startService()
         self.background = Background(ClaimLost)
-        await self._backlogs.load(self.master, str(self.name), self.background)
         consume = self.master.mq.startConsuming
         self._consumers = [
             *[await consume(self._build, ("builds", None, event)) for event in self.events],
             await consume(self._redeliver, REDELIVER),
         ]
+        await self.background.run_once_stored(
+            self._resume, self.master.reactor, f"{self.name}: can't resume"
+        )
+
+    async def _resume(self) -> None:
+        await self._backlogs.load(self.master, str(self.name), self.background)
+        # What ended meanwhile is found by the first scan.
         await self._backlogs.start()
 
     @async_to_deferred
