@@ -13,10 +13,10 @@ from twisted.logger import Logger
 
 from buildbot_koji.durable.database import is_database_unreachable, was_cancelled
 from buildbot_koji.durable.store import SOURCE as STORE
-from buildbot_koji.durable.store import BuildData, BuildRows
+from buildbot_koji.durable.store import BuildData
 from buildbot_koji.mass.registry import KEPT
 from buildbot_koji.mass.status import EndedMassBuild
-from buildbot_koji.mass.stored import MassStore
+from buildbot_koji.mass.stored import MassStores
 from buildbot_koji.properties import MASS_ID, SOURCE
 
 __all__ = ["EndedMassBuilds"]
@@ -73,9 +73,9 @@ class EndedMassBuilds:
 
     async def _load(self, key: str, row: Mapping[str, Any]) -> EndedMassBuild | None:
         """Return a mass build; None if the janitor has removed what was stored of it."""
-        name = row["step"]
-        rows = BuildRows(BuildData(self._master, STORE), row["root"], name)
-        store = MassStore(rows, name, lambda: deferLater(self._master.reactor, 0, lambda: None))
+        data = BuildData(self._master, STORE)
+        stores = MassStores(data, row["root"], lambda: deferLater(self._master.reactor, 0))
+        store = await stores.called(row["step"])
         found = await store.load()
         if found is None:
             return None
@@ -97,7 +97,7 @@ class EndedMassBuilds:
 def _rows(connection: sqlalchemy.Connection, model: Any) -> dict[str, dict[str, Any]]:
     """Return all steps of the last builds with a mass build, by its id if the step is one.
 
-    The newest build comes first.
+    The newest build comes first, and of its steps the last one.
     """
     builds, properties, steps = model.builds.c, model.build_properties.c, model.steps.c
     newest = connection.execute(sqlalchemy.select(sqlalchemy.func.max(builds.id))).scalar() or 0
@@ -122,7 +122,7 @@ def _rows(connection: sqlalchemy.Connection, model: Any) -> dict[str, dict[str, 
             properties.name == MASS_ID,
             properties.source == SOURCE,
         )
-        .order_by(builds.id.desc(), steps.number)
+        .order_by(builds.id.desc(), steps.number.desc())
     )
     found: dict[str, dict[str, Any]] = {}
     last: set[int] = set()

@@ -191,14 +191,30 @@ class MassStores:
     def _store(self, name: str) -> MassStore:
         return MassStore(BuildRows(self._data, self._root, name), name, self._pause)
 
+    async def _renamed(self) -> dict[str, str]:
+        """Return the first name of each step that a later attempt gave another one."""
+        found: dict[str, str] = await self._index.get("renamed") or {}
+        return found
+
+    async def called(self, name: str) -> MassStore:
+        """Return the store of the mass build of the step that the last attempt gave a name."""
+        return self._store((await self._renamed()).get(name, name))
+
     async def find(self, name: str) -> MassStore:
         """Return the store of a step's mass build; the only one if no step has that name.
 
         Args:
             name: the step's name.
         """
-        begun = await self._begun()
-        return self._store(next(iter(begun)) if name not in begun and len(begun) == 1 else name)
+        store, begun = await self.called(name), await self._begun()
+        is_only = store.name not in begun and len(begun) == 1
+        return self._store(next(iter(begun))) if is_only else store
+
+    async def rename(self, store: MassStore, name: str) -> None:
+        """Note which name a later attempt gave the step of a mass build."""
+        renamed = await self._renamed()
+        if renamed.get(name, name) != store.name:
+            await self._index.put("renamed", {**renamed, name: store.name})
 
     async def resume(self, step: MassStep) -> MassStore:
         """Return the store of a step's mass build, which an earlier attempt may have begun.
@@ -212,11 +228,12 @@ class MassStores:
         Raises:
             MixedPlans: a plan of an earlier attempt may be this step's or not.
         """
-        begun = await self._begun()
-        name = step.name
+        begun, renamed = await self._begun(), await self._renamed()
+        name = renamed.get(step.name, step.name)
         if name in begun and (begun[name][0] == step.digest or begun[name][1:] == step.place):
             return self._store(name)
-        lost = [each for each in begun if each == name or each not in step.names]
+        there = {renamed.get(each, each) for each in step.names}
+        lost = [each for each in begun if each == name or each not in there]
         same = [each for each in lost if begun[each][0] == step.digest]
         if len(same) == 1:
             return self._store(same[0])

@@ -279,6 +279,7 @@ class KojiMassBuild(PackageBuildStep):
             # A stop cancels what earlier attempts submitted: that must be known first.
             found = await self.until_stored(store.load)
             if found is not None:
+                await self.until_stored(lambda: stores.rename(store, str(self.name)))
                 await self._make_runner(hub, store, *found)
         if found is None:
             self.say("looking up the packages")
