@@ -19,7 +19,7 @@ from buildbot_koji.database_values import clean_line, member
 from buildbot_koji.mass.plan import MassPackage, find_cycle
 from buildbot_koji.words import named
 from txkoji import Connection, matches
-from txkoji.exceptions import GenericError, KojiException
+from txkoji.exceptions import GenericError
 
 __all__ = [
     "BadPlan",
@@ -246,7 +246,7 @@ async def sources_in_tag(connection: Connection, tag: str, names: Sequence[str])
         for name in part:
             try:
                 build = next(results)
-            except KojiException:
+            except GenericError:
                 continue
             source = member(build, "source")
             if isinstance(source, str) and source:

@@ -227,13 +227,20 @@ class MassTagger:
             call = self._call(build)
             multicall.call(call.method, *call.args)
         answers = iter(await multicall(before=check_claim))
+        passing: HubFault | None = None
         for build in asked:
             try:
                 answer = next(answers)
             except HubFault as fault:
-                part.answers[build] = one_line(fault)
+                if is_passing(fault):
+                    passing = fault
+                else:
+                    part.answers[build] = one_line(fault)
             else:
                 part.answers[build] = NO_TASK if self._bypass else _task_of(answer)
+        if passing is not None:
+            # Those without an answer are asked again.
+            raise passing
         return True
 
     async def _search(self, part: TagPart) -> bool | None:

@@ -18,6 +18,7 @@ from tests.support.fault_proxy import Fate
 from tests.support.hubs import hold
 from txkoji import RetryPolicy
 from txkoji.submission.submitter import Submitter
+from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import METHODS
 
 
@@ -240,6 +241,36 @@ async def test_odd_answers(bench: Workbench, monkeypatch: pytest.MonkeyPatch) ->
     for answer in (None, 1 << 40):
         words = f"-1.0-main: failed: the hub answered {answer}, which is no task"
         assert words in ended.logs["builds"]
+
+
+class DeadlockDetected(Exception):
+    """The driver's, as its hub names it in a traceback."""
+
+    __module__ = "psycopg2.errors"
+
+
+@pytest_twisted.ensureDeferred
+async def test_database_that_refuses_one_of_many(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the hub's database could not do in a moment is asked again, and only that."""
+    timing = StepTiming(retry=RetryPolicy(first=0.1))
+    monkeypatch.setattr(steps.KojiMassTag, "timing", timing)
+    nvrs = {await bench.built("hello"), await bench.built("world")}
+    tag_build, asked = METHODS["tagBuild"], list[Any]()
+
+    def tag(call: MethodCall, tag: Any, build: Any, *args: Any, **kwargs: Any) -> Any:
+        asked.append(build)
+        if len(asked) == 1:
+            raise DeadlockDetected("deadlock detected")
+        return tag_build(call, tag, build, *args, **kwargs)
+
+    monkeypatch.setitem(METHODS, "tagBuild", tag)
+    ended = await bench.build(
+        steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
+    )
+    assert (ended.result, tagged(bench)) == ("success", nvrs), ended.text
+    assert (len(asked), asked[0]) == (3, asked[2])
 
 
 @pytest_twisted.ensureDeferred
