@@ -29,6 +29,7 @@ class Fate(Enum):
     CORRUPT = "a byte of the body is another one when it arrives"
     PAGE_BEFORE = "a web page with status 200 answers instead of the hub, which gets nothing"
     PAGE_AFTER = "the hub has the request, a web page with status 200 comes instead of its reply"
+    MOVED_AFTER = "the hub has the request, a redirect to a page comes instead of its reply"
     REPEAT = "the hub gets the request twice, the client the first reply"
 
 
@@ -37,6 +38,13 @@ PAGE = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n"
     b"Content-Length: %d\r\n\r\n%s" % (len(_PAGE), _PAGE)
 )
+# What Apache sends for a gateway's error if ``ErrorDocument`` names a page of another host.
+MOVED = (
+    b"HTTP/1.1 302 Found\r\nLocation: https://status.example.test/\r\nConnection: close\r\n"
+    b"Content-Length: 0\r\n\r\n"
+)
+INSTEAD = {Fate.PAGE_AFTER: PAGE, Fate.MOVED_AFTER: MOVED}
+"""What the client gets instead of the hub's reply."""
 
 
 class _ToHub(Protocol):
@@ -51,9 +59,9 @@ class _ToHub(Protocol):
         self.sent += data
         if self.fate is Fate.RESET_AFTER:
             self.client.transport.abortConnection()
-        elif self.fate is Fate.PAGE_AFTER:
+        elif self.fate in INSTEAD:
+            self.client.transport.write(INSTEAD[self.fate])
             self.fate = Fate.STALL
-            self.client.transport.write(PAGE)
             self.client.transport.loseConnection()
         elif self.fate is Fate.TRUNCATE:
             self.fate = Fate.STALL

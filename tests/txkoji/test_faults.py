@@ -40,6 +40,7 @@ BAD = [
     Fate.DELAY,
     Fate.PAGE_BEFORE,
     Fate.PAGE_AFTER,
+    Fate.MOVED_AFTER,
 ]
 
 
@@ -196,6 +197,31 @@ async def test_each_submission_is_done_once_on_restored_hubs(hub: FakeHub) -> No
     assert restores > 10
     assert [source for source, count in sources.items() if count > 1] == []
     assert set(lost.items()) <= forgotten
+    await proxy.stop()
+
+
+@pytest.mark.parametrize("fate", [Fate.PAGE_AFTER, Fate.MOVED_AFTER])
+@pytest_twisted.ensureDeferred
+async def test_answer_of_a_front_end(hub: FakeHub, fate: Fate) -> None:
+    """What a front end answers in the place of the hub's reply makes no second task."""
+    hub.reads_callnum_header = False
+    bad = iter([fate])
+
+    def decide(request: bytes) -> Fate:
+        return next(bad, Fate.PASS) if b"<methodName>build<" in request else Fate.PASS
+
+    proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
+    proxy.start()
+    profile = Profile(
+        name="t", server=proxy.url, authtype="password", user="carol", password="carol"
+    )
+    koji = Connection(profile, reactor=reactor, retry=RetryPolicy(first=0.01))
+    koji.submissions = Submitter(koji.client, pauses=(0.0,))
+    await koji.login()
+    task_id = await koji.submit("build", SOURCE.format(1), "demo", {"scratch": True})
+    assert proxy.fates[fate] == 1
+    assert [each["id"] for each in hub.call("listTasks", {"method": "build"})] == [task_id]
+    await koji.close()
     await proxy.stop()
 
 

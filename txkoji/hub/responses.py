@@ -58,6 +58,7 @@ _STATUS_REMEDIES = {
     403: "the front end forbids it",
     404: "there is nothing at that address: check '{setting}' of the profile",
     405: "that address takes no calls: check '{setting}' of the profile",
+    407: "the proxy asks for a login: put user and password into the environment's proxy variable",
     408: "the request took too long to arrive",
     413: "the request is too large: send less at a time",
     429: "too many requests",
@@ -86,9 +87,9 @@ def refuse_status(response: Response, url: str, setting: str = "server") -> None
         f"{url} answered with HTTP status {status}: {remedy.replace('{setting}', setting)}",
         status=status,
         url=url,
-        # A proxy that answers 502 to 504 may have forwarded the request; a hub that answers 5xx
-        # may have started it. Below 500 the request was rejected.
-        may_have_arrived=status >= 500 or status == 408,
+        # Only 4xx says that the request was rejected. A front end may have forwarded it before it
+        # answered 5xx, or a redirect to the page about that error.
+        may_have_arrived=not 400 <= status < 500 or status == 408,
         moved=moved,
         retry_after=_retry_after(response),
     )

@@ -17,7 +17,7 @@ from tests.support import ONE_ATTEMPT, do_not_retry
 from txkoji import Connection, Profile
 from txkoji.exceptions import HTTPStatusError, KojiException, NotXMLRPC
 from txkoji.files.downloads import RemoteFile
-from txkoji.retry import RetryPolicy, is_passing
+from txkoji.retry import RetryPolicy, is_passing, was_not_carried_out
 from txkoji.testing.front.certificates import CertificateAuthority, ServerContextFactory
 
 HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 17\r\n\r\n<html>out</html>\n"
@@ -97,6 +97,7 @@ async def front() -> AsyncIterator[FrontEnd]:
         (REDIRECT % b"https://127.0.0.1/login?token=unseen", "to the final address$", True),
         (REDIRECT % b"http://[", "to the final address$", True),
         (b"HTTP/1.1 429 X\r\nContent-Length: 0\r\n\r\n", "too many requests", True),
+        (b"HTTP/1.1 407 X\r\nContent-Length: 0\r\n\r\n", "environment's proxy variable", False),
         # The head of a reply without an end.
         (b"HTTP/1.1 200 OK\r\n" + b"X: %s\r\n" % (b"x" * 1000) * 300, "broke before", True),
         (
@@ -117,6 +118,18 @@ async def test_odd_answers(front: FrontEnd, reply: bytes, words: str, passes: bo
     with pytest.raises(KojiException, match=words) as caught:
         await koji.getKojiVersion()
     assert is_passing(caught.value) == passes
+    await koji.close()
+
+
+@pytest.mark.parametrize("status", [203, 204, 206, 302, 304, 408, 429, 500, 503])
+@pytest_twisted.ensureDeferred
+async def test_write_that_may_have_arrived(front: FrontEnd, status: int) -> None:
+    """A write is sent again only if the status says that it was rejected."""
+    front.replies = [b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status]
+    koji = front.connection()
+    with pytest.raises(HTTPStatusError) as caught:
+        await koji.createTag("x")
+    assert was_not_carried_out(caught.value) == (status == 429)
     await koji.close()
 
 
