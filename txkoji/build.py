@@ -10,7 +10,7 @@ from txkoji import estimates, paths
 from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import RichObject
 from txkoji._times import moment
-from txkoji._values import integer
+from txkoji._values import integer, text
 from txkoji.results import Tag
 from txkoji.task import Task
 
@@ -124,9 +124,12 @@ class Build(RichObject):
         """
         if self.completed is not None:
             return self.completed
-        average = await estimates.average_build_duration(self.connection, self.package_name)
-        began = self.started
-        return None if average is None or began is None else began + average
+        # A message may have the name alone.
+        package, began = text(self.get("package_name")) or text(self.get("name")), self.started
+        if package is None or began is None:
+            return None
+        average = await estimates.average_build_duration(self.connection, package)
+        return None if average is None else began + average
 
     @returns_deferred
     async def tags(self) -> list[Tag]:

@@ -129,9 +129,14 @@ def _write(path: Path, name: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(name, file)
-        Path(temporary).replace(path)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(name, file)
+            Path(temporary).replace(path)
+        except OSError:
+            # The name of a file may be too long.
+            Path(temporary).unlink()
+            raise
     except OSError:
         # A read-only home is no reason to fail: the next lookup asks the hub again.
         return

@@ -780,9 +780,9 @@ class Connection(HubMethods):
         Raises:
             BrokenConfiguration: a configuration file can't be read.
         """
-        if any(character.isspace() for character in url):
+        wanted = paths.split_web_url(url)
+        if wanted is None:
             return None
-        wanted = urlsplit(url)
         for name in profiles.names():
             try:
                 profile = profiles.load(name)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, urlencode, urlsplit
+
+from txkoji import _values
 
 __all__ = [
     "build_directory",
@@ -148,27 +150,33 @@ def task_file_url(weburl: str, task_id: int, name: str) -> str:
     return f"{weburl.rstrip('/')}/getfile?{query}"
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() else None
-
-
 def _number_or_name(text: str) -> int | str | None:
-    number = _number(text)
-    return number if number is not None else text or None
+    number = _values.integer(text)
+    return number if number is not None else _values.text(text) or None
+
+
+def split_web_url(url: str) -> SplitResult | None:
+    """Return the parts of a URL that a person pasted; None for white space in it, or no URL."""
+    if any(character.isspace() for character in url):
+        return None
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
 
 
 _PAGES: dict[str, tuple[str, str, Callable[[str], int | str | None]]] = {
-    "buildinfo": ("buildID", "getBuild", _number),
-    "taskinfo": ("taskID", "getTaskInfo", _number),
+    "buildinfo": ("buildID", "getBuild", _values.integer),
+    "taskinfo": ("taskID", "getTaskInfo", _values.integer),
     "packageinfo": ("packageID", "getPackage", _number_or_name),
     "taginfo": ("tagID", "getTag", _number_or_name),
     "userinfo": ("userID", "getUser", _number_or_name),
     "hostinfo": ("hostID", "getHost", _number_or_name),
-    "channelinfo": ("channelID", "getChannel", _number),
-    "buildtargetinfo": ("targetID", "getBuildTarget", _number),
-    "repoinfo": ("repoID", "repoInfo", _number),
-    "rpminfo": ("rpmID", "getRPM", _number),
-    "watchlogs": ("taskID", "getTaskInfo", _number),
+    "channelinfo": ("channelID", "getChannel", _values.integer),
+    "buildtargetinfo": ("targetID", "getBuildTarget", _values.integer),
+    "repoinfo": ("repoID", "repoInfo", _values.integer),
+    "rpminfo": ("rpmID", "getRPM", _values.integer),
+    "watchlogs": ("taskID", "getTaskInfo", _values.integer),
 }
 
 
@@ -185,12 +193,13 @@ def parse_web_url(url: str) -> tuple[str, int | str] | None:
     >>> parse_web_url("https://koji.example.com/koji/buildinfo?buildID=7")
     ('getBuild', 7)
     """
-    if any(character.isspace() for character in url):
+    parts = split_web_url(url)
+    if parts is None:
         return None
     try:
-        parts = urlsplit(url)
         arguments = parse_qs(parts.query)
     except ValueError:
+        # Too many arguments, for one.
         return None
     page = _PAGES.get(parts.path.rstrip("/").rpartition("/")[2])
     if page is None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from txkoji import paths
+from txkoji._values import MAX_ID
 
 WEB = "https://koji.example.com/koji"
 TOP = "https://koji.example.com/kojifiles"
@@ -63,6 +64,10 @@ def test_files() -> None:
         ("tasks?state=all", None),
         ("", None),
         ("buildinfo?buildID=5 ", None),
+        (f"taskinfo?taskID={10**30}", None),
+        (f"taskinfo?taskID={'9' * 5000}", None),
+        ("taginfo?tagID=%00", None),
+        ("taginfo?tagID=a%1bb", None),
     ],
 )
 def test_parse_web_url(page: str, found: tuple[str, int | str] | None) -> None:
@@ -77,7 +82,7 @@ def test_parse_never_fails(url: str) -> None:
     assert found is None or isinstance(found[0], str)
 
 
-@given(st.integers(0, 2**40))
+@given(st.integers(0, MAX_ID))
 def test_page_and_back(number: int) -> None:
     """The address of a page is read as what it was made of."""
     assert paths.parse_web_url(paths.task_url(WEB, number)) == ("getTaskInfo", number)

@@ -322,6 +322,8 @@ async def test_estimates(koji: Connection, hub: FakeHub) -> None:
     start = datetime.datetime.fromtimestamp(latest, UTC)
     assert await running.estimate_completion() == start + average
     assert await running.estimate_descendents("buildArch") == start + average
+    told = make(Build, {"name": "hello", "start_ts": latest}, koji)
+    assert await told.estimate_completion() == start + average
     with pytest.raises(NoDescendentsError, match="no createImage task below"):
         await running.estimate_descendents("createImage")
     done = await koji.getTaskInfo(1)
@@ -381,6 +383,8 @@ async def test_cache_of_a_program(koji: Connection, hub: FakeHub, tmp_path: Path
     assert Path(cache.filename("user", 7)).is_relative_to(tmp_path / "x")
     assert Path(cache.filename("../../a", "/etc/x")).parent == cache.directory
     assert hub.calls["getUser"] == 0
+    cache.put_name("user", "x" * 300, "too long for the name of a file")
+    assert [path.name for path in cache.directory.iterdir()] == ["user-7.json"]
     assert await cache.user_name("alice") == "alice"
     assert await cache.get_or_load_name("user", "alice", koji.getUser) == "alice"
     assert await cache.get_or_load_name("tag", "demo-build", "getTag") == "demo-build"
@@ -449,3 +453,4 @@ async def test_connect_from_web(hub: FakeHub, empty_home: Path) -> None:
     assert koji.lookup("nobody", "weburl") is None
     assert Connection.connect_from_web("https://elsewhere.example/koji/taskinfo?taskID=1") is None
     assert Connection.connect_from_web(f"{hub.weburl}/a b") is None
+    assert Connection.connect_from_web("https://[elsewhere/koji/taskinfo?taskID=1") is None

@@ -59,7 +59,8 @@ class Scheduler:
 
     def load(self, host_id: int) -> float:
         """Return the total weight of a host's tasks."""
-        return round(self._loads.get(host_id, 0.0), 6)
+        # What is left after subtractions may be below zero; adding 0.0 takes the sign of -0.0.
+        return round(self._loads.get(host_id, 0.0), 6) + 0.0
 
     def offer(self, task_id: int) -> None:
         """Add a FREE task."""

@@ -47,6 +47,16 @@ def test_one_at_a_time(hub: FakeHub, clock: Clock) -> None:
     assert hub.call("getHost", "small")["task_load"] == 0.0
 
 
+def test_load_of_an_idle_host(hub: FakeHub, clock: Clock) -> None:
+    """A host whose tasks have ended has no load, not one of -0.0, as people read it."""
+    hub.call("editHost", "small", capacity=6.0)
+    hub.call("editTag2", "demo-build", arches="x86_64")
+    number = hub.call("build", "git+https://git.example.test/hello#1", "demo")
+    clock.pump([0.1] * 400)
+    assert hub.call("getTaskInfo", number)["state"] == task_states.CLOSED
+    assert str(hub.call("getHost", "small")["task_load"]) == "0.0"
+
+
 def test_order_of_priorities(hub: FakeHub, clock: Clock) -> None:
     """Waiting tasks are taken by the lowest priority number, then by age."""
     running, late, soon, next_soon = tasks = sleepers(hub, 20, 30, 5, 5)
