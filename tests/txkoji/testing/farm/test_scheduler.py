@@ -50,7 +50,11 @@ def test_one_at_a_time(hub: FakeHub, clock: Clock) -> None:
 def test_load_of_an_idle_host(hub: FakeHub, clock: Clock) -> None:
     """A host whose tasks have ended has no load, not one of -0.0, as people read it."""
     hub.call("editHost", "small", capacity=6.0)
-    hub.call("editTag2", "demo-build", arches="x86_64")
+    hub.add_tag("candidate")
+    hub.add_tag("build", arches="x86_64")
+    hub.add_target("demo", "build", "candidate")
+    hub.add_package("candidate", "hello")
+    hub.add_repo("build")
     number = hub.call("build", "git+https://git.example.test/hello#1", "demo")
     clock.pump([0.1] * 400)
     assert hub.call("getTaskInfo", number)["state"] == task_states.CLOSED
