@@ -27,10 +27,13 @@ from txkoji.exceptions import (
 __all__ = ["RetryPolicy", "is_passing", "was_not_carried_out"]
 
 _HUB_WITHOUT_DATABASE = re.compile(
-    r"^(?:<class ')?psycopg2\.(?:errors\.)?(?:OperationalError|InterfaceError|AdminShutdown"
-    r"|CrashShutdown|CannotConnectNow|TooManyConnections|Connection\w{1,20}|DeadlockDetected"
-    r"|SerializationFailure|LockNotAvailable|IdleInTransactionSessionTimeout"
-    r"|ReadOnlySqlTransaction|DiskFull|OutOfMemory)(?:'>)?:",
+    r"^(?:<class ')?psycopg2\.(?:errors\.|extensions\.)?(?:OperationalError|InterfaceError"
+    r"|DatabaseError|AdminShutdown|CrashShutdown|CannotConnectNow|DatabaseDropped"
+    r"|TooManyConnections|Connection\w{1,20}|Sql(?:client|server)\w{1,60}|ProtocolViolation"
+    r"|DeadlockDetected|SerializationFailure|TransactionRollback(?:Error)?|LockNotAvailable"
+    r"|StatementCompletionUnknown|TransactionResolutionUnknown|Idle(?:InTransaction)?SessionTimeout"
+    r"|TransactionTimeout|ReadOnlySqlTransaction|DiskFull|OutOfMemory"
+    r"|InsufficientResources|SystemError|IoError)(?:'>)?:",
     re.MULTILINE,
 )
 """What the text of an uncaught exception says that the hub's database caused.
@@ -66,10 +69,16 @@ def _is_answer(status: int) -> bool:
 
 
 def was_not_carried_out(error: BaseException) -> bool:
-    """Return whether the hub certainly did nothing, so that even a write may be retried."""
+    """Return whether the hub certainly did nothing, so that even a write may be retried.
+
+    A refusal says so, and a hub that is offline. One that lost its database may have lost it at the
+    end of a commit.
+    """
     if isinstance(error, TransportError):
         return not error.may_have_arrived
-    return isinstance(error, ServerOffline)
+    if isinstance(error, ProtocolError):
+        return False
+    return isinstance(error, ServerOffline) or not is_passing(error)
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,11 @@ LOST_DATABASE = [
     "Traceback (most recent call last):\npsycopg2.InterfaceError: connection already closed\n",
     "Traceback:\n  File 'x', line 2\npsycopg2.errors.SerializationFailure: could not serialize",
     "<class 'psycopg2.errors.ReadOnlySqlTransaction'>: cannot execute INSERT",
+    "<class 'psycopg2.DatabaseError'>: SSL SYSCALL error: EOF detected\n",
+    "<class 'psycopg2.extensions.TransactionRollbackError'>: deadlock detected",
+    "<class 'psycopg2.errors.IdleInTransactionSessionTimeout'>: terminating connection",
+    "<class 'psycopg2.errors.ProtocolViolation'>: query_wait_timeout",
+    "<class 'psycopg2.errors.IoError'>: could not read block 7",
 ]
 
 
@@ -81,6 +86,8 @@ def test_passing_errors(error: Exception) -> None:
         GenericError("no such tag"),
         ActionNotAllowed("no"),
         ReplyTooLarge("big"),
+        uncaught("<class 'psycopg2.DataError'>: invalid input syntax for type integer"),
+        uncaught("<class 'psycopg2.errors.UndefinedFunction'>: operator does not exist"),
         uncaught("<class 'psycopg2.errors.QueryCanceled'>: canceling statement due to timeout"),
         uncaught("<class 'KeyError'>: 'psycopg2.OperationalError: is the name of a tag'"),
         UnknownFault(LOST_DATABASE[0], code=9000),

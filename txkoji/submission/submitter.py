@@ -16,16 +16,15 @@ from txkoji._deferreds import returns_deferred
 from txkoji._values import seconds
 from txkoji.exceptions import (
     KojiException,
-    ProtocolError,
     RetryError,
     SequenceError,
-    TransportError,
     UnknownOutcome,
 )
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 from txkoji.hub.replies import a_list, a_struct, an_id
 from txkoji.hub.session import CallNumber
+from txkoji.retry import was_not_carried_out
 from txkoji.submission.recognition import TASK_METHODS, has_marker, may_have_made, with_marker
 from txkoji.submission.search import CLOCKS_DIFFER, Submission, TaskSearch
 
@@ -324,9 +323,7 @@ def _check(method: str) -> None:
 
 
 def _may_be_done(error: KojiException, *, again: bool) -> bool:
-    if isinstance(error, TransportError):
-        return error.may_have_arrived
     if isinstance(error, SequenceError):
         # Another write of the session was carried out after this number was first sent.
         return again
-    return isinstance(error, (ProtocolError, RetryError))
+    return isinstance(error, RetryError) or not was_not_carried_out(error)

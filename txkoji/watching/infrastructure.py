@@ -128,9 +128,12 @@ Each expression takes linear time, whatever the text: no two repetitions of it c
 
 # An argument that its database can't take makes a hub fail with an uncaught exception.
 _BROKEN_HUB = (
-    r"(?m:^)(?:<class ')?(?:MemoryError|OSError|PermissionError|FileNotFoundError|ImportError"
-    r"|ModuleNotFoundError|NameError|psycopg2\.(?:errors\.)?(?:InternalError_?|QueryCanceled"
-    r"|UndefinedTable|InsufficientPrivilege))(?:'>)?:"
+    r"(?m:^)(?:<class ')?(?:MemoryError|OSError|IOError|PermissionError|FileNotFoundError"
+    r"|(?:Not|Is)ADirectoryError|TimeoutError|socket\.\w{1,20}|BlockingIOError|ChildProcessError"
+    r"|Connection\w{0,20}Error|ImportError|ModuleNotFoundError|NameError|SystemError"
+    r"|psycopg2\.(?:errors\.|extensions\.)?(?:InternalError_?|QueryCanceled(?:Error)?"
+    r"|InFailedSqlTransaction|(?:Data|Index)Corrupted|UndefinedTable|InsufficientPrivilege))"
+    r"(?:'>)?:"
 )
 _HUB_FAULTS = (*(each for each in INFRASTRUCTURE_FAULTS if each != UNCAUGHT), _BROKEN_HUB)
 

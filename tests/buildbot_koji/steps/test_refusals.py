@@ -94,6 +94,7 @@ FAULTS: list[tuple[HubFault, str, str]] = [
     (UnknownFault("<class 'ValueError'>: not a number", code=1), "failure", "not a number"),
     (UnknownFault("deadlock detected", code=1), "exception", "deadlock detected"),
     (UnknownFault("Traceback\nMemoryError: \n", code=1), "exception", "MemoryError"),
+    (UnknownFault("<class 'TimeoutError'>: timed out", code=1), "exception", "TimeoutError"),
     (AuthError("Invalid session or bad credentials"), "exception", "Invalid session"),
     (LockError("database is locked"), "exception", "database is locked"),
     (PluginError("plugin broken"), "exception", "plugin broken"),

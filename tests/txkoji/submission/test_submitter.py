@@ -21,10 +21,11 @@ from zope.interface import implementer
 from tests.support import do_not_retry
 from tests.support.hubs import Connect
 from txkoji import Call, Connection, Profile, task_states
-from txkoji.exceptions import HubFault, TransportError, UnknownOutcome
+from txkoji.exceptions import HubFault, TransportError, UnknownFault, UnknownOutcome
 from txkoji.submission.search import PAGE
 from txkoji.submission.submitter import Submission, Submitter
 from txkoji.testing import FakeHub
+from txkoji.testing.front.endpoint import HubResource
 
 pytestmark = pytest.mark.hub(build_seconds=60, anonymous_user=None)
 
@@ -343,6 +344,27 @@ async def test_hub_refuses(koji: Connection, hub: FakeHub) -> None:
         await koji.submit("build", SOURCE, "demo", channel="no-such-channel", submission=begun)
     assert task_ids(hub) == []
     assert (hub.calls["build"], hub.calls["listTasks"]) == (1, looked)
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_hub_that_loses_its_database(
+    koji: Connection, hub: FakeHub, monkeypatch: pytest.MonkeyPatch, is_done: bool
+) -> None:
+    """A hub that loses its database at the end of a commit may have the task: it is looked for."""
+    lost = [UnknownFault("<class 'psycopg2.OperationalError'>: server closed", code=1)]
+    run = HubResource._run
+
+    def lose(rpc: HubResource, request: Any, method: str, *args: Any) -> bytes:
+        if method != "build" or not lost:
+            return run(rpc, request, method, *args)
+        if is_done:
+            run(rpc, request, method, *args)
+        raise lost.pop()
+
+    monkeypatch.setattr(HubResource, "_run", lose)
+    assert [await koji.submit("build", SOURCE, "demo")] == task_ids(hub)
+    assert not lost
 
 
 @pytest_twisted.ensureDeferred
