@@ -736,6 +736,7 @@ class Connection(HubMethods):
         Raises:
             KojiLoginException: it did not work; the text says what was tried and what to do.
             TransportError: the hub could not be reached.
+            ServerOffline: the hub is offline.
         """
         await self.client.login()
         return True

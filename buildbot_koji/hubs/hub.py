@@ -173,7 +173,8 @@ class Hub(service.SharedService):
 
         Raises:
             KojiLoginException: the hub refuses the login.
-            TransportError, ProtocolError: the hub, or the Kerberos KDC, is unreachable.
+            TransportError, ProtocolError, ServerOffline: the hub, or the Kerberos KDC, is
+                unreachable.
         """
         if self.connection.trouble is not None:
             await self.connection.call("getAPIVersion")

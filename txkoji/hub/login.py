@@ -30,6 +30,7 @@ from txkoji.hub.session import Session
 from txkoji.hub.tls import ClientCertificate, read_client_certificate
 from txkoji.hub.xmlrpc import encode_call
 from txkoji.profiles import Profile
+from txkoji.retry import is_passing
 
 __all__ = ["Authenticator"]
 
@@ -94,6 +95,7 @@ class Authenticator:
         Raises:
             KojiLoginException: it did not work; the text says what was tried and what to do.
             TransportError: the hub, or the Kerberos KDC, could not be reached.
+            HubFault: the hub is offline, or has lost its database.
         """
         return Session(*await self._log_in(await self._way(), send))
 
@@ -109,6 +111,7 @@ class Authenticator:
         Raises:
             KojiLoginException: as for :meth:`log_in`.
             TransportError: the hub could not be reached; the call that waits for this was not sent.
+            HubFault: the hub is offline, or has lost its database.
         """
         try:
             way = await self._way()
@@ -174,6 +177,8 @@ class Authenticator:
         try:
             reply = await send(request)
         except HubFault as fault:
+            if is_passing(fault):
+                raise
             raise KojiLoginException(
                 f"{url} refuses the login with {way.description}: {fault.text}"
             ) from fault

@@ -9,10 +9,12 @@ import pytest
 import pytest_twisted
 from buildbot.plugins import steps
 
+from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.steps.build import KojiBuild
 from buildbot_koji.steps.framework.early_end import StepTiming
 from tests.buildbot_koji.steps.test_srpm import SRPM, put
 from tests.buildbot_koji.workbench import SOURCE, Workbench
+from tests.support import until
 from txkoji import RetryPolicy
 from txkoji.exceptions import (
     ActionNotAllowed,
@@ -178,3 +180,19 @@ async def test_hub_that_loses_its_database(
     assert lost
     assert ended.result == "success", ended.text
     assert len(bench.hub.call("listTasks", {"method": "build"}, {"order": "id"})) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_login_while_the_hub_is_offline(bench: Workbench) -> None:
+    """A step whose login meets a hub in maintenance waits for it, and says why."""
+    named = bench.logging_in
+    (await get_hub(bench.master, named)).connection.deadline = 0.5
+    bench.hub.offline("moving to another rack")
+    source = SOURCE.format("hello", "main")
+    request = await bench.begin(QuickBuild(named, target="demo", source=source))
+    # After its login has failed it asks whether the hub is back.
+    await until(lambda: "getAPIVersion: moving to another rack" in bench.text())
+    assert bench.text().startswith("waiting: the hub has not answered since ")
+    bench.hub.online()
+    ended = await bench.ended(request)
+    assert ended.result == "success", ended.text
