@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +19,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 import pytest_twisted
+from buildbot.process.results import CANCELLED, FAILURE, SUCCESS
 from twisted.internet.threads import deferToThread
 
 from tests.support import PROCESS_LIMIT, REPOSITORY, brokers, forks, poll
@@ -191,7 +192,32 @@ class Pages:
         }
         await deferToThread(_fetch, f"{self.url}change_hook/base", urlencode(fields).encode())
 
-    async def force(self, scheduler: str, builder: str, **parameters: str) -> None:
+    async def last_step(self, builder: str) -> dict[str, Any]:
+        """Return the last step of a builder's newest build; empty if there is none yet."""
+        builds = (await self.get(f"builders/{builder}/builds?order=-number&limit=1"))["builds"]
+        steps = (await self.get(f"builds/{builds[0]['buildid']}/steps"))["steps"] if builds else []
+        return dict(steps[-1]) if steps else {}
+
+    async def stop(self, builder: str, text: str) -> None:
+        """Stop a builder's newest build as soon as its last step says something."""
+
+        async def says() -> dict[str, Any] | None:
+            step = await self.last_step(builder)
+            return step if text in step.get("state_string", "") else None
+
+        step = await poll(says)
+        request = {"id": 1, "jsonrpc": "2.0", "method": "stop", "params": {"reason": "enough"}}
+        url = f"{self.url}api/v2/builds/{step['buildid']}"
+        await deferToThread(_fetch, url, json.dumps(request).encode(), "application/json")
+
+    async def mass_packages(self, builder: str) -> list[dict[str, Any]]:
+        """Return the packages in the report of a builder's newest build."""
+        logs = (await self.get(f"steps/{(await self.last_step(builder))['stepid']}/logs"))["logs"]
+        log_id = next(log["logid"] for log in logs if log["name"] == "report.json")
+        chunks = (await self.get(f"logs/{log_id}/contents"))["logchunks"]
+        return list(json.loads("".join(each["content"] for each in chunks))["packages"])
+
+    async def force(self, scheduler: str, builder: str, **parameters: Any) -> None:
         """Press a button."""
         builders = (await self.get("builders"))["builders"]
         builder_id = next(each["builderid"] for each in builders if each["name"] == builder)
@@ -200,7 +226,9 @@ class Pages:
         url = f"{self.url}api/v2/forceschedulers/{scheduler}"
         await deferToThread(_fetch, url, json.dumps(request).encode(), "application/json")
 
-    async def ended(self, builder: str, count: int = 1) -> list[dict[str, Any]]:
+    async def ended(
+        self, builder: str, count: int = 1, *, results: Collection[int] = (SUCCESS,)
+    ) -> list[dict[str, Any]]:
         """Wait until so many builds of a builder have ended; returns their properties."""
 
         async def enough() -> list[dict[str, Any]]:
@@ -209,7 +237,7 @@ class Pages:
             return builds if len(builds) >= count else []
 
         builds: list[dict[str, Any]] = await poll(enough)
-        assert {each["results"] for each in builds} == {0}, builds
+        assert {each["results"] for each in builds} <= {*results}, builds
         return [{name: value for name, (value, _) in b["properties"].items()} for b in builds]
 
 
@@ -272,6 +300,40 @@ async def test_each_builder(temporary: dict[str, str], tmp_path: Path) -> None:
     log = (base / "twistd.log").read_text()
     factories = [line for line in log.splitlines() if "ing factory" in line]
     assert [line for line in factories if "BuildbotSite" not in line] == []
+    assert "Traceback" not in (base / "twistd.log").read_text()
+
+
+@pytest_twisted.ensureDeferred
+async def test_rebuild_buttons(temporary: dict[str, str], tmp_path: Path) -> None:
+    """A button rebuilds all packages, another one what a rebuild has not built."""
+    base = tmp_path / "base"
+    command = [*COMMAND, "--idle", "--build-seconds", "0.3", "--dir", str(base)]
+    process = await deferToThread(start, command, temporary)
+    with process:
+        try:
+            assert process.stdout is not None
+            line = await deferToThread(process.stdout.readline)
+            pages = Pages(line.split()[-1])
+            await pages.force("rebuild-all", "rebuild")
+            # What the build system makes fail is retried after a minute.
+            await pages.stop("rebuild", "38 of 40 done, 1 failed, retrying in ")
+            [first] = await pages.ended("rebuild", results=[CANCELLED])
+            assert (first["koji_mass_built"], first["koji_mass_left"]) == (37, 2)
+            again = {"koji_mass_id": str(first["koji_mass_id"])}
+            await pages.force("rebuild-again", "rebuild", only=["failed"], **again)
+            failed = (await pages.ended("rebuild", 2, results=[CANCELLED, FAILURE]))[-1]
+            assert failed["koji_mass_failed_packages"] == ["failarch"]
+            assert failed["koji_mass_total"] == 1
+            await pages.force("rebuild-again", "rebuild", only=["skipped", "missing"], **again)
+            await pages.stop("rebuild", "0 of 2 done, retrying in ")
+            missing = (await pages.ended("rebuild", 3, results=[CANCELLED, FAILURE]))[-1]
+            assert (missing["koji_mass_total"], missing["koji_mass_left"]) == (2, 2)
+            rows = await pages.mass_packages("rebuild")
+            assert sorted(row["package"] for row in rows) == ["failbuilder", "failroot"]
+        finally:
+            process.terminate()
+            _, errors = await deferToThread(process.communicate)
+    assert errors == ""
     assert "Traceback" not in (base / "twistd.log").read_text()
 
 

@@ -7,16 +7,18 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from buildbot.plugins import steps
 
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.steps.framework.early_end import StepTiming
 from buildbot_koji.steps.mass import KojiMassBuild
-from tests.buildbot_koji.mass.test_mass_build import FAST, add_packages, mass, sources
+from tests.buildbot_koji.mass.test_mass_build import FAST, SOURCE, add_packages, mass, sources
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
 from tests.support.fault_proxy import Fate
 from tests.support.hubs import hold
-from txkoji import RetryPolicy
+from txkoji import RetryPolicy, task_states
+from txkoji.exceptions import ActionNotAllowed
 
 QUICK = RetryPolicy(first=0.1, factor=1.0, ceiling=0.1, jitter=0.0)
 
@@ -77,3 +79,103 @@ async def test_renamed_step(bench: Workbench) -> None:
     ended = await bench.build(again)
     assert ended.properties["koji_mass_failed_packages"] == ["failarch-1"]
     assert ended.text.startswith("1 of 1 done, 1 failed")
+
+
+@pytest_twisted.ensureDeferred
+async def test_tag_is_deleted(bench: Workbench) -> None:
+    """Without its tag nothing more starts, and no package is blamed."""
+    bench.hub.add_tag("brief-candidate")
+    bench.hub.call("createBuildTarget", "brief", "demo-build", "brief-candidate")
+    names = [f"p{number}" for number in range(6)]
+    for name in names:
+        bench.hub.add_package("brief-candidate", name)
+    release = hold(bench.hub, "buildArch")
+    step = steps.KojiMassBuild(bench.profile, "brief", names, source=SOURCE, at_once=2)
+    request = await bench.begin(step)
+    await until(lambda: "2 running" in bench.text())
+    bench.hub.call("deleteTag", "brief-candidate")
+    release()
+    ended = await bench.ended(request)
+    found = ended.properties
+    assert (ended.result, found["koji_mass_failed"]) == ("failure", 0), rows(ended)
+    assert ended.text == (
+        "stopped: the hub has no build target brief any more: 0 of 6 done; 6 not started"
+    )
+    assert len(sources(bench.hub)) == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_package_is_blocked(bench: Workbench) -> None:
+    """A package that is blocked meanwhile fails alone, and its row says why."""
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(4)))
+    release = hold(bench.hub, "buildSRPMFromSCM")
+    request = await bench.begin(mass(bench, packages=names, at_once=2))
+    await until(lambda: "2 running" in bench.text())
+    for name in ("p1", "p3"):
+        bench.hub.call("packageListBlock", "demo-candidate", name)
+    release()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("failure", "4 of 4 done, 2 failed")
+    assert {rows(ended)[each]["state"] for each in ("p0", "p2")} == {"built"}
+    assert "blocked" in rows(ended)["p1"]["reason"]
+    assert sorted(sources(bench.hub)) == names
+
+
+@pytest_twisted.ensureDeferred
+async def test_admin_moves_tasks(bench: Workbench) -> None:
+    """A task that is freed runs on; one that someone cancels failed, and says so."""
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(4)))
+    release = hold(bench.hub, "buildArch")
+    request = await bench.begin(mass(bench, packages=names, at_once=2))
+    await until(lambda: "2 running" in bench.text())
+    first, second = bench.hub.call("listTasks", {"method": "build"}, {"order": "id"})
+    await until(lambda: bench.hub.call("getTaskInfo", first["id"])["state"] == task_states.OPEN)
+    bench.hub.call("freeTask", first["id"])
+    bench.hub.call("cancelTask", second["id"])
+    release()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("failure", "4 of 4 done, 1 failed")
+    assert "canceled" in rows(ended)["p1"]["reason"]
+    assert sorted(sources(bench.hub)) == names
+
+
+@pytest_twisted.ensureDeferred
+async def test_access_is_taken_away(bench: Workbench) -> None:
+    """Without access nothing is submitted or blamed; with it again the mass build resumes."""
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(6)))
+    release = hold(bench.hub, "buildArch")
+    request = await bench.begin(mass(bench, packages=names, at_once=2))
+    await until(lambda: "2 running" in bench.text())
+    refused = []
+
+    def answer(name: str, _: list[Any], run: Any) -> Any:
+        if name in ("build", "getTaskChildren", "listBuilds"):
+            refused.append(name)
+            raise ActionNotAllowed("policy violation (hub): kojiadmin may not")
+        return run()
+
+    bench.hub.answer = answer
+    release()
+    await until(lambda: "build" in refused)
+    await until(lambda: "the hub refuses, asking again" in bench.text())
+    bench.hub.answer = lambda _name, _params, run: run()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("success", "6 of 6 done")
+    assert sorted(sources(bench.hub)) == names
+
+
+@pytest_twisted.ensureDeferred
+async def test_same_build_by_someone_else(bench: Workbench) -> None:
+    """A package whose NVR someone else builds from another commit fails alone, and says so."""
+    names = add_packages(bench.hub, "p0", "p1")
+    release = hold(bench.hub, "buildArch")
+    other = SOURCE.replace("{package}", "p0").replace("rpms/", "forks/")
+    task = bench.hub.call("build", other, "demo", user="alice")
+    await until(lambda: len(bench.hub.call("getTaskChildren", task)) > 1)
+    request = await bench.begin(mass(bench, packages=names))
+    await until(lambda: "1 running" in bench.text())
+    release()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("failure", "2 of 2 done, 1 failed")
+    assert f"Build already in progress (task {task})" in rows(ended)["p0"]["reason"]
+    assert sorted(sources(bench.hub)) == ["p0", *names]
