@@ -347,7 +347,7 @@ class Connection(HubMethods):
             A Deferred of a :class:`txkoji.Submission`, whose fields are plain.
 
         Raises:
-            ValueError: the method is none of :data:`txkoji.submission.recognition.TASK_METHODS`.
+            ValueError: the method is none of :data:`txkoji.TASK_METHODS`.
             HubFault, TransportError: as for any read.
         """
         return await self.submissions.begin(Call(method, args, kwargs))
@@ -439,7 +439,7 @@ class Connection(HubMethods):
             directory: where it goes below the hub's work directory; by default a new directory.
                 Naming that of an interrupted upload resumes it, if what is there is a prefix of the
                 same file.
-            progress: called with a :class:`txkoji.files.uploads.Progress` after each piece.
+            progress: called with a :class:`txkoji.Progress` after each piece.
 
         Returns:
             A Deferred of the path to pass to ``build``.
@@ -472,7 +472,7 @@ class Connection(HubMethods):
             task_id: the task.
             directory: where the files go, under the names that they have on the hub.
             at_once: how many files are downloaded at the same time.
-            progress: called with a :class:`txkoji.files.uploads.Progress` of all files together.
+            progress: called with a :class:`txkoji.Progress` of all files together.
 
         Returns:
             A Deferred of the paths, in the order of their names.
@@ -506,7 +506,7 @@ class Connection(HubMethods):
             directory: where the files go.
             arches: only RPMs of these architectures (``src`` is one); by default everything.
             at_once: how many files are downloaded at the same time.
-            progress: called with a :class:`txkoji.files.uploads.Progress` of all files together.
+            progress: called with a :class:`txkoji.Progress` of all files together.
 
         Returns:
             A Deferred of the paths.
@@ -624,7 +624,7 @@ class Connection(HubMethods):
             max_bytes: how much is read at most.
 
         Returns:
-            A Deferred of a :class:`txkoji.files.logs.LogPiece`, an empty one if there is nothing
+            A Deferred of a :class:`txkoji.LogPiece`, an empty one if there is nothing
             more, or no such log (yet).
 
         Raises:

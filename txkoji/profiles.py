@@ -1,7 +1,7 @@
 """Koji profiles: read configuration files into a frozen :class:`Profile`.
 
 The places, their order and the keys are those of Koji's own client. What a profile names is read by
-:func:`read_configured`, which never blocks.
+``read_configured``, which never blocks.
 """
 
 from __future__ import annotations

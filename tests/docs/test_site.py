@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from munch import Munch
 
+import txkoji
 from tests.buildbot_koji.test_pages import ARGUMENTS, CHROMIUM
 from tests.docs.scripts import load
 from tests.support import REPOSITORY
@@ -29,6 +31,18 @@ def test_links_lead_somewhere(site: Path, tmp_path: Path) -> None:
         "index.html: a.png leads nowhere",
         "index.html: ../beside.html leads nowhere",
     ]
+
+
+def test_the_api_is_what_is_promised(site: Path) -> None:
+    """The page of the API has each public name, and none of Python's or for the package alone."""
+    page = (site / "api.html").read_text(encoding="utf-8")
+    named = set(re.findall(r'<dt class="sig sig-object py" id="([^"]+)"', page))
+    assert {f"txkoji.{name}" for name in txkoji.__all__} - named == set()
+    assert len(named) > 500
+    inherited = {name for base in (dict, Munch, Exception) for name in vars(base)}
+    assert {name for name in named if name.rpartition(".")[2] in inherited - {"update"}} == set()
+    called_by_us = {"txkoji.Watch.update", "txkoji.RequestStatistics.took", "txkoji.listing.pages"}
+    assert named & called_by_us == set()
 
 
 @pytest.mark.parametrize(

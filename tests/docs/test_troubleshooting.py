@@ -12,7 +12,9 @@ from tests.support import REPOSITORY
 EXPLAINED = {
     "BadPlan",
     "BrokenConfiguration",
+    "BrokerRefusal",
     "BrokerUnreachable",
+    "ConnectionFailed",
     "ForbiddenXML",
     "HTTPStatusError",
     "ImportError",
@@ -21,12 +23,16 @@ EXPLAINED = {
     "MessageNotTaken",
     "PerhapsOthers",
     "ProfileNotFound",
+    "ProtocolError",
     "Refused",
     "ReplyTooLarge",
     "RequestTimeout",
+    "TLSError",
     "TransferError",
+    "TransportError",
     "TruncatedReply",
     "UnknownOutcome",
+    "UnreadableReply",
     "Unsearchable",
     "_Never",
     "warn",
@@ -38,6 +44,7 @@ SELF_EXPLAINING = {
     "... within ... s",
     "...: ...; retrying",
     "publishing to the broker ... was stopped",
+    "the XML-RPC call names no method",
     "www plugin 'koji' ...",
 }
 
@@ -53,6 +60,13 @@ def text_of(node: ast.AST) -> str:
             part.value if isinstance(part, ast.Constant) else "..." for part in node.values
         )
     return ""
+
+
+def choices(node: ast.AST) -> list[ast.AST]:
+    """Return the expressions that one may have the value of."""
+    if isinstance(node, ast.IfExp):
+        return [*choices(node.body), *choices(node.orelse)]
+    return [node]
 
 
 @cache
@@ -75,10 +89,10 @@ def messages() -> Iterator[str]:
                 continue
             name = call.func.attr if isinstance(call.func, ast.Attribute) else call.func
             name = name.id if isinstance(name, ast.Name) else name
-            text = text_of(call.args[0])
-            # Others are parts of another message.
-            if name in EXPLAINED and len(re.sub(r"\W|\.\.\.", "", text)) > 10:
-                yield text
+            for text in map(text_of, choices(call.args[0])):
+                # Others are parts of another message.
+                if name in EXPLAINED and len(re.sub(r"\W|\.\.\.", "", text)) > 10:
+                    yield text
 
 
 def explanations() -> list[str]:

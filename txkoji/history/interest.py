@@ -29,7 +29,7 @@ class Interest:
     """What a poll looks for.
 
     Attributes:
-        names: names of events (:data:`txkoji.history.events.NAMES`).
+        names: names of events (:data:`txkoji.EVENT_NAMES`).
         tags: names of tags, or globs: where builds are tagged, packages listed, repos made.
         inherited: also watch the tags that these inherit from.
         methods: the methods of the tasks; empty for all.

@@ -439,9 +439,11 @@ class Transport:
         except Exception as problem:
             if timed_out:
                 connecting = isinstance(problem, error.ConnectingCancelledError)
-                words = "did not take a connection" if connecting else "did not answer"
+                limit = f"{round(timeout, 1):g}"
                 raise RequestTimeout(
-                    f"{shown} {words} within {round(timeout, 1):g} s",
+                    f"{shown} did not take a connection within {limit} s"
+                    if connecting
+                    else f"{shown} did not answer within {limit} s",
                     url=shown,
                     may_have_arrived=not connecting,
                 ) from problem

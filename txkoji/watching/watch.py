@@ -83,7 +83,7 @@ class Watch:
         """How many tasks of its channel are before the watched task.
 
         None if the task is not FREE, if nobody :attr:`wants_queue_place`, and until the queue was
-        read, which happens once a minute at most. :data:`txkoji.watching.queues.QUEUE_LIMIT` stands
+        read, which happens once a minute at most. :data:`txkoji.QUEUE_LIMIT` stands
         for that many or more.
         """
         return self.queue_places.get(self.task_id)
