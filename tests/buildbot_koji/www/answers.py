@@ -10,6 +10,23 @@ EVIL = "<img src=x onerror=\"document.title='broken into'\">"
 SCRIPT_LINK = "javascript:document.title='broken into'"
 
 
+LONGEST = "x" * 196
+"""What a text of the API may have no space in, with four characters before it."""
+
+NO_TEXTS = ("state", "bus", "page", "url", "weburl", "log_url")
+
+
+def lengthened(answer: Any, name: str = "") -> Any:
+    """Return an answer whose texts are as long as they may be, without a space to break at."""
+    if isinstance(answer, dict):
+        return {key: lengthened(each, key) for key, each in answer.items()}
+    if isinstance(answer, list):
+        return [lengthened(each, name) for each in answer]
+    if isinstance(answer, str) and name not in NO_TEXTS:
+        return f"{answer[:4]}{LONGEST}"
+    return answer
+
+
 def overview(now: float) -> dict[str, Any]:
     """One hub that answers and one that doesn't."""
     up = {

@@ -461,4 +461,14 @@ async def test_large_and_hostile_answers(served: ServedMaster) -> None:
                 if path == "/deliveries":
                     photograph(page, "koji-phone")
 
+        given["tasks"] = answers.tasks(now, 12)
+        texts.update({path: json.dumps(answers.lengthened(each)) for path, each in given.items()})
+        for viewport in (PHONE, DESK):
+            with visit.page(viewport=viewport) as page:
+                page.route("**/plugins/koji/api/**", serve)
+                for path in PAGES:
+                    visit.go(page, path)
+                    page.get_by_text(answers.LONGEST).first.wait_for(state="attached")
+                    assert does_not_scroll_sideways(page), path
+
     await look(served, looks)
