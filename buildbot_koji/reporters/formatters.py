@@ -107,16 +107,18 @@ def one_line_of(build: Mapping[str, Any]) -> str:
     results, nvr = build.get("results"), _property(build, "koji_nvr")
     if not build.get("complete") or results is None:
         return "building in Koji" if build.get("started_at") else "waiting to be built in Koji"
+    # Without an NVR, no source RPM was made.
+    what = nvr or _property(build, PACKAGE)
     # A step whose failure the build tolerates leaves a reason, too.
     reason = None if results == SUCCESS else _property(build, REASON)
     if reason is None:
         words = one_line(outcome(build.get("state_string") or statusToString(results)))
-        return words if nvr is None or nvr in words else f"{nvr}: {words}"
+        return words if what is None or what in words else f"{what}: {words}"
     arch = _property(build, FAILED_ARCH)
     where = f" on {arch}" if arch is not None and arch not in reason else ""
-    # Without an NVR, no source RPM was made. Of a chain the reason names the package.
-    what = None if _property(build, "koji_nvrs") else nvr or _property(build, PACKAGE)
-    subject = f"{what}: " if what is not None and what not in reason else ""
+    # Of a chain the reason names the package.
+    is_named = what is None or what in reason or _property(build, "koji_nvrs") is not None
+    subject = "" if is_named else f"{what}: "
     return f"{subject}{Results[results]}{where}: {reason}"
 
 
