@@ -14,6 +14,7 @@ from typing import Any
 
 from txkoji._values import one_line
 from txkoji.exceptions import KDCUnreachable, KojiLoginException
+from txkoji.hub.ccaches import CredentialCache
 
 __all__ = ["Exchange", "Kerberos"]
 
@@ -153,12 +154,19 @@ class Kerberos:
             return None
         return gssapi.Name(self.principal, gssapi.NameType.kerberos_principal)
 
+    @property
+    def _cache(self) -> CredentialCache:
+        return CredentialCache.used(self.ccache, self.owner)
+
     def _store(self) -> dict[str | bytes, str | bytes]:
-        for path in filter(None, (self.keytab, (self.ccache or "").removeprefix("FILE:"))):
-            # The library would wait for a pipe; a cache of another kind (KEYRING:) is no path.
-            if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
-                what = "keytab" if path == self.keytab else "ccache"
-                raise KojiLoginException(f"{what} of {self.owner} is no regular file")
+        # The library would wait for a pipe.
+        keytab = self.keytab
+        if keytab and os.path.exists(keytab) and not os.path.isfile(keytab):  # noqa: PTH110, PTH113
+            raise KojiLoginException(f"keytab of {self.owner} is no regular file")
+        if self.keytab is None or self.ccache is not None:
+            problem = self._cache.problem()
+            if problem is not None:
+                raise KojiLoginException(problem)
         if self.keytab is None:
             return {} if self.ccache is None else {"ccache": self.ccache}
         # One cache per identity, so that a ticket is requested once in its lifetime.
@@ -172,14 +180,15 @@ class Kerberos:
             texts = error.get_all_statuses(error.maj_code, True)
         words = one_line(" ".join(text for text in texts if text))
         # The path of a secret never appears in a message.
-        for path in filter(None, (self.keytab, self.ccache)):
+        cache = None if self.ccache is None else self._cache.rest.lstrip(":")
+        for path in filter(None, (self.keytab, self.ccache, cache)):
             words = words.replace(f"FILE:{path}", "its file").replace(path, "its file")
         return words
 
     def _remedy(self) -> str:
         if self.keytab is not None:
             return f"check principal and keytab of {self.owner}, and /etc/krb5.conf"
-        return "run kinit, or set principal and keytab in the profile"
+        return self._cache.remedy()
 
 
 def _library() -> Any:

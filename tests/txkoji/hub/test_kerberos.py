@@ -114,6 +114,60 @@ async def test_no_ticket(connect: Connect, tmp_path: Path) -> None:
     assert text.endswith("; run kinit, or set principal and keytab in the profile")
 
 
+@pytest.mark.parametrize(
+    ("cache", "words"),
+    [
+        ("DIR:{path}/nothing", "must name the directory"),
+        ("DIR:{path}", "is no regular file"),
+        ("DIR::{path}/tkt-pipe", "is no regular file"),
+        ("FILE:{path}/tkt-pipe", "is no regular file"),
+        ("{path}/tkt-pipe", "is no regular file"),
+        ("{path}/absent", "run kinit"),
+        ("KCM:{path}", "needs the service sssd-kcm"),
+        ("KEYRING:session:absent", "a keyring of another session or user has no ticket"),
+        ("MEMORY:absent", "kinit can't fill it"),
+        ("ABSENT:{path}", "none of the kinds FILE:, DIR:, KEYRING: and KCM:"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_kinds_of_caches(connect: Connect, tmp_path: Path, cache: str, words: str) -> None:
+    """A cache of any kind without a ticket has its own remedy; a pipe is never waited for."""
+    (tmp_path / "nothing").mkdir()
+    os.mkfifo(tmp_path / "tkt-pipe")
+    koji = connect(ccache=cache.format(path=tmp_path))
+    text = await refused(koji)
+    assert words in text
+    assert str(tmp_path) not in text
+    [found] = await koji.credentials()
+    assert words in str(found.problem)
+
+
+@pytest.mark.parametrize("kind", ["", "FILE:", "DIR::"])
+@pytest_twisted.ensureDeferred
+async def test_pipe_of_the_environment(
+    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A pipe that the environment names is not waited for either."""
+    os.mkfifo(tmp_path / "tkt")
+    monkeypatch.setenv("KRB5CCNAME", f"{kind}{tmp_path}/tkt")
+    text = await refused(connect())
+    assert text == "KRB5CCNAME of the environment is no regular file"
+
+
+@pytest_twisted.ensureDeferred
+async def test_ticket_in_a_directory(
+    connect: Connect, kdc: KDC, alice: Path, tmp_path: Path
+) -> None:
+    """The ticket of a DIR: cache logs in, and its end is known."""
+    (tmp_path / "tkt").write_bytes(kdc.ticket(ALICE, alice, "in-directory").read_bytes())
+    (tmp_path / "primary").write_text("tkt\n")
+    koji = connect(ccache=f"DIR:{tmp_path}")
+    await koji.login()
+    [found] = await koji.credentials()
+    assert found.expires is not None
+    assert reactor.seconds() < found.expires < reactor.seconds() + 24 * 3600
+
+
 @pytest_twisted.ensureDeferred
 async def test_ticket_over_its_time(connect: Connect, kdc: KDC, alice: Path) -> None:
     """An expired ticket is reported as expired."""
