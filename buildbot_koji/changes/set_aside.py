@@ -87,7 +87,7 @@ class SetAside:
         return self._events.pop(key, None) is not None
 
     def due(self, count: int, now: float) -> list[Event]:
-        """Return the events to try again, those first that were tried longest ago.
+        """Return the events to retry, those first that were tried longest ago.
 
         Args:
             count: how many at most.

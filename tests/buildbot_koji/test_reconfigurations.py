@@ -86,7 +86,7 @@ def tagging(name: str, **options: Any) -> Any:
 
 
 def configuration() -> tuple[list[Any], list[Any]]:
-    """Return change sources and services, made anew as each reconfiguration does."""
+    """Return change sources and services, made again as each reconfiguration does."""
     return (
         [koji(overlap=20.0), koji(name="other")],
         [tagging("first", retry_for=50.0), tagging("second"), util.KojiOrphanReleaser()],

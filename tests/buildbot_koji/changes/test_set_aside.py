@@ -1,4 +1,4 @@
-"""How often an event that could not become a change is tried again, and how many are remembered."""
+"""How often an event that could not become a change is retried, and how many are remembered."""
 
 from __future__ import annotations
 
