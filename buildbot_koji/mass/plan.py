@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 LONGEST_REASON = 300
-"""Characters of the reason of a failure that are kept."""
+"""Characters of the reason of a failure, or for skipping a package, that are kept."""
 
 
 class PackageState(enum.Enum):
@@ -159,7 +159,8 @@ class MassPackage:
 
     def skip(self, reason: str) -> None:
         """Plan to build nothing for it, and why; it has not begun."""
-        self.state, self.reason, self.source = PackageState.SKIPPED, reason, ""
+        self.state, self.source = PackageState.SKIPPED, ""
+        self.reason = clean_line(reason)[:LONGEST_REASON]
 
     @property
     def is_final(self) -> bool:

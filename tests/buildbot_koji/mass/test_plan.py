@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import time
 from typing import Any
 
 import pytest
@@ -369,9 +370,15 @@ def test_reports_hold_anything() -> None:
     assert row["reason"] == '=cmd() <script> "x"\ufffd[2J \ufffdü'
     [_, cells] = csv.reader("".join(csv_report([row])).splitlines())
     assert [cell[:3] for cell in cells[:5]] == ["p0", "' +", "fai", "'=c", "'@s"]
-    text = "".join(json_report({"summary": "s"}, [row, row]))
-    assert json.loads(text)["packages"] == [row, row]
-    assert json.loads("".join(json_report({"summary": "s"}, [])))["packages"] == []
+    for formula in ("\uff1dcmd()", "\uff0b1", "\u3000\uff0d1", "\uff20sum()"):
+        [_, cells] = csv.reader("".join(csv_report([{**row, "reason": formula}])).splitlines())
+        assert cells[3] == f"'{formula}"
+    text = "".join(json_report({"summary": "s", "failed": 2}, [row, row]))
+    assert json.loads(text) == {"summary": "s", "failed": 2, "packages": [row, row]}
+    assert json.loads("".join(json_report({}, []))) == {"packages": []}
+    package.skip("\x1b[2J" + "x" * 100_000)
+    assert package.reason.startswith("\ufffd[2Jx")
+    assert len(package.reason) == 300
 
 
 def test_same_reasons_are_counted_together() -> None:
@@ -383,6 +390,21 @@ def test_same_reasons_are_counted_together() -> None:
     made[2].reason, made[3].reason = "gcc-c++-9-1 is blocked", "R-9-1 is blocked"
     found = [("mock exited with status 1", 2), ("PACKAGE-9-1 is blocked", 2)]
     assert by_reason(made) == found
+
+
+def test_reasons_cost_the_same_whatever_the_names() -> None:
+    """To count the reasons of 10,000 failures does not stop the reactor: pages do it often."""
+
+    def failed(name: str) -> MassPackage:
+        return MassPackage(0, name, state=PackageState.FAILED, reason=f"{name}-9-1 is blocked")
+
+    def seconds(made: list[MassPackage]) -> float:
+        began = time.process_time()
+        assert by_reason(made) == [("PACKAGE-9-1 is blocked", len(made))]
+        return time.process_time() - began
+
+    usual = seconds([failed("p")] * 10_000)
+    assert seconds([failed(f"p{number}") for number in range(10_000)]) < 10 * usual
 
 
 def test_progress_keeps_its_shape() -> None:
