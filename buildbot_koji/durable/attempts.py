@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from types import FunctionType
 from typing import Any
 
@@ -153,8 +153,8 @@ def _lasting(value: Any, inside: Set[int] = frozenset()) -> Any:
         # The same function with other values is another source or target.
         parts: list[Any] = [*_closure(value), value.__defaults__]
     else:
-        is_known = IRenderable.providedBy(value) and hasattr(value, "__dict__")
-        parts = [vars(value)] if is_known else []
+        is_known = IRenderable.providedBy(value) or is_dataclass(value)
+        parts = [vars(value)] if is_known and hasattr(value, "__dict__") else []
     return [name, *(_lasting(each, inside) for each in parts)]
 
 

@@ -8,17 +8,18 @@ are written in which something changed.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple
 from typing import Any
 from uuid import uuid4
 
 from twisted.internet.defer import Deferred
 
+from buildbot_koji.durable.attempts import StepIdentity
 from buildbot_koji.durable.store import BuildData, BuildRows
 from buildbot_koji.mass.plan import MassPackage, PackageState
 from buildbot_koji.words import named
 
-__all__ = ["MassStep", "MassStore", "MassStores", "MixedPlans", "packages_of"]
+__all__ = ["MassStore", "MassStores", "MixedPlans", "packages_of"]
 
 PLAN_ROW = 500
 """Packages whose plan is in one row."""
@@ -48,28 +49,6 @@ _FACTS = (
     "log_url",
     "not_before",
 )
-
-
-@dataclass(frozen=True)
-class MassStep:
-    """What tells the mass build of a step from others of its build request.
-
-    Attributes:
-        name: the step's name.
-        digest: of the target and what says which packages are built.
-        target: the target.
-        names: the names of all mass builds of the build, in their order.
-    """
-
-    name: str
-    digest: str
-    target: str
-    names: Sequence[str]
-
-    @property
-    def place(self) -> list[Any]:
-        """What is the same if only the packages of the step have changed."""
-        return [self.target, list(self.names)]
 
 
 class MassStore:
@@ -184,9 +163,9 @@ class MassStores:
         self._pause = pause
         self._index = BuildRows(data, root, "koji mass builds")
 
-    async def _begun(self) -> dict[str, list[Any]]:
-        found: dict[str, list[Any]] = await self._index.get("steps") or {}
-        return found
+    async def _begun(self) -> dict[str, StepIdentity]:
+        found = await self._index.get("steps") or {}
+        return {name: StepIdentity(*identity) for name, identity in found.items()}
 
     def _store(self, name: str) -> MassStore:
         return MassStore(BuildRows(self._data, self._root, name), name, self._pause)
@@ -216,25 +195,28 @@ class MassStores:
         if renamed.get(name, name) != store.name:
             await self._index.put("renamed", {**renamed, name: store.name})
 
-    async def resume(self, step: MassStep) -> MassStore:
+    async def resume(self, name: str, names: Sequence[str], identity: StepIdentity) -> MassStore:
         """Return the store of a step's mass build, which an earlier attempt may have begun.
 
         Between two attempts a step may be renamed or moved, or its packages may change. If it is
         both, or a step took the name of another one, no plan is certain to be this step's.
 
         Args:
-            step: the step.
+            name: the step's name.
+            names: the names of all mass builds of the build.
+            identity: the step's; the first of the two digests is of where it is, the second one of
+                which packages are built.
 
         Raises:
             MixedPlans: a plan of an earlier attempt may be this step's or not.
         """
         begun, renamed = await self._begun(), await self._renamed()
-        name = renamed.get(step.name, step.name)
-        if name in begun and (begun[name][0] == step.digest or begun[name][1:] == step.place):
+        name = renamed.get(name, name)
+        if name in begun and identity.is_that_of(begun[name]):
             return self._store(name)
-        there = {renamed.get(each, each) for each in step.names}
+        there = {renamed.get(each, each) for each in names}
         lost = [each for each in begun if each == name or each not in there]
-        same = [each for each in lost if begun[each][0] == step.digest]
+        same = [each for each in lost if begun[each].rendered == identity.rendered]
         if len(same) == 1:
             return self._store(same[0])
         if lost:
@@ -245,11 +227,10 @@ class MassStores:
             )
         return self._store(name)
 
-    async def add(self, store: MassStore, step: MassStep) -> None:
+    async def add(self, store: MassStore, identity: StepIdentity) -> None:
         """Note that a step begins a mass build."""
-        await self._index.put(
-            "steps", {**await self._begun(), store.name: [step.digest, *step.place]}
-        )
+        begun = {**await self._begun(), store.name: identity}
+        await self._index.put("steps", {name: astuple(each) for name, each in begun.items()})
 
 
 def _facts(package: MassPackage) -> list[Any] | None:

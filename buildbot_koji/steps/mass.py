@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from twisted.internet.threads import deferToThreadPool
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.places import Place
+from buildbot_koji.durable.attempts import StepIdentity
 from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.database import was_cancelled
 from buildbot_koji.durable.task_intents import TaskIntent
@@ -48,7 +48,7 @@ from buildbot_koji.mass.report import (
 from buildbot_koji.mass.repos import RepoWaiter
 from buildbot_koji.mass.runner import MassRunner
 from buildbot_koji.mass.status import MassStatus
-from buildbot_koji.mass.stored import MassStep, MassStore, MassStores, MixedPlans
+from buildbot_koji.mass.stored import MassStore, MassStores, MixedPlans
 from buildbot_koji.mass.values import (
     check_levels,
     check_moment,
@@ -76,6 +76,9 @@ T = TypeVar("T")
 
 PACKAGES = ("packages", "packages_file", "levels", "requires")
 """The arguments that name packages."""
+
+BUILT = ("source", "source_tag", *PACKAGES, "only")
+"""The arguments that say what is built."""
 
 AT_ONCE = 50
 """Packages in Koji at the same time unless the configuration says another number."""
@@ -269,9 +272,13 @@ class KojiMassBuild(PackageBuildStep):
         self._root = await self.until_stored(
             lambda: self._build_data.first_build(self.build.buildid)
         )
-        stores, step = self._stores_of(self._root), await self._as_stored()
+        stores, names = self._stores_of(self._root), await self._names_of_steps()
+        # Its packages may change between two attempts, or its name and its place.
+        place = {"target": self.target, "steps": names}
+        what = {"scratch": bool(self.scratch), **{each: getattr(self, each) for each in BUILT}}
+        identity = StepIdentity.of(type(self).__name__, place, {"target": self.target, **what})
         try:
-            store = await self.until_stored(lambda: stores.resume(step))
+            store = await self.until_stored(lambda: stores.resume(str(self.name), names, identity))
         except MixedPlans as error:
             self.say(str(error))
             return results.FAILURE
@@ -290,13 +297,13 @@ class KojiMassBuild(PackageBuildStep):
                 self.say(one_line(error))
                 return results.FAILURE
             await self.check_claim()
-            await self.until_stored(lambda: stores.add(store, step))
+            await self.until_stored(lambda: stores.add(store, identity))
             await self.until_stored(lambda: store.save_plan(header, packages))
             await self._make_runner(hub, store, header, packages)
         return await self._run_plan(hub, store)
 
-    async def _as_stored(self) -> MassStep:
-        """Return what the next attempt knows the step by."""
+    async def _names_of_steps(self) -> list[str]:
+        """Return the names of all mass builds of the build, in their order."""
         names: list[str] = []
         given: Counter[str] = Counter()
         for each in (*self.build.executedSteps, *self.build.steps):
@@ -305,11 +312,7 @@ class KojiMassBuild(PackageBuildStep):
                 name = str(await self.build.render(each.given_name))
                 names.append(f"{name}_{given[name]}" if given[name] else name)
                 given[name] += 1
-        source = None if callable(self.source) else self.source
-        what = [self.packages, self.packages_file, self.levels, self.requires, self.only]
-        text = repr([self.target, source, self.source_tag, bool(self.scratch), *what])
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        return MassStep(str(self.name), digest, str(self.target), names)
+        return names
 
     def _stores_of(self, root: int) -> MassStores:
         return MassStores(self._build_data, root, self._pause)

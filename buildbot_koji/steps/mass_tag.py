@@ -184,9 +184,9 @@ class KojiMassTag(KojiWriteStep):
         if only is not None:
             builds = [each for each in builds if each.id in only]
         builds.reverse()
-        root = await self.until_stored(lambda: self._build_data.first_build(self.build.buildid))
-        # Another step may have this one's name by then: its builds go to another tag.
-        stored = BuildRows(self._build_data, root, f"{self.name} {self.to_tag}")
+        place = self.noted("parts") or {"build": self.build.buildid, "rows": str(self.name)}
+        await self.note("parts", **place)
+        stored = BuildRows(self._build_data, place["build"], place["rows"])
         tagger = MassTagger(
             hub, self.to_tag, stored, self, bypass=bool(self.bypass), part=self.part
         )

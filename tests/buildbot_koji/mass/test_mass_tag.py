@@ -139,16 +139,18 @@ def test_what_is_newer_stays() -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_tagging_resumes(bench: Workbench) -> None:
-    """An attempt after a lost worker finds the tasks of the first, one that failed too."""
+    """An attempt after a lost worker finds the tasks of the first, also if the step was renamed."""
     for name in ("hello", "world"):
         await bench.built(name)
     release = hold(bench.hub, "tagBuild")
-    step = steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
+    tags = {"from_tag": "demo-candidate", "to_tag": "demo-released"}
+    step = steps.KojiMassTag(bench.profile, **tags)
     before = bench.hub.calls["tagBuild"]
     request = await bench.begin(step)
     await until(lambda: bench.hub.calls["tagBuild"] == before + 2)
     [lost, _] = bench.hub.call("listTasks", {"method": "tagBuild", "owner": 1, "parent": None})
     bench.hub.call("cancelTask", lost["id"])
+    bench.use_steps(steps.KojiMassTag(bench.profile, name="renamed", **tags))
     bench.lose_worker()
     release()
     ended = await bench.ended(request)

@@ -12,8 +12,10 @@ import pytest
 from buildbot.process.results import FAILURE
 from twisted.internet.defer import succeed
 
+from buildbot_koji.durable.attempts import StepIdentity
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.mass.outcome import result_of
+from buildbot_koji.mass.packages import PackageQuery
 from buildbot_koji.mass.plan import (
     FINAL,
     TRANSITIONS,
@@ -27,7 +29,7 @@ from buildbot_koji.mass.plan import (
 )
 from buildbot_koji.mass.progress import MassProgress
 from buildbot_koji.mass.report import by_reason, csv_report, html_report, json_report, package_row
-from buildbot_koji.mass.stored import MassStep, MassStore, MassStores, MixedPlans
+from buildbot_koji.mass.stored import MassStore, MassStores, MixedPlans
 from buildbot_koji.mass.values import number_of
 
 
@@ -295,15 +297,20 @@ def test_mass_builds_of_one_build() -> None:
     data = Data()
     stores = MassStores(data, 7, lambda: succeed(None))  # type: ignore[arg-type]
 
-    def begin_build(name: str, size: int, names: list[str], digest: str) -> None:
-        step = MassStep(name, digest, "demo", names)
+    def identity_of(names: list[str], tag: str, target: str = "demo") -> StepIdentity:
+        place = {"target": target, "steps": names}
+        return StepIdentity.of("Mass", place, {"target": target, "packages": PackageQuery(tag)})
+
+    def begin_build(name: str, size: int, names: list[str], tag: str) -> None:
+        identity = identity_of(names, tag)
         made = [MassPackage(index, f"p{index}", "source", None, ()) for index in range(size)]
-        store = drive(stores.resume(step))
-        drive(stores.add(store, step))
+        store = drive(stores.resume(name, names, identity))
+        drive(stores.add(store, identity))
         drive(store.save_plan({}, made))
 
-    def resumed(name: str, names: list[str], digest: str, target: str = "demo") -> int | None:
-        found = drive(drive(stores.resume(MassStep(name, digest, target, names))).load())
+    def resumed(name: str, names: list[str], tag: str, target: str = "demo") -> int | None:
+        identity = identity_of(names, tag, target)
+        found = drive(drive(stores.resume(name, names, identity)).load())
         return None if found is None else len(found[1])
 
     begin_build("gcc", 1, ["gcc", "llvm"], "g")
