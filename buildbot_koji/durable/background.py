@@ -1,11 +1,11 @@
-"""Work that a service does in the background, and cancels when it stops."""
+"""What a service does in the background, and ends when it stops."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, MutableSequence
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -17,7 +17,7 @@ from buildbot_koji.durable.database import (
 )
 from txkoji import RetryPolicy
 
-__all__ = ["Background"]
+__all__ = ["Background", "stop_consuming"]
 
 DATABASE_RETRY = RetryPolicy(first=1.0, ceiling=15.0)
 """The pauses while the master's database is unreachable."""
@@ -94,3 +94,9 @@ class Background:
         self._is_stopped = True
         for running in list(self._work):
             running.cancel()
+
+
+async def stop_consuming(consumers: MutableSequence[Any]) -> None:
+    """Stop consumers of the master's events, and forget them."""
+    while consumers:
+        await maybeDeferred(consumers.pop().stopConsuming)

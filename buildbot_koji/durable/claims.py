@@ -16,6 +16,7 @@ from buildbot_koji.durable.store import MasterState
 __all__ = [
     "CLAIM_AGE",
     "Claim",
+    "ClaimCheck",
     "ClaimLost",
     "Supersedable",
     "has_change_source",
@@ -40,6 +41,36 @@ class Supersedable(Protocol):
         """End the work, and leave what it has begun to the other master."""
 
 
+class ClaimCheck:
+    """Checks that this master holds a claim; a recent check may count.
+
+    Args:
+        now: returns the time, in seconds.
+        is_held: returns whether this master holds the claim.
+    """
+
+    def __init__(self, now: Callable[[], float], is_held: Callable[[], Awaitable[bool]]) -> None:
+        self._now = now
+        self._is_held = is_held
+        self._checked_at = float("-inf")
+
+    async def __call__(self, *, max_age: float = 0.0) -> None:
+        """Return if the claim is held.
+
+        Args:
+            max_age: for how many seconds an earlier check counts.
+
+        Raises:
+            ClaimLost: another master has it, or is about to.
+        """
+        now = self._now()
+        if 0 <= now - self._checked_at < max_age:
+            return
+        if not await self._is_held():
+            raise ClaimLost
+        self._checked_at = now
+
+
 async def _always() -> bool:
     return True
 
@@ -59,6 +90,7 @@ class Claim:
 
     Attributes:
         token: the token of this holder.
+        check: checks that the claim is held.
     """
 
     def __init__(
@@ -76,34 +108,21 @@ class Claim:
         self._clock = clock
         self._is_ours = is_ours
         self.token = uuid.uuid4().hex
-        self._checked_at: float | None = None
         self._is_lost = False
+        self.check = ClaimCheck(clock.seconds, self._check)
 
     async def take(self) -> None:
         """Take the claim, even from another holder."""
         await self._state.put(self._key, self.token)
 
-    async def check(self, *, max_age: float = 0.0) -> None:
-        """Return if the claim is held.
-
-        Args:
-            max_age: for how many seconds an earlier check counts.
-
-        Raises:
-            ClaimLost: another master has it.
-        """
-        now = self._clock.seconds()
-        if self._checked_at is not None and 0 <= now - self._checked_at < max_age:
-            return
-        if self._is_lost or not await self._is_held():
-            if not self._is_lost:
-                self._is_lost = True
-                self._clock.callLater(0, self._lost)
-            raise ClaimLost
-        self._checked_at = now
-
-    async def _is_held(self) -> bool:
-        return await self._is_ours() and await self._state.get(self._key) == self.token
+    async def _check(self) -> bool:
+        if self._is_lost:
+            return False
+        is_held = await self._is_ours() and await self._state.get(self._key) == self.token
+        if not (is_held or self._is_lost):
+            self._is_lost = True
+            self._clock.callLater(0, self._lost)
+        return is_held
 
 
 async def has_change_source(master: Any, service_id: int) -> bool:

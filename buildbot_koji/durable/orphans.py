@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
-from buildbot_koji.durable.background import Background
+from buildbot_koji.durable.background import Background, stop_consuming
 from buildbot_koji.durable.claims import Supersedable, has_request, has_scheduler
 from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable
 from buildbot_koji.durable.fence import fence_scheduler
@@ -105,7 +105,6 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     master: Any
 
     _log = Logger()
-    _consumers: tuple[Any, ...] = ()
     guarding: LoopingCall | None = None
     """Looks after the schedulers and the heartbeat, every few seconds."""
 
@@ -114,16 +113,17 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         self._background = Background()
         # Of the configuration that the master starts with: no build of this process began before.
         self._since = int(time.time())
+        self._consumers: list[Any] = []
 
     @async_to_deferred
     async def startService(self) -> None:
         """Release the claims of masters that are dead already, and of those that die."""
         await super().startService()
         consume = self.master.mq.startConsuming
-        self._consumers = (
+        self._consumers = [
             await consume(self._stopped, ("masters", None, "stopped")),
             await consume(self._revived, ("masters", str(self.master.masterid), "started")),
-        )
+        ]
         self._background = Background()
         await self._background.run_once_stored(
             self._release_stale, self.master.reactor, f"{self.name}: can't release claims"
@@ -138,9 +138,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         self._background.stop()
         if self.guarding is not None and self.guarding.running:
             self.guarding.stop()
-        consumers, self._consumers = self._consumers, ()
-        for consumer in consumers:
-            await maybeDeferred(consumer.stopConsuming)
+        await stop_consuming(self._consumers)
         await super().stopService()
 
     @async_to_deferred

@@ -20,7 +20,14 @@ from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliverySt
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox
 from buildbot_koji.durable.store import BuildData, MasterState, data_name
 
-__all__ = ["MOST_DEAD", "Backlog", "DeliveryRecords", "dead_letters", "pending_elsewhere"]
+__all__ = [
+    "MOST_DEAD",
+    "Backlog",
+    "DeliveryRecords",
+    "dead_letters",
+    "log_settled",
+    "pending_elsewhere",
+]
 
 CLASS = "buildbot_koji.reporters"
 """The class by which Buildbot's table of states knows the reporters' states."""
@@ -30,6 +37,8 @@ MOST_DEAD = 1000
 
 PAGE = 500
 """Builds that are read at a time."""
+
+_log = Logger()
 
 
 class DeliveryRecords:
@@ -74,6 +83,22 @@ class DeliveryRecords:
         return None if found is None else Delivery.from_json(found)
 
 
+def log_settled(reporter: str, about: str, delivery: Delivery) -> None:
+    """Log that a delivery is delivered or dead; its ``build_id`` is that of what it is about."""
+    dead = delivery.state is DeliveryState.DEAD
+    words = "gave up {delivery} of {about} {id}{nvr}: {said}" if dead else "{about} {id}: {said}"
+    _log.emit(
+        LogLevel.error if dead else LogLevel.info,
+        "{name}: " + words,
+        name=reporter,
+        delivery=delivery.name,
+        about=about,
+        id=delivery.build_id,
+        nvr=f" ({delivery.nvr})" if delivery.nvr else "",
+        said=delivery.said,
+    )
+
+
 WantedDeliveries = Callable[[Mapping[str, Any]], Awaitable[Sequence[Delivery] | None]]
 """Returns what to deliver about a build, None if unknown yet."""
 
@@ -90,8 +115,6 @@ class Backlog:
         lost: called once if another master takes the builds over; stop the backlog then.
         late: called when a build could not be taken up: the next scan retries it.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -258,7 +281,7 @@ class Backlog:
             if isinstance(cause_of(error), (CancelledError, ClaimLost)):
                 raise
             if not is_database_unreachable(error):
-                self._log.failure(
+                _log.failure(
                     "{name}: can't take up build {id}; the next scan retries it",
                     name=self._reporter,
                     id=build["buildid"],
@@ -300,17 +323,8 @@ class Backlog:
         names.discard(delivery.name)
         if not names:
             del self._under_way[delivery.build_id]
+        log_settled(self._reporter, "build", delivery)
         dead = delivery.state is DeliveryState.DEAD
-        words = "gave up {delivery} of build {id}{nvr}: {said}" if dead else "build {id}: {said}"
-        self._log.emit(
-            LogLevel.error if dead else LogLevel.info,
-            "{name}: " + words,
-            name=self._reporter,
-            delivery=delivery.name,
-            id=delivery.build_id,
-            nvr=f" ({delivery.nvr})" if delivery.nvr else "",
-            said=delivery.said,
-        )
         if dead or key in self._revived:
             self._revived = [each for each in self._revived if each != key]
             if dead:
@@ -320,7 +334,7 @@ class Backlog:
                 lambda failure: (
                     None
                     if failure.check(ClaimLost)
-                    else self._log.failure(
+                    else _log.failure(
                         "{name}: can't store the dead letters", failure, name=self._reporter
                     )
                 )

@@ -7,11 +7,11 @@ from contextlib import suppress
 from typing import Any
 
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from buildbot_koji.durable.background import Background
+from buildbot_koji.durable.background import Background, stop_consuming
 from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.database import was_cancelled
 from buildbot_koji.durable.deliveries import Delivery
@@ -99,9 +99,7 @@ class Backlogs:
 
     async def stop(self) -> None:
         """Stop scanning and sending; the next start resumes."""
-        consumers, self._consumers = self._consumers, []
-        for consumer in consumers:
-            await maybeDeferred(consumer.stopConsuming)
+        await stop_consuming(self._consumers)
         if self._scanning is not None and self._scanning.running:
             self._scanning.stop()
         if self._next_scan is not None and self._next_scan.active():

@@ -11,13 +11,13 @@ from buildbot.process.results import RETRY
 from buildbot.reporters import utils
 from buildbot.util import datetime2epoch, service
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
-from buildbot_koji.durable.background import Background
+from buildbot_koji.durable.background import Background, stop_consuming
 from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.database import cause_of
 from buildbot_koji.durable.deliveries import Delivery
@@ -172,9 +172,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
     @async_to_deferred
     async def stopService(self) -> None:
         """Stop consuming and sending; the next start resumes."""
-        consumers, self._consumers = self._consumers, []
-        for consumer in consumers:
-            await maybeDeferred(consumer.stopConsuming)
+        await stop_consuming(self._consumers)
         self.background.stop()
         await self._backlogs.stop()
         await super().stopService()

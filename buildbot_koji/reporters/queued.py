@@ -8,17 +8,17 @@ the first living one reports them: a pending request belongs to none.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from buildbot.data.resultspec import Filter
-from twisted.logger import Logger, LogLevel
 
 from buildbot_koji.durable.claims import ClaimLost
-from buildbot_koji.durable.deliveries import Delivery, DeliveryState
+from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.masters import acts_for_gone_masters
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox
 from buildbot_koji.durable.store import MasterState
-from buildbot_koji.reporters.backlog import CLASS
+from buildbot_koji.reporters.backlog import CLASS, log_settled
 
 __all__ = ["QueuedRequests"]
 
@@ -35,8 +35,6 @@ class QueuedRequests:
         outbox: makes the outbox, of a store and a callback for settled deliveries.
     """
 
-    _log = Logger()
-
     def __init__(
         self,
         master: Any,
@@ -45,10 +43,9 @@ class QueuedRequests:
         outbox: Callable[[DeliveryStore, Callable[[Delivery], None]], Outbox],
     ) -> None:
         self._master = master
-        self._reporter = reporter
         self._state = MasterState(master, reporter, CLASS)
         self._wanted = wanted
-        self._outbox = outbox(self, self._settled)
+        self._outbox = outbox(self, partial(log_settled, reporter, "build request"))
         self._taken: set[int] = set()
 
     def stop(self) -> None:
@@ -119,14 +116,3 @@ class QueuedRequests:
             raise
         if delivery is not None:
             self._outbox.add(delivery)
-
-    def _settled(self, delivery: Delivery) -> None:
-        dead = delivery.state is DeliveryState.DEAD
-        self._log.emit(
-            LogLevel.error if dead else LogLevel.info,
-            "{name}: build request {id}{nvr}: {said}",
-            name=self._reporter,
-            id=delivery.build_id,
-            nvr=f" ({delivery.nvr})" if dead and delivery.nvr else "",
-            said=delivery.said,
-        )

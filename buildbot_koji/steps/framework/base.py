@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.durable.claims import ClaimLost, has_request
+from buildbot_koji.durable.claims import ClaimCheck, ClaimLost, has_request
 from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
 from buildbot_koji.durable.waiting import until_answered
 from buildbot_koji.error_messages import explain, unreachable
@@ -80,7 +80,7 @@ class KojiStep(InterruptibleStep):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.began = 0.0
-        self._claim_checked_at = float("-inf")
+        self.check_claim = ClaimCheck(self.now, self._has_request)
         self.unreachable = ""
         self.patience = Patience()
         self.hub: Hub | None = None
@@ -203,29 +203,14 @@ class KojiStep(InterruptibleStep):
         check_claim = partial(self.check_claim, max_age=max_age)
         return Once(action, intent, check_claim, self.early_end.critical)
 
-    async def check_claim(self, *, max_age: float = 0.0) -> None:
-        """Return if this master still has the build request.
-
-        Args:
-            max_age: for how many seconds an earlier check counts.
-
-        Raises:
-            ClaimLost: another master runs the build request, or is about to.
-        """
-        now = self.now()
-        if 0 <= now - self._claim_checked_at < max_age:
-            return
-        if await self._is_superseded():
-            raise ClaimLost
-        self._claim_checked_at = now
-
     def supersede(self) -> None:
         """End the step: another master runs the build request."""
         self.early_end.end(Ending.SUPERSEDED)
 
-    async def _is_superseded(self) -> bool:
+    async def _has_request(self) -> bool:
+        """Return whether this master still has the build request."""
         request = self.build.requests[0].id
-        return not await self.until_stored(lambda: has_request(self.master, request))
+        return await self.until_stored(lambda: has_request(self.master, request))
 
     async def run_once(self, hub: Hub, once: Once[T], words: str) -> T:
         """Do something on the hub exactly once; wait while it is unreachable.
@@ -301,7 +286,7 @@ class KojiStep(InterruptibleStep):
             if ending is None:
                 raise
             self.early_end.stop_waking()
-            if ending is not Ending.DETACHED and await self._is_superseded():
+            if ending is not Ending.DETACHED and not await self._has_request():
                 ending = Ending.SUPERSEDED
             trouble = self.trouble if ENDINGS[ending].is_limit else None
             result = await self._end(self.hub, ending)
