@@ -7,14 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from twisted.internet.defer import (
-    Deferred,
-    DeferredList,
-    DeferredLock,
-    maybeDeferred,
-)
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -26,14 +22,15 @@ from buildbot_koji.changes.pacing import PollSchedule
 from buildbot_koji.changes.passing import is_passing
 from buildbot_koji.changes.status import ListenerStatus
 from buildbot_koji.changes.storage import CLAIM_KEY, SourceStorage
-from buildbot_koji.durable.background import Background
+from buildbot_koji.changes.stored import MissedAnnouncements
+from buildbot_koji.durable.background import Background, stop_consuming
 from buildbot_koji.durable.claims import Claim, ClaimLost, schedulers_are_claimed
 from buildbot_koji.durable.database import (
     DatabaseOutage,
     is_database_unreachable,
     was_cancelled,
 )
-from buildbot_koji.durable.orphans import MISSED, takes_changes_once
+from buildbot_koji.durable.orphans import MISSED
 from buildbot_koji.hubs.hub import Hub, get_hub, hubs_of
 from txkoji import Event
 from txkoji.bus import BusMessage, Receiver, ReceiverState, Reject
@@ -109,7 +106,7 @@ class Listener:
         self._store_not_before = 0.0
         self._polled_at: float | None = None
         self._database = DatabaseOutage()
-        self._announce_at: list[float] = []
+        self._missed = MissedAnnouncements(master, name, limits.announce_again, self._alarm.ring)
         self.polls = 0
         self.receiver: Receiver | None = None
 
@@ -163,8 +160,7 @@ class Listener:
             self._hub.use_broker(self._name, None)
         receiving = None if self.receiver is None else self.receiver.stop()
         self._interruption.stop()
-        for consumer in self._consumers:
-            self._running.append(maybeDeferred(consumer.stopConsuming))
+        self._running.append(Deferred.fromCoroutine(stop_consuming(self._consumers)))
         if receiving is not None:
             await receiving
 
@@ -208,7 +204,7 @@ class Listener:
                 if not was_cancelled(error):
                     # Most likely the database's.
                     self._failed(error)
-                    self._announce_later()
+                    self._missed.later()
                 elif self._interruption.is_stopped:
                     raise
                 # Otherwise another task cancelled a Deferred that both waited for: retry.
@@ -243,8 +239,8 @@ class Listener:
         consume = self._master.mq.startConsuming
         for callback, events in (
             (self._asked_to_poll, POLL),
-            (self._master_changed, ("masters", None, None)),
-            (self._change_missed, MISSED),
+            (self._missed.master_changed, ("masters", None, None)),
+            (self._missed.change_missed, MISSED),
         )[len(self._consumers) :]:
             self._consumers.append(await self._interruption.wait(consume, callback, events))
         hub = await self._interruption.wait(get_hub, self._master, self._options.profile)
@@ -267,13 +263,13 @@ class Listener:
         if self._schedule.take(self._now()):
             await self._locked(self._poll)
         await self._locked(self._store_when_quiet)
-        await self._announce_again()
+        await self._missed.repeat(partial(self._locked, self._intake.recorder.announce_again))
         await self._health.report()
         self._health.wake()
         await self._locked(self._health.report_credentials)
 
     def _next_time(self) -> float:
-        times = [self._schedule.next_at, *self._announce_at[:1]]
+        times = [self._schedule.next_at, *self._missed.times[:1]]
         if self._intake.next_time is not None:
             times.append(max(self._intake.next_time, self._store_not_before))
         return min(times)
@@ -311,32 +307,6 @@ class Listener:
         except KojiException as error:
             self._health.failed(error)
             self._store_not_before = self._now() + self._retry.pause(1)
-
-    # Schedulers that missed an announcement
-
-    def _master_changed(self, _: Any, message: Mapping[str, Any]) -> None:
-        if message["masterid"] != self._master.masterid:
-            self._announce_later()
-            self._alarm.ring()
-
-    def _change_missed(self, _: Any, message: Mapping[str, Any]) -> None:
-        if message["source"] == self._name:
-            self._announce_later()
-            self._alarm.ring()
-
-    def _announce_later(self) -> None:
-        if not takes_changes_once(self._master):
-            return
-        self._announce_at = [self._now() + pause for pause in self._limits.announce_again]
-
-    async def _announce_again(self) -> None:
-        if not self._announce_at or self._now() < self._announce_at[0]:
-            return
-        if await schedulers_are_claimed(self._master):
-            await self._locked(self._intake.recorder.announce_again)
-            del self._announce_at[0]
-        else:
-            self._announce_at[0] = self._now() + self._limits.announce_again[0]
 
     # The bus
 

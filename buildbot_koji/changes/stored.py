@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy
@@ -12,9 +12,11 @@ from buildbot.data.resultspec import Filter
 from twisted.logger import Logger
 
 from buildbot_koji.changes.options import SourceLimits
+from buildbot_koji.durable.claims import schedulers_are_claimed
+from buildbot_koji.durable.orphans import takes_changes_once
 from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
 
-__all__ = ["Announcements", "StoredChanges"]
+__all__ = ["Announcements", "MissedAnnouncements", "StoredChanges"]
 
 PORTION = 500
 """Values in one database query."""
@@ -123,6 +125,58 @@ class Announcements:
         while self._unsettled and self._unsettled[0][1] <= limit:
             newest, _ = self._unsettled.popleft()
         return newest
+
+
+class MissedAnnouncements:
+    """When to announce again what schedulers may have missed: never if one could take it twice.
+
+    Args:
+        master: the Buildbot master.
+        name: the change source's name.
+        pauses: the seconds from when they may have missed something until each announcement.
+        wake: called when a master or a scheduler says so.
+
+    Attributes:
+        times: when to announce again, in seconds since the epoch.
+    """
+
+    def __init__(
+        self, master: Any, name: str, pauses: Sequence[float], wake: Callable[[], None]
+    ) -> None:
+        self._master = master
+        self._name = name
+        self._pauses = pauses
+        self._wake = wake
+        self.times: list[float] = []
+
+    def later(self) -> None:
+        """Announce again after the pauses."""
+        if takes_changes_once(self._master):
+            now = self._master.reactor.seconds()
+            self.times = [now + pause for pause in self._pauses]
+
+    def master_changed(self, _: Any, message: Mapping[str, Any]) -> None:
+        """Announce again: another master may have ended before its schedulers took a change."""
+        if message["masterid"] != self._master.masterid:
+            self.later()
+            self._wake()
+
+    def change_missed(self, _: Any, message: Mapping[str, Any]) -> None:
+        """Announce again: a scheduler could not take a change."""
+        if message["source"] == self._name:
+            self.later()
+            self._wake()
+
+    async def repeat(self, announce: Callable[[], Awaitable[None]]) -> None:
+        """Announce again if it is time and the schedulers are active."""
+        now = self._master.reactor.seconds()
+        if not self.times or now < self.times[0]:
+            return
+        if await schedulers_are_claimed(self._master):
+            await announce()
+            del self.times[0]
+        else:
+            self.times[0] = now + self._pauses[0]
 
 
 def _taken(

@@ -281,7 +281,7 @@ async def test_announcement_is_lost(site: Site) -> None:
     await updates.masterActive(name="another", masterid=other)
     await master.until_scheduled([1])
     await updates.masterStopped(name="another", masterid=other)
-    await until(lambda: not source._running._announce_at)
+    await until(lambda: not source._running._missed.times)
     assert await master.scheduled() == [1]
     # The database is unreachable while the scheduler has one.
     guard, unreachable = scheduler.gotChange, OperationalError("INSERT", {}, OSError("closed"))
@@ -290,7 +290,7 @@ async def test_announcement_is_lost(site: Site) -> None:
     site.build()
     await site.polled()
     await master.until_scheduled([1, 2])
-    await until(lambda: not source._running._announce_at)
+    await until(lambda: not source._running._missed.times)
     # It is unreachable while the guard looks whether this master has the scheduler.
     database = master.master.db.schedulers
     read, failed = database.getScheduler, list[Any]()
