@@ -8,7 +8,7 @@ from buildbot_koji.words import clock_time
 from txkoji import one_line
 from txkoji.exceptions import ActionNotAllowed, HubFault, KojiException
 
-__all__ = ["explain", "unreachable", "with_remedy"]
+__all__ = ["add_package", "explain", "grant_permission", "unreachable", "with_remedy"]
 
 PLUGINS = {
     "buildContainer": "koji-containerbuild",
@@ -25,12 +25,18 @@ PLUGINS = {
 """The hub plugin that adds a method."""
 
 
+add_package = "koji add-pkg --owner OWNER {} {}".format
+"""Return the command that lists a package in a tag, by the names of the tag and the package."""
+
+grant_permission = "koji grant-permission {} {}".format
+"""Return the command that gives a user a permission."""
+
 _REMEDIES = tuple(
     (re.compile(words), remedy)
     for words, remedy in (
         (
             r"[Pp]ackage (?:\([a-z]+\) )?([^\s()]{1,250}) not in list for(?: tag)? ([^\s():]+)",
-            r"koji add-pkg --owner OWNER \2 \1",
+            add_package(r"\2", r"\1"),
         ),
         (r"No such channel: ", "`koji list-channels` lists them"),
         (r"Channel ([\w.+/-]{1,250}) is disabled", r"koji enable-channel \1, or name another"),
@@ -38,7 +44,7 @@ _REMEDIES = tuple(
         (r"No such (?:tagInfo|entry in table tag): ", "`koji list-tags` lists them"),
         (
             r"\b([\w-]{1,50}) permission required \(logged in as ([^\s()]{1,250})\)",
-            r"koji grant-permission \1 \2",
+            grant_permission(r"\1", r"\2"),
         ),
         (
             r"you must be logged.in|permission required \(user not logged in",

@@ -141,10 +141,13 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 
     Raises:
         OSError: there is no regular file, or it can't be opened; ``strerror`` says why.
-        ValueError: the path has a null character.
     """
-    # Opening a pipe would block until another process writes into it.
-    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        # Opening a pipe would block until another process writes into it.
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except ValueError as error:
+        # It has a null character.
+        raise OSError(errno.EINVAL, str(error)) from None
     mode = os.fstat(number).st_mode
     if stat.S_ISREG(mode):
         return os.fdopen(number, "rb")
@@ -166,13 +169,10 @@ def read_configured(path: str | os.PathLike[str], limit: int = LARGEST_FILE) -> 
     Raises:
         OSError: it is no regular file, it is larger, or it can't be read; ``strerror`` says why.
     """
-    try:
-        if Path(path).samefile(os.devnull):
-            return b""
-        with open_regular(path) as file:
-            data = file.read(limit + 1)
-    except ValueError as error:
-        raise OSError(errno.EINVAL, str(error)) from None
+    if Path(path).exists() and Path(path).samefile(os.devnull):
+        return b""
+    with open_regular(path) as file:
+        data = file.read(limit + 1)
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes")
     return data

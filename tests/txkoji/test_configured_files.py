@@ -108,10 +108,11 @@ def test_file_that_became_a_pipe(tmp_path: Path) -> None:
         open_regular(path)
 
 
-def test_null_character() -> None:
+@pytest.mark.parametrize("read", [open_regular, read_configured])
+def test_null_character(read: Callable[[str], object]) -> None:
     """A path that no system has is an OSError like any other."""
     with pytest.raises(OSError, match="null"):
-        read_configured("/a\0b")
+        read("/a\0b")
 
 
 def test_null_device(tmp_path: Path) -> None:

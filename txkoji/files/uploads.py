@@ -74,7 +74,7 @@ async def upload(
     in_thread = _InThread(client)
     try:
         file = await in_thread.call(open_regular, path)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise _unreadable(path, error) from error
     try:
         # A chunk is read in a thread: a moment passes between two requests.

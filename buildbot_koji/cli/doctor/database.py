@@ -13,6 +13,7 @@ from twisted.internet.threads import deferToThread
 
 from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
 from buildbot_koji.cli.doctor.network import LIMIT
+from txkoji.profiles import open_regular
 
 __all__ = ["check_database"]
 
@@ -50,18 +51,14 @@ def _check(url: str, directory: Path) -> list[Finding]:
     kind = parsed.get_backend_name()
     if kind == "sqlite":
         path = directory / (parsed.database or "state.sqlite")
-        if not path.exists():
+        try:
+            with open_regular(path) as file:
+                start = file.read(len(SQLITE))
+        except FileNotFoundError:
             remedy = "buildbot create-master and buildbot upgrade-master make it"
             return [warning("database", f"{path} does not exist yet", remedy)]
-        if not path.is_file():
-            return [
-                error("database", f"{path} is no file", "db_url is like sqlite:///state.sqlite")
-            ]
-        try:
-            with path.open("rb") as file:
-                start = file.read(len(SQLITE))
         except OSError as problem:
-            remedy = "run the doctor as the user of the master, who must own it"
+            remedy = "db_url must name a file of the master's user, who must run the doctor"
             return [error("database", f"can't read {path}: {problem.strerror}", remedy)]
         if start not in (b"", SQLITE):
             remedy = "let db_url name another file, or restore this one from a copy"

@@ -18,6 +18,7 @@ from buildbot_koji.cli.doctor.findings import Finding, error, expiry, ok, warnin
 from buildbot_koji.cli.doctor.network import answer_to, clock_difference, walked
 from buildbot_koji.cli.doctor.wanted import HubNeeds
 from buildbot_koji.database_values import number
+from buildbot_koji.error_messages import add_package, grant_permission
 from buildbot_koji.words import counted
 from txkoji import Connection, build_states, login_problem, paths, task_states
 from txkoji.exceptions import (
@@ -278,7 +279,7 @@ async def _login(examined: _Examined) -> AsyncIterator[Finding]:
                 "permission",
                 f"{examined.user.name} does not have {' or '.join(names)}, which {where} needs"
                 " unless a policy allows it",
-                f"koji grant-permission {names[0]} {examined.user.name}, by an admin",
+                f"{grant_permission(names[0], examined.user.name)}, by an admin",
             )
 
 
@@ -338,7 +339,7 @@ async def _tags(examined: _Examined) -> AsyncIterator[Finding]:
             yield warning(
                 f"tag {name}",
                 f"takes builds only from users with the permission {tag.perm}; {where} changes it",
-                f"koji grant-permission {tag.perm} {getattr(examined.user, 'name', 'USER')}",
+                grant_permission(tag.perm, getattr(examined.user, "name", "USER")),
             )
         else:
             yield ok(f"tag {name}", "exists")
@@ -351,7 +352,7 @@ async def _packages(examined: _Examined) -> AsyncIterator[Finding]:
             yield error(
                 f"package {name}",
                 f"the hub does not have it; {where} names it",
-                f"koji add-pkg --owner OWNER TAG {name} lists it, if the name is right",
+                f"{add_package('TAG', name)} lists it, if the name is right",
             )
             continue
         blocked = [tag for tag in examined.destinations if await _is_blocked(koji, tag, name)]
@@ -367,7 +368,7 @@ async def _packages(examined: _Examined) -> AsyncIterator[Finding]:
             yield warning(
                 f"package {name}",
                 f"is listed in none of {', '.join(unlisted)}",
-                f"koji add-pkg --owner OWNER {unlisted[0]} {name}",
+                add_package(unlisted[0], name),
             )
         else:
             yield ok(f"package {name}", "exists")
