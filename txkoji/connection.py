@@ -64,6 +64,23 @@ class HubProxy:
         return self._client.call(method, *args)
 
 
+def _of_session(name: str) -> Any:
+    """Return a property of a connection: an attribute of its session, None without one."""
+
+    def get(connection: Connection) -> Any:
+        return getattr(connection.client.session, name, None)
+
+    def adopt(connection: Connection, value: Any) -> None:
+        client = connection.client
+        if value is not None:
+            client.session = client.session or Session(0, "", headers=True)
+            setattr(client.session, name, value)
+        elif name != "callnum":
+            client.session = None
+
+    return property(get, adopt)
+
+
 class Connection(HubMethods):
     """A connection to a Koji hub.
 
@@ -651,48 +668,18 @@ class Connection(HubMethods):
 
     # Session
 
-    @property
-    def session_id(self) -> int | None:
-        """The id of the session, None while not logged in.
+    session_id: int | None = _of_session("id")
+    """The id of the session, None while not logged in.
 
-        Set it, :attr:`session_key` and :attr:`callnum` to take over a session from a login
-        elsewhere; set it to None to forget the session.
-        """
-        return self.client.session.id if self.client.session else None
+    Set it, :attr:`session_key` and :attr:`callnum` to take over a session from a login elsewhere;
+    set it to None to forget the session.
+    """
 
-    @session_id.setter
-    def session_id(self, number: int | None) -> None:
-        if number is None:
-            self.client.session = None
-        else:
-            self._adopted_session().id = number
+    session_key: str | None = _of_session("key")
+    """The secret of the session, None while not logged in."""
 
-    @property
-    def session_key(self) -> str | None:
-        """The secret of the session, None while not logged in."""
-        return self.client.session.key if self.client.session else None
-
-    @session_key.setter
-    def session_key(self, key: str | None) -> None:
-        if key is None:
-            self.client.session = None
-        else:
-            self._adopted_session().key = key
-
-    @property
-    def callnum(self) -> int | None:
-        """The number of the session's next call, None while not logged in."""
-        return self.client.session.callnum if self.client.session else None
-
-    @callnum.setter
-    def callnum(self, number: int | None) -> None:
-        if number is not None:
-            self._adopted_session().callnum = number
-
-    def _adopted_session(self) -> Session:
-        if self.client.session is None:
-            self.client.session = Session(0, "", headers=True)
-        return self.client.session
+    callnum: int | None = _of_session("callnum")
+    """The number of the session's next call, None while not logged in."""
 
     # What programs look at
 
