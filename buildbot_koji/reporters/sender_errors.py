@@ -6,21 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from buildbot_koji.durable.outbox import Postponed, Refused
-from txkoji import one_line
-from txkoji.exceptions import (
-    AuthError,
-    HubFault,
-    KojiException,
-    LockError,
-    MessageNotTaken,
-    UnknownFault,
-)
-from txkoji.retry import is_passing
+from txkoji import is_refusal, one_line
+from txkoji.exceptions import KojiException, MessageNotTaken, UnknownFault
 
 __all__ = ["mapped_errors"]
-
-TRANSIENT = (AuthError, LockError, UnknownFault)
-"""Faults of a hub that say nothing about the call."""
 
 
 @contextmanager
@@ -38,8 +27,8 @@ def mapped_errors(about: str = "") -> Iterator[None]:
         yield
     except KojiException as error:
         said = f"{about}{one_line(error)}"
-        transient = is_passing(error) or isinstance(error, TRANSIENT)
-        refused = isinstance(error, HubFault) and not transient
+        # What a hub stumbled over says nothing about the call.
+        refused = is_refusal(error) and not isinstance(error, UnknownFault)
         if refused or isinstance(error, MessageNotTaken):
             raise Refused(said) from error
         raise Postponed(said) from error

@@ -18,7 +18,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import succeed
 from twisted.internet.threads import deferToThread
 
-from buildbot_koji.durable.outbox import Refused
+from buildbot_koji.durable.outbox import Postponed, Refused
 from buildbot_koji.reporters import ci_schema
 from buildbot_koji.reporters.ci_messages import CIMessageSender
 from buildbot_koji.reporters.sender_errors import mapped_errors
@@ -29,6 +29,7 @@ from tests.support.brokers import RabbitMQ
 from txkoji import Call
 from txkoji.bus import AMQP, BusMessage, Receiver, ReceiverState
 from txkoji.bus.publisher import TIMEOUT
+from txkoji.exceptions import ActionNotAllowed, AuthError, GenericError, HubFault, UnknownFault
 from txkoji.testing import FakeHub
 
 pytestmark = pytest.mark.hub(build_seconds=1)
@@ -419,6 +420,21 @@ def test_property_that_no_hub_takes() -> None:
         mapped_errors("not tagged: "),
     ):
         Call("getBuild", [10**30], {}).encode()
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (ActionNotAllowed("tag permission required"), Refused),
+        (GenericError("[Errno 28] No space left on device"), Postponed),
+        (UnknownFault("exceptions.KeyError: 'id'", code=1), Postponed),
+        (AuthError("no such session"), Postponed),
+    ],
+)
+def test_faults_of_a_hub(fault: HubFault, kind: type[Exception]) -> None:
+    """A hub that is broken itself is asked again; one that refuses what was asked is not."""
+    with pytest.raises(kind, match="not tagged: "), mapped_errors("not tagged: "):
+        raise fault
 
 
 @pytest.mark.parametrize(
