@@ -18,8 +18,8 @@ from buildbot_koji.arguments.plugins import DeclaredObject
 from buildbot_koji.database_values import clean_line, member
 from buildbot_koji.mass.plan import MassPackage, find_cycle
 from buildbot_koji.words import named
-from txkoji import Connection, matches
-from txkoji.exceptions import GenericError
+from txkoji import Connection, is_refusal, matches
+from txkoji.exceptions import HubFault
 
 __all__ = [
     "BadPlan",
@@ -171,7 +171,9 @@ async def find_packages(connection: Connection, query: PackageQuery) -> list[str
 async def _list_packages(connection: Connection, tag: str | int, **options: Any) -> list[Any]:
     try:
         return list(await connection.checked("listPackages", tag, **options))
-    except GenericError as fault:
+    except HubFault as fault:
+        if not is_refusal(fault):
+            raise
         raise BadPlan(f"can't read tag {tag}: {fault}") from fault
 
 
@@ -198,7 +200,9 @@ async def listed_packages(
     for name in asked:
         try:
             row = next(results)
-        except GenericError:
+        except HubFault as fault:
+            if not is_refusal(fault):
+                raise
             # The package, or the tag, is unknown.
             continue
         if isinstance(row, dict):
@@ -218,7 +222,9 @@ async def sources_in_tag(connection: Connection, tag: str, names: Sequence[str])
     if len(wanted) > AT_ONCE:
         try:
             rows = await connection.checked("listTagged", tag, inherit=True, latest=True)
-        except GenericError as fault:
+        except HubFault as fault:
+            if not is_refusal(fault):
+                raise
             raise BadPlan(f"can't read tag {tag}: {fault}") from fault
         ids = {row["package_name"]: row["build_id"] for row in rows}
     else:
@@ -230,7 +236,9 @@ async def sources_in_tag(connection: Connection, tag: str, names: Sequence[str])
         for name in asked:
             try:
                 rows = next(results)
-            except GenericError:
+            except HubFault as fault:
+                if not is_refusal(fault):
+                    raise
                 continue
             build_id = member(rows[0], "build_id") if isinstance(rows, list) and rows else None
             if isinstance(build_id, int):
@@ -246,7 +254,9 @@ async def sources_in_tag(connection: Connection, tag: str, names: Sequence[str])
         for name in part:
             try:
                 build = next(results)
-            except GenericError:
+            except HubFault as fault:
+                if not is_refusal(fault):
+                    raise
                 continue
             source = member(build, "source")
             if isinstance(source, str) and source:

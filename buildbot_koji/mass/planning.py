@@ -20,8 +20,8 @@ from buildbot_koji.mass.packages import (
 from buildbot_koji.mass.plan import MassPackage, PackageState
 from buildbot_koji.mass.values import seconds_of
 from buildbot_koji.words import named
-from txkoji import Connection, one_line
-from txkoji.exceptions import GenericError
+from txkoji import Connection, is_refusal, one_line
+from txkoji.exceptions import HubFault
 
 __all__ = ["MassPlanner", "PlanRequest"]
 
@@ -201,7 +201,9 @@ class MassPlanner:
         """Adopt builds that are new enough."""
         try:
             rows = await self._connection.checked("listTagged", tag, latest=True)
-        except GenericError as fault:
+        except HubFault as fault:
+            if not is_refusal(fault):
+                raise
             raise BadPlan(f"can't read tag {tag}: {one_line(fault)}") from fault
         latest = {row["package_name"]: row for row in rows}
         for package in packages:

@@ -66,8 +66,8 @@ from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.reports import write_report
 from buildbot_koji.steps.framework.worker import read_on_worker
 from buildbot_koji.words import counted
-from txkoji import one_line
-from txkoji.exceptions import GenericError, TransferError
+from txkoji import is_refusal, one_line
+from txkoji.exceptions import HubFault, TransferError
 from txkoji.profiles import read_configured
 
 __all__ = ["KojiMassBuild"]
@@ -433,8 +433,10 @@ class KojiMassBuild(PackageBuildStep):
             planner.complain(f"at_once can't be evaluated: {mistake}")
         try:
             await self.name_builds(hub)
-        except GenericError as error:
-            planner.complain(f"wait_builds: {one_line(error)}")
+        except HubFault as fault:
+            if not is_refusal(fault):
+                raise
+            planner.complain(f"wait_builds: {one_line(fault)}")
         packages = await planner.make()
         self._plan_notes = planner.notes
         for package in packages:

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from txkoji._deferreds import returns_deferred
 from txkoji._interfaces import Clock
 from txkoji._values import seconds
-from txkoji.exceptions import HubFault, ServerOffline
+from txkoji.exceptions import HubFault
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
+from txkoji.retry import is_passing
 from txkoji.task_info import TaskInfo
 
 __all__ = ["AverageDurations", "package_with_average"]
@@ -86,7 +87,7 @@ class AverageDurations:
         )
         for package, result in zip(wanted, results, strict=True):
             if isinstance(result, Exception) and (
-                isinstance(result, ServerOffline) or not isinstance(result, HubFault)
+                is_passing(result) or not isinstance(result, HubFault)
             ):
                 raise result
             # A package that the hub can't answer for does not hide the others.

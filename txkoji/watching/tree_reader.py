@@ -19,8 +19,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from typing import Any, TypeVar
 
 from txkoji import task_states
-from txkoji.exceptions import HubFault, KojiException, NotXMLRPC, ServerOffline, UnusableAnswer
+from txkoji.exceptions import HubFault, KojiException, NotXMLRPC, UnusableAnswer
 from txkoji.hub.client import HubClient
+from txkoji.retry import is_passing
 from txkoji.watching.records import (
     ID,
     PARENT,
@@ -291,9 +292,9 @@ class _Poll:
             part = waiting.pop()
             try:
                 answer = await ask(part)
-            except ServerOffline:
-                raise
             except (HubFault, NotXMLRPC, UnusableAnswer) as error:
+                if isinstance(error, HubFault) and is_passing(error):
+                    raise
                 if len(part) == 1:
                     self._refused[question, part[0]] = error
                     continue

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from buildbot.plugins import steps
+from buildbot.plugins import steps, util
 
+from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.steps.framework.early_end import StepTiming
 from buildbot_koji.steps.mass import KojiMassBuild
@@ -18,7 +19,8 @@ from tests.support import until
 from tests.support.fault_proxy import Fate
 from tests.support.hubs import hold
 from txkoji import RetryPolicy, task_states
-from txkoji.exceptions import ActionNotAllowed
+from txkoji.exceptions import ActionNotAllowed, ServerOffline
+from txkoji.testing.methods.table import METHODS
 
 QUICK = RetryPolicy(first=0.1, factor=1.0, ceiling=0.1, jitter=0.0)
 
@@ -179,3 +181,45 @@ async def test_same_build_by_someone_else(bench: Workbench) -> None:
     assert (ended.result, ended.text) == ("failure", "2 of 2 done, 1 failed")
     assert f"Build already in progress (task {task})" in rows(ended)["p0"]["reason"]
     assert sorted(sources(bench.hub)) == ["p0", *names]
+
+
+SOURCES_OF_BUILDS = {"source": None, "source_tag": "demo-candidate", "scratch": True}
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("listPackages", {"packages": util.KojiPackages("demo-candidate", globs=["p?"])}),
+        ("getPackageConfig", {}),
+        ("listTagged", {"since": 4_000_000_000}),
+        ("getLatestBuilds", SOURCES_OF_BUILDS),
+        ("getBuild", SOURCES_OF_BUILDS),
+        ("getBuild", {"wait_builds": ["p0-1.0-main"]}),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_maintenance_while_it_plans(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, method: str, options: dict[str, Any]
+) -> None:
+    """A hub that goes into maintenance before anything is submitted is waited for, not refused."""
+    add_packages(bench.hub, "p0")
+    await bench.built("p0")
+    before = len(sources(bench.hub))
+    (await get_hub(bench.master, bench.profile)).connection.deadline = 0.3
+    answer, is_offline = METHODS[method], [True]
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        if is_offline:
+            raise ServerOffline("moving to another rack")
+        return answer(*args, **kwargs)
+
+    monkeypatch.setitem(METHODS, method, refuse)
+    given = {"packages": ["p0"], "source": SOURCE.replace("main", "again"), **options}
+    request = await bench.begin(mass(bench, **given))
+    await until(lambda: getattr(bench.running(), "currentStep", None) is not None)
+    step = bench.running().currentStep
+    await until(lambda: step.results is not None or "moving to another rack" in bench.text())
+    is_offline.clear()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("success", "1 of 1 done")
+    assert sources(bench.hub)[before:] == ["p0"]
