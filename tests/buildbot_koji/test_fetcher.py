@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import resource
 import ssl
@@ -106,18 +107,41 @@ async def test_part_of_a_longer_file(fetch: Fetch, hub: FakeHub, tmp_path: Path)
     assert (tmp_path / "big").read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
 @pytest_twisted.ensureDeferred
-async def test_part_that_is_a_link(fetch: Fetch, hub: FakeHub, tmp_path: Path) -> None:
-    """A part that is a symbolic link is removed; its target is untouched."""
+async def test_part_that_is_a_link(
+    fetch: Fetch, hub: FakeHub, tmp_path: Path, link: Callable[[Path, Path], None]
+) -> None:
+    """A part that is a link of either kind is removed; its target is untouched."""
     precious = tmp_path / "precious"
     precious.write_bytes(b"mine")
     directory = tmp_path / "d"
     directory.mkdir()
-    (directory / ".big.part").symlink_to(precious)
+    link(directory / ".big.part", precious)
     assert await fetch(RemoteFile("big", there(hub), len(CONTENT), DIGEST), directory) == ""
     assert (directory / "big").read_bytes() == CONTENT
     assert precious.read_bytes() == b"mine"
     assert not (directory / "big").is_symlink()
+
+
+@pytest_twisted.ensureDeferred
+async def test_part_that_is_a_pipe(fetch: Fetch, hub: FakeHub, tmp_path: Path) -> None:
+    """A pipe in the place of the part is removed, not waited for."""
+    os.mkfifo(tmp_path / ".big.part")
+    assert await fetch(RemoteFile("big", there(hub), len(CONTENT), DIGEST), tmp_path) == ""
+    assert (tmp_path / "big").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("taken", [".big.part", "big"])
+@pytest_twisted.ensureDeferred
+async def test_directory_in_its_place(
+    fetch: Fetch, hub: FakeHub, tmp_path: Path, taken: str
+) -> None:
+    """A directory where the file or its part should go stays, and is reported in one line."""
+    (tmp_path / taken / "inside").mkdir(parents=True)
+    trouble = await fetch(RemoteFile("big", there(hub), len(CONTENT), DIGEST), tmp_path)
+    assert f"can't write {tmp_path / 'big'}: Is a directory" in trouble
+    assert (tmp_path / taken / "inside").is_dir()
 
 
 @pytest.mark.parametrize("name", ["../big", "/big", "a/../../big", "a//../big", "b\n5 bytes"])

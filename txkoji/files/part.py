@@ -116,10 +116,9 @@ class PartFile:
             left = self.part.lstat()
         except FileNotFoundError:
             return
-        # A symbolic link would redirect the download to another file.
-        if not stat.S_ISREG(left.st_mode) or (
-            self._limit is not None and left.st_size > self._limit
-        ):
+        # A link would redirect the download to another file.
+        is_ours = stat.S_ISREG(left.st_mode) and left.st_nlink == 1
+        if not is_ours or (self._limit is not None and left.st_size > self._limit):
             self.part.unlink()
         self.resumed = self.have > 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from contextlib import suppress
 from typing import Any
 
@@ -64,9 +65,15 @@ async def fetch_from_worker(
         limit: bytes that the file may have, None for any number.
 
     Raises:
-        TransferError: there is no such file, it is larger, or the worker can't read it.
+        TransferError: there is no such file, it is a pipe or the like, it is larger, or the worker
+            can't read it.
         twisted.internet.error.ConnectionLost: the worker is lost.
     """
+    look = RemoteCommand("stat", {"file": step.build.path_module.join(step.workdir, path)})
+    await run_on_worker(step, look)
+    if not look.didFail() and not stat.S_ISREG(look.updates["stat"][-1][stat.ST_MODE]):
+        # A worker that opens a pipe stands still until something writes to it.
+        raise TransferError(f"{path} on the worker is no regular file")
     transfer = RemoteCommand(
         "uploadFile",
         {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,26 @@ async def test_files_that_are_not_there(bench: Workbench) -> None:
             )
             assert (ended.result, words in ended.text) == ("exception", True), ended.text
     assert not bench.hub.calls["build"]
+
+
+@pytest.mark.parametrize("place", ["worker", "master"])
+@pytest_twisted.ensureDeferred
+async def test_no_regular_file(bench: Workbench, place: str) -> None:
+    """A pipe, which would stop the worker, a device and a directory are refused at once."""
+    directory = bench.worker_directory if place == "worker" else bench.directory
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "directory.src.rpm").mkdir()
+    os.mkfifo(directory / "pipe.src.rpm")
+    (directory / "device.src.rpm").symlink_to("/dev/zero")
+    for name in ("directory", "pipe", "device"):
+        ended = await bench.build(
+            steps.KojiBuildSRPM(
+                bench.logging_in, target="demo", srpm=f"{name}.src.rpm", files_on=place
+            )
+        )
+        assert ended.result == "exception"
+        assert re.search("is no regular file|Is a directory", ended.text), ended.text
+    assert not bench.hub.calls["rawUpload"]
 
 
 @pytest_twisted.ensureDeferred
