@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from buildbot_koji.arguments.declaration import described
+from buildbot_koji.www.actions import Actions
 from tests.docs.scripts import load
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -79,3 +80,19 @@ def test_signatures_and_docstrings(name: str) -> None:
         assert not one.meaning.endswith(".")
     names = re.findall(r"^    (\w+): ", listed, re.MULTILINE)
     assert names == [*plugin.arguments, *(["others"] if plugin.passed_on else [])]
+
+
+def test_every_button_has_an_address() -> None:
+    """The addresses that change something do what the page says that one may allow."""
+    page = (DOCS / "www.rst").read_text(encoding="utf-8")
+    named = set(re.findall(r"``(koji-(?:mass-)?(?:pause|resume|poll|stop|redeliver))``", page))
+    assert len(named) == 7
+    found = set()
+    for row in re.findall(r"\* - POST (.+)", page):
+        first, *others = re.findall(r"``([^`]+)``", row)
+        folder = first.rpartition("/")[0].removeprefix("api/").split("/")
+        for what in [first.rpartition("/")[2], *others]:
+            action = Actions(None).find([*folder, what])
+            assert action is not None, (row, what)
+            found.add(action.name)
+    assert found == named
