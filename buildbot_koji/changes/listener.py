@@ -145,6 +145,11 @@ class Listener:
             bus_reason=None if receiver is None else receiver.reason,
         )
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether a newer link to its hub has replaced the one that it uses."""
+        return self._hub is not None and not self._hub.is_current
+
     # Start and stop
 
     def start(self) -> None:
@@ -158,6 +163,7 @@ class Listener:
         """Stop: await a change that is being stored, cancel everything else."""
         if self._hub is not None:
             self._hub.use_broker(self._name, None)
+            self._hub.leave(self)
         receiving = None if self.receiver is None else self.receiver.stop()
         self._interruption.stop()
         self._running.append(Deferred.fromCoroutine(stop_consuming(self._consumers)))
@@ -246,6 +252,7 @@ class Listener:
         hub = await self._interruption.wait(get_hub, self._master, self._options.profile)
         await self._intake.load(hub.connection)
         self._hub = hub
+        hub.use(self)
         self._health.load(hub)
         if self._options.bus is not None:
             hub.use_broker(self._name, self._options.bus)

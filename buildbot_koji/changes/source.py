@@ -221,6 +221,14 @@ class KojiChangeSource(DeclaredService, ChangeSource):
             await self.activate()
 
     @async_to_deferred
+    async def reconfigServiceWithSibling(self, sibling: Any) -> None:
+        """Apply a new configuration; the profile of the same hub may have changed, too."""
+        await super().reconfigServiceWithSibling(sibling)
+        if self._running is not None and self._running.is_outdated:
+            await self.deactivate()
+            await self.activate()
+
+    @async_to_deferred
     async def activate(self) -> None:
         """Start listening, in the background."""
         options = SourceOptions(hub_name=profile_name(self._options["profile"]), **self._options)

@@ -93,6 +93,7 @@ class Cancellations:
         # The stored form of each pending cancellation, and its size in bytes.
         self._texts: dict[str, tuple[str, int]] = {}
         self._trouble = ""
+        self._successor: Cancellations | None = None
 
     def start(self, master: Any) -> None:
         """Resume what an earlier run of the master left pending."""
@@ -107,6 +108,28 @@ class Cancellations:
         """Stop retrying; what is pending stays in the database."""
         if self._work is not None:
             self._work.cancel()
+
+    def hand_over(self, successor: Cancellations) -> None:
+        """Leave what is pending, and what will be, to the newer link to the same hub."""
+        self.stop()
+        self._successor = successor
+        for intent in self._pending.values():
+            successor.keep(intent, self._shown[intent.submission.marker].reason)
+        self._pending, self._shown = {}, {}
+
+    def keep(self, intent: TaskIntent, reason: str | None) -> None:
+        """Take up a cancellation that is pending."""
+        self._pending[intent.submission.marker] = intent
+        self._show(intent, reason)
+
+    async def retry_later(self, intent: TaskIntent, reason: str) -> None:
+        """Store a cancellation that is pending, and retry it."""
+        if self._successor is not None:
+            await self._successor.retry_later(intent, reason)
+            return
+        self.keep(intent, reason)
+        await self._store()
+        self._start_work(self._cancel_pending)
 
     @async_to_deferred
     async def cancel(self, intent: TaskIntent, limit: float) -> bool:
@@ -131,10 +154,8 @@ class Cancellations:
             if is_final(error):
                 raise
             reached = isinstance(error, KojiException)
-            self._pending[intent.submission.marker] = intent
-            self._show(intent, one_line(error) if reached else "the hub did not answer in time")
-            await self._store()
-            self._start_work(self._cancel_pending)
+            words = one_line(error) if reached else "the hub did not answer in time"
+            await self.retry_later(intent, words)
             if isinstance(error, KojiException) and not is_passing(error):
                 raise
             return False

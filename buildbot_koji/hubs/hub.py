@@ -10,8 +10,9 @@ import attrs
 from buildbot.process.properties import Properties
 from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import DeferredLock
+from twisted.internet.defer import DeferredLock, maybeDeferred
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 
 from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.cancellations import Cancellations
@@ -19,6 +20,7 @@ from buildbot_koji.durable.once import CheckClaim
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import recorded_tasks
 from buildbot_koji.hubs.builders import ChannelBuilders
+from buildbot_koji.hubs.configured import configured_profile, may_name
 from buildbot_koji.hubs.counts import TaskCounts
 from buildbot_koji.hubs.credentials import CredentialStatus, CredentialWatch, worst
 from buildbot_koji.hubs.survey import HISTORY_CLASS, HubSurvey, Point, SurveyResult
@@ -43,6 +45,10 @@ from txkoji.bus import Broker, BusMessage, Receiver, ReceiverState, Reject
 from txkoji.exceptions import MalformedMessage
 
 __all__ = ["Hub", "HubStatus", "NamedHub", "WatchingBuild", "get_hub", "hubs_of"]
+
+IDLE = 600.0
+"""Seconds without use after which a link is closed that a newer one has replaced. Two different
+declarations of one hub replace each other: they must not log in for each step."""
 
 
 @runtime_checkable
@@ -106,7 +112,7 @@ class HubStatus:
     requests: RequestStatistics
 
 
-class Hub(service.SharedService):
+class Hub(service.ReconfigurableServiceMixin, service.SharedService):
     """A hub that the plugins of one master share.
 
     Buildbot stops it after everything else.
@@ -118,6 +124,8 @@ class Hub(service.SharedService):
         cancellations: cancels tasks, also while the hub is unreachable.
         counts: counts how tasks ended.
         survey: asks the hub what the pages show, and keeps the history of a day.
+        identity: the same for all links to a hub as one user.
+        is_current: whether this is the newest of them: a changed profile or secret makes a new one.
         credentials: reads what we log in with.
         followed_logs: how many task logs are followed; the more, the less often each is read.
 
@@ -128,6 +136,11 @@ class Hub(service.SharedService):
     Raises:
         ConfigurationError: the profile can't be used; the next plugin that asks rereads it.
     """
+
+    reconfig_priority = 1002
+    """Before the plugins, which ask for their hubs again."""
+
+    _log = Logger()
 
     def __init__(self, profile: str | NamedHub, reactor: Any) -> None:
         super().__init__()
@@ -141,7 +154,13 @@ class Hub(service.SharedService):
         self.watcher = TaskWatcher(self.connection, reactor, interval=interval)
         # The key of a hub with credentials differs in each run of the master.
         lasting = profile if isinstance(profile, str) else getattr(profile, "identity", profile.key)
-        self.cancellations = Cancellations(f"koji-hub-{lasting}", self.connection, self.log_in)
+        self.identity = f"koji-hub-{lasting}"
+        self.cancellations = Cancellations(self.identity, self.connection, self.log_in)
+        self.is_current = True
+        self._configured = configured_profile(self.connection.profile)
+        self._users: set[object] = set()
+        self._is_unneeded = False
+        self._used_at = float(reactor.seconds())
         self.counts = TaskCounts()
         self.survey = HubSurvey(self.connection)
         self._bus: Broker | None = getattr(profile, "bus", None)
@@ -253,6 +272,69 @@ class Hub(service.SharedService):
         for watched in self.watcher.watched():
             yield watched, self._builds.get(watched.task_id)
 
+    # The life of a link
+
+    def use(self, user: object) -> None:
+        """Keep the link open until :meth:`leave`, even if a newer one replaces it."""
+        self._users.add(user)
+
+    def leave(self, user: object) -> None:
+        """Note that a user is done; the last one closes a link that no configuration names."""
+        self._users.discard(user)
+        self.asked_for()
+        if self._is_unneeded:
+            self._close_if_unused()
+
+    def asked_for(self) -> None:
+        """Note that someone uses the link now."""
+        self._used_at = float(self.connection.reactor.seconds())
+
+    def _close_if_unused(self, idle: float = 0.0) -> None:
+        """Close the link if nobody has used it for so many seconds."""
+        unused = float(self.connection.reactor.seconds()) - self._used_at
+        if self.parent is not None and not self._is_in_use() and not 0 <= unused < idle:
+            # Not from within what that cancels.
+            self.connection.reactor.callLater(0, self._close)
+
+    def _is_in_use(self) -> bool:
+        pending = self.cancellations.status()
+        return bool(self._users or pending or self.watcher.status().watched)
+
+    def _close(self) -> None:
+        if self.parent is None or self._is_in_use():
+            return
+        closing = maybeDeferred(self.disownServiceParent)
+        closing.addErrback(
+            lambda failure: self._log.failure("closing the link to a hub failed", failure)
+        )
+
+    @async_to_deferred
+    async def reconfigServiceWithBuildbotConfig(self, new_config: Any) -> None:
+        """Make room for a new link if the profile changed; close one that nobody needs."""
+        configured = configured_profile(self.connection.profile)
+        if configured is not None and configured != self._configured and self.is_current:
+            self._log.info(
+                "{hub}: its profile has changed; what is under way finishes at {url}",
+                hub=self.connection.profile,
+                url=self.connection.url,
+            )
+            self.is_current = False
+            services, name = self.master.namedServices, str(self.name)
+            del services[name]
+            self.name = f"{name} {id(self):x}, replaced"
+            services[self.name] = self
+        is_named = may_name(new_config, self.connection.profile)
+        self._is_unneeded = not (self.is_current and is_named)
+        if self._is_unneeded:
+            self._close_if_unused()
+
+    def _replace_earlier(self) -> None:
+        """Take over from the links of the same identity."""
+        for earlier in hubs_of(self.master):
+            if earlier is not self and earlier.identity == self.identity:
+                earlier.is_current = False
+                earlier.cancellations.hand_over(self.cancellations)
+
     # The bus
 
     def hear(self, event: Event | None, who: str = "") -> None:
@@ -357,6 +439,8 @@ class Hub(service.SharedService):
         await self.survey.load(state)
         while True:
             await deferLater(self.connection.reactor, self.survey.interval)
+            if not self.is_current:
+                self._close_if_unused(IDLE)
             await self._survey()
             await self.survey.sample(*self._counted())
 
@@ -376,6 +460,7 @@ class Hub(service.SharedService):
         """Resume the cancellations that an earlier run of the master left, and start to listen."""
         await super().startService()
         self.connection.submissions.recorded = partial(recorded_tasks, self.master)
+        self._replace_earlier()
         self.cancellations.start(self.master)
         name = f"hub {self.connection.profile}"
         self._background.run(self._sample(), f"{name}: keeping its history failed")
@@ -414,7 +499,9 @@ async def get_hub(master: Any, profile: str | NamedHub) -> Hub:
     """
     properties = Properties()
     properties.master = master
-    return await Hub.getService(master, await properties.render(profile), master.reactor)
+    hub: Hub = await Hub.getService(master, await properties.render(profile), master.reactor)
+    hub.asked_for()
+    return hub
 
 
 def hubs_of(master: Any) -> list[Hub]:

@@ -94,7 +94,8 @@ class Collector:
 
     def hubs(self) -> list[Hub]:
         """Return the hubs that the master has used, by their names."""
-        return sorted(hubs_of(self._master), key=lambda hub: hub.connection.profile)
+        current = (hub for hub in hubs_of(self._master) if hub.is_current)
+        return sorted(current, key=lambda hub: hub.connection.profile)
 
     # The pages
 
@@ -138,7 +139,8 @@ class Collector:
             name: the name of a hub's profile, None for all.
         """
         found: list[tuple[tuple[Any, ...], bytes]] = []
-        for hub in self.hubs():
+        # A replaced link still follows the tasks that it began with.
+        for hub in hubs_of(self._master):
             if name is None or hub.connection.profile == name:
                 found += await self._trees(hub)
         found.sort()

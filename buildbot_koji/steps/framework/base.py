@@ -259,6 +259,13 @@ class KojiStep(InterruptibleStep):
             :class:`EndingRule`.
         """
         try:
+            return await self._work_to_end()
+        finally:
+            if self.hub is not None:
+                self.hub.leave(self)
+
+    async def _work_to_end(self) -> int:
+        try:
             self.take_rendered()
             complaints = self.complaints()
             if complaints:
@@ -267,6 +274,7 @@ class KojiStep(InterruptibleStep):
             self.began = self.now()
             self.early_end.limit(Ending.TIMED_OUT, self.timeout)
             self.hub = await get_hub(self.master, self.profile)
+            self.hub.use(self)
             work = partial(self._work_until_answered, self.hub)
             return await self.until_stored(work)
         except UnknownOutcome as error:

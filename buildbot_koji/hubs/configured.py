@@ -1,0 +1,42 @@
+"""Which hubs a configuration names, and what Koji's configuration files say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from buildbot_koji.arguments.plugins import DeclaredArguments
+from txkoji import Profile, profiles
+from txkoji.exceptions import ConfigurationError
+
+__all__ = ["configured_profile", "may_name"]
+
+
+def configured_profile(name: str) -> Profile | None:
+    """Return what the files say of a profile now; None if it can't be used."""
+    try:
+        return profiles.load(name)
+    except ConfigurationError:
+        return None
+
+
+def may_name(config: Any, profile: str) -> bool:
+    """Return whether a plugin of a master's configuration may use the hub of a profile.
+
+    Args:
+        config: the configuration.
+        profile: the profile's name.
+    """
+    names = [getattr(each, "profile", each) for each in _hubs(config) if each is not None]
+    # What a build renders may name any.
+    return profile in names or not all(isinstance(each, str) for each in names)
+
+
+def _hubs(config: Any) -> Iterator[Any]:
+    for plugin in (*config.change_sources, *config.services.values()):
+        if isinstance(plugin, DeclaredArguments):
+            yield plugin.declared_values().get("profile")
+    for builder in config.builders:
+        for step in builder.factory.steps:
+            if issubclass(step.step_class, DeclaredArguments):
+                yield step.kwargs.get("profile", step.args[0] if step.args else None)
