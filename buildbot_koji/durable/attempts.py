@@ -10,19 +10,52 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from types import FunctionType
 from typing import Any
 
 from buildbot.interfaces import IRenderable
 
-__all__ = ["StepIdentity", "StoredAttempt", "choose_attempt", "to_row"]
+from txkoji.exceptions import KojiException
+
+__all__ = [
+    "StepIdentity",
+    "StoredAttempt",
+    "StoredByNewerVersion",
+    "check_fields",
+    "choose_attempt",
+    "to_row",
+]
 
 _IDENTITY = "identity"
 """The key of the identity, beside what the step stored."""
 
 _DEPTH = 20
 """How deep the values of a configuration are looked into."""
+
+
+class StoredByNewerVersion(KojiException):
+    """An earlier attempt ran with a newer version, and this one can't tell what it did."""
+
+
+def _newer(what: str) -> StoredByNewerVersion:
+    return StoredByNewerVersion(
+        f"a newer version of buildbot_koji began this and stored {what}: nothing is submitted"
+        " again; look at the hub, and upgrade this master before you rebuild"
+    )
+
+
+def check_fields(kind: Any, stored: Mapping[str, Any], what: str) -> None:
+    """Raise StoredByNewerVersion if a struct has more fields than this version's dataclass.
+
+    Args:
+        kind: the dataclass.
+        stored: the struct.
+        what: what was stored, for the message.
+    """
+    unknown = sorted(stored.keys() - {each.name for each in fields(kind)})
+    if unknown:
+        raise _newer(f"{what} with {', '.join(unknown)}")
 
 
 @dataclass(frozen=True)
@@ -76,6 +109,9 @@ class StoredAttempt:
     value: Mapping[str, Any]
 
 
+_WHOSE = fields(StepIdentity)
+
+
 def to_row(value: Mapping[str, Any], identity: StepIdentity) -> bytes:
     """Return the stored form of what a step must know in its next attempt.
 
@@ -103,6 +139,10 @@ def choose_attempt(
             values is preferred to one with that name.
         identity: the step's.
         taken: the rows that earlier steps of this attempt have found to be theirs.
+
+    Raises:
+        StoredByNewerVersion: whose one of the rows is can't be read. A version that changes what
+            any step stores changes the form of the identity as well.
     """
     mine: list[tuple[bool, bool, StoredAttempt]] = []
     for name, stored in rows:
@@ -110,6 +150,8 @@ def choose_attempt(
         if value is None or (build_id, name) in taken:
             continue
         whose = value.pop(_IDENTITY, None)
+        if whose is not None and (not isinstance(whose, list) or len(whose) != len(_WHOSE)):
+            raise _newer(f"what a step of build {build_id} did")
         earlier = None if whose is None else StepIdentity(*whose)
         # An earlier version stored no identity.
         if name == own if earlier is None else identity.is_that_of(earlier):

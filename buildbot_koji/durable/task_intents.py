@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import sqlalchemy
 from buildbot.util.twisted import async_to_deferred
 
+from buildbot_koji.durable.attempts import check_fields
 from buildbot_koji.durable.once import OnceAction
 from buildbot_koji.durable.store import SOURCE
 from txkoji import Call, Connection, Submission
@@ -52,7 +53,10 @@ class TaskIntent:
 
     @classmethod
     def from_struct(cls, stored: Mapping[str, Any]) -> TaskIntent:
-        """Return the intent of a struct."""
+        """Return the intent of a struct; raise StoredByNewerVersion if it has other fields."""
+        task = f"task {stored.get('task_id') or 'of ' + str(stored['call'])}"
+        check_fields(cls, stored, task)
+        check_fields(Submission, stored["submission"], task)
         values = {
             **stored,
             "call": Call.from_json(stored["call"]),

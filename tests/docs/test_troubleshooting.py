@@ -27,6 +27,7 @@ EXPLAINED = {
     "Refused",
     "ReplyTooLarge",
     "RequestTimeout",
+    "StoredByNewerVersion",
     "TLSError",
     "TransferError",
     "TransportError",

@@ -149,3 +149,39 @@ async def test_stored_by_an_earlier_version(bench: Workbench, monkeypatch: Any) 
     ended = await build_again(bench, koji_build(bench, "hello"), koji_build(bench, "hello"))
     assert ended.result == "success"
     assert built(bench) == [("hello", "demo")]
+
+
+@pytest.mark.parametrize(
+    ("newer", "stored"),
+    [
+        ({"lane": "fast"}, "task 1 with lane"),
+        ({"submission": {"marker": "m", "shard": 4}}, "task 1 with shard"),
+        ({"identity": {"kind": "KojiBuild"}}, "what a step of build 1 did"),
+        (
+            {"identity": ["KojiBuild", "a", "b", "c"]},
+            "what a step of build 1 did",
+        ),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_stored_by_a_newer_version(
+    bench: Workbench, monkeypatch: Any, newer: dict[str, Any], stored: str
+) -> None:
+    """A master that was not upgraded yet submits nothing again, and says why."""
+    own = storing_step.to_row
+
+    def to_row(value: Any, identity: Any) -> bytes:
+        return json.dumps({**json.loads(own(value, identity)), **newer}).encode()
+
+    monkeypatch.setattr(storing_step, "to_row", to_row)
+    release = hold(bench.hub, "buildArch")
+    request = await bench.begin(koji_build(bench, "hello"), ref="main")
+    await until(lambda: followed(bench) is not None)
+    monkeypatch.undo()
+    bench.lose_worker()
+    ended = await bench.ended(request)
+    release()
+    words = f"a newer version of buildbot_koji began this and stored {stored}: nothing is submitted"
+    rest = " again; look at the hub, and upgrade this master before you rebuild"
+    assert (ended.result, ended.text) == ("exception", words + rest)
+    assert built(bench) == [("hello", "demo")]
