@@ -18,6 +18,7 @@ from txkoji.bus import Broker
 from txkoji.exceptions import ConfigurationError, HubFault
 from txkoji.testing.announcements.emission import broker_settings
 from txkoji.testing.core import KOJIADMIN
+from txkoji.testing.front.certificates import MAX_COMMON_NAME
 from txkoji.testing.hub import FakeHub
 
 reactor: Any = installed_reactor
@@ -52,9 +53,22 @@ def _port(text: str) -> int:
 
 
 def _profile(text: str) -> str:
-    if not text.strip() or text == "DEFAULT" or "\n" in text:
+    if not text.strip() or text == "DEFAULT" or not text.isprintable() or "]" in text:
         raise argparse.ArgumentTypeError(f"{text!r} is not a name of a profile")
     return text
+
+
+def _user(text: str) -> str:
+    if len(text) > MAX_COMMON_NAME:
+        most = f"a user name of at most {MAX_COMMON_NAME} characters"
+        raise argparse.ArgumentTypeError(f"{text!r} is not {most}")
+    return text
+
+
+def _file(text: str) -> Path:
+    if not text or Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a file")
+    return Path(text)
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -75,7 +89,7 @@ def command_line() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--profile-out",
-        type=Path,
+        type=_file,
         metavar="FILE",
         help="write a koji.conf; implies --tls. Certificates and keys go to FILE.certificates",
     )
@@ -88,6 +102,7 @@ def command_line() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--user",
+        type=_user,
         action="append",
         default=[],
         metavar="USER",
@@ -106,7 +121,7 @@ def command_line() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--state",
-        type=Path,
+        type=_file,
         metavar="FILE",
         help="keep everything in this file, and resume from it at the next start",
     )
@@ -139,7 +154,7 @@ def _bus(arguments: argparse.Namespace) -> Broker | None:
 
 def _add_content(hub: FakeHub, arguments: argparse.Namespace) -> None:
     """Add the users, tags and packages of the command line that the hub lacks."""
-    for user in arguments.user:
+    for user in filter(None, [*arguments.user, arguments.anonymous_user]):
         if hub.call("getUser", user) is None:
             hub.call("createUser", user)
     for tag in arguments.tag:

@@ -153,12 +153,13 @@ class HubCore:
         for table, columns in INDEXES.items():
             for column in columns:
                 self.state.add_index(table, column)
+        # First of all: what is no state file stays alone.
+        self.saved = SavedState(state_file, self.state, self.sessions)
         self.files = (
             FileTree(self.now)
             if state_file is None
             else DiskFileTree(self.now, state_file.with_name(f"{state_file.name}.files"))
         )
-        self.saved = SavedState(state_file, self.state, self.sessions)
 
     @property
     def release(self) -> tuple[int, int]:

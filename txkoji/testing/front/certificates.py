@@ -6,6 +6,7 @@ import datetime
 import ipaddress
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -13,6 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from OpenSSL import SSL
 from twisted.internet.ssl import DefaultOpenSSLContextFactory
+
+MAX_COMMON_NAME = 64
+"""Characters of the name of whom a certificate is for."""
 
 
 class ServerContextFactory(DefaultOpenSSLContextFactory):
@@ -113,7 +117,8 @@ class CertificateAuthority:
             names.append(x509.DNSName(host))
         names += [x509.IPAddress(ipaddress.ip_address(address)) for address in sorted(addresses)]
         alternatives = x509.SubjectAlternativeName(names)
-        return self._make("server", host, ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
+        # No name of a user is quoted so.
+        return self._make("server+key", host, ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
 
     def client(self, user: str) -> Path:
         """Make a client certificate and key in one PEM file; its common name is the user.
@@ -123,8 +128,9 @@ class CertificateAuthority:
         """
         # Files in the directory may be from an earlier authority.
         if user not in self._clients:
-            stem = user.replace("/", "_")
-            self._clients[user] = self._make(stem, user, ExtendedKeyUsageOID.CLIENT_AUTH, None)
+            self._clients[user] = self._make(
+                quote(user, safe="@"), user, ExtendedKeyUsageOID.CLIENT_AUTH, None
+            )
         return self._clients[user]
 
     def _make(

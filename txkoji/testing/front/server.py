@@ -146,7 +146,6 @@ class FrontEnd:
             user: log in as this user, by certificate, where the hub has TLS.
         """
         lines = [
-            f"[{name}]",
             f"server = {self.base_url}/kojihub",
             f"weburl = {self.base_url}/koji",
             f"topurl = {self.files_url}",
@@ -160,4 +159,5 @@ class FrontEnd:
             lines += ["authtype = ssl", f"cert = {self.authority.client(user)}"]
         else:
             lines.append("authtype = noauth")
-        return "\n".join(lines) + "\n"
+        # Koji's client interpolates values.
+        return f"[{name}]\n" + "".join(f"{line.replace('%', '%%')}\n" for line in lines)

@@ -32,12 +32,9 @@ class StateFile:
     """
 
     def __init__(self, path: Path) -> None:
+        # It holds the authority's key; SQLite gives its own files the same mode.
         with contextlib.suppress(OSError):
-            # It holds the authority's key; SQLite gives its own files the same mode. A directory
-            # can't be opened so, and keeps its mode.
-            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            os.fchmod(file, 0o600)
-            os.close(file)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._database.execute("PRAGMA journal_mode = WAL")
@@ -46,6 +43,8 @@ class StateFile:
             "CREATE TABLE IF NOT EXISTS record"
             " (collection TEXT, key, value BLOB, PRIMARY KEY (collection, key)) WITHOUT ROWID"
         )
+        # Not before it is known to be one of ours.
+        path.chmod(0o600)
 
     def load(self) -> list[Record]:
         """Return all records, those of a collection by ascending keys."""

@@ -237,6 +237,13 @@ def test_two_profiles_in_a_directory(tmp_path: Path) -> None:
         ("--capacity", "much", "a capacity from 0.1 to 1000000"),
         ("--profile-name", " ", "a name of a profile"),
         ("--profile-name", "DEFAULT", "a name of a profile"),
+        ("--profile-name", "a\rb", "a name of a profile"),
+        ("--profile-name", "a]b", "a name of a profile"),
+        ("--profile-out", "", "a file"),
+        ("--profile-out", "/tmp", "a file"),
+        ("--state", "", "a file"),
+        ("--state", "/tmp", "a file"),
+        ("--user", "x" * 65, "a user name of at most 64 characters"),
     ],
 )
 def test_options_out_of_range(
@@ -255,6 +262,37 @@ def test_options_out_of_range(
     assert capsys.readouterr().err == expected
 
 
+def test_users_of_like_names(tmp_path: Path) -> None:
+    """Each user has a certificate of their own, in whatever directory, and so has the server."""
+    path = tmp_path / "a%b" / "koji.conf"
+    path.parent.mkdir()
+    users = ["server", "a/b", "a_b", "kojiadmin"]
+    options = [option for user in users for option in ("--user", user)]
+    options += ["--profile-out", str(path), "--anonymous-user", "guest"]
+    with run_hub(*options) as process:
+        assert process.stdout is not None
+        server = process.stdout.readline().split()[1]
+        # As Koji's client reads it.
+        written = configparser.ConfigParser()
+        written.read(path)
+        certificates = {written[name]["cert"] for name in written.sections()}
+        assert len(certificates) == len(users)
+        for name, user in zip(written.sections(), users, strict=True):
+            context = ssl.create_default_context(cafile=written[name]["serverca"])
+            context.load_cert_chain(written[name]["cert"])
+            with xmlrpc.client.ServerProxy(f"{server}/ssllogin", context=context) as logging_in:
+                session: Any = logging_in.sslLogin()
+            query = f"session-id={session['session-id']}&session-key={session['session-key']}"
+            with xmlrpc.client.ServerProxy(f"{server}?{query}", context=context) as mine:
+                found: Any = mine.getLoggedInUser()
+            assert found["name"] == user
+        with xmlrpc.client.ServerProxy(server, context=context) as guest:
+            found = guest.getLoggedInUser()
+        assert found["name"] == "guest"
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PROCESS_LIMIT)
+
+
 def test_port_is_taken(tmp_path: Path) -> None:
     """A port in use or a file that can't be written is reported in one line, with exit status 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -264,6 +302,8 @@ def test_port_is_taken(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert errors.startswith(f"can't listen on port {port}: ")
     assert errors.count("\n") == 1
-    with run_hub("--profile-out", str(tmp_path)) as process:
+    path = tmp_path / "nosuch" / "koji.conf"
+    with run_hub("--profile-out", str(path)) as process:
         _, errors = process.communicate(timeout=PROCESS_LIMIT)
-    assert (process.returncode, errors) == (1, f"can't write {tmp_path}: Is a directory\n")
+    expected = f"can't write {path}.certificates: No such file or directory\n"
+    assert (process.returncode, errors) == (1, expected)

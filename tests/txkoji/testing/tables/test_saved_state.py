@@ -225,6 +225,7 @@ def test_state_file_that_is_none(tmp_path: Path) -> None:
     """A file that is not a state file is left alone, and reported in one line."""
     hub = HubProcess(tmp_path)
     hub.state.write_text("no database, and long enough to tell\n" * 100)
+    hub.state.chmod(0o644)
     done = subprocess.run(
         hub.command,
         cwd=REPOSITORY,
@@ -235,6 +236,8 @@ def test_state_file_that_is_none(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr == f"can't use the state file {hub.state}: file is not a database\n"
+    assert hub.state.stat().st_mode & 0o777 == 0o644
+    assert list(tmp_path.iterdir()) == [hub.state]
 
 
 def test_state_that_is_a_directory(tmp_path: Path) -> None:
