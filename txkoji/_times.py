@@ -7,7 +7,7 @@ from typing import Any
 
 from txkoji import _values
 
-__all__ = ["Moment", "moment"]
+__all__ = ["Moment", "elapsed", "moment"]
 
 UTC = datetime.timezone.utc
 
@@ -32,6 +32,13 @@ def _aware(other: Any) -> Any:
     if isinstance(other, datetime.datetime) and other.tzinfo is None:
         return other.replace(tzinfo=UTC)
     return other
+
+
+def elapsed(
+    began: datetime.datetime | None, ended: datetime.datetime | None
+) -> datetime.timedelta | None:
+    """Return how long something took, or has taken so far; None before its start."""
+    return None if began is None else (ended or datetime.datetime.now(UTC)) - began
 
 
 def moment(seconds: Any, text: Any = None) -> Moment | None:

@@ -9,7 +9,7 @@ from typing import Any
 from txkoji import estimates, paths
 from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import RichObject
-from txkoji._times import moment
+from txkoji._times import elapsed, moment
 from txkoji._values import integer, text
 from txkoji.results import Tag
 from txkoji.task import Task
@@ -83,13 +83,7 @@ class Build(RichObject):
     @property
     def duration(self) -> datetime.timedelta | None:
         """How long the build took, or has taken so far; None before it starts."""
-        began = self.started
-        if began is None:
-            return None
-        return (self.completed or self._now()) - began
-
-    def _now(self) -> datetime.datetime:
-        return datetime.datetime.now(datetime.timezone.utc)
+        return elapsed(self.started, self.completed)
 
     @property
     def task_id(self) -> int | None:

@@ -14,7 +14,7 @@ from munch import Munch
 
 from txkoji import nvr, task_states
 from txkoji._struct import Struct
-from txkoji._times import moment
+from txkoji._times import elapsed, moment
 from txkoji._values import integer, text
 
 __all__ = ["TaskInfo"]
@@ -118,10 +118,7 @@ class TaskInfo(Struct):
     @property
     def duration(self) -> datetime.timedelta | None:
         """How long the task took, or has taken so far; None before its start."""
-        began = self.started
-        if began is None:
-            return None
-        return (self.completed or datetime.datetime.now(datetime.timezone.utc)) - began
+        return elapsed(self.started, self.completed)
 
     @property
     def state_name(self) -> str:

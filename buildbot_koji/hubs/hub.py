@@ -145,11 +145,10 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
     def __init__(self, profile: str | NamedHub, reactor: Any) -> None:
         super().__init__()
         self.connection = (
-            Connection(profile, reactor=reactor, first_deadline=None)
+            Connection(profile, reactor=reactor, first_deadline=None, keep_alive=True)
             if isinstance(profile, str)
             else profile.connect(reactor)
         )
-        self.connection.client.transport.keep_alive = True
         interval = self.connection.settings.poll_interval
         self.watcher = TaskWatcher(self.connection, reactor, interval=interval)
         # The key of a hub with credentials differs in each run of the master.

@@ -206,6 +206,7 @@ class RenderedHub:
             reactor=reactor,
             # A master may well start while its hub is down.
             first_deadline=None,
+            keep_alive=True,
         )
         if directory is not None:
             weakref.finalize(connection, shutil.rmtree, directory, ignore_errors=True)

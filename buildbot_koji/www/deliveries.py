@@ -42,9 +42,9 @@ def reporter_json(
         "name": text(status.name),
         "kind": text(status.kind),
         "hub": text(status.hub),
-        "pending": [_pending_json(each) for each in pending[:SHOWN]],
+        "pending": [_delivery_json(each, attempts=each.attempts) for each in pending[:SHOWN]],
         "pending_count": len(pending),
-        "dead": [_dead_json(each) for each in newest[:SHOWN]],
+        "dead": [_delivery_json(each, nvr=text(each.nvr)) for each in newest[:SHOWN]],
         "dead_count": max(len(dead), status.dead),
         "gates": [_gate_json(each, weburl) for each in status.gates[:SHOWN]],
     }
@@ -63,29 +63,14 @@ def cancellation_json(pending: PendingCancellation, hub: str, weburl: str) -> di
     }
 
 
-def _what(delivery: Delivery) -> str | None:
-    return text(f"{delivery.name} of {delivery.nvr}" if delivery.nvr else delivery.name)
-
-
-def _pending_json(delivery: Delivery) -> dict[str, Any]:
+def _delivery_json(delivery: Delivery, **more: Any) -> dict[str, Any]:
     return {
         "id": text(delivery_id(delivery)),
-        "what": _what(delivery),
+        "what": text(f"{delivery.name} of {delivery.nvr}" if delivery.nvr else delivery.name),
         "build_id": delivery.build_id,
         "since": number(delivery.since),
-        "attempts": delivery.attempts,
         "reason": text(delivery.said or None, LONG),
-    }
-
-
-def _dead_json(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "id": text(delivery_id(delivery)),
-        "what": _what(delivery),
-        "build_id": delivery.build_id,
-        "nvr": text(delivery.nvr),
-        "since": number(delivery.since),
-        "reason": text(delivery.said or None, LONG),
+        **more,
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import attrs
 
+from buildbot_koji.hubs.credentials import WARN_BEFORE
 from buildbot_koji.words import in_days
 from txkoji import one_line
 
@@ -17,11 +18,6 @@ Level = Literal["ok", "warning", "error"]
 
 LONGEST = 500
 """Characters of a text: it may embed the output of another program."""
-
-DAY = 86400.0
-
-WARN_DAYS = 14
-"""How many days before it expires something is reported."""
 
 
 @attrs.frozen
@@ -66,11 +62,10 @@ def expiry(check: str, name: str, expires: float, now: float, remedy: str) -> Fi
         now: the time, in seconds since the epoch.
         remedy: what to do.
     """
-    days = int((expires - now) // DAY)
-    if days < 0:
+    if expires < now:
         ended = datetime.fromtimestamp(expires, timezone.utc)
         return error(check, f"{name} expired on {ended:%Y-%m-%d %H:%M} UTC", remedy)
-    if days < WARN_DAYS:
+    if expires - now <= WARN_BEFORE:
         return warning(check, f"{name} expires {in_days(expires - now)}", remedy)
     return None
 

@@ -6,7 +6,7 @@ import difflib
 import re
 import stat
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -291,11 +291,7 @@ async def _targets(examined: _Examined) -> AsyncIterator[Finding]:
     for name, where in wanted.targets.items():
         target = known.get(name)
         if target is None:
-            yield error(
-                f"target {name}",
-                f"the hub does not have it; {where} names it",
-                _meant(name, known) or "koji list-targets lists those it has",
-            )
+            yield _missing("target", name, where, known)
             continue
         build_tag, destination = str(target.build_tag_name), str(target.dest_tag_name)
         config: Any = await koji.getBuildConfig(build_tag)
@@ -324,11 +320,7 @@ async def _tags(examined: _Examined) -> AsyncIterator[Finding]:
         tag = await koji.checked("getTag", name)
         if tag is None:
             known = [each.name for each in await koji.checked("listTags")]
-            yield error(
-                f"tag {name}",
-                f"the hub does not have it; {where} names it",
-                _meant(name, known) or "koji list-tags lists those it has",
-            )
+            yield _missing("tag", name, where, known)
         elif tag.locked and name in wanted.written_tags:
             yield error(
                 f"tag {name}",
@@ -349,11 +341,8 @@ async def _packages(examined: _Examined) -> AsyncIterator[Finding]:
     koji, wanted = examined.connection, examined.wanted
     for name, where in wanted.packages.items():
         if await koji.getPackage(name) is None:
-            yield error(
-                f"package {name}",
-                f"the hub does not have it; {where} names it",
-                f"{add_package('TAG', name)} lists it, if the name is right",
-            )
+            remedy = f"{add_package('TAG', name)} lists it, if the name is right"
+            yield _missing("package", name, where, remedy=remedy)
             continue
         blocked = [tag for tag in examined.destinations if await _is_blocked(koji, tag, name)]
         if blocked:
@@ -396,11 +385,7 @@ async def _channels(examined: _Examined) -> AsyncIterator[Finding]:
         channel = await koji.checked("getChannel", name)
         if channel is None:
             known = [each.name for each in await koji.checked("listChannels")]
-            yield error(
-                f"channel {name}",
-                f"the hub does not have it; {where} names it",
-                _meant(name, known) or "",
-            )
+            yield _missing("channel", name, where, known)
             continue
         found = await koji.checked("listHosts", channelID=name, enabled=True)
         hosts = [each for each in found if each.ready]
@@ -502,10 +487,13 @@ async def _has(examined: _Examined, permission: str) -> bool:
     return bool({permission, "admin"} & set(await examined.connection.checked("getPerms")))
 
 
-def _meant(name: str, known: Any) -> str:
-    """Return what may have been meant by a name."""
+def _missing(
+    kind: str, name: str, where: str, known: Iterable[str] = (), remedy: str = ""
+) -> Finding:
+    """Return that the hub lacks what the configuration names, and what may have been meant."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else ""
+    lists = f"did you mean {near[0]}?" if near else f"koji list-{kind}s lists those it has"
+    return error(f"{kind} {name}", f"the hub does not have it; {where} names it", remedy or lists)
 
 
 CHECKS = (
