@@ -15,7 +15,6 @@ from buildbot.config.errors import ConfigErrors
 from buildbot.config.master import FileLoader
 from buildbot.process.properties import Properties
 from buildbot.secrets.manager import SecretManager
-from twisted.internet.defer import ensureDeferred
 
 from buildbot_koji.cli.doctor.broker import check_broker
 from buildbot_koji.cli.doctor.database import check_database
@@ -146,8 +145,4 @@ async def _rendered(value: Any, reactor: Any, secrets: Any) -> Any:
     """Return a hub or a broker with the values of its secrets."""
     properties = Properties()
     properties.master = SimpleNamespace(reactor=reactor, namedServices={"secrets": secrets})
-    return await ensureDeferred(_awaited(properties.render(value)))
-
-
-async def _awaited(deferred: Any) -> Any:
-    return await deferred
+    return await properties.render(value)
