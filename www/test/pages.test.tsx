@@ -250,6 +250,12 @@ describe("buttons", () => {
     expect(asked).toEqual(["GET sources", "POST sources/fedora%20tags/pause", "GET sources"]);
   });
 
+  it("say that events of a source wait for its quiet time", async () => {
+    answers["sources"] = () => answer({ sources: [source({ pending: 3 })] });
+    show("/koji/sources", <SourcesPage />);
+    await screen.findByText("3 events, for the quiet time to pass");
+  });
+
   it("plan no poll in the past", async () => {
     answers["sources"] = () =>
       answer({ sources: [source({ state: "unreachable", next_poll: 1 })] });

@@ -162,6 +162,12 @@ function Polls({ source, now }: { source: Source; now: number }) {
           <When at={source.polled_at} now={now} none="none yet" />
         </dd>
       </div>
+      {source.pending !== undefined && source.pending > 0 && (
+        <div>
+          <dt>Waiting</dt>
+          <dd>{count(source.pending, "event")}, for the quiet time to pass</dd>
+        </div>
+      )}
       <div>
         <dt>Held back</dt>
         <dd>
