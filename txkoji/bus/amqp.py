@@ -308,8 +308,12 @@ class _PikaLink(Link):
             ending.addErrback(lambda failure: failure.trap(*PIKA_ERRORS))
 
     async def inspect(self) -> QueueState:
+        settings = self._settings
         try:
-            found = await self._channel.queue_declare(self._settings.queue, passive=True)
+            if not settings.passive:
+                # The queue is to be bound to it.
+                await self._channel.exchange_declare(settings.exchange, passive=True)
+            found = await self._channel.queue_declare(settings.queue, passive=True)
         except PIKA_ERRORS as problem:
             raise self._described(problem) from None
         return QueueState(found.method.message_count, found.method.consumer_count)

@@ -92,6 +92,9 @@ def _queue(messages: int | None, receivers: int | None) -> Finding:
 
 def _no_queue(words: str, *, is_exclusive: bool) -> Finding:
     """Return what it means that the broker shows nothing of the queue."""
+    if "no exchange" in words:
+        advice = "'exchange' must be the one that the hub publishes to: its administrators know"
+        return error("exchange", words, advice)
     if "RESOURCE_LOCKED" not in words:
         advice = "the change source makes its queue when it starts; else check name and rights"
         return warning("queue", words, advice)

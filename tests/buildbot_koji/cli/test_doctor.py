@@ -751,6 +751,7 @@ async def test_a_broker(site: Site, broker: RabbitMQ) -> None:
         (at.replace(broker.url, "amqp://127.0.0.1:9"), "TCP", "no connection at port 9"),
         (at.replace(broker.url, "amqp://broker.invalid"), "DNS", "broker.invalid has no address"),
         (at.replace(broker.url, broker.tls_url), "broker", "CA"),
+        (at.replace("queue=", "exchange='amq.topik', queue="), "exchange", "amq.topik"),
         (at.replace(broker.url, f"amqps://127.0.0.1:{broker.port}"), "TLS", "an amqps server"),
     ]:
         site.values["bus"] = broken
