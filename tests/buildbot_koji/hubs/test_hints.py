@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
-from twisted.internet import reactor
 
 from buildbot_koji.hubs.hub import hubs_of
 from tests.buildbot_koji.workbench import SOURCE
@@ -20,8 +19,8 @@ from txkoji.bus import AMQP
 
 pytestmark = [*brokers.marks, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
-POLL_INTERVAL = 30
-"""Seconds: what is seen sooner was hinted."""
+POLL_INTERVAL = 3600
+"""Seconds: longer than a test may take, so that what is seen at all was hinted."""
 
 
 @pytest.mark.parametrize("listener", ["hub", "source"])
@@ -49,15 +48,12 @@ async def test_seen_before_a_poll(
     await until(lambda: list(hub.watcher.watched()))
     [(task, build)] = hub.watched()
     assert (task.task_id, build and build.builder) == (1, "any")
-    seen: dict[int, float] = {}
-    hub.watcher.watch(1).on_change(
-        lambda tree: seen.setdefault(tree.root.state, reactor.seconds())  # type: ignore[attr-defined]
-    )
+    seen: list[int] = []
+    hub.watcher.watch(1).on_change(lambda tree: seen.append(tree.root.state))
     before = hub.connection.statistics.requests
     ended = await served.ended(request)
     assert ended.result == "success", ended.text
-    completed = served.hub.call("getTaskInfo", 1)["completion_ts"]
-    assert seen[task_states.CLOSED] - completed < POLL_INTERVAL / 3
+    assert {task_states.OPEN, task_states.CLOSED} <= set(seen)
     assert hub.connection.statistics.requests - before < 60
 
     # A bus that is lost, or no longer listened to, leaves the watcher to its polls.
