@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -116,10 +116,19 @@ class Delivery:
     @property
     def nvr(self) -> str | None:
         """The NVR of the Koji build or task that it is about; None if the content has only ids."""
-        artifact = self.content.get("artifact")
-        places = (self.content, artifact if isinstance(artifact, Mapping) else {})
-        found = (place.get(key) for place in places for key in ("nvr", "build"))
+        found = self._values("nvr", "build")
         return next((each for each in found if isinstance(each, str) and each), None)
+
+    @property
+    def subject(self) -> str | None:
+        """What it is about, in words: an NVR, or an id on the hub; None without either."""
+        ids = (f"Koji {key} {each}" for key in ("build", "task") for each in self._values(key))
+        return self.nvr or next(ids, None)
+
+    def _values(self, *keys: str) -> Iterator[Any]:
+        artifact = self.content.get("artifact")
+        for place in (self.content, artifact if isinstance(artifact, Mapping) else {}):
+            yield from (place[key] for key in keys if place.get(key) is not None)
 
     @property
     def is_final(self) -> bool:

@@ -86,7 +86,7 @@ class DeliveryRecords:
 def log_settled(reporter: str, about: str, delivery: Delivery) -> None:
     """Log that a delivery is delivered or dead; its ``build_id`` is that of what it is about."""
     dead = delivery.state is DeliveryState.DEAD
-    words = "gave up {delivery} of {about} {id}{nvr}: {said}" if dead else "{about} {id}: {said}"
+    words = "gave up {delivery} of {about} {id}{what}: {said}" if dead else "{about} {id}: {said}"
     _log.emit(
         LogLevel.error if dead else LogLevel.info,
         "{name}: " + words,
@@ -94,7 +94,7 @@ def log_settled(reporter: str, about: str, delivery: Delivery) -> None:
         delivery=delivery.name,
         about=about,
         id=delivery.build_id,
-        nvr=f" ({delivery.nvr})" if delivery.nvr else "",
+        what=f" ({delivery.subject})" if delivery.subject else "",
         said=delivery.said,
     )
 

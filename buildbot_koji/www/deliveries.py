@@ -64,9 +64,10 @@ def cancellation_json(pending: PendingCancellation, hub: str, weburl: str) -> di
 
 
 def _delivery_json(delivery: Delivery, **more: Any) -> dict[str, Any]:
+    subject = delivery.subject
     return {
         "id": text(delivery_id(delivery)),
-        "what": text(f"{delivery.name} of {delivery.nvr}" if delivery.nvr else delivery.name),
+        "what": text(f"{delivery.name} of {subject}" if subject else delivery.name),
         "build_id": delivery.build_id,
         "since": number(delivery.since),
         "reason": text(delivery.said or None, LONG),

@@ -215,7 +215,8 @@ async def test_dead_letter(hub: FakeHub, master: MasterProcess) -> None:
     build = await run(master, "plain", build_id)
     words = "hello-1-a not moved from candidate to tested: moveBuild: tag is locked"
     assert await settled(master, build) == f"dead: {words}"
-    assert f"plain: gave up tag of build {build['buildid']}: {words}" in master.log
+    gave_up = f"plain: gave up tag of build {build['buildid']} (Koji build {build_id}): {words}"
+    assert gave_up in master.log
     hub.call("editTag2", "tested", locked=False)
     await master.end(signal.SIGKILL)
     await master.start()

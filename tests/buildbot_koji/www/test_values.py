@@ -11,8 +11,11 @@ import pytest
 from buildbot.process.results import FAILURE, SUCCESS
 from hypothesis import strategies
 
+from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.hubs.hub import WatchingBuild
 from buildbot_koji.hubs.survey import loads
+from buildbot_koji.reporters.status import ReporterStatus
+from buildbot_koji.www.deliveries import reporter_json
 from buildbot_koji.www.overview import heard
 from buildbot_koji.www.packages import build_json
 from buildbot_koji.www.plain import LONG, bounded, encoded, link, number, text
@@ -195,3 +198,22 @@ def test_hub_that_is_away() -> None:
     hub = test_metrics.hub()
     assert heard(hub, test_metrics.NOW) == test_metrics.NOW
     assert heard(test_metrics.hub(trouble="no route"), test_metrics.NOW) == test_metrics.NOW - 9
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ({"build": 7, "nvr": "hello-1-1"}, "tag of hello-1-1"),
+        ({"build": 7, "nvr": None}, "tag of Koji build 7"),
+        ({"build": "hello-1-1"}, "tag of hello-1-1"),
+        ({"artifact": {"build": 7, "nvr": None}}, "tag of Koji build 7"),
+        ({"artifact": {"task": 9, "nvr": "hello-1-1"}}, "tag of hello-1-1"),
+        ({}, "tag"),
+    ],
+)
+def test_what_is_delivered(content: dict[str, Any], what: str) -> None:
+    """A delivery is shown with what it is about, even if only an id on the hub is known."""
+    delivery = Delivery(1, "tag", "lane", content, NOW)
+    status = ReporterStatus("gate", "KojiTagReporter", "hub", frozenset({1}), (delivery,), 0)
+    [pending] = reporter_json(status, [], [], None)["pending"]
+    assert pending["what"] == what
