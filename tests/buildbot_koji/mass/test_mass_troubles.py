@@ -19,7 +19,7 @@ from tests.support import until
 from tests.support.fault_proxy import Fate
 from tests.support.hubs import hold
 from txkoji import RetryPolicy, task_states
-from txkoji.exceptions import ActionNotAllowed, ServerOffline
+from txkoji.exceptions import ActionNotAllowed, AuthError, ServerOffline
 from txkoji.testing.methods.table import METHODS
 
 QUICK = RetryPolicy(first=0.1, factor=1.0, ceiling=0.1, jitter=0.0)
@@ -29,7 +29,9 @@ QUICK = RetryPolicy(first=0.1, factor=1.0, ceiling=0.1, jitter=0.0)
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses."""
     monkeypatch.setattr(KojiMassBuild, "mass_timing", FAST)
-    monkeypatch.setattr(KojiMassBuild, "timing", StepTiming(retry=QUICK, show_interval=0.1))
+    monkeypatch.setattr(
+        KojiMassBuild, "timing", StepTiming(retry=QUICK, database_retry=QUICK, show_interval=0.1)
+    )
 
 
 def rows(ended: Any) -> dict[str, dict[str, Any]]:
@@ -223,3 +225,69 @@ async def test_maintenance_while_it_plans(
     ended = await bench.ended(request)
     assert (ended.result, ended.text) == ("success", "1 of 1 done")
     assert sources(bench.hub)[before:] == ["p0"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_credentials_expire(bench: Workbench) -> None:
+    """Without a login nothing is submitted twice or given up; with a new one it resumes."""
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(6)))
+    release = hold(bench.hub, "buildArch")
+    step = steps.KojiMassBuild(bench.logging_in, "demo", names, source=SOURCE, at_once=2)
+    request = await bench.begin(step)
+    await until(lambda: "2 running" in bench.text())
+    refused = []
+
+    def answer(name: str, _: list[Any], run: Any) -> Any:
+        if name == "login":
+            refused.append(name)
+            raise AuthError("invalid username or password")
+        return run()
+
+    bench.hub.answer = answer
+    bench.hub.sessions.expire_all()
+    release()
+    await until(lambda: len(refused) > 2 and "the hub refuses, asking again" in bench.text())
+    assert sources(bench.hub) == names[:2]
+    assert "invalid username or password" in bench.text()
+    bench.hub.answer = lambda _name, _params, run: run()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("success", "6 of 6 done")
+    assert sorted(sources(bench.hub)) == names
+
+
+@pytest_twisted.ensureDeferred
+async def test_too_many_failures_while_others_run(bench: Workbench) -> None:
+    """What runs ends; what would be retried, or waits, counts as not started."""
+    names = add_packages(bench.hub, "failarch-2", "failbuilder-1", *(f"p{n}" for n in range(6)))
+    release = hold(bench.hub, "buildArch")
+    request = await bench.begin(
+        mass(bench, packages=names, at_once=5, stop_after_failures=1, infra_retries=9)
+    )
+    await until(lambda: "5 running" in bench.text())
+    release()
+    ended = await bench.ended(request)
+    built, left = (ended.properties[f"koji_mass_{each}"] for each in ("built", "left"))
+    assert ended.result == "failure"
+    assert ended.text == (
+        f"stopped after too many failures: {built + 1} of 8 done, 1 failed; {left} not started"
+    )
+    assert built + left == 7
+    found = [each for each in sources(bench.hub) if each != "failbuilder-1"]
+    assert len(found) == len({*found})
+
+
+@pytest_twisted.ensureDeferred
+async def test_reconfigured(bench: Workbench) -> None:
+    """The next attempt has the packages of the first one, and the limits of its configuration."""
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(6)))
+    more = add_packages(bench.hub, "q0", "q1")
+    release = hold(bench.hub, "buildArch")
+    request = await bench.begin(mass(bench, packages=names, at_once=2))
+    await until(lambda: "2 running" in bench.text())
+    bench.use_steps(mass(bench, packages=[*more, *names], at_once=4))
+    bench.lose_worker()
+    await until(lambda: "4 running" in bench.text())
+    release()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text, ended.attempts) == ("success", "6 of 6 done", 2)
+    assert sorted(sources(bench.hub)) == names
