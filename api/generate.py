@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -130,13 +130,14 @@ class Argument:
 
 @dataclass(frozen=True)
 class Method:
-    """A hub method: dotted name, arguments, result, and what it does."""
+    """A hub method: dotted name, arguments, result, what it does, and the family it belongs to."""
 
     name: str
     arguments: tuple[Argument, ...]
     result: str
     may_be_none: bool
     doc: str
+    family: str
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,19 @@ def _argument(text: str) -> Argument:
     return Argument(name, kind, default)
 
 
+def _families(name: str) -> Iterator[tuple[str, str]]:
+    """Give the lines of a table, each with the last heading before it: a comment after a gap."""
+    family = ""
+    text = (HERE / name).read_text(encoding="utf-8")
+    for paragraph in text.split("\n\n"):
+        lines = paragraph.splitlines()
+        if lines[0].startswith("# "):
+            family = lines[0].removeprefix("# ")
+        for line in lines:
+            if line and not line.startswith("#"):
+                yield family, line
+
+
 def methods() -> list[Method]:
     """Return the table of methods.
 
@@ -189,10 +203,11 @@ def methods() -> list[Method]:
         KeyError: nothing says which type an argument has.
     """
     made = []
-    for line in _lines("hub_methods.txt"):
+    for family, line in _families("hub_methods.txt"):
         name, arguments, result, may_be_none, doc = _match(_METHOD, line).groups()
         parts = _COMMA.split(arguments) if arguments else []
-        made.append(Method(name, tuple(map(_argument, parts)), result, bool(may_be_none), doc))
+        typed = tuple(map(_argument, parts))
+        made.append(Method(name, typed, result, bool(may_be_none), doc, family))
     return sorted(made, key=lambda method: method.name)
 
 
@@ -319,7 +334,7 @@ def _class(name: str, doc: str, table: list[Method], *, wrap: str | None) -> Ite
 
 def _below(method: Method) -> Method:
     name = method.name.partition(".")[2]
-    return Method(name, method.arguments, method.result, method.may_be_none, method.doc)
+    return replace(method, name=name)
 
 
 ALIAS_LINES = '''
@@ -538,10 +553,13 @@ def methods_page() -> str:
         "is always true: by mypy with the same option.",
         "",
     ]
-    for method in methods():
-        arguments = ", ".join(_texts(method))
-        result = f"{method.result} | None" if method.may_be_none else method.result
-        parts += [f"``{method.name}({arguments})`` → ``{result}``", f"    {method.doc}", ""]
+    for family in dict.fromkeys(family for family, _ in _families("hub_methods.txt")):
+        parts += [family, "-" * len(family), ""]
+        for method in methods():
+            if method.family == family:
+                arguments = ", ".join(_texts(method))
+                result = f"{method.result} | None" if method.may_be_none else method.result
+                parts += [f"``{method.name}({arguments})`` → ``{result}``", f"    {method.doc}", ""]
     parts += ["Structs", "-------", ""]
     for struct in structs():
         inherited = f"; what {struct.base} has, and: " if struct.base else ": "
