@@ -28,14 +28,18 @@ class Interruption:
         self._waits: set[Deferred[Any]] = set()
         self.is_stopped = False
 
+    def check(self) -> None:
+        """Raise Interrupted if it was stopped, maybe while something else was awaited."""
+        if self.is_stopped:
+            raise Interrupted
+
     async def wait(self, start: Callable[..., Deferred[Any]], *args: Any) -> Any:
         """Call a function and await its Deferred; :meth:`stop` cancels it.
 
         Raises:
             Interrupted: it was stopped.
         """
-        if self.is_stopped:
-            raise Interrupted
+        self.check()
         waited = start(*args)
         self._waits.add(waited)
         try:

@@ -251,6 +251,8 @@ class Listener:
             self._consumers.append(await self._interruption.wait(consume, callback, events))
         hub = await self._interruption.wait(get_hub, self._master, self._options.profile)
         await self._intake.load(hub.connection)
+        # Nothing would stop what begins now.
+        self._interruption.check()
         self._hub = hub
         hub.use(self)
         self._health.load(hub)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +17,9 @@ from sqlalchemy import event
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
+from buildbot_koji.hubs.hub import hubs_of
 from tests.buildbot_koji.inprocess import Master, Site, koji
-from tests.support import until
+from tests.support import poll, until
 from txkoji.testing import FakeHub
 
 pytestmark = pytest.mark.limit(60)
@@ -131,6 +133,36 @@ async def test_database_goes_away(site: Site, words: str, logged_failures: list[
         await site.polled(source.name)
     assert len(await master.until_changes(2)) == 2
     drop(logged_failures, "closed the connection")
+
+
+@pytest_twisted.ensureDeferred
+async def test_source_is_stopped_while_it_starts(site: Site) -> None:
+    """A source that reads its state when it is stopped neither listens nor keeps its hub open."""
+    master = await site.listen(koji())
+    reading, gate = [], threading.Event()
+
+    def hold(_: Any, __: Any, ___: str, parameters: Any, *____: Any) -> None:
+        if "standing" in str(parameters):
+            reading.append(parameters)
+            gate.wait(30)
+
+    engine = master.master.db.pool.engine
+    event.listen(engine, "before_cursor_execute", hold)
+    try:
+        login = {"user": "u", "password": "swordfish"}
+        bus = util.KojiAMQP("amqps://127.0.0.1:9", queue="q", passive=True, **login)
+        await master.reconfigure(koji(bus=bus))
+        await poll(lambda: reading)
+        listener = master.source._running
+        stopping = master.source.deactivate()
+        gate.set()
+        await stopping
+    finally:
+        gate.set()
+        event.remove(engine, "before_cursor_execute", hold)
+    assert listener.receiver is None
+    await master.reconfigure()
+    await until(lambda: hubs_of(master.master) == [])
 
 
 @pytest_twisted.ensureDeferred
