@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.dispatch import find_method
-from txkoji.testing.methods.table import METHODS, HubMethod, hub_method, method_of
+from txkoji.testing.methods.table import METHODS, PASSES_ON, HubMethod, hub_method, method_of
 from txkoji.testing.tables.columns import check_name
 from txkoji.testing.tables.lookups.builds import build_nvr, require_build_row
 from txkoji.testing.tables.lookups.values import hub_error, require_row, row_by_info
@@ -53,21 +53,27 @@ def list_api(call: MethodCall) -> list[dict[str, Any]]:
     """Return each method with its arguments."""
     api = []
     for name, function in _present(call).items():
-        parameters = _parameters(function).parameters.values()
+        signature = _parameters(name, function)
+        parameters = signature.parameters.values()
         args: list[Any] = [
             each.name if each.default is each.empty else [each.name, each.default]
             for each in parameters
         ]
-        spec = inspect.getfullargspec(function)
+        spec = inspect.getfullargspec(_any if name in PASSES_ON else function)
         argspec = [spec.args[1:], spec.varargs, spec.varkw, spec.defaults]
-        description = {"argdesc": str(_parameters(function)), "doc": function.__doc__}
+        description = {"argdesc": str(signature), "doc": function.__doc__}
         api.append({"name": name, "args": args, "argspec": argspec, **description})
     return api
 
 
-def _parameters(function: HubMethod) -> inspect.Signature:
+def _any(call: MethodCall, *args: Any, **opts: Any) -> None:
+    """Show the parameters of the methods that pass theirs on."""
+
+
+def _parameters(name: str, function: HubMethod) -> inspect.Signature:
     """Return the parameters of a hub's method as a hub describes them: without types."""
-    _, *parameters = inspect.signature(function).parameters.values()
+    described = _any if name in PASSES_ON else function
+    _, *parameters = inspect.signature(described).parameters.values()
     return inspect.Signature([each.replace(annotation=each.empty) for each in parameters])
 
 
@@ -87,7 +93,7 @@ def method_signature(call: MethodCall, method: str) -> str:
 def method_help(call: MethodCall, method: str) -> str:
     """Return what a method says of itself."""
     function = find_method(call, method)
-    described = f"{method}{_parameters(function)}"
+    described = f"{method}{_parameters(method, function)}"
     return f"{described}\ndescription: {function.__doc__}" if function.__doc__ else described
 
 

@@ -200,7 +200,8 @@ def resubmit_task(call: MethodCall, taskID: int) -> int:
 
 
 def _task(call: MethodCall, task_id: Any, missing: str = "query returned no rows") -> Row:
-    return must(call.state.get("task", integer(task_id)), missing)
+    number = integer(task_id)
+    return must(call.state.get("task", number), missing.format(number))
 
 
 def _may_cancel(call: MethodCall, row: Row) -> None:
@@ -212,7 +213,7 @@ def _may_cancel(call: MethodCall, row: Row) -> None:
 @hub_method("cancelTask")
 def cancel_task(call: MethodCall, task_id: Any, recurse: bool = True) -> None:
     """Cancel a task, and those below it."""
-    row = _task(call, task_id, f"No such task: {task_id!r}")
+    row = _task(call, task_id, "No such task: {}")
     _may_cancel(call, row)
     call.hub.runner.cancel(row["id"], recurse=recurse)
 
@@ -230,7 +231,7 @@ def cancel_task_full(call: MethodCall, task_id: Any, strict: bool = True) -> Non
 @hub_method("cancelTaskChildren")
 def cancel_task_children(call: MethodCall, task_id: Any) -> None:
     """Cancel what is below a task."""
-    row = _task(call, task_id, f"No such task: {task_id!r}")
+    row = _task(call, task_id, "No such task: {}")
     _may_cancel(call, row)
     for child in call.hub.task_children(row["id"]):
         call.hub.runner.cancel(child["id"])
@@ -240,7 +241,7 @@ def cancel_task_children(call: MethodCall, task_id: Any) -> None:
 def set_task_priority(call: MethodCall, task_id: Any, priority: Any, recurse: bool = True) -> None:
     """Set a task's priority, absolute: lower is sooner. Needs admin."""
     call.require_permission("admin")
-    row = _task(call, task_id, f"No such task: {task_id!r}")
+    row = _task(call, task_id, "No such task: {}")
     if row["state"] in FINISHED:
         raise GenericError("Finished task's priority can't be updated")
     call.state.update("task", row["id"], priority=priority)

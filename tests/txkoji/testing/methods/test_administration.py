@@ -52,6 +52,8 @@ def test_description_of_a_method(hub: FakeHub) -> None:
     assert told.startswith(f"getTag{described}\ndescription: ")
     [row] = [each for each in hub.call("_listapi") if each["name"] == "getTag"]
     assert (row["argdesc"], row["args"][:2]) == (described, ["tagInfo", ["strict", False]])
+    [row] = [each for each in hub.call("_listapi") if each["name"] == "makeTask"]
+    assert (row["argdesc"], row["argspec"]) == ("(*args, **opts)", [[], "args", "opts", None])
 
 
 def test_groups_of_users(hub: FakeHub) -> None:

@@ -58,6 +58,8 @@ REFUSALS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], int, str]] = [
     ("alice", "listTasks", ({"state": ["x"]},), {}, 1, "type integer: 'x'"),
     ("alice", "listTasks", ({"method": 5},), {}, 1, "operator does not exist"),
     ("alice", "resubmitTask", (10**6,), {}, 1000, "query returned no rows"),
+    ("alice", "cancelTask", ("999999",), {}, 1000, "No such task: 999999"),
+    ("kojiadmin", "setTaskPriority", (999999.5, 1), {}, 1000, "No such task: 999999"),
     # Groups of users, volumes and imports
     ("kojiadmin", "newGroup", ("alice",), {}, 1000, "User/group already exists: alice"),
     ("kojiadmin", "addGroupMember", ("alice", "alice"), {}, 1000, "No such group: alice"),
