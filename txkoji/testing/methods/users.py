@@ -111,7 +111,8 @@ def list_users(
             or perm in held_permissions(call.state, row["id"], with_groups=bool(inherited_perm))
         )
     ]
-    return apply_query_options(rows, queryOpts)
+    keys = ("id", "krb_principals", "name", "status", "usertype")
+    return apply_query_options(rows, queryOpts, keys)
 
 
 @hub_method("createUser")

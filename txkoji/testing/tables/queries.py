@@ -10,7 +10,9 @@ from txkoji.exceptions import ParameterError
 from txkoji.testing.tables.lookups.values import hub_error, no_attribute
 
 
-def apply_query_options(rows: list[dict[str, Any]], options: dict[str, Any] | None) -> Any:
+def apply_query_options(
+    rows: list[dict[str, Any]], options: dict[str, Any] | None, keys: Iterable[str] = ()
+) -> Any:
     """Apply ``queryOpts`` to rows.
 
     Args:
@@ -18,6 +20,7 @@ def apply_query_options(rows: list[dict[str, Any]], options: dict[str, Any] | No
         options: ``countOnly``; ``order`` ("a,-b", by keys of the rows); ``offset``; ``limit`` (0
             and None are none); ``asList`` (rows as lists of values, by sorted key). Others are
             ignored.
+        keys: the keys of the rows, to refuse another order even if there are no rows.
 
     Returns:
         An int with ``countOnly``, else a list.
@@ -37,7 +40,8 @@ def apply_query_options(rows: list[dict[str, Any]], options: dict[str, Any] | No
         raise no_attribute(order, "split")
     for key in reversed(order.split(",") if order else []):
         name = key.removeprefix("-")
-        if result and name not in result[0]:
+        known = result[0] if result else keys
+        if known and name not in known:
             raise hub_error(f"<class 'Exception'>: Invalid order: {name}")
         # NULLs come last in ascending order, as PostgreSQL has it.
         result = sorted(
