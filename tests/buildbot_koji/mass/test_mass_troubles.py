@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import Any
 
 import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
+from sqlalchemy import event
 
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.mass.ended import EndedMassBuilds
@@ -253,6 +255,39 @@ async def test_credentials_expire(bench: Workbench) -> None:
     ended = await bench.ended(request)
     assert (ended.result, ended.text) == ("success", "6 of 6 done")
     assert sorted(sources(bench.hub)) == names
+
+
+@pytest.mark.parametrize("table", ["logs", "logchunks"])
+@pytest_twisted.ensureDeferred
+async def test_full_disk_at_the_end(
+    bench: Workbench, logged_failures: list[Any], table: str
+) -> None:
+    """A report that the database has no room for is written when there is room, and once."""
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(4)))
+    release = hold(bench.hub, "buildArch")
+    request = await bench.begin(mass(bench, packages=names))
+    await until(lambda: "4 running" in bench.text())
+    refused = []
+
+    def refuse(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        if statement.startswith(f"INSERT INTO {table} ") and len(refused) < 5:
+            refused.append(parameters)
+            raise sqlite3.OperationalError("database or disk is full")
+
+    engine = bench.master.db.pool.engine
+    event.listen(engine, "before_cursor_execute", refuse)
+    try:
+        release()
+        ended = await bench.ended(request)
+    finally:
+        event.remove(engine, "before_cursor_execute", refuse)
+    assert len(refused) == 5
+    assert (ended.result, ended.text, ended.attempts) == ("success", "4 of 4 done", 1)
+    assert sorted(rows(ended)) == sorted(names)
+    assert len(ended.logs["report.csv"].splitlines()) == 5
+    assert ended.logs["packages"].count(": built") == 4
+    assert ended.properties["koji_mass_built"] == 4
+    logged_failures.clear()
 
 
 @pytest_twisted.ensureDeferred
