@@ -87,7 +87,10 @@ class Master:
             raise MasterRefused(_reason(error.code, text)) from None
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", error)
-            raise MasterRefused(f"no answer from {self._url}: {reason}") from None
+            words = getattr(reason, "strerror", None) or reason
+            raise MasterRefused(
+                f"no answer from {self._url}: {words}; is the master up, and --url its address?"
+            ) from None
 
 
 def _reason(status: int, text: bytes) -> str:

@@ -1,6 +1,6 @@
 """The kinds of Kerberos credential caches: what each is on disk, and what fills it.
 
-Nothing here asks a KDC or the Kerberos library, which would wait for a pipe for ever.
+Nothing here asks a KDC or the Kerberos library, which would wait for a pipe forever.
 """
 
 from __future__ import annotations

@@ -159,7 +159,10 @@ async def test_watch_in_a_terminal(at_home: FakeHub) -> None:
     ("arguments", "said"),
     [
         (["watch", "1", "--profile", "nope"], "no Koji profile 'nope'"),
-        (["pause", "koji", "--url", "http://127.0.0.1:9"], "no answer from http://127.0.0.1:9"),
+        (
+            ["pause", "koji", "--url", "http://127.0.0.1:9"],
+            "no answer from http://127.0.0.1:9: Connection refused; is the master up",
+        ),
         (["pause", "koji", "--url", "http://127.0.0.1:x"], "no http:// or https:// address"),
         (["dead-letters", "--redeliver", "--url", "http://127.0.0.1:9"], "needs the name"),
         (["pause", "koji", "--url", "http://127.0.0.1:9", "--user", "ann"], "needs the password"),
