@@ -114,8 +114,16 @@ def _listen(engine: sqlalchemy.Engine, checks: dict[tuple[str, str], Check]) -> 
                 transaction.check = checks.get((owner, str(name)))
 
     def commits(connection: sqlalchemy.Connection) -> None:
-        if transaction.check is not None:
+        if transaction.check is None:
+            return
+        try:
             transaction.check(connection)
+        except BaseException:
+            # SQLAlchemy takes a commit that fails for done: what uses the connection next would
+            # commit what is refused here.
+            if not connection.invalidated:
+                connection.connection.rollback()
+            raise
 
     sqlalchemy.event.listen(engine, "begin", begins)
     sqlalchemy.event.listen(engine, "before_cursor_execute", executes)

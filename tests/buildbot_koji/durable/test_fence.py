@@ -54,6 +54,8 @@ async def test_change_of_a_lost_source(master: Any) -> None:
     await master.db.state.setState(object_id, "claim", "another's")
     with pytest.raises(ChangeSourceAlreadyClaimedError):
         await add_change(master, **{CHANGE_SOURCE: "koji"})
+    # The next transaction on the same connection commits nothing of it.
+    await master.db.state.setState(object_id, "another", 1)
     assert await changes(master) == 1
     for other in ("another", ["koji"], None):
         await add_change(master, **{CHANGE_SOURCE: other})
@@ -81,9 +83,13 @@ async def test_buildset_of_a_lost_scheduler(master: Any) -> None:
     }
     await master.data.updates.addBuildset(**buildset)
     await schedulers.setSchedulerMaster(scheduler, None)
-    with pytest.raises(SchedulerAlreadyClaimedError):
-        await master.data.updates.addBuildset(**buildset)
+    for _ in range(3):
+        with pytest.raises(SchedulerAlreadyClaimedError):
+            await master.data.updates.addBuildset(**buildset)
+        # The next transaction on the same connection commits nothing of it.
+        await make_fence(master, "mine")
     assert len(await master.db.buildrequests.getBuildRequests()) == 1
+    assert len(await master.db.buildsets.getBuildsets()) == 1
 
 
 @pytest.mark.limit(PROCESS_LIMIT)
