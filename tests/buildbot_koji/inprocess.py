@@ -78,7 +78,7 @@ class Master:
         """Return what would be master.cfg."""
         return {
             "buildbotNetUsageData": None,
-            "db": {"db_url": self.database or f"sqlite:///{self.directory}/state.sqlite"},
+            "db": self._database(),
             "protocols": {"null": {}},
             "workers": [worker.LocalWorker("never", missing_timeout=0, max_builds=1)],
             "builders": [
@@ -94,6 +94,14 @@ class Master:
             "change_source": self.sources,
             **self.more,
         }
+
+    def _database(self) -> dict[str, Any]:
+        if self.database is not None:
+            return {"db_url": self.database}
+        # Buildbot opens SQLite's file again for each query, which takes ten times the query.
+        keep_open = {"poolclass": sqlalchemy.QueuePool}
+        url = f"sqlite:///{self.directory}/state.sqlite"
+        return {"db_url": url, "engine_kwargs": keep_open}
 
     async def start(self) -> None:
         """Start it, with a new database where there is none."""
