@@ -121,10 +121,11 @@ def _with_epoch(nvr: NVR) -> str:
 
 
 def row_of(difference: Difference) -> dict[str, Any]:
-    """Return a difference as JSON holds it."""
+    """Return a difference as JSON holds it, with the epochs that are not 0: no NVR has them."""
     nvrs = {"build": difference.build, "other": difference.other}
     texts = {name: None if nvr is None else str(nvr) for name, nvr in nvrs.items()}
-    return {"package": difference.package, "kind": difference.kind, **texts}
+    epochs = {f"{name}_epoch": nvr.epoch for name, nvr in nvrs.items() if nvr and nvr.epoch}
+    return {"package": difference.package, "kind": difference.kind, **texts, **epochs}
 
 
 def summary_of(counts: Mapping[str, int]) -> str:

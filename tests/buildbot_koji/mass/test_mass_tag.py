@@ -10,7 +10,7 @@ import pytest_twisted
 from buildbot.plugins import steps
 
 from buildbot_koji.hubs.hub import get_hub
-from buildbot_koji.mass.comparison import compare_tags, latest_builds, line_of, plan_tagging
+from buildbot_koji.mass.comparison import compare_tags, latest_builds, line_of, plan_tagging, row_of
 from buildbot_koji.steps.framework.early_end import StepTiming
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
@@ -50,6 +50,8 @@ def test_comparison() -> None:
     assert latest_builds(None) == {}
     [newer] = [each for each in found if each is not None and each.kind == "newer"]
     assert line_of(newer) == "newer   c-1:1-1, the other has c-9-1\n"
+    row_of_newer = {"package": "c", "kind": "newer", "build": "c-1-1", "other": "c-9-1"}
+    assert row_of(newer) == {**row_of_newer, "build_epoch": 1}
 
 
 @pytest_twisted.ensureDeferred
