@@ -860,13 +860,14 @@ async def test_short_outage(site: Site, logged: list[str]) -> None:
     hub = await get_hub(master.master, "fake")
     # A request that is given up first would come later than this test may take.
     hub.connection.deadline = 1e6
+    hub.connection.client.requester._retry = RetryPolicy(first=0.05, ceiling=0.1)
     site.hub.offline("rack 7 moves")
     [stale] = await master.until_changes(1)
     assert stale["comments"].endswith("rack 7 moves")
     # Others ask, too, more than once each.
     asked = site.hub.requests
     asking = [hub.connection.getTag("demo-candidate") for _ in range(5)]
-    await until(lambda: site.hub.requests > asked + 3)
+    await until(lambda: site.hub.requests > asked + 10)
     site.hub.online()
     found = await master.until_changes(2)
     assert [change["properties"]["koji_health"] for change in found] == ["stale", "well"]
