@@ -23,7 +23,7 @@ from twisted.internet.defer import CancelledError
 
 from buildbot_koji.durable.waiting import until_answered
 from txkoji import RetryPolicy
-from txkoji.exceptions import KojiException, UnknownOutcome, UnusableAnswer
+from txkoji.exceptions import KojiException, UnknownOutcome
 from txkoji.retry import is_passing, was_not_carried_out
 
 __all__ = [
@@ -221,8 +221,10 @@ class Once(Generic[T]):
     async def _do(self) -> T:
         try:
             return await self._action.do(self._check_claim)
-        except UnusableAnswer:
-            # The hub did something: its data may say what.
+        except KojiException as error:
+            if is_passing(error) or was_not_carried_out(error):
+                raise
+            # The hub, or what stands before it, answered: the hub's data may say what was done.
             found = await self._action.search()
             if found is None:
                 raise

@@ -88,9 +88,14 @@ class InterruptibleStep(StoringStep):
             self.results = result
             self.releaseLocks()
             if self.stepid is not None and self.early_end.reason is not Ending.DETACHED:
-                updates = self.master.data.updates
-                await self.until_stored(lambda: updates.finishStep(self.stepid, result, False))
-        return results.RETRY if self.early_end.reason is Ending.DETACHED else result
+                finish = self.master.data.updates.finishStep
+                await self.until_stored(lambda: finish(self.stepid, result, False))
+        if self.early_end.reason is Ending.DETACHED:
+            return results.RETRY
+        # Buildbot does it next; if the database is unreachable then, the build never ends.
+        store = self.master.data.updates.setBuildProperties
+        await self.until_stored(lambda: store(self.build.buildid, self.build))
+        return result
 
     def addLogWithFailure(self, why: Failure, logprefix: str = "") -> Deferred[None]:
         """Log a failure; an outage of the database before the step began repeats it instead."""

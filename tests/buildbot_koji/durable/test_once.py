@@ -29,11 +29,13 @@ from txkoji.exceptions import (
     HTTPStatusError,
     KojiException,
     NotXMLRPC,
+    ReplyTooLarge,
     RequestTimeout,
     ServerOffline,
     TLSError,
     TruncatedReply,
     UnknownOutcome,
+    UnusableAnswer,
 )
 from txkoji.retry import is_passing
 
@@ -134,6 +136,32 @@ def test_intent_is_stored_before_the_call() -> None:
     hub.replies = [lambda: hub.stored.append("called")]
     assert result(hub.run()) == 1
     assert hub.stored == [None, "called", 1]
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ReplyTooLarge("more than 100 bytes"),
+        UnusableAnswer("tagBuild", "x", "a number"),
+        HTTPStatusError("moved for good", status=301, may_have_arrived=True),
+    ],
+)
+def test_answer_that_says_nothing(error: KojiException, carried_out: bool) -> None:
+    """After an answer that would be the same again, the hub's data say what was done."""
+    hub = Hub()
+
+    def answer() -> None:
+        if carried_out:
+            hub.done.append(7)
+        raise error
+
+    hub.replies = [answer]
+    found = hub.run()
+    if carried_out:
+        assert (result(found), hub.stored) == (7, [None, 7])
+    else:
+        assert failure(found) is error
 
 
 def test_stored_result() -> None:

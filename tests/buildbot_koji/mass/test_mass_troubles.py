@@ -257,12 +257,12 @@ async def test_credentials_expire(bench: Workbench) -> None:
     assert sorted(sources(bench.hub)) == names
 
 
-@pytest.mark.parametrize("table", ["logs", "logchunks"])
+@pytest.mark.parametrize("table", ["logs", "logchunks", "build_properties"])
 @pytest_twisted.ensureDeferred
 async def test_full_disk_at_the_end(
     bench: Workbench, logged_failures: list[Any], table: str
 ) -> None:
-    """A report that the database has no room for is written when there is room, and once."""
+    """What the database has no room for at the end is written when there is room, and once."""
     names = add_packages(bench.hub, *(f"p{number}" for number in range(4)))
     release = hold(bench.hub, "buildArch")
     request = await bench.begin(mass(bench, packages=names))
