@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from email.utils import mktime_tz, parsedate_tz
 from typing import Any
 from urllib.parse import urldefrag, urljoin, urlsplit
 
@@ -114,9 +115,32 @@ def redirected(response: Response, url: str) -> str | None:
 
 
 def _retry_after(response: Response) -> float:
-    """Return the seconds that ``Retry-After`` asks for; a date there counts as none."""
-    value = (response.headers.getRawHeaders(b"Retry-After") or [b""])[0].strip()
-    return min(float(value), MAX_RETRY_AFTER) if re.fullmatch(rb"[0-9]{1,9}", value) else 0.0
+    """Return the seconds that ``Retry-After`` asks for, 0 for none (RFC 9110, section 10.2.3).
+
+    It may be a date: by the clock of the ``Date`` beside it.
+    """
+    value = _header(response, b"Retry-After")
+    if re.fullmatch(r"[0-9]{1,9}", value):
+        return min(float(value), MAX_RETRY_AFTER)
+    until, sent = (_seconds_of(each) for each in (value, _header(response, b"Date")))
+    if until is None or sent is None:
+        return 0.0
+    return max(0.0, min(until - sent, MAX_RETRY_AFTER))
+
+
+def _header(response: Response, name: bytes) -> str:
+    """Return the first value of a header, empty if it has none."""
+    values = response.headers.getRawHeaders(name) or [b""]
+    return values[0].decode("latin-1").strip()
+
+
+def _seconds_of(date: str) -> float | None:
+    """Return an HTTP date in seconds since the epoch, None if it is none."""
+    try:
+        parts = parsedate_tz(date)
+        return None if parts is None else float(mktime_tz(parts))
+    except (ValueError, OverflowError, IndexError, TypeError):
+        return None
 
 
 def refuse_page(response: Response, url: str, wanted: str = "a hub's reply") -> None:

@@ -165,11 +165,27 @@ async def test_endless_page(tmp_path: Path, reply: bytes, words: str) -> None:
     await front.port.stopListening()
 
 
-@pytest.mark.parametrize(("asked", "wait"), [(b"7", 7.0), (b"99999", 600.0), (b"Wed", 1.0)])
+DATED = b"Wed, 02 Sep 2026 10:%s GMT"
+
+
+@pytest.mark.parametrize(
+    ("asked", "wait"),
+    [
+        (b"7", 7.0),
+        (b"99999", 600.0),
+        (b"Wed", 1.0),
+        (DATED % b"01:30", 90.0),
+        (DATED % b"59:00", 600.0),
+        (b"Wed, 02 Sep 1926 10:00:00 GMT", 1.0),
+        (b"Wed, 99 Sep 99999999999999999999 99:99:99 GMT", 1.0),
+        (b"\xff\xfe", 1.0),
+    ],
+)
 @pytest_twisted.ensureDeferred
 async def test_retry_after(front: FrontEnd, asked: bytes, wait: float) -> None:
     """A front end that asks for a pause gets it, within reason."""
-    front.replies = [b"HTTP/1.1 503 X\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n" % asked]
+    headers = b"Date: %s\r\nRetry-After: %s\r\nContent-Length: 0" % (DATED % b"00:00", asked)
+    front.replies = [b"HTTP/1.1 503 X\r\n%s\r\n\r\n" % headers]
     koji = front.connection()
     with pytest.raises(HTTPStatusError) as caught:
         await koji.getKojiVersion()
