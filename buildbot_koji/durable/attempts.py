@@ -24,6 +24,7 @@ __all__ = [
     "StoredByNewerVersion",
     "check_fields",
     "choose_attempt",
+    "read_identity",
     "to_row",
 ]
 
@@ -123,6 +124,21 @@ def to_row(value: Mapping[str, Any], identity: StepIdentity) -> bytes:
     return json.dumps({**value, _IDENTITY: whose}).encode()
 
 
+def read_identity(whose: Any, what: str) -> StepIdentity:
+    """Return the identity that a row has.
+
+    Args:
+        whose: its stored form.
+        what: what it is the identity of, for the message.
+
+    Raises:
+        StoredByNewerVersion: it has another form.
+    """
+    if not isinstance(whose, list) or len(whose) != len(_WHOSE):
+        raise _newer(what)
+    return StepIdentity(*whose)
+
+
 def choose_attempt(
     build_id: int,
     rows: Iterable[tuple[str, bytes]],
@@ -150,9 +166,8 @@ def choose_attempt(
         if value is None or (build_id, name) in taken:
             continue
         whose = value.pop(_IDENTITY, None)
-        if whose is not None and (not isinstance(whose, list) or len(whose) != len(_WHOSE)):
-            raise _newer(f"what a step of build {build_id} did")
-        earlier = None if whose is None else StepIdentity(*whose)
+        did = f"what a step of build {build_id} did"
+        earlier = None if whose is None else read_identity(whose, did)
         # An earlier version stored no identity.
         if name == own if earlier is None else identity.is_that_of(earlier):
             has_values = earlier is not None and earlier.rendered == identity.rendered

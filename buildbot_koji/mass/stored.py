@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from twisted.internet.defer import Deferred
 
-from buildbot_koji.durable.attempts import StepIdentity
+from buildbot_koji.durable.attempts import StepIdentity, read_identity
 from buildbot_koji.durable.store import BuildData, BuildRows
 from buildbot_koji.mass.plan import MassPackage, PackageState
 from buildbot_koji.words import named
@@ -163,9 +163,10 @@ class MassStores:
         self._pause = pause
         self._index = BuildRows(data, root, "koji mass builds")
 
-    async def _begun(self) -> dict[str, StepIdentity]:
+    async def _begun(self) -> dict[str, StepIdentity | None]:
+        """Return whose each mass build is; None for one that an earlier version began."""
         found = await self._index.get("steps") or {}
-        return {name: StepIdentity(*identity) for name, identity in found.items()}
+        return {name: _identity(name, whose) for name, whose in found.items()}
 
     def _store(self, name: str) -> MassStore:
         return MassStore(BuildRows(self._data, self._root, name), name, self._pause)
@@ -212,11 +213,17 @@ class MassStores:
         """
         begun, renamed = await self._begun(), await self._renamed()
         name = renamed.get(name, name)
-        if name in begun and identity.is_that_of(begun[name]):
-            return self._store(name)
+        if name in begun:
+            earlier = begun[name]
+            if earlier is None or identity.is_that_of(earlier):
+                return self._store(name)
         there = {renamed.get(each, each) for each in names}
         lost = [each for each in begun if each == name or each not in there]
-        same = [each for each in lost if begun[each].rendered == identity.rendered]
+        same = [
+            each
+            for each in lost
+            if (whose := begun[each]) is not None and whose.rendered == identity.rendered
+        ]
         if len(same) == 1:
             return self._store(same[0])
         if lost:
@@ -230,7 +237,18 @@ class MassStores:
     async def add(self, store: MassStore, identity: StepIdentity) -> None:
         """Note that a step begins a mass build."""
         begun = {**await self._begun(), store.name: identity}
-        await self._index.put("steps", {name: astuple(each) for name, each in begun.items()})
+        rows = {name: each and astuple(each) for name, each in begun.items()}
+        await self._index.put("steps", rows)
+
+
+def _identity(name: str, whose: Any) -> StepIdentity | None:
+    """Return whose a mass build is; None for one of an earlier version, which only its name tells.
+
+    That version stored a digest, the target, and the names of all steps.
+    """
+    if whose is None or (isinstance(whose, list) and any(isinstance(each, list) for each in whose)):
+        return None
+    return read_identity(whose, f"the mass build {name}")
 
 
 def _facts(package: MassPackage) -> list[Any] | None:

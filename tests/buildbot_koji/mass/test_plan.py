@@ -12,7 +12,7 @@ import pytest
 from buildbot.process.results import FAILURE
 from twisted.internet.defer import succeed
 
-from buildbot_koji.durable.attempts import StepIdentity
+from buildbot_koji.durable.attempts import StepIdentity, StoredByNewerVersion
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.mass.outcome import result_of
 from buildbot_koji.mass.packages import PackageQuery
@@ -290,6 +290,33 @@ def test_plan_of_an_earlier_version() -> None:
     drive(rows.put("header", {"run": "old", "total": 1}))
     _, found = drive(MassStore(rows, "mass", lambda: succeed(None)).load())
     assert [package.name for package in found] == ["a"]
+
+
+@pytest.mark.parametrize("index", [None, {"mass": ["digest", "demo", ["mass", "other"]]}])
+def test_step_of_an_earlier_version(index: Any) -> None:
+    """What the step of that name began in an earlier version is known by the name."""
+    data = Data()
+    if index is not None:
+        drive(BuildRows(data, 7, "koji mass builds").put("steps", index))  # type: ignore[arg-type]
+    rows = BuildRows(data, 7, "mass")  # type: ignore[arg-type]
+    drive(rows.put("plan 0", [["a", "source", None, [], 0, False]]))
+    drive(rows.put("header", {"run": "old", "total": 1}))
+    stores = MassStores(data, 7, lambda: succeed(None))  # type: ignore[arg-type]
+    identity = StepIdentity.of("Mass", {}, {})
+    _, found = drive(drive(stores.resume("mass", ["mass"], identity)).load())
+    assert [package.name for package in found] == ["a"]
+    drive(stores.add(drive(stores.resume("mass", ["mass"], identity)), identity))
+    assert drive(stores.resume("mass", ["mass"], identity)).name == "mass"
+
+
+def test_mass_build_of_a_newer_version() -> None:
+    """One whose identity has another form is left alone, and said to be a newer version's."""
+    data = Data()
+    index = {"mass": ["kind", "configured", "rendered", "more"]}
+    drive(BuildRows(data, 7, "koji mass builds").put("steps", index))  # type: ignore[arg-type]
+    stores = MassStores(data, 7, lambda: succeed(None))  # type: ignore[arg-type]
+    with pytest.raises(StoredByNewerVersion, match=r"a newer version .* the mass build mass"):
+        drive(stores.resume("mass", ["mass"], StepIdentity.of("Mass", {}, {})))
 
 
 def test_mass_builds_of_one_build() -> None:
