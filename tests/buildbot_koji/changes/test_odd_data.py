@@ -456,13 +456,13 @@ async def test_other_databases(server: type[Any], site: OddSite) -> None:
         site.check_log()
         # The doctor says so, and what a stricter one would refuse.
         address = database.url
-        assert [each.level for each in await check_database(address, Path())] == ["ok"]
+        assert [each.level for each in await check_database(address, Path(), reactor)] == ["ok"]
         if isinstance(database, mariadb.MariaDB):
             database.say(
                 "SET GLOBAL max_allowed_packet = 65536;"
                 "ALTER TABLE buildbot.build_properties CONVERT TO CHARACTER SET latin1"
             )
-            bad = await check_database(address, Path())
+            bad = await check_database(address, Path(), reactor)
             assert [each.level for each in bad] == ["error", "error"]
             assert "max_allowed_packet is 65536 bytes" in bad[0].text
             assert "latin1, not UTF-8" in bad[1].text
