@@ -356,7 +356,9 @@ def test_directory_is_resumed(temporary: dict[str, str], tmp_path: Path) -> None
     assert result == "SUCCESS: adopted hello-1.0-main, already built from the same source"
     assert page.replace("/builds/2", "/builds/1") in first.stdout
     assert any(link in first.stdout for link in links if "buildinfo" in link)
-    assert "Traceback" not in (base / "twistd.log").read_text()
+    log = (base / "twistd.log").read_text()
+    # Buildbot's own, if the demo ends while the tests of the first build begin.
+    assert log.count("Traceback") == log.count("raise BuildStepCancelled")
 
     with sqlite3.connect(base / "hub.sqlite") as used:
         used.execute("BEGIN EXCLUSIVE")
