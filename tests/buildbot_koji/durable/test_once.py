@@ -144,7 +144,7 @@ def test_intent_is_stored_before_the_call() -> None:
     [
         ReplyTooLarge("more than 100 bytes"),
         UnusableAnswer("tagBuild", "x", "a number"),
-        HTTPStatusError("moved for good", status=301, may_have_arrived=True),
+        HTTPStatusError("moved permanently", status=301, may_have_arrived=True),
     ],
 )
 def test_answer_that_says_nothing(error: KojiException, carried_out: bool) -> None:
