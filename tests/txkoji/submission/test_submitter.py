@@ -237,9 +237,10 @@ async def test_checked_before_it_is_sent(koji: Connection, hub: FakeHub, agent: 
             raise LookupError
 
     assert koji.client.session is not None
-    await koji.client.session.queue.acquire()
     call = Call("build", (SOURCE, "demo", {"scratch": True}), {})
-    submitted = [koji.submissions.submit(call, before=before) for _ in range(2)]
+    begun = [await koji.submissions.begin(call) for _ in range(2)]
+    await koji.client.session.queue.acquire()
+    submitted = [koji.submissions.submit(call, each, before=before) for each in begun]
     await koji.call("listTasks")
     assert asked == []
     agent.loses = [None, "request"]
