@@ -112,3 +112,19 @@ def test_no_class_name_twice() -> None:
                     places[node.name].append(str(path.relative_to(REPOSITORY)))
     twice = {name: found for name, found in places.items() if len(found) > 1}
     assert twice == {}
+
+
+def test_an_outage_is_no_refusal() -> None:
+    """Who catches GenericError raises what it is not about: a hub in maintenance is one, too."""
+    wrong = []
+    for package in ("txkoji", "buildbot_koji"):
+        for path in (REPOSITORY / package).rglob("*.py"):
+            if "testing" in path.parts:
+                continue
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ExceptHandler) and node.type is not None:
+                    caught = {each.id for each in ast.walk(node.type) if isinstance(each, ast.Name)}
+                    raises = any(isinstance(each, ast.Raise) for each in ast.walk(node))
+                    if "GenericError" in caught and not raises:
+                        wrong.append(f"{path.relative_to(REPOSITORY)}:{node.lineno}")
+    assert wrong == []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +18,7 @@ from buildbot.master import BuildMaster
 from buildbot.plugins import schedulers, util
 from buildbot.process import results
 from buildbot.secrets.providers.base import SecretProviderBase
+from sqlalchemy import event
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -275,6 +279,23 @@ class Workbench:
     def expire(self, ending: Ending = Ending.TIMED_OUT) -> None:
         """Let a time limit of the running step expire now, however busy the machine is."""
         self.running().currentStep.early_end._limits[ending].reset(0)
+
+    @contextmanager
+    def full_disk(self, statement: str, times: float = inf) -> Iterator[list[Any]]:
+        """Refuse, some times, what begins with a statement; yields what was refused so far."""
+        refused: list[Any] = []
+
+        def refuse(_: Any, __: Any, sent: str, parameters: Any, *___: Any) -> None:
+            if sent.startswith(statement) and len(refused) < times:
+                refused.append(parameters)
+                raise sqlite3.OperationalError("database or disk is full")
+
+        engine = self.master.db.pool.engine
+        event.listen(engine, "before_cursor_execute", refuse)
+        try:
+            yield refused
+        finally:
+            event.remove(engine, "before_cursor_execute", refuse)
 
     def lose_worker(self) -> None:
         """Let the running build lose its worker: it is built again, as after a restart."""

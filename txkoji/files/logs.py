@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from txkoji.exceptions import GenericError, NotXMLRPC
 from txkoji.files import outputs
 from txkoji.hub.client import HubClient
+from txkoji.retry import is_passing
 
 __all__ = ["LogPiece", "read_log"]
 
@@ -59,7 +60,9 @@ async def _read(client: HubClient, task_id: int, name: str, offset: int, size: i
     arguments = {"offset": offset, "size": size}
     try:
         text = await client.call("downloadTaskOutput", task_id, name, **arguments)
-    except GenericError:
+    except GenericError as fault:
+        if is_passing(fault):
+            raise
         listed = await client.call("listTaskOutput", task_id)
         if name not in outputs.names(listed):
             return None

@@ -11,7 +11,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -247,94 +248,88 @@ def _fetch(url: str, body: bytes | None = None, kind: str | None = None) -> byte
         return bytes(reply.read())
 
 
-@pytest_twisted.ensureDeferred
-async def test_each_builder(temporary: dict[str, str], tmp_path: Path) -> None:
-    """A push is built, a build is tested with its RPMs, an update is built in a side tag."""
-    base = tmp_path / "base"
+@asynccontextmanager
+async def idle_demo(environment: dict[str, str], base: Path) -> AsyncIterator[Pages]:
+    """Run a demo that begins nothing by itself; it must say and log no error."""
     command = [*COMMAND, "--idle", "--build-seconds", "0.3", "--dir", str(base)]
-    process = await deferToThread(start, command, temporary)
+    process = await deferToThread(start, command, environment)
     with process:
         try:
             assert process.stdout is not None
             line = await deferToThread(process.stdout.readline)
-            pages = Pages(line.split()[-1])
-            await pages.push("hello", "abc123")
-            [scratch] = await pages.ended("scratch")
-            assert scratch["koji_nvr"] == "hello-1.0-abc123"
-            assert "koji_build_id" not in scratch
-
-            await pages.force("build-update", "chain", ref=COMMIT)
-            await pages.force("build-package", "official", package="foo", ref="1")
-            [official] = await pages.ended("official")
-            assert official["koji_nvr"] == "foo-1.0-1"
-            [chain] = await pages.ended("chain")
-            assert chain["koji_sidetag"].startswith("demo-build-side-")
-
-            await pages.force("build-update", "chain", ref=COMMIT)
-            again = (await pages.ended("chain", 2))[-1]
-            assert again["koji_nvrs"] == [f"hello-1.0-{COMMIT}", f"world-1.0-{COMMIT}"]
-
-            tests = await pages.ended("tests", 3)
-            assert sorted(each["koji_nvr"] for each in tests) == [
-                "foo-1.0-1",
-                f"hello-1.0-{COMMIT}",
-                f"world-1.0-{COMMIT}",
-            ]
-            assert sorted(name for each in tests for name in each["koji_files"]) == [
-                "foo-1.0-1.x86_64.rpm",
-                f"hello-1.0-{COMMIT}.x86_64.rpm",
-                f"world-1.0-{COMMIT}.x86_64.rpm",
-            ]
-            # One build of the pushed commit, one of each tagged build, and no other.
-            made = (await pages.get("buildrequests"))["buildrequests"]
-            names = {
-                each["builderid"]: each["name"]
-                for each in (await pages.get("builders"))["builders"]
-            }
-            counts = Counter(names[each["builderid"]] for each in made)
-            assert counts == {"scratch": 1, "official": 1, "chain": 2, "tests": 3}
+            yield Pages(line.split()[-1])
         finally:
             process.terminate()
             _, errors = await deferToThread(process.communicate)
     assert errors == ""
+    assert "Traceback" not in (base / "twistd.log").read_text()
+
+
+@pytest_twisted.ensureDeferred
+async def test_each_builder(temporary: dict[str, str], tmp_path: Path) -> None:
+    """A push is built, a build is tested with its RPMs, an update is built in a side tag."""
+    base = tmp_path / "base"
+    async with idle_demo(temporary, base) as pages:
+        await pages.push("hello", "abc123")
+        [scratch] = await pages.ended("scratch")
+        assert scratch["koji_nvr"] == "hello-1.0-abc123"
+        assert "koji_build_id" not in scratch
+
+        await pages.force("build-update", "chain", ref=COMMIT)
+        await pages.force("build-package", "official", package="foo", ref="1")
+        [official] = await pages.ended("official")
+        assert official["koji_nvr"] == "foo-1.0-1"
+        [chain] = await pages.ended("chain")
+        assert chain["koji_sidetag"].startswith("demo-build-side-")
+
+        await pages.force("build-update", "chain", ref=COMMIT)
+        again = (await pages.ended("chain", 2))[-1]
+        assert again["koji_nvrs"] == [f"hello-1.0-{COMMIT}", f"world-1.0-{COMMIT}"]
+
+        tests = await pages.ended("tests", 3)
+        assert sorted(each["koji_nvr"] for each in tests) == [
+            "foo-1.0-1",
+            f"hello-1.0-{COMMIT}",
+            f"world-1.0-{COMMIT}",
+        ]
+        assert sorted(name for each in tests for name in each["koji_files"]) == [
+            "foo-1.0-1.x86_64.rpm",
+            f"hello-1.0-{COMMIT}.x86_64.rpm",
+            f"world-1.0-{COMMIT}.x86_64.rpm",
+        ]
+        # One build of the pushed commit, one of each tagged build, and no other.
+        made = (await pages.get("buildrequests"))["buildrequests"]
+        names = {
+            each["builderid"]: each["name"] for each in (await pages.get("builders"))["builders"]
+        }
+        counts = Counter(names[each["builderid"]] for each in made)
+        assert counts == {"scratch": 1, "official": 1, "chain": 2, "tests": 3}
     log = (base / "twistd.log").read_text()
     factories = [line for line in log.splitlines() if "ing factory" in line]
     assert [line for line in factories if "BuildbotSite" not in line] == []
-    assert "Traceback" not in (base / "twistd.log").read_text()
 
 
 @pytest_twisted.ensureDeferred
 async def test_rebuild_buttons(temporary: dict[str, str], tmp_path: Path) -> None:
     """A button rebuilds all packages, another one what a rebuild has not built."""
     base = tmp_path / "base"
-    command = [*COMMAND, "--idle", "--build-seconds", "0.3", "--dir", str(base)]
-    process = await deferToThread(start, command, temporary)
-    with process:
-        try:
-            assert process.stdout is not None
-            line = await deferToThread(process.stdout.readline)
-            pages = Pages(line.split()[-1])
-            await pages.force("rebuild-all", "rebuild")
-            # What the build system makes fail is retried after a minute.
-            await pages.stop("rebuild", "38 of 40 done, 1 failed, retrying in ")
-            [first] = await pages.ended("rebuild", results=[CANCELLED])
-            assert (first["koji_mass_built"], first["koji_mass_left"]) == (37, 2)
-            again = {"koji_mass_id": str(first["koji_mass_id"])}
-            await pages.force("rebuild-again", "rebuild", only=["failed"], **again)
-            failed = (await pages.ended("rebuild", 2, results=[CANCELLED, FAILURE]))[-1]
-            assert failed["koji_mass_failed_packages"] == ["failarch"]
-            assert failed["koji_mass_total"] == 1
-            await pages.force("rebuild-again", "rebuild", only=["skipped", "missing"], **again)
-            await pages.stop("rebuild", "0 of 2 done, retrying in ")
-            missing = (await pages.ended("rebuild", 3, results=[CANCELLED, FAILURE]))[-1]
-            assert (missing["koji_mass_total"], missing["koji_mass_left"]) == (2, 2)
-            rows = await pages.mass_packages("rebuild")
-            assert sorted(row["package"] for row in rows) == ["failbuilder", "failroot"]
-        finally:
-            process.terminate()
-            _, errors = await deferToThread(process.communicate)
-    assert errors == ""
-    assert "Traceback" not in (base / "twistd.log").read_text()
+    async with idle_demo(temporary, base) as pages:
+        await pages.force("rebuild-all", "rebuild")
+        # What the build system makes fail is retried after a minute.
+        await pages.stop("rebuild", "38 of 40 done, 1 failed, retrying in ")
+        [first] = await pages.ended("rebuild", results=[CANCELLED])
+        assert (first["koji_mass_built"], first["koji_mass_left"]) == (37, 2)
+        again = {"koji_mass_id": str(first["koji_mass_id"])}
+        await pages.force("rebuild-again", "rebuild", only=["failed"], **again)
+        failed = (await pages.ended("rebuild", 2, results=[CANCELLED, FAILURE]))[-1]
+        assert failed["koji_mass_failed_packages"] == ["failarch"]
+        assert failed["koji_mass_total"] == 1
+        await pages.force("rebuild-again", "rebuild", only=["skipped", "missing"], **again)
+        await pages.stop("rebuild", "0 of 2 done, retrying in ")
+        missing = (await pages.ended("rebuild", 3, results=[CANCELLED, FAILURE]))[-1]
+        assert (missing["koji_mass_total"], missing["koji_mass_left"]) == (2, 2)
+        rows = await pages.mass_packages("rebuild")
+        assert sorted(row["package"] for row in rows) == ["failbuilder", "failroot"]
 
 
 def test_directory_is_resumed(temporary: dict[str, str], tmp_path: Path) -> None:

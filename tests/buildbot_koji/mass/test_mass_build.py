@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +17,6 @@ from buildbot.config.master import FileLoader
 from buildbot.plugins import steps, util
 from buildbot.process.buildstep import create_step_from_step_or_factory
 from buildbot.process.results import RETRY
-from sqlalchemy import event
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.failure import Failure
 
@@ -834,21 +832,10 @@ async def test_full_disk(
     release = hold(bench.hub, "buildArch")
     request = await bench.begin(mass(bench, packages=names, at_once=2))
     await until(lambda: "2 running" in bench.text())
-    refused = []
-
-    def refuse(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
-        if statement.startswith("INSERT INTO build_data"):
-            refused.append(parameters)
-            raise sqlite3.OperationalError("database or disk is full")
-
-    engine = bench.master.db.pool.engine
-    event.listen(engine, "before_cursor_execute", refuse)
-    try:
+    with bench.full_disk("INSERT INTO build_data") as refused:
         release()
         await until(lambda: len(refused) > 2)
         assert len(sources(bench.hub)) == 2
-    finally:
-        event.remove(engine, "before_cursor_execute", refuse)
     ended = await bench.ended(request)
     assert (ended.result, ended.text) == ("success", "6 of 6 done")
     assert sorted(sources(bench.hub)) == names

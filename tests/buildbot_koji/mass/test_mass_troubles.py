@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from typing import Any
 
 import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
-from sqlalchemy import event
 
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.mass.ended import EndedMassBuilds
@@ -267,20 +265,9 @@ async def test_full_disk_at_the_end(
     release = hold(bench.hub, "buildArch")
     request = await bench.begin(mass(bench, packages=names))
     await until(lambda: "4 running" in bench.text())
-    refused = []
-
-    def refuse(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
-        if statement.startswith(f"INSERT INTO {table} ") and len(refused) < 5:
-            refused.append(parameters)
-            raise sqlite3.OperationalError("database or disk is full")
-
-    engine = bench.master.db.pool.engine
-    event.listen(engine, "before_cursor_execute", refuse)
-    try:
+    with bench.full_disk(f"INSERT INTO {table} ", 5) as refused:
         release()
         ended = await bench.ended(request)
-    finally:
-        event.remove(engine, "before_cursor_execute", refuse)
     assert len(refused) == 5
     assert (ended.result, ended.text, ended.attempts) == ("success", "4 of 4 done", 1)
     assert sorted(rows(ended)) == sorted(names)
