@@ -12,20 +12,30 @@ import argparse
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from buildbot_koji.__main__ import command_line
 from buildbot_koji.arguments.declaration import Argument, described
+from buildbot_koji.steps.build import PackageBuildStep
 from buildbot_koji.steps.framework.base import KojiStep
+from buildbot_koji.steps.framework.priority import PrioritizedStep
 from buildbot_koji.steps.framework.task_step import KojiTaskStep
 from txkoji.testing.__main__ import command_line as hub_command_line
 
 DOCS = Path(__file__).parent
 PAGES = sorted(DOCS.glob("*.rst"))
 WIDTH = 130
+
+FAMILIES: dict[str, Any] = {
+    "every step": KojiStep,
+    "every step that follows a task": KojiTaskStep,
+    "every step that builds": PrioritizedStep,
+    "every step that builds a package": PackageBuildStep,
+}
+"""What steps have in common, by whose it is; a class after its bases."""
 
 _TABLE = re.compile(
     r"^\.\. arguments of (\w+\.\w+)\n.*?^\.\. end of arguments$", re.DOTALL | re.MULTILINE
@@ -135,17 +145,42 @@ def paragraphs(thing: Any) -> Iterator[str]:
         yield wrapped(paragraph.replace(":class:`KojiBuild`", "``KojiBuild``")) + "\n"
 
 
+def index() -> str:
+    """Return a table of all steps, with the first sentence of each."""
+    lines = [".. list-table::\n   :header-rows: 1\n   :widths: 30 70\n"]
+    lines.append("   * - Step\n     - What it does")
+    for name, step in steps().items():
+        sentence = re.split(r"(?<=\.)\s", inspect.cleandoc(step.__doc__), maxsplit=1)[0]
+        lines.append(f"   * - `{name}`_")
+        lines.append(wrapped(sentence, "     - ", "       "))
+    return "\n".join(lines) + "\n"
+
+
 def sections() -> Iterator[str]:
     """Yield the parts of the reference of all steps."""
-    yield underlined("Arguments of every step")
-    yield table(KojiStep.arguments, {})
-    yield underlined("Arguments of every step that follows a task")
-    yield table(KojiTaskStep.arguments, KojiStep.arguments)
+    yield underlined("All steps")
+    yield index()
+    for family, common in FAMILIES.items():
+        yield underlined(f"Arguments of {family}")
+        yield table(common.arguments, _shared(common.__mro__[1:]))
     for name, step in steps().items():
-        common = KojiTaskStep if issubclass(step, KojiTaskStep) else KojiStep
         yield underlined(f"``{name}``")
         yield from paragraphs(step)
-        yield table(step.arguments, common.arguments)
+        yield table(step.arguments, _shared(step.__mro__))
+        also = [each for each, common in FAMILIES.items() if issubclass(step, common)]
+        if len(also) > 1:
+            links = (f"`arguments of {each}`_" for each in also)
+            yield wrapped(f"Also: {', '.join(links)}.") + "\n"
+
+
+def _shared(classes: Iterable[type]) -> dict[str, Argument]:
+    """Return the arguments that the tables of the families have."""
+    return {
+        name: each
+        for common in FAMILIES.values()
+        if common in classes
+        for name, each in common.arguments.items()
+    }
 
 
 def filled(text: str) -> str:
