@@ -20,9 +20,6 @@ __all__ = ["EndedTask", "MassTasks"]
 RESUMED_AT_ONCE = 500
 """Tasks of an earlier attempt that are followed again before the first poll reads them."""
 
-ESTIMATE_AFTER = 600.0
-"""Seconds after which it matters how long a package's builds usually take: it may be stuck."""
-
 OLDEST = 10
 """Tasks whose builders are looked for: without one they remain the oldest."""
 
@@ -71,7 +68,6 @@ class MassTasks:
             package.task_id,
             self._context.host.build,
             queue_place=True,
-            estimate_after=ESTIMATE_AFTER,
             usual=package.usual,
         )
         self._watches[package.index] = watch

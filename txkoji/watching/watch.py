@@ -26,8 +26,6 @@ class Watch:
         records: the records of the tree that was read last, None before the first.
         done: a Deferred that fires with the final tree. It fails with :class:`UnknownTask` if the
             hub has no such task, and never for an outage. Cancelling it ends the watch.
-        estimate_after: for how many seconds a builder must have had the task before the average
-            duration of its package's builds is asked for; may be changed at any time.
         wants_queue_place: whether places in queues are asked for; may be changed at any time.
         queue_places: for each FREE task of the tree whose place is known, by its id, how many tasks
             of its channel are before it.
@@ -42,7 +40,6 @@ class Watch:
         "_stop",
         "_task_callbacks",
         "done",
-        "estimate_after",
         "queue_places",
         "records",
         "task_id",
@@ -57,14 +54,12 @@ class Watch:
         stop: Callable[[Watch], None],
         *,
         wants_queue_place: bool = False,
-        estimate_after: float = 0.0,
         usual: float | None = None,
     ) -> None:
         self.task_id = task_id
         self.records: TreeRecords | None = None
         self.done = _End(self)
         self.wants_queue_place = wants_queue_place
-        self.estimate_after = estimate_after
         self.queue_places: Mapping[int, int] = {}
         self._average = usual
         self._callbacks: tuple[Callable[[TaskTree], Any], ...] = ()

@@ -179,7 +179,6 @@ class TaskWatcher:
         task_id: int,
         *,
         queue_place: bool = False,
-        estimate_after: float = 0.0,
         usual: float | None = None,
     ) -> Watch:
         """Start to watch a task.
@@ -189,10 +188,8 @@ class TaskWatcher:
         Args:
             task_id: the task's id.
             queue_place: ask for the places in queues of its FREE tasks.
-            estimate_after: for how many seconds a builder must have had the task before the average
-                duration of its package's builds is asked for, which costs the hub a computation.
-            usual: that average, in seconds, if an earlier watch has learned it: then it is not
-                asked for again.
+            usual: the average duration of its package's builds, in seconds, if an earlier watch
+                has learned it: then it is not asked for again.
 
         Raises:
             ValueError: a task can't have that id.
@@ -203,7 +200,6 @@ class TaskWatcher:
             task_id,
             self._end_watch,
             wants_queue_place=queue_place,
-            estimate_after=estimate_after,
             usual=usual,
         )
         watched = self._watched.get(task_id)
@@ -488,9 +484,7 @@ class TaskWatcher:
         """Ask for average durations and places in queues, as far as that is due."""
         await self._ask(
             "average durations",
-            self._durations.learn(
-                watched.package for watched in polled if self._wants_estimate(watched)
-            ),
+            self._durations.learn(watched.package for watched in polled),
         )
         waiting = [
             record
@@ -502,11 +496,6 @@ class TaskWatcher:
         async for watched in portioned(polled, self._yield_to_reactor):
             for watch in list(watched.watches):
                 self._estimate_one(watched, watch)
-
-    def _wants_estimate(self, watched: _Watched) -> bool:
-        after = min((watch.estimate_after for watch in watched.watches), default=0.0)
-        started = watched.records[0][START] if watched.records else None
-        return not after or (started is not None and self._clock.seconds() - started >= after)
 
     async def _ask(self, what: str, asking: Deferred[Any]) -> None:
         try:

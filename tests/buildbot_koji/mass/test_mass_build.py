@@ -122,6 +122,22 @@ async def test_packages_are_built(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_usual_durations(bench: Workbench) -> None:
+    """The pages show from the first minute how long the builds of each package usually take."""
+    names = add_packages(bench.hub, "p0", "p1")
+    averages = {"p0": 480.0, "p1": 60.0}
+    bench.hub.answer = lambda name, params, run: (
+        averages[params[0]] if name == "getAverageBuildDuration" else run()
+    )
+    release = hold(bench.hub, "buildArch")
+    ending = Deferred.fromCoroutine(bench.build(mass(bench, packages=names)))
+    hub = await get_hub(bench.master, bench.profile)
+    await until(lambda: {task.usual for task, _ in hub.watched()} == set(averages.values()))
+    release()
+    assert (await ending).result == "success"
+
+
+@pytest_twisted.ensureDeferred
 async def test_bad_input(bench: Workbench) -> None:
     """Everything that is wrong is named in one line, and nothing is submitted."""
     add_packages(bench.hub, "good", "stopped")

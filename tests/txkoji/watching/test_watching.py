@@ -409,15 +409,6 @@ def test_estimated_end(site: Site) -> None:
     assert first.estimated_end is None
 
 
-def test_late_estimate(site: Site) -> None:
-    """The average is asked for once a builder has had the task for as long as the watch says."""
-    site.watch(site.build(), estimate_after=120)
-    site.pass_time(100)
-    assert site.hub.calls["getAverageBuildDuration"] == 0
-    site.pass_time(60)
-    assert site.hub.calls["getAverageBuildDuration"] == 1
-
-
 def test_no_estimate(site: Site) -> None:
     """A package without builds, and a task that makes none, have no estimated end."""
     hello, _ = site.watch(site.build())
