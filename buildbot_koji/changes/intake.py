@@ -134,6 +134,12 @@ class EventIntake:
         times = (self.pending.ready_at, self.recorder.releases_at)
         return min((time for time in times if time is not None), default=None)
 
+    @property
+    def waiting_since(self) -> float | None:
+        """Since when the oldest event waits to become a change; None if none does."""
+        times = (self.pending.since, self.recorder.held_since)
+        return min((time for time in times if time is not None), default=None)
+
     async def read_pause(self) -> bool:
         """Return whether the source is paused; another master may have done it."""
         is_paused = await self._storage.is_paused()

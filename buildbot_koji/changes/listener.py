@@ -139,6 +139,7 @@ class Listener:
             next_poll=self._schedule.next_at or None,
             pending=len(intake.pending),
             held_back=intake.recorder.held,
+            waiting_since=intake.waiting_since,
             unusable=len(intake.set_aside),
             last_unusable=tuple(intake.set_aside.last(SHOWN_UNUSABLE)),
             bus=None if receiver is None else receiver.state is ReceiverState.READY,

@@ -90,6 +90,11 @@ class PendingEvents:
         """Remove an event that is dealt with."""
         self._events.pop(key, None)
 
+    @property
+    def since(self) -> float | None:
+        """When the first of the events came, in seconds; None if there are none."""
+        return self._first_at if self._events else None
+
     def are_ready(self, now: float) -> bool:
         """Return whether it is time to make changes; a clock that was set back delays none."""
         ready_at = self.ready_at

@@ -84,6 +84,11 @@ class ChangeRecorder:
         """How many changes are held back."""
         return len(self._held)
 
+    @property
+    def held_since(self) -> float | None:
+        """When the oldest change happened that is held back, in seconds since the epoch."""
+        return float(self._held.first()["when_timestamp"]) if self._held else None
+
     async def load(self) -> None:
         """Take the claim, and read the state."""
         await self._claim.take()

@@ -22,6 +22,8 @@ class ListenerStatus:
         next_poll: when the next poll is due, likewise.
         pending: events that wait for the quiet time to pass.
         held_back: changes that wait for room in the hourly limit.
+        waiting_since: since when the oldest of those waits, in seconds since the epoch; None if
+            nothing does.
         unusable: events that can't become changes.
         last_unusable: some of them, the newest first.
         bus: whether the bus is connected, None without one.
@@ -35,10 +37,18 @@ class ListenerStatus:
     next_poll: float | None
     pending: int
     held_back: int
+    waiting_since: float | None
     unusable: int
     last_unusable: tuple[UnusableEvent, ...]
     bus: bool | None
     bus_reason: str | None
+
+    @property
+    def complete_until(self) -> float | None:
+        """The time before which all that happened is a change; None before the first poll."""
+        if self.polled_at is None or self.waiting_since is None:
+            return self.polled_at
+        return min(self.polled_at, self.waiting_since)
 
 
 @attrs.frozen

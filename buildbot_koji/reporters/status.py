@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
 from buildbot_koji.durable.deliveries import Delivery
@@ -16,14 +18,14 @@ class OpenGate:
     Attributes:
         subject: its NVR, or its id in words.
         koji_build_id: its id on the hub, None if only the NVR is known.
-        there: the builders whose results are known.
+        there: the results that are known, in words, by the builders.
         missing: the builders whose results are missing.
         since: when the newest result came, in seconds since the epoch.
     """
 
     subject: str
     koji_build_id: int | None
-    there: tuple[str, ...]
+    there: Mapping[str, str]
     missing: tuple[str, ...]
     since: float
 

@@ -360,7 +360,9 @@ class KojiTagReporter(KojiReporter):
             OpenGate(
                 subject=str(subject),
                 koji_build_id=subject.build_id,
-                there=tuple(name for name in required if name in votes),
+                there={
+                    name: results.Results[votes[name].result] for name in required if name in votes
+                },
                 missing=tuple(name for name in required if name not in votes),
                 since=max(vote.at for vote in votes.values()),
             )

@@ -69,6 +69,8 @@ def _of_source(source: SourceStatus) -> list[str]:
         found.append(f"{source.name} is stale")
     if here.state == "paused":
         found.append(f"{source.name} is paused")
+    if here.held_back:
+        found.append(f"{counted(here.held_back, 'change')} of {source.name} held back")
     if here.unusable:
         found.append(f"{counted(here.unusable, 'event')} of {source.name} set aside")
     if here.bus is False:

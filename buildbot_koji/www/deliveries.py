@@ -79,7 +79,9 @@ def _gate_json(gate: OpenGate, weburl: str | None) -> dict[str, Any]:
     number_there = gate.koji_build_id
     return {
         "nvr": text(gate.subject),
-        "votes_there": [text(each) for each in gate.there],
+        "votes_there": [
+            {"builder": text(builder), "result": result} for builder, result in gate.there.items()
+        ],
         "votes_missing": [text(each) for each in gate.missing],
         "since": number(gate.since),
         "url": None

@@ -149,6 +149,8 @@ export interface Source {
   reason: Text;
   next_poll: Time;
   polled_at: Time;
+  /** All that happened before is a change. */
+  complete_until: Time;
   held_back: number;
   bus: "connected" | "disconnected" | null;
   bus_reason?: Text;
@@ -191,7 +193,7 @@ export interface DeadLetter extends OfBuild {
 export interface Gate {
   nvr: string;
   since: Time;
-  votes_there: string[];
+  votes_there: { builder: string; result: string }[];
   votes_missing: string[];
   url: Text;
 }

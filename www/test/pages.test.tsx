@@ -256,6 +256,18 @@ describe("buttons", () => {
     await screen.findByText("3 events, for the quiet time to pass");
   });
 
+  it("say how far a source is behind its hub", async () => {
+    const held = source({ complete_until: Date.now() / 1000 - 7200, held_back: 2 });
+    answers["sources"] = () => answer({ sources: [held] });
+    show("/koji/sources", <SourcesPage />);
+    const lag = await screen.findByText("Lag");
+    expect(lag.nextElementSibling?.textContent).toBe("at most 2 h");
+    cleanup();
+    answers["sources"] = () => answer({ sources: [source({ complete_until: null })] });
+    show("/koji/sources", <SourcesPage />);
+    await screen.findByText("unknown before the first poll");
+  });
+
   it("plan no poll in the past", async () => {
     answers["sources"] = () =>
       answer({ sources: [source({ state: "unreachable", next_poll: 1 })] });

@@ -53,6 +53,7 @@ export const source = (values: Partial<Source> = {}): Source => ({
   reason: null,
   next_poll: 160,
   polled_at: 97,
+  complete_until: 97,
   held_back: 0,
   bus: null,
   last_changes: [],

@@ -383,9 +383,13 @@ async def test_quiet_time(site: Site) -> None:
         await site.polled()
         master.reactor.ahead += 40
     assert await master.changes() == []
+    status = master.source.status().listener
+    assert 79 < status.polled_at - status.complete_until < 100
     master.reactor.ahead += 21
     await site.polled()
     await master.until_changes(3)
+    status = master.source.status().listener
+    assert status.complete_until == status.polled_at
 
 
 @pytest_twisted.ensureDeferred
@@ -402,6 +406,9 @@ async def test_flood(site: Site, logged: list[str]) -> None:
     await site.polled()
     assert len(await master.changes()) == 5
     assert any("5 changes in an hour, the most allowed: holding back" in line for line in logged)
+    status = master.source.status().listener
+    assert status.complete_until <= min(site.hub.now(), status.polled_at)
+    assert (status.held_back, status.waiting_since) == (9, status.complete_until)
     expected.append(site.build())
     ahead = 0.0
     for count in (10, 15):

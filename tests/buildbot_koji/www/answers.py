@@ -213,6 +213,7 @@ def sources(now: float) -> dict[str, Any]:
         "reason": None,
         "next_poll": now + 42,
         "polled_at": now - 3,
+        "complete_until": now - 4000,
         "held_back": 2,
         "bus": "connected",
         "last_changes": [
@@ -236,6 +237,7 @@ def sources(now: float) -> dict[str, Any]:
         "reason": "the hub does not answer: connection refused",
         "next_poll": now + 10,
         "polled_at": now - 702,
+        "complete_until": now - 702,
         "held_back": 0,
         "bus": "disconnected",
         "bus_reason": "the broker refuses the password",
@@ -284,7 +286,7 @@ def deliveries(now: float) -> dict[str, Any]:
                     {
                         "nvr": "hello-1.1-1.f44",
                         "since": now - 4000,
-                        "votes_there": ["rpmlint"],
+                        "votes_there": [{"builder": "rpmlint", "result": "failure"}],
                         "votes_missing": ["installability", "upgrade"],
                         "url": "https://koji.example.test/koji/buildinfo?buildID=8",
                     }

@@ -13,8 +13,10 @@ from buildbot_koji.www.attention import attention
 NOW = 1_000_000.0
 
 
-def source(name: str, state: str, unusable: int = 0, bus: bool | None = None) -> SourceStatus:
-    listener = ListenerStatus(state, None, 1.0, NOW, NOW, 0, 0, unusable, (), bus, None)
+def source(
+    name: str, state: str, unusable: int = 0, bus: bool | None = None, held: int = 0
+) -> SourceStatus:
+    listener = ListenerStatus(state, None, 1.0, NOW, NOW, 0, held, None, unusable, (), bus, None)
     return SourceStatus(name, "fedora", listener)
 
 
@@ -26,7 +28,7 @@ def reporter(dead: int = 0, pending: Any = (), gates: Any = ()) -> ReporterStatu
 
 def test_nothing() -> None:
     """A master whose work goes well needs no look."""
-    gate = OpenGate("hello-1-1", 1, ("a",), ("b",), NOW - 60)
+    gate = OpenGate("hello-1-1", 1, {"a": "success"}, ("b",), NOW - 60)
     first = Delivery(1, "tag", "hello", {}, NOW).after(DeliveryEvent.STARTED)
     elsewhere = SourceStatus("other", "fedora", None)
     sources = [source("tags", "listening", bus=True), source("new", "unreachable"), elsewhere]
@@ -46,16 +48,17 @@ def test_credentials() -> None:
 
 def test_worst_first() -> None:
     """What failed comes before what is late; each leads to the page that says more."""
-    gate = OpenGate("hello-1-1", 1, ("a",), ("b",), NOW - 7200)
+    gate = OpenGate("hello-1-1", 1, {"a": "success"}, ("b",), NOW - 7200)
     delivery = Delivery(1, "tag", "hello", {}, NOW)
     for event in (DeliveryEvent.STARTED, DeliveryEvent.POSTPONED, DeliveryEvent.STARTED):
         delivery = delivery.after(event)
-    sources = [source("tags", "paused", unusable=2), source("old", "stale", bus=False)]
+    sources = [source("tags", "paused", unusable=2, held=3), source("old", "stale", bus=False)]
     found = attention(3, sources, [reporter(2, [delivery], [gate])], 1, NOW)
     assert [(each["page"], each["text"]) for each in found] == [
         ("tasks", "3 tasks in trouble"),
         ("deliveries", "2 dead letters of stable"),
         ("sources", "tags is paused"),
+        ("sources", "3 changes of tags held back"),
         ("sources", "2 events of tags set aside"),
         ("sources", "old is stale"),
         ("sources", "old has lost its message bus"),

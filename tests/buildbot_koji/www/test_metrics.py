@@ -64,6 +64,7 @@ def source(**changes: Any) -> SourceStatus:
         next_poll=NOW + 5,
         pending=0,
         held_back=2,
+        waiting_since=None,
         unusable=1,
         last_unusable=(),
         bus=False,

@@ -216,7 +216,7 @@ async def test_pages(served: ServedMaster) -> None:
             dead.get_by_text("1 dead letter").wait_for()
             dead.get_by_text(re.compile("locked")).first.wait_for()
             gate = page.get_by_role("region", name="Reporter gating")
-            gate.get_by_text("any voted").wait_for()
+            gate.get_by_text("any: success").wait_for()
             gate.get_by_text("other missing").wait_for()
             photograph(page, "koji-deliveries")
 

@@ -3,7 +3,9 @@ import React from "react";
 import { usePolled } from "../api";
 import { count } from "../format";
 import { Action, Badge, BuildLink, Out, Page, Shown, Table, When } from "../parts";
-import type { DeadLetter, Deliveries, Pending, Reporter } from "../types";
+import type { DeadLetter, Deliveries, Gate, Pending, Reporter } from "../types";
+
+const PASSED = new Set(["success", "warnings"]);
 
 export function DeliveriesPage() {
   const { data, error, now, refresh } = usePolled<Deliveries>("deliveries");
@@ -74,6 +76,9 @@ export function ReporterCard({
         <Badge tone={pendingCount ? "waiting" : "good"}>
           {pendingCount ? `${pendingCount} pending` : "nothing pending"}
         </Badge>
+        {gates.length > 0 && (
+          <Badge tone="waiting">{count(gates.length, "build")} waiting for votes</Badge>
+        )}
       </div>
       <div className="card-body">
         {dead.length > 0 && (
@@ -121,8 +126,8 @@ export function ReporterCard({
               cells: [
                 <Out to={each.url}>{each.nvr}</Out>,
                 <When at={each.since} now={now} none="" />,
-                <Votes names={each.votes_there} there />,
-                <Votes names={each.votes_missing} there={false} />,
+                <VotesThere votes={each.votes_there} />,
+                <VotesMissing names={each.votes_missing} />,
               ],
             }))}
           />
@@ -153,15 +158,26 @@ function BuildOf({ delivery }: { delivery: DeadLetter | Pending }) {
   return <BuildLink builder={builder} id={builder_id} number={build_number} />;
 }
 
-function Votes({ names, there }: { names: string[]; there: boolean }) {
+function VotesThere({ votes }: { votes: Gate["votes_there"] }) {
+  return (
+    <span className="koji-arches">
+      {votes.map(({ builder, result }) => (
+        <Badge key={builder} tone={PASSED.has(result) ? "good" : "bad"}>
+          {builder}: {result}
+        </Badge>
+      ))}
+    </span>
+  );
+}
+
+function VotesMissing({ names }: { names: string[] }) {
   return (
     <span className="koji-arches">
       {names.map((name) => (
-        <Badge key={name} tone={there ? "good" : "waiting"}>
-          {name} {there ? "voted" : "missing"}
+        <Badge key={name} tone="waiting">
+          {name} missing
         </Badge>
       ))}
-      {names.length === 0 && <span className="koji-muted">none</span>}
     </span>
   );
 }

@@ -1,7 +1,7 @@
 // Do the change sources listen, and what did they find?
 import React from "react";
 import { usePolled } from "../api";
-import { clock, count } from "../format";
+import { clock, count, duration } from "../format";
 import { Action, Badge, Out, Page, Shown, Table, When, type Tone } from "../parts";
 import type { Source, Sources } from "../types";
 
@@ -160,6 +160,14 @@ function Polls({ source, now }: { source: Source; now: number }) {
         <dt>Last poll</dt>
         <dd>
           <When at={source.polled_at} now={now} none="none yet" />
+        </dd>
+      </div>
+      <div>
+        <dt>Lag</dt>
+        <dd>
+          {source.complete_until === null
+            ? "unknown before the first poll"
+            : `at most ${duration(now - source.complete_until)}`}
         </dd>
       </div>
       {source.pending !== undefined && source.pending > 0 && (
