@@ -70,17 +70,6 @@ PIKA_ERRORS = (AMQPError, error.ConnectionClosed, SSL.Error)
 logging.getLogger("pika").addHandler(logging.NullHandler())
 
 
-def make_link(settings: AMQP, reactor: Any, close_timeout: float = CLOSE_TIMEOUT) -> Link:
-    """Return a new connection, not open yet.
-
-    Args:
-        settings: the broker.
-        reactor: the reactor.
-        close_timeout: seconds that a closed connection has to flush what is still unsent.
-    """
-    return _PikaLink(settings, reactor, close_timeout)
-
-
 def message_from(
     routing_key: str | bytes, redelivered: bool | None, properties: BasicProperties, body: bytes
 ) -> BusMessage:
@@ -170,10 +159,9 @@ class _ImpatientTransport:
     pika closes the connection to a frozen peer like any other, and would wait for it forever.
     """
 
-    def __init__(self, transport: Any, reactor: Any, close_timeout: float) -> None:
+    def __init__(self, transport: Any, reactor: Any) -> None:
         self._transport = transport
         self._reactor = reactor
-        self._close_timeout = close_timeout
         self._timer: Any = None
 
     def write(self, data: bytes) -> None:
@@ -182,7 +170,7 @@ class _ImpatientTransport:
     def loseConnection(self) -> None:  # noqa: N802 - Twisted's name
         self._transport.loseConnection()
         if self._timer is None:
-            self._timer = self._reactor.callLater(self._close_timeout, self.abortConnection)
+            self._timer = self._reactor.callLater(CLOSE_TIMEOUT, self.abortConnection)
 
     def abortConnection(self) -> None:  # noqa: N802 - Twisted's name
         self._transport.abortConnection()
@@ -203,9 +191,7 @@ class _Connection(TwistedProtocolConnection):
 
     _impl: Any
 
-    def __init__(
-        self, parameters: ConnectionParameters, reactor: Any, close_timeout: float
-    ) -> None:
+    def __init__(self, parameters: ConnectionParameters, reactor: Any) -> None:
         super().__init__(parameters, custom_reactor=reactor)
         self._impl._read_frame = _FrameReader(  # noqa: SLF001 - pika has no other way in
             self._impl._read_frame,  # noqa: SLF001
@@ -214,12 +200,11 @@ class _Connection(TwistedProtocolConnection):
         self.ended: Deferred[BaseException] = Deferred()
         self.reason: BaseException | None = None
         self._clock = reactor
-        self._close_timeout = close_timeout
         self._own_transport: _ImpatientTransport | None = None
 
     def makeConnection(self, transport: Any) -> None:  # noqa: N802 - Twisted's name
         transport.setTcpNoDelay(True)
-        own: Any = _ImpatientTransport(transport, self._clock, self._close_timeout)
+        own: Any = _ImpatientTransport(transport, self._clock)
         self._own_transport = own
         super().makeConnection(own)
 
@@ -249,12 +234,10 @@ class _Connection(TwistedProtocolConnection):
 class _PikaLink(Link):
     """A connection with one channel, to receive or to publish."""
 
-    def __init__(self, settings: AMQP, reactor: Any, close_timeout: float) -> None:
-        self.lost: Deferred[BusError] = Deferred()
-        self.is_open = False
-        self._settings = settings
-        self._reactor = reactor
-        self._close_timeout = close_timeout
+    _settings: AMQP
+
+    def __init__(self, settings: AMQP, reactor: Any) -> None:
+        super().__init__(settings, reactor)
         self._connection: _Connection | None = None
         self._channel: Any = None
         self._confirms = False
@@ -273,7 +256,6 @@ class _PikaLink(Link):
                 heartbeat=settings.heartbeat,
             ),
             self._reactor,
-            self._close_timeout,
         )
         # pika forgets it once it has fired.
         ready = connection.ready
@@ -290,13 +272,11 @@ class _PikaLink(Link):
         self._channel.on_closed.addCallback(self._lose)
 
     async def subscribe(self, prefetch: int, deliver: Callable[[ReceivedMessage], None]) -> None:
-        settings = self._settings
-        queue = settings.queue
         try:
             await self._channel.basic_qos(prefetch_count=prefetch)
-            if not settings.passive:
-                await self._declare(queue)
-            messages, self._consumer_tag = await self._channel.basic_consume(queue)
+            if not self._settings.passive:
+                await self._declare()
+            messages, self._consumer_tag = await self._channel.basic_consume(self._settings.queue)
         except PIKA_ERRORS as problem:
             raise self._described(problem) from None
         Deferred.fromCoroutine(self._receive(messages, deliver)).addErrback(self._fail)
@@ -318,17 +298,17 @@ class _PikaLink(Link):
             raise self._described(problem) from None
         return QueueState(found.method.message_count, found.method.consumer_count)
 
-    async def _declare(self, queue: str | None) -> None:
+    async def _declare(self) -> None:
         settings = self._settings
         await self._channel.queue_declare(
-            queue,
+            settings.queue,
             durable=settings.durable,
             exclusive=settings.exclusive,
             auto_delete=settings.auto_delete,
             arguments=settings.declared_arguments,
         )
         for key in settings.routing_keys:
-            await self._channel.queue_bind(queue, settings.exchange, key)
+            await self._channel.queue_bind(settings.queue, settings.exchange, key)
 
     async def _receive(self, messages: Any, deliver: Callable[[ReceivedMessage], None]) -> None:
         while True:
@@ -427,3 +407,6 @@ class _PikaLink(Link):
         if isinstance(problem, AMQPHeartbeatTimeout):
             return BrokerUnreachable(f"the broker {url} missed its heartbeats")
         return plain_error(problem, self._settings)
+
+
+make_link = _PikaLink

@@ -65,11 +65,6 @@ CONNECTION = ""
 """The name to wait for while the connection opens, or its session ends: no link has it."""
 
 
-def make_link(settings: AMQP1, reactor: Any) -> Link:
-    """Return a new connection, not open yet."""
-    return _ProtonLink(settings, reactor)
-
-
 def message_from(data: bytes) -> BusMessage:
     """Decode a message that the broker delivers."""
     message = proton.Message()
@@ -218,11 +213,10 @@ class _Engine(Protocol):
 class _ProtonLink(Link):
     """A connection with a session, to receive or to publish."""
 
+    _settings: AMQP1
+
     def __init__(self, settings: AMQP1, reactor: Any) -> None:
-        self.lost: Deferred[BusError] = Deferred()
-        self.is_open = False
-        self._settings = settings
-        self._reactor = reactor
+        super().__init__(settings, reactor)
         self._engine = _Engine(settings, reactor, self._on_event, self._on_end_of_connection)
         self._ended: Deferred[None] = Deferred()
         self._reason: BusError | None = None
@@ -469,3 +463,6 @@ def _describe(condition: Any) -> str:
     if condition is None:
         return ""
     return one_line(f"{condition.name} {condition.description or ''}", 300)
+
+
+make_link = _ProtonLink

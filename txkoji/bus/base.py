@@ -164,6 +164,10 @@ class QueueState:
 class Link(abc.ABC):
     """One connection to a broker, from its first byte to its last. It is used once.
 
+    Args:
+        settings: the broker: an :class:`AMQP` or an :class:`AMQP1`.
+        reactor: the reactor.
+
     Attributes:
         lost: a Deferred that fires with a :class:`~txkoji.exceptions.BusError` when an open
             connection ends, whichever side ended it.
@@ -172,9 +176,13 @@ class Link(abc.ABC):
             without TLS, or before the connection is open.
     """
 
-    lost: Deferred[Any]
-    is_open: bool
     server_expires: float | None = None
+
+    def __init__(self, settings: Any, reactor: Any) -> None:
+        self.lost: Deferred[Any] = Deferred()
+        self.is_open = False
+        self._settings = settings
+        self._reactor = reactor
 
     @abc.abstractmethod
     async def open(self) -> None:

@@ -10,14 +10,14 @@ from service_identity import VerificationError
 from twisted.internet import error
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Protocol
 from twisted.internet.ssl import optionsForClientTLS, platformTrust
 from zope.interface import implementer
 
 from txkoji._values import one_line
 from txkoji.bus.settings import Broker
 from txkoji.exceptions import BrokerRefusal, BrokerUnreachable, BusError
-from txkoji.hub.endpoints import HostEndpoint
+from txkoji.hub.endpoints import HostEndpoint, SingleUseFactory
 from txkoji.hub.tls import (
     OverTLS,
     read_authority,
@@ -27,18 +27,6 @@ from txkoji.hub.tls import (
 )
 
 __all__ = ["connect", "plain_error"]
-
-
-class _SingleUseFactory(Factory):
-    """Gives an endpoint the protocol that it was made with, without log lines."""
-
-    noisy = False
-
-    def __init__(self, protocol: Protocol) -> None:
-        self._protocol = protocol
-
-    def buildProtocol(self, addr: Any) -> Any:  # noqa: ARG002, N802 - Twisted's
-        return self._protocol
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -76,7 +64,7 @@ async def connect(settings: Broker, reactor: Any, protocol: Protocol) -> Callabl
     if settings.has_tls:
         endpoint = OverTLS(handshakes, endpoint, reactor)
     try:
-        await endpoint.connect(_SingleUseFactory(protocol))
+        await endpoint.connect(SingleUseFactory(protocol))
     except error.ConnectingCancelledError:
         raise CancelledError from None
     except (error.ConnectError, error.ConnectionClosed, error.DNSLookupError, SSL.Error) as problem:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -17,13 +16,6 @@ from txkoji.exceptions import BrokerUnreachable, BusError
 __all__ = ["Publisher"]
 
 TIMEOUT = 30.0
-
-
-@dataclass
-class _Transmission:
-    """How far one use of the connection got."""
-
-    may_have_arrived: bool = False
 
 
 class Publisher:
@@ -99,18 +91,11 @@ class Publisher:
         for name, value in (headers or {}).items():
             if not isinstance(value, (str, int, type(None))):
                 raise TypeError(f"the header {name} must not be a {type(value).__name__}")
-        transmission = _Transmission()
-
-        async def publish(link: Link) -> None:
-            """Publish the message."""
-            if before is not None:
-                await before()
-            transmission.may_have_arrived = True
-            await link.publish(
-                self._settings.prefixed(topic), body, headers or {}, message_id or str(uuid4())
-            )
-
-        await self._limited(transmission, publish)
+        identity = message_id or str(uuid4())
+        full_topic = self._settings.prefixed(topic)
+        await self._limited(
+            lambda link: link.publish(full_topic, body, headers or {}, identity), before
+        )
 
     @returns_deferred
     async def connect(self) -> None:
@@ -120,39 +105,43 @@ class Publisher:
             A Deferred that fires when the connection is open. It fails like that of
             :meth:`publish`.
         """
-
-        async def nothing(_link: Link) -> None:
-            """Do nothing: there is no message yet."""
-
-        await self._limited(_Transmission(), nothing)
+        await self._limited()
 
     async def _limited(
-        self, transmission: _Transmission, use: Callable[[Link], Awaitable[None]]
+        self,
+        publish: Callable[[Link], Awaitable[None]] | None = None,
+        before: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Use the connection exclusively, within the time limit and until :meth:`stop`."""
         url = self._settings.url
+        sent = False
 
         async def work() -> None:
+            nonlocal sent
             # In order, and one at a time: pika can't tell which of several messages the broker
             # returns.
-            await self._using.acquire()
-            try:
-                await use(await self._open_link())
-            except CancelledError:
-                # The broker's late confirmation would count for the next message.
-                self._drop_link()
-                raise
-            finally:
-                self._using.release()
+            async with self._using:
+                try:
+                    link = await self._open_link()
+                    if before is not None:
+                        await before()
+                    if publish is not None:
+                        sent = True
+                        await publish(link)
+                except CancelledError:
+                    # The broker's late confirmation would count for the next message.
+                    self._drop_link()
+                    raise
+
+        def unreachable(words: str) -> BrokerUnreachable:
+            return BrokerUnreachable(words, may_have_arrived=sent)
 
         def expired(_: Any, seconds: float) -> None:
-            raise BrokerUnreachable(
-                f"the broker {url} did not take a message within {seconds:g} s",
-                may_have_arrived=transmission.may_have_arrived,
-            )
+            raise unreachable(f"the broker {url} did not take a message within {seconds:g} s")
 
+        stopped = f"publishing to the broker {url} was stopped"
         if self._is_stopped:
-            raise BrokerUnreachable(f"publishing to the broker {url} was stopped")
+            raise unreachable(stopped)
         working = Deferred.fromCoroutine(work())
         self._working.add(working)
         working.addTimeout(self._timeout, self._reactor, expired)
@@ -162,10 +151,7 @@ class Publisher:
             # A connection attempt that is cancelled may fail with either.
             if not self._is_stopped:
                 raise
-            raise BrokerUnreachable(
-                f"publishing to the broker {url} was stopped",
-                may_have_arrived=transmission.may_have_arrived,
-            ) from None
+            raise unreachable(stopped) from None
         finally:
             self._working.discard(working)
 

@@ -12,7 +12,7 @@ from twisted.internet import error
 from twisted.internet.address import HostnameAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.interfaces import IAddress, IProtocol, IStreamClientEndpoint
+from twisted.internet.interfaces import IProtocol, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -27,7 +27,7 @@ from txkoji.hub.proxies import Proxy, proxy_for
 from txkoji.hub.tls import ClientCertificate, OverTLS, TLSPolicy, tls_words
 from txkoji.profiles import Profile
 
-__all__ = ["CONNECT_TIMEOUT", "Endpoints", "HostEndpoint"]
+__all__ = ["CONNECT_TIMEOUT", "Endpoints", "HostEndpoint", "SingleUseFactory"]
 
 CONNECT_TIMEOUT = 30.0
 
@@ -59,6 +59,19 @@ def _limit_head(protocol: Any) -> None:
             protocol.transport.abortConnection()
 
     protocol.dataReceived = data_received
+
+
+class SingleUseFactory(Factory):
+    """Gives an endpoint the protocol that it was made with, without log lines."""
+
+    noisy = False
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+
+    def buildProtocol(self, addr: Any) -> Any:  # noqa: ARG002, N802 - Twisted's
+        """Return the protocol."""
+        return self._protocol
 
 
 @implementer(IStreamClientEndpoint)
@@ -207,16 +220,6 @@ class _TunnelProtocol(Protocol):
             self.transport.abortConnection()
 
 
-class _TunnelFactory(Factory):
-    noisy = False
-
-    def __init__(self, protocol: _TunnelProtocol) -> None:
-        self._protocol = protocol
-
-    def buildProtocol(self, addr: IAddress | None) -> Protocol:  # noqa: ARG002, N802
-        return self._protocol
-
-
 @implementer(IStreamClientEndpoint)
 class _Tunnel:
     """Connects to a host through a proxy's tunnel."""
@@ -229,7 +232,7 @@ class _Tunnel:
 
     def connect(self, protocolFactory: Any) -> Deferred[IProtocol]:  # noqa: N803
         protocol = _TunnelProtocol(protocolFactory, self._proxy, self._target)
-        connecting = self._endpoint.connect(_TunnelFactory(protocol))
+        connecting = self._endpoint.connect(SingleUseFactory(protocol))
 
         def timed_out(_value: Any, _seconds: float) -> Any:
             raise error.TimeoutError
