@@ -67,7 +67,7 @@ async def check_broker(
         yield error(
             "broker",
             _words(problem, "let nobody in", limit),
-            "address, virtual host, user and rights of this user there",
+            "address, port, virtual host, user and rights of this user there",
         )
         return
     yield ok("broker", f"{settings.host} accepts the login")

@@ -15,6 +15,7 @@ from buildbot.config.errors import ConfigErrors
 from buildbot.config.master import FileLoader
 from buildbot.process.properties import Properties
 from buildbot.secrets.manager import SecretManager
+from twisted.internet.defer import FirstError
 
 from buildbot_koji.cli.doctor.broker import check_broker
 from buildbot_koji.cli.doctor.database import check_database
@@ -80,7 +81,7 @@ async def _subjects_of(
 ) -> AsyncIterator[tuple[str, Finding]]:
     try:
         config = FileLoader(str(path.parent), path.name).loadConfig()
-    except (ConfigErrors, SystemExit) as problem:
+    except (Exception, SystemExit) as problem:  # noqa: BLE001 - of a value of any type
         remedy = f"correct {path.name} there; buildbot checkconfig says the same"
         for each in _mistakes(problem, path):
             yield f"configuration {path}", error("checkconfig", each, remedy)
@@ -101,11 +102,12 @@ async def _subjects_of(
         yield "database", finding
 
 
-def _mistakes(problem: ConfigErrors | SystemExit, path: Path) -> list[str]:
+def _mistakes(problem: BaseException, path: Path) -> list[str]:
     """Return what is wrong with a configuration, with the line where it raised something."""
     raised: BaseException | None = problem
     while isinstance(raised, ConfigErrors):
-        raised = raised.__context__
+        is_wrapped = "parsing config" in "".join(raised.errors)
+        raised = raised.__context__ if is_wrapped else None
     if raised is None:
         return list(getattr(problem, "errors", ()))
     if isinstance(raised, SyntaxError) and raised.lineno is not None:
@@ -126,7 +128,7 @@ async def _hub_subject(
     try:
         hub = await _rendered(wanted.profile, reactor, secrets)
     except Exception as problem:  # noqa: BLE001 - a secret provider may raise anything
-        yield subject, error("secrets", str(problem), "see secretsProviders of the configuration")
+        yield subject, _no_secret(problem)
         return
     connect = (
         partial(hub.connect, reactor)
@@ -136,9 +138,20 @@ async def _hub_subject(
     async for finding in check_hub(connect, wanted, now):
         yield subject, finding
     for broker in wanted.brokers:
-        settings = await _rendered(broker, reactor, secrets)
+        try:
+            settings = await _rendered(broker, reactor, secrets)
+        except Exception as problem:  # noqa: BLE001 - likewise
+            yield f"broker of {subject}", _no_secret(problem)
+            continue
         async for finding in check_broker(settings, reactor):
             yield f"broker {settings.host}", finding
+
+
+def _no_secret(problem: BaseException | None) -> Finding:
+    while isinstance(problem, FirstError):
+        problem = problem.subFailure.value
+    text = " ".join(map(str, getattr(problem, "args", ()))) or type(problem).__name__
+    return error("secrets", text, "see secretsProviders of the configuration")
 
 
 async def _rendered(value: Any, reactor: Any, secrets: Any) -> Any:

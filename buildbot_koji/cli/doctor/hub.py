@@ -32,6 +32,7 @@ from txkoji.exceptions import (
     ProfileNotFound,
     ServerOffline,
     TLSError,
+    UnusableAnswer,
 )
 
 __all__ = ["check_hub"]
@@ -59,6 +60,7 @@ class _Examined:
         user: who we are, None until the login.
         now: returns this machine's time, in seconds since the epoch.
         destinations: the tags that builds go into.
+        arches: the architectures of the build tags, by the targets.
     """
 
     connection: Connection
@@ -68,6 +70,7 @@ class _Examined:
     can_log_in: bool = True
     user: Any = None
     destinations: set[str] = attrs.field(factory=set)
+    arches: dict[str, str] = attrs.field(factory=dict)
 
 
 async def check_hub(
@@ -86,6 +89,8 @@ async def check_hub(
         remedy = "correct it in the profile"
         if isinstance(problem, ProfileNotFound):
             remedy = "write it into one of the files that are named"
+        elif not isinstance(wanted.profile, str):
+            remedy = "correct it in master.cfg, or in what its secretsProviders give"
         yield error("profile", str(problem), remedy)
         return
     yield ok("profile", f"{connection.profile}: {connection.url}")
@@ -98,16 +103,23 @@ async def check_hub(
                     yield finding
             except KojiException as problem:
                 what = check.__name__.strip("_").replace("_", " ")
-                remedy = "the hub refused, or went away: run this again"
-                if isinstance(problem, TLSError):
-                    remedy = _tls_remedy(str(problem))
                 if str(problem) not in said:
-                    yield error(what, str(problem), remedy)
+                    yield error(what, str(problem), _remedy(problem))
                 said.add(str(problem))
             if not examined.is_reachable:
                 return
     finally:
         await connection.close()
+
+
+def _remedy(problem: KojiException) -> str:
+    if isinstance(problem, TLSError):
+        return _tls_remedy(str(problem))
+    if isinstance(problem, UnusableAnswer) or "Invalid method" in str(problem):
+        return (
+            f"the hub is older than {'.'.join(map(str, OLDEST))}, or broken: ask its administrators"
+        )
+    return "the hub refused, or went away: run this again"
 
 
 async def _way(examined: _Examined) -> AsyncIterator[Finding]:
@@ -137,7 +149,8 @@ async def _reachable(examined: _Examined) -> AsyncIterator[Finding]:
     except HTTPStatusError as problem:
         yield error("hub", str(problem), _status_remedy(problem))
     except ConfigurationError as problem:
-        yield error("hub", str(problem), "correct it in the environment of the master")
+        where = "the environment of the master" if "environment" in str(problem) else "the profile"
+        yield error("hub", str(problem), f"correct it in {where}")
     except KojiException as problem:
         remedy = "wait, or ask the hub's administrators"
         if koji.url.startswith("http:") and isinstance(problem, ConnectionFailed):
@@ -167,6 +180,8 @@ def _tls_remedy(text: str) -> str:
         return "'server' of the profile must be a name that its certificate has"
     if "client certificate" in text:
         return "'cert' of the profile must name one that the hub's administrators gave you"
+    if "does not speak TLS" in text:
+        return "correct address and port of 'server' in the profile, or of the proxy"
     return "'serverca' of the profile must name the CA of the hub"
 
 
@@ -242,7 +257,7 @@ def _others_can_read(path: Path) -> bool:
     try:
         ways = [each.stat().st_mode for each in path.absolute().parents]
         return all([path.stat().st_mode & stat.S_IROTH, *(each & stat.S_IXOTH for each in ways)])
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
@@ -308,8 +323,15 @@ async def _targets(examined: _Examined) -> AsyncIterator[Finding]:
                 f"its tag {destination} is locked: only scratch builds succeed",
                 f"koji edit-tag --unlock {destination}, by an admin, or another target",
             )
+        elif config.locked:
+            yield warning(
+                f"target {name}",
+                f"its build tag {build_tag} is locked: what builds are made with can't be changed",
+                f"koji edit-tag --unlock {build_tag}, by an admin, or another target",
+            )
         else:
             yield ok(f"target {name}", f"{build_tag} -> {destination}")
+        examined.arches[name] = str(getattr(config, "arches", None) or "")
         wanted.tags.setdefault(destination, f"target {name}")
         examined.destinations.add(destination)
 
@@ -381,6 +403,7 @@ async def _is_listed(koji: Connection, tag: str, package: str) -> bool:
 async def _channels(examined: _Examined) -> AsyncIterator[Finding]:
     koji = examined.connection
     names = examined.wanted.channels or {"default": "Koji"}
+    arches: set[str] = set()
     for name, where in names.items():
         channel = await koji.checked("getChannel", name)
         if channel is None:
@@ -389,11 +412,18 @@ async def _channels(examined: _Examined) -> AsyncIterator[Finding]:
             continue
         found = await koji.checked("listHosts", channelID=name, enabled=True)
         hosts = [each for each in found if each.ready]
+        arches.update(_family(arch) for each in hosts for arch in str(each.arches).split())
         waiting = await koji.listTasks(
             {"state": [task_states.FREE], "channel_id": channel.id}, {"countOnly": True}
         )
         tasks = counted(int(number(waiting) or 0), "task")
-        if not hosts:
+        if channel.get("enabled") is False:
+            yield warning(
+                f"channel {name}",
+                f"is disabled, {tasks} waiting",
+                f"koji enable-channel {name}, by an admin; tasks wait until it is enabled",
+            )
+        elif not hosts:
             yield warning(
                 f"channel {name}",
                 f"no builder is ready, {tasks} waiting",
@@ -404,6 +434,19 @@ async def _channels(examined: _Examined) -> AsyncIterator[Finding]:
                 f"channel {name}",
                 f"{counted(len(hosts), 'builder')} ready, {tasks} waiting",
             )
+    for target, wanted in examined.arches.items():
+        lacking = [arch for arch in wanted.split() if arches and _family(arch) not in arches]
+        if lacking:
+            yield warning(
+                f"target {target}",
+                f"no builder for {', '.join(lacking)} is ready in the channel {', '.join(names)}",
+                "koji list-hosts --arch shows why; builds of that architecture wait until one is",
+            )
+
+
+def _family(arch: str) -> str:
+    """Return an architecture as hosts name it: a host for i386 takes what is built for i686."""
+    return "arm" if arch.startswith("arm") else re.sub("^i[3-6]86$", "i386", arch)
 
 
 async def _pages(examined: _Examined) -> AsyncIterator[Finding]:
@@ -419,6 +462,9 @@ async def _pages(examined: _Examined) -> AsyncIterator[Finding]:
         return
     if status == 404 and tasks:
         yield warning("weburl", f"there is no page {url}; links to Koji's pages lead there", remedy)
+    elif status >= 500:
+        wait = "wait, or ask the hub's administrators"
+        yield warning("weburl", f"{url} answers with status {status}", wait)
     else:
         yield ok("weburl", koji.weburl)
 
@@ -443,6 +489,12 @@ async def _files(examined: _Examined) -> AsyncIterator[Finding]:
         return
     if path is None:
         yield ok("kojifiles", "the server answers; there is no RPM yet to read")
+    elif "text/html" in headers.get("content-type", "") and status < 300:
+        yield error(
+            "kojifiles",
+            f"{url} is a web page and no RPM: a login portal, or a proxy?",
+            "'topurl' of the profile must be an address that gives files without a login",
+        )
     elif status == 206 and headers.get("content-range", "").startswith("bytes 0-0/"):
         yield ok("kojifiles", "readable, byte ranges too")
     elif status == 200:
@@ -457,6 +509,8 @@ async def _files(examined: _Examined) -> AsyncIterator[Finding]:
             f"{url} answers with status {status}",
             "the server must let this machine read it"
             if status in (401, 403)
+            else "wait, or ask its administrators"
+            if status >= 500
             else "is 'topurl' of the profile right? /kojifiles may need another name",
         )
 

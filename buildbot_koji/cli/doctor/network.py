@@ -175,6 +175,8 @@ def _answer_to(url: str, limit: float, headers: dict[str, str]) -> tuple[int, di
     except urllib.error.HTTPError as status:
         with status:
             return status.code, {name.lower(): value for name, value in status.headers.items()}
+    except urllib.error.URLError as problem:
+        raise OSError(str(problem.reason)) from problem
     except (HTTPException, ValueError) as problem:
         raise OSError(f"no answer in HTTP: {problem}") from problem
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
@@ -23,7 +24,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import DefaultOpenSSLContextFactory
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
-from twisted.web import server, static
+from twisted.web import resource, server, static
 
 from buildbot_koji.cli.doctor.broker import check_broker
 from buildbot_koji.cli.doctor.command import examine
@@ -32,6 +33,7 @@ from buildbot_koji.cli.doctor.network import answer_to, way_to
 from tests.support import PROCESS_LIMIT, forks, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
 from txkoji.bus import AMQP, AMQP1, Broker, Publisher, Receiver, ReceiverState
+from txkoji.exceptions import GenericError
 from txkoji.testing import FakeHub
 
 pytestmark = pytest.mark.hub(tls=True, anonymous_user=None, build_seconds=0.1)
@@ -255,6 +257,77 @@ def _odd_version(site: Site) -> None:
 
 def _proxy(site: Site) -> None:
     site.monkeypatch.setenv("HTTPS_PROXY", "http://me:planted-secret@127.0.0.1:9")
+
+
+class Page(resource.Resource):
+    """Answers each request with one status and a web page."""
+
+    def __init__(self, status: int, **headers: str) -> None:
+        super().__init__()
+        self._status, self._headers = status, headers
+
+    def render(self, request: Any) -> bytes:
+        request.setResponseCode(self._status)
+        for name, value in {"content-type": "text/html", **self._headers}.items():
+            request.setHeader(name, value)
+        return b"<html>no"
+
+
+def _page(key: str, status: int, **headers: str) -> Callable[[Site], None]:
+    return lambda site: site.set(key, site.serve(page=Page(status, **headers)))
+
+
+def _redirecting(site: Site) -> None:
+    page = Page(302, location="https://login.example.com/")
+    site.set("server", f"{site.serve(days=30, page=page)}/kojihub")
+
+
+def _foreign_certificate(site: Site) -> None:
+    from txkoji.testing.front.certificates import CertificateAuthority
+
+    directory = site.home / "other"
+    directory.mkdir()
+    site.set("cert", str(CertificateAuthority(directory).client("kojiadmin")))
+
+
+def _other_key(site: Site) -> None:
+    # A file with the certificate of one and the key of another.
+    parts = [Path(site.hub.certificate(user)).read_text() for user in ("kojiadmin", "alice")]
+    pem = r"-----BEGIN {0}-----.*?-----END {0}-----\n"
+    certificate = re.search(pem.format("CERTIFICATE"), parts[0], re.DOTALL)
+    key = re.search(pem.format("[A-Z ]*PRIVATE KEY"), parts[1], re.DOTALL)
+    assert certificate is not None
+    assert key is not None
+    path = site.home / "mixed.pem"
+    path.write_text(f"{certificate[0]}{key[0]}", encoding="utf-8")
+    site.set("cert", str(path))
+
+
+def _tunnel_to_nowhere(site: Site) -> None:
+    site.monkeypatch.setenv("HTTPS_PROXY", site.serve(page=Page(200)))
+
+
+def _old_hub(site: Site) -> None:
+    def answer(name: str, _: Any, run: Callable[[], Any]) -> Any:
+        if name == "system.listMethods":
+            raise GenericError(f"Invalid method: {name}")
+        return run()
+
+    site.hub.answer = answer
+
+
+def _hub_secret(site: Site) -> None:
+    site.values["step"] = (
+        'steps.KojiCall(util.KojiHub("fake", user="me", password=util.Secret("nope")),'
+        ' method="getAPIVersion"),'
+    )
+
+
+def _broker_secret(site: Site) -> None:
+    site.values["bus"] = (
+        ', bus=util.KojiAMQP("amqps://broker.example", user="me", password=util.Secret("nope"),'
+        ' queue="q", routing_keys=["koji.#"])'
+    )
 
 
 # fmt: off
@@ -571,6 +644,101 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "a web page instead of a hub's reply",
         "wait, if the hub is under maintenance",
     ),
+    "client certificate of another CA": (
+        _foreign_certificate,
+        "error",
+        "login",
+        "refuses the client certificate /",
+        "'cert' of the profile",
+    ),
+    "key of another certificate": (
+        _other_key,
+        "error",
+        "certificate",
+        "its private key is of another certificate",
+        "login can't work",
+    ),
+    "NUL in a path": (
+        _set("cert", "/etc/pki/\0me.pem"),
+        "error",
+        "certificate",
+        "no client certificate at /etc/pki/",
+        "login can't work",
+    ),
+    "no CA file": (
+        _set("serverca", "/nowhere/ca.pem"),
+        "error",
+        "hub",
+        "can't read /nowhere/ca.pem, serverca of",
+        "correct it in the profile",
+    ),
+    "locked build tag": (
+        lambda site: site.hub.call("editTag2", "demo-build", locked=True),
+        "warning",
+        "target demo",
+        "its build tag demo-build is locked",
+        "koji edit-tag --unlock demo-build",
+    ),
+    "no builder for an architecture": (
+        lambda site: site.hub.call("editTag2", "demo-build", arches="i686 x86_64 sparc"),
+        "warning",
+        "target demo",
+        "no builder for i686, sparc is ready in the channel default",
+        "koji list-hosts --arch",
+    ),
+    "disabled channel": (
+        lambda site: site.hub.call("disableChannel", "default"),
+        "warning",
+        "channel default",
+        "is disabled",
+        "koji enable-channel default",
+    ),
+    "failing pages": (_page("weburl", 502), "warning", "weburl", "status 502", "administrators"),
+    "login portal before the files": (
+        _page("topurl", 200),
+        "error",
+        "kojifiles",
+        "is a web page and no RPM",
+        "without a login",
+    ),
+    "files in maintenance": (_page("topurl", 503), "error", "kojifiles", "status 503", "wait"),
+    "files on an unknown host": (
+        _set("topurl", "http://files.invalid/kojifiles"),
+        "error",
+        "kojifiles",
+        "src.rpm: [Errno -",
+        "'topurl' of the profile",
+    ),
+    "redirecting hub": (_redirecting, "error", "hub", "it redirects", "curl -I"),
+    "proxy without tunnels": (
+        _tunnel_to_nowhere,
+        "error",
+        "hub",
+        "does not speak TLS",
+        "or of the proxy",
+    ),
+    "old hub": (_old_hub, "error", "version", "Invalid method", "older than 1.31"),
+    "no such secret": (
+        _hub_secret,
+        "error",
+        "profile",
+        "password of KojiHub('fake'): secret key nope is not found in any provider",
+        "in what its secretsProviders give",
+    ),
+    "no such secret of a broker": (
+        _broker_secret,
+        "error",
+        "secrets",
+        "secret key nope is not found in any provider",
+        "see secretsProviders",
+    ),
+    "no dictionary": (
+        _value("db", '"}}\nBuildmasterConfig = 3\n_ = {"x": {"y": "'),
+        "error",
+        "checkconfig",
+        "master.cfg: AttributeError: ",
+        "buildbot checkconfig",
+    ),
     "syntax error": (
         _value("step", "steps.KojiTag(tag=),"),
         "error",
@@ -624,6 +792,25 @@ async def test_a_good_setup(site: Site) -> None:
     assert "  ok      TLS: " in said[0]
 
 
+def _files(directory: Path) -> dict[str, bytes | None]:
+    """Return the contents of all files below a directory, by their paths."""
+    paths = sorted(directory.rglob("*"))
+    return {str(each): each.read_bytes() if each.is_file() else None for each in paths}
+
+
+@pytest_twisted.ensureDeferred
+async def test_it_writes_nothing(site: Site) -> None:
+    """Neither the hub's records nor the files of the master differ after a run."""
+    await build(site.hub)
+    site.write_config()
+    tables = site.hub.state._tables
+    before = _files(site.home), copy.deepcopy(tables)
+    status, _ = await site.doctor()
+    assert status == 0
+    assert site.hub.calls["sslLogin"] == 1
+    assert (_files(site.home), tables) == before
+
+
 @pytest.mark.hub(tls=True, anonymous_user="kojiadmin")
 @pytest_twisted.ensureDeferred
 async def test_hub_without_login(site: Site) -> None:
@@ -638,13 +825,15 @@ async def test_hub_without_login(site: Site) -> None:
 @pytest_twisted.ensureDeferred
 async def test_planted_fault(site: Site, name: str) -> None:
     """It is found, named and has a remedy; no secret is shown."""
-    if name in {"wrong topurl", "no topurl", "no Range", "wrong weburl"}:
+    if FAULTS[name][2] in {"kojifiles", "weburl"} and not name.startswith("new hub"):
         await build(site.hub)
     plant, level, check, text, remedy = FAULTS[name]
     plant(site)
     # Buildbot does not load a configuration whose profile can't be used.
-    unusable = check == "profile" or name in {
+    unusable = (check == "profile" and "secret" not in name) or name in {
+        "key of another certificate",
         "missing certificate",
+        "NUL in a path",
         "unusable certificate",
         "misspelt authtype",
     }
