@@ -9,10 +9,12 @@ from buildbot.config.errors import error as config_error
 from buildbot.worker.base import AbstractWorker
 from buildbot.worker.local import LocalWorker
 
-from buildbot_koji.arguments.checks import did_you_mean
+from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.places import place_in_config
 
 __all__ = ["KojiPlace"]
+
+_CHECKS = {"name": checks.text, "max_builds": checks.positive, "properties": checks.json_struct}
 
 
 class KojiPlace(LocalWorker):
@@ -31,13 +33,23 @@ class KojiPlace(LocalWorker):
             "self",
             "password",
         }
-        for each in arguments.keys() - known:
-            place = place_in_config()
-            where = "" if place is None else f"{place}: "
-            hint = did_you_mean(each, known)
-            config_error(f"{where}KojiPlace: {each} is not an argument of KojiPlace{hint}")
-            del arguments[each]
-        super().__init__(name, **arguments)
+        given = {"name": name, **arguments}
+        wrong = {
+            each: f"{each} is not an argument of KojiPlace{checks.did_you_mean(each, known)}"
+            for each in given.keys() - known
+        }
+        for each, check in _CHECKS.items():
+            value = given.get(each)
+            complaint = None if value is None else check(value)
+            if complaint is not None:
+                wrong[each] = f"{each}={value!r} {complaint}"
+        place = place_in_config()
+        where = "" if place is None else f"{place}: "
+        for complaint in wrong.values():
+            config_error(f"{where}KojiPlace: {complaint}")
+        good = {each: value for each, value in given.items() if each not in wrong}
+        # Buildbot's wants the name by its place.
+        super().__init__(good.pop("name", "koji-place"), **good)
 
     def putInQuarantine(self) -> None:
         """Stay available for the next build."""

@@ -56,10 +56,14 @@ def place_in_config() -> Place | None:
     return Place(innermost.f_code.co_filename, innermost.f_lineno, notes)
 
 
-def loaded_config() -> MasterConfig | None:
-    """Return the configuration, builders included, while Buildbot takes the services into it."""
+def loaded_config() -> tuple[MasterConfig, str] | None:
+    """Return the configuration, builders included, and its file.
+
+    Returns:
+        None unless Buildbot takes the services into it.
+    """
     frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - the caller's caller
     if frame is None or frame.f_code is not MasterConfig.load_services.__code__:
         return None
     found: MasterConfig = frame.f_locals["self"]
-    return found
+    return found, str(frame.f_locals["filename"])

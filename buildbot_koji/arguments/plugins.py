@@ -295,11 +295,11 @@ class DeclaredService(DeclaredArguments):
     @property
     def name(self) -> Any:
         """The service's name. Buildbot asks for it last when it loads a configuration."""
-        config = None if self._made_at is None else loaded_config()
-        if config is not None:
-            place, self._made_at = self._made_at, None
-            for mistake in mistakes_in_plugins(config.www):
-                # No line is known for it: the first of our services says it.
+        loaded = None if self._made_at is None else loaded_config()
+        if loaded is not None:
+            (config, file), (place, self._made_at) = loaded, (self._made_at, None)
+            for mistake in mistakes_in_plugins(config.www, file):
+                # Buildbot asks the plugin nothing then: the first of our services says it.
                 if place is not None and place.note(mistake) is None:
                     config_error(mistake)
             if not self.complaints_about(self._given):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from buildbot_koji.arguments.checks import nearest
@@ -24,19 +26,36 @@ def mistakes_in_options(options: Any) -> Iterator[str]:
         yield f"www plugin 'koji' takes no options, {found}: did you mean 'koji': {{}}?"
 
 
-def mistakes_in_plugins(www: Any) -> Iterator[str]:
-    """Yield what is wrong with our plugin in ``c["www"]``.
+def mistakes_in_plugins(www: Any, file: str) -> Iterator[str]:
+    """Yield what is wrong with our plugin in ``c["www"]``, with the file and the line.
 
     Args:
         www: the value of ``c["www"]``.
+        file: the configuration.
     """
     plugins = www.get("plugins") if isinstance(www, Mapping) else None
     if not isinstance(plugins, Mapping):
         return
     if PLUGIN in plugins:
-        yield from mistakes_in_options(plugins[PLUGIN])
+        where = _place(file, PLUGIN)
+        yield from (f"{where}: {each}" for each in mistakes_in_options(plugins[PLUGIN]))
         return
     installed = {each.name for each in entry_points(group="buildbot.www")}
     for name in plugins:
         if name not in installed and nearest(str(name), [PLUGIN]) is not None:
-            yield f"www plugin '{name}' is not installed: did you mean koji?"
+            said = f"www plugin '{name}' is not installed: did you mean koji?"
+            yield f"{_place(file, name)}: {said}"
+
+
+def _place(file: str, plugin: str) -> str:
+    """Return where a configuration names a www plugin: its file, with the line if that is found."""
+    try:
+        tree = ast.parse(Path(file).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return file
+    keys = [key for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys]
+    for wanted in (plugin, "plugins"):
+        for key in keys:
+            if isinstance(key, ast.Constant) and key.value == wanted:
+                return f"{file}:{key.lineno}"
+    return file

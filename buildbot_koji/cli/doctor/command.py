@@ -17,6 +17,7 @@ from buildbot.process.properties import Properties
 from buildbot.secrets.manager import SecretManager
 from twisted.internet.defer import FirstError
 
+from buildbot_koji.arguments.www_plugins import mistakes_in_plugins
 from buildbot_koji.cli.doctor.broker import check_broker
 from buildbot_koji.cli.doctor.database import check_database
 from buildbot_koji.cli.doctor.findings import (
@@ -86,6 +87,8 @@ async def _subjects_of(
         for each in _mistakes(problem, path):
             yield f"configuration {path}", error("checkconfig", each, remedy)
         return
+    for each in mistakes_in_plugins(config.www, str(path)):
+        yield f"configuration {path}", error("www", each, f"correct {path.name} there")
     all_wanted = wanted_of(config)
     if not all_wanted:
         remedy = "it has no step, change source or reporter of this package"

@@ -218,10 +218,13 @@ async def _version(examined: _Examined) -> AsyncIterator[Finding]:
     known = set(await koji.checked("system.listMethods"))
     for method, where in examined.wanted.methods.items():
         if method not in known:
+            near = difflib.get_close_matches(method, known, n=1, cutoff=0.8)
             yield error(
                 "plugin",
                 f"the hub has no {method}, which {where} needs",
-                "install its plugin on the hub, or remove the step",
+                f"did you mean {near[0]}?"
+                if near
+                else "install its plugin on the hub, or remove the step",
             )
 
 

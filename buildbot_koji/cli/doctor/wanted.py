@@ -125,6 +125,8 @@ def _add(wanted: HubNeeds, plugin: Any, where: str) -> None:
         wanted.permissions.setdefault(PERMISSIONS[kind], where)
     if kind in PLUGINS:
         wanted.methods.setdefault(PLUGINS[kind], where)
+    if kind == "KojiCall" and isinstance(plugin.method, str):
+        wanted.methods.setdefault(plugin.method, where)
     bus = plugin.declared_values().get("bus")
     if isinstance(bus, KojiBroker) and bus not in wanted.brokers:
         wanted.brokers.append(bus)

@@ -132,13 +132,15 @@ def test_unknown_builders(at_home: Path) -> None:
 def test_www_plugins(at_home: Path, plugins: dict[str, Any], said: str | None) -> None:
     """One line of checkconfig for our www plugin, which Buildbot asks nothing then."""
     path = at_home / "master.cfg"
-    path.write_text(f"{WWW}c['www'] = {{'plugins': {plugins!r}}}\n", encoding="utf-8")
+    text = f"{WWW}c['www'] = {{\n    'plugins': {plugins!r}}}\n"
+    path.write_text(text, encoding="utf-8")
+    line = text.count("\n")
     errors = []
     try:
         FileLoader(str(at_home), path.name).loadConfig()
     except ConfigErrors as caught:
         errors = caught.errors
-    assert errors == ([said] if said else [])
+    assert errors == ([f"{path}:{line}: {said}"] if said else [])
 
 
 WWW = """from buildbot.plugins import reporters, steps, util, worker

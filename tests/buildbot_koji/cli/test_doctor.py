@@ -542,6 +542,23 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "koji grant-permission",
     ),
     "missing plugin": (_no_plugin, "error", "plugin", "no createSideTag", "install its plugin"),
+    "misspelt method": (
+        _value("step", 'steps.KojiCall("fake", method="getBuildTraget"),'),
+        "error",
+        "plugin",
+        "no getBuildTraget, which builder b needs",
+        "did you mean getBuildTarget?",
+    ),
+    "option of the pages": (
+        _value(
+            "db",
+            'sqlite:///state.sqlite"},\n"www": {"plugins": {"koji": {"dark": 1}}, "port": "',
+        ),
+        "error",
+        "www",
+        "master.cfg:7: www plugin 'koji' takes no options, not dark",
+        "correct master.cfg there",
+    ),
     "no builder": (
         _stopped_hosts,
         "warning",
