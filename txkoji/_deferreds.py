@@ -1,4 +1,4 @@
-"""A decorator that turns an ``async def`` into a function that returns a Deferred."""
+"""Deferreds of coroutines and of threads."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from inspect import Signature, signature
 from typing import Any, ParamSpec, TypeVar
 
 from twisted.internet import defer
+from twisted.internet.threads import deferToThreadPool
 
-__all__ = ["Deferred", "Future", "returns_deferred"]
+__all__ = ["Deferred", "Future", "in_thread", "returns_deferred"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,3 +56,10 @@ def returns_deferred(
         start.__signature__ = shown.replace(return_annotation=result)  # type: ignore[attr-defined]
         start.__annotations__ = {**function.__annotations__, "return": result}
     return start
+
+
+def in_thread(
+    reactor: Any, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> defer.Deferred[T]:
+    """Run a function that blocks in a thread of the reactor's; returns a Deferred of its result."""
+    return deferToThreadPool(reactor, reactor.getThreadPool(), function, *args, **kwargs)

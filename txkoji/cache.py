@@ -12,9 +12,8 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThreadPool
 
-from txkoji._deferreds import returns_deferred
+from txkoji._deferreds import in_thread, returns_deferred
 from txkoji.profiles import read_configured
 
 __all__ = ["Cache"]
@@ -98,21 +97,18 @@ class Cache:
         Raises:
             HubFault, TransportError: as for any read.
         """
-        known = await self._in_thread(self.get_name, kind, key)
+        reactor = self._connection.reactor
+        known = await in_thread(reactor, self.get_name, kind, key)
         if known is not None:
-            return str(known)
+            return known
         found = await (
             self._connection.call(method, key) if isinstance(method, str) else method(key)
         )
         if found is None:
             return None
         name = str(found["name"])
-        await self._in_thread(self.put_name, kind, key, name)
+        await in_thread(reactor, self.put_name, kind, key, name)
         return name
-
-    def _in_thread(self, function: Any, *args: Any) -> Any:
-        reactor = self._connection.reactor
-        return deferToThreadPool(reactor, reactor.getThreadPool(), function, *args)
 
 
 def _read(path: Path) -> str | None:

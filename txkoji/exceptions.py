@@ -52,12 +52,9 @@
     │   ├── BrokerRefusal                it says no: to the login, the queue or the address
     │   └── MessageNotTaken              it is there, and did not take this message
     ├── MalformedMessage             a bus message that has not the form of its sender
-    ├── ConfigurationError           a profile that can't be used (also a ValueError)
-    │   ├── ProfileNotFound
-    │   └── BrokenConfiguration
-    └── TaskError                    a task FAILED or was CANCELED
-        ├── TaskFailed
-        └── TaskCanceled
+    └── ConfigurationError           a profile that can't be used (also a ValueError)
+        ├── ProfileNotFound
+        └── BrokenConfiguration
 
 The numbers and parents of the hub's faults are Koji's own. A fault means that the hub understood
 the call and refused it. A :class:`TransportError` or :class:`ProtocolError` means that the hub's
@@ -119,9 +116,6 @@ __all__ = [
     "ServerOffline",
     "TLSError",
     "TagError",
-    "TaskCanceled",
-    "TaskError",
-    "TaskFailed",
     "TransferError",
     "TransportError",
     "TruncatedReply",
@@ -513,31 +507,3 @@ class ProfileNotFound(ConfigurationError):
 
 class BrokenConfiguration(ConfigurationError):
     """A configuration file can't be read or parsed, or holds a value of the wrong kind."""
-
-
-class TaskError(KojiException):
-    """A task ended FAILED or CANCELED.
-
-    Attributes:
-        task_id: the task, an int.
-    """
-
-    def __init__(self, message: str, *, task_id: int) -> None:
-        super().__init__(message)
-        self.task_id = task_id
-
-
-class TaskFailed(TaskError):
-    """The task ended FAILED.
-
-    Attributes:
-        fault: the fault that is the task's result.
-    """
-
-    def __init__(self, message: str, *, task_id: int, fault: HubFault | None = None) -> None:
-        super().__init__(message, task_id=task_id)
-        self.fault = fault
-
-
-class TaskCanceled(TaskError):
-    """The task was canceled."""

@@ -13,18 +13,18 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
-from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+from twisted.internet.defer import DeferredSemaphore, gatherResults
 from twisted.internet.task import deferLater
-from twisted.internet.threads import deferToThreadPool
 
 from txkoji import paths, task_states
+from txkoji._deferreds import in_thread, returns_deferred
 from txkoji._values import identity, integer, structs, text
 from txkoji.exceptions import HTTPStatusError, KojiException, TransferError, UnusableAnswer
 from txkoji.files import outputs
 from txkoji.files.part import RPM, PartFile, TooMuch, is_plain, shared_path
 from txkoji.files.uploads import Progress
+from txkoji.hub.answers import a_list, a_struct
 from txkoji.hub.client import HubClient
-from txkoji.hub.replies import a_list, a_struct
 from txkoji.hub.transport import PACE_BYTES
 
 __all__ = ["RemoteFile", "download", "files_of_build", "files_of_task"]
@@ -251,7 +251,7 @@ async def download(
     tally = _Tally(client.reactor, sum(file.size or 0 for file in files), progress)
     turns, taken = DeferredSemaphore(at_once), frozenset(targets)
     transfers = [
-        turns.run(_download_one, client, file, target, tally, taken)
+        turns.run(_Download(client, file, target, tally, taken).run)
         for file, target in zip(files, targets, strict=True)
     ]
     try:
@@ -315,22 +315,23 @@ class _Sink:
         self._part.close()
 
 
-def _download_one(
-    client: HubClient, file: RemoteFile, target: Path, tally: _Tally, taken: Collection[Path]
-) -> Deferred[None]:
-    part = PartFile(target, file.size, file.digest, grows=file.grows, taken=taken)
-    return Deferred.fromCoroutine(_Download(client, file.url, part, tally).run())
-
-
 class _Download:
     """One file being downloaded."""
 
-    def __init__(self, client: HubClient, url: str, part: PartFile, tally: _Tally) -> None:
+    def __init__(
+        self,
+        client: HubClient,
+        file: RemoteFile,
+        target: Path,
+        tally: _Tally,
+        taken: Collection[Path],
+    ) -> None:
         self._client = client
-        self._url = url
-        self._part = part
+        self._url = file.url
+        self._part = PartFile(target, file.size, file.digest, grows=file.grows, taken=taken)
         self._tally = tally
 
+    @returns_deferred
     async def run(self) -> None:
         part = self._part
         try:
@@ -353,9 +354,7 @@ class _Download:
             await self._receive()
         except TooMuch as problem:
             return str(problem)
-        reactor = self._client.reactor
-        trouble: str = await deferToThreadPool(reactor, reactor.getThreadPool(), self._part.trouble)
-        return trouble
+        return await in_thread(self._client.reactor, self._part.trouble)
 
     async def _receive(self) -> None:
         reactor = self._client.reactor

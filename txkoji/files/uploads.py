@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
-from twisted.internet.threads import deferToThreadPool
-
+from txkoji._deferreds import in_thread
 from txkoji.exceptions import KojiLoginException, ProtocolError, TransferError
 from txkoji.files.outputs import byte_count
+from txkoji.hub.answers import a_struct
 from txkoji.hub.client import HubClient
-from txkoji.hub.replies import a_struct
 from txkoji.profiles import open_regular
 
 __all__ = ["Progress", "new_directory", "upload"]
@@ -71,15 +70,14 @@ async def upload(
         path.name.encode("utf-8")
     except UnicodeEncodeError:
         raise TransferError(f"the name of {path!r} is not UTF-8: rename the file") from None
-    in_thread = _InThread(client)
     try:
-        file = await in_thread.call(open_regular, path)
+        file = await in_thread(client.reactor, open_regular, path)
     except OSError as error:
         raise _unreadable(path, error) from error
     try:
         # A chunk is read in a thread: a moment passes between two requests.
         with client.transport:
-            await _Upload(client, file, path, directory, progress, in_thread).run()
+            await _Upload(client, file, path, directory, progress).run()
     except OSError as error:
         raise _unreadable(path, error) from error
     finally:
@@ -97,16 +95,6 @@ def _identity(file: BinaryIO) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-class _InThread:
-    """Runs blocking disk operations in a thread."""
-
-    def __init__(self, client: HubClient) -> None:
-        self._reactor = client.reactor
-
-    def call(self, function: Callable[..., Any], *args: Any) -> Any:
-        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function, *args)
-
-
 @dataclass
 class _Upload:
     """One file being uploaded."""
@@ -116,11 +104,13 @@ class _Upload:
     path: Path
     directory: str
     progress: Callable[[Progress], Any] | None
-    in_thread: _InThread
     doubtful: bool = False
 
+    def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        return in_thread(self.client.reactor, function, *args)
+
     async def run(self) -> None:
-        before = await self.in_thread.call(_identity, self.file)
+        before = await self._in_thread(_identity, self.file)
         size = before[0]
         begin = await self._resume_offset(size)
         if begin < size or not size:
@@ -130,7 +120,7 @@ class _Upload:
         verify = "adler32" if self.doubtful else None
         there = await self._check(verify)
         wanted = await self._sum(size) if self.doubtful else ""
-        if await self.in_thread.call(_identity, self.file) != before:
+        if await self._in_thread(_identity, self.file) != before:
             raise TransferError(f"{self.path} changed while it was uploaded: upload it again")
         if there is None or there != (size, wanted):
             raise TransferError(f"{self.path} arrived broken at {self.client.url}: upload it again")
@@ -157,14 +147,14 @@ class _Upload:
             chunk = following
 
     def _read(self) -> Any:
-        return self.in_thread.call(self.file.read, CHUNK)
+        return self._in_thread(self.file.read, CHUNK)
 
     async def _sum(self, size: int) -> str:
         """Return the adler32 of a prefix of the file, and leave it read up to there."""
-        await self.in_thread.call(self.file.seek, 0)
+        await self._in_thread(self.file.seek, 0)
         total = 1
         while size:
-            chunk = await self.in_thread.call(self.file.read, min(CHUNK, size))
+            chunk = await self._in_thread(self.file.read, min(CHUNK, size))
             if not chunk:
                 break
             total = zlib.adler32(chunk, total)
@@ -180,7 +170,7 @@ class _Upload:
         there = await self._check("adler32")
         if there is not None and 0 < there[0] <= size and await self._sum(there[0]) == there[1]:
             return there[0]
-        await self.in_thread.call(self.file.seek, 0)
+        await self._in_thread(self.file.seek, 0)
         return 0
 
     async def _check(self, verify: str | None) -> tuple[int, str] | None:

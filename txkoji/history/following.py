@@ -16,7 +16,7 @@ from txkoji.history.hub import RichHub
 from txkoji.history.interest import Interest
 from txkoji.history.poller import Poller, Round
 from txkoji.history.tags import is_glob
-from txkoji.hub.replies import a_struct, an_id
+from txkoji.hub.answers import a_struct, an_id
 from txkoji.retry import RetryPolicy
 
 __all__ = ["Follower", "tagged_since"]

@@ -20,8 +20,8 @@ from txkoji.history.paging import Unreadable, pages_by_offset, rows_after, rows_
 from txkoji.history.records import RecordReader, identity
 from txkoji.history.tags import TagWatch
 from txkoji.history.unusable import UnusableItems
+from txkoji.hub.answers import a_list, a_struct
 from txkoji.hub.paging import LongestPage
-from txkoji.hub.replies import a_list, a_struct
 
 __all__ = [
     "Builds",

@@ -14,7 +14,7 @@ from txkoji._values import Reader, flag, identity, integer, seconds, struct, tex
 from txkoji.exceptions import UnusableAnswer
 from txkoji.hub.call import Call
 
-__all__ = ["read_answer"]
+__all__ = ["a_list", "a_struct", "an_id", "read_answer"]
 
 
 @dataclass(frozen=True)
@@ -169,3 +169,37 @@ def read_answer(call: Call, answer: Any, leave_out: Callable[[Any], object]) -> 
         else:
             rows.append(usable)
     return rows
+
+
+def an_id(value: Any, method: str) -> int:
+    """Return a reply that must be an id, a positive 32-bit number.
+
+    Raises:
+        UnusableAnswer: it is something else.
+    """
+    if type(value) is not int or identity(value) is None:
+        raise UnusableAnswer(method, value, "an id")
+    return value
+
+
+def a_struct(value: Any, method: str, *names: str) -> dict[str, Any]:
+    """Return a reply that must be a struct with some members.
+
+    Raises:
+        UnusableAnswer: it is something else, or lacks one.
+    """
+    if not isinstance(value, dict) or any(name not in value for name in names):
+        wanted = f"a struct with {', '.join(names)}" if names else "a struct"
+        raise UnusableAnswer(method, value, wanted)
+    return value
+
+
+def a_list(value: Any, method: str) -> list[Any]:
+    """Return a reply that must be a list.
+
+    Raises:
+        UnusableAnswer: it is something else.
+    """
+    if not isinstance(value, list):
+        raise UnusableAnswer(method, value, "a list")
+    return value

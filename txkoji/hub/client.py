@@ -12,12 +12,11 @@ from twisted.logger import Logger
 from txkoji._deferreds import returns_deferred
 from txkoji._interfaces import HTTPAgent
 from txkoji.exceptions import AuthError, HubFault, RetryError
-from txkoji.hub.answers import read_answer
+from txkoji.hub.answers import a_struct, an_id, read_answer
 from txkoji.hub.batching import MAX_CALLS, Batcher, batches, multicall, results_of
 from txkoji.hub.call import Call
 from txkoji.hub.login import Authenticator
 from txkoji.hub.methods import Kind
-from txkoji.hub.replies import a_struct, an_id
 from txkoji.hub.requests import Limits, Request, Requester
 from txkoji.hub.session import CallNumber, Session, has_run_out
 from txkoji.hub.transport import Transport

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet.threads import deferToThreadPool
-
+from txkoji._deferreds import in_thread
 from txkoji.exceptions import BrokenConfiguration, KojiLoginException
 from txkoji.hub.auth import way_to_log_in
 from txkoji.hub.kerberos import Kerberos
@@ -71,13 +70,10 @@ async def credentials_of(profile: Profile, reactor: Any) -> list[Credential]:
         # A profile that only reads needs no credentials.
         return [] if profile.authtype is None else [Credential(kind, "", problem=str(error))]
     if way.certificate is not None:
-        owner = profile.credentials_of or f"the Koji profile {profile.name!r}"
-        read = certificate_credential(way.certificate, "cert", owner, shown=profile.cert_name)
-        return [read]
+        return [_certificate_of(profile, way.certificate)]
     if way.kerberos is None:
         return []
-    reading = deferToThreadPool(reactor, reactor.getThreadPool(), _ticket, way.kerberos)
-    lifetime, problem = await reading
+    lifetime, problem = await in_thread(reactor, _ticket, way.kerberos)
     if problem is not None and profile.authtype is None:
         return []
     kind = "keytab" if way.kerberos.keytab else "ticket"
@@ -102,18 +98,23 @@ def login_problem(profile: Profile) -> str | None:
     except KojiLoginException as error:
         return str(error)
     if way.certificate is not None:
-        owner = profile.credentials_of or f"the Koji profile {profile.name!r}"
-        return certificate_credential(
-            way.certificate, "cert", owner, shown=profile.cert_name
-        ).problem
+        return _certificate_of(profile, way.certificate).problem
     if way.kerberos is not None and way.kerberos.keytab is not None:
         return _keytab_problem(way.kerberos.keytab, profile)
     return None
 
 
+def _owner(profile: Profile) -> str:
+    return profile.credentials_of or f"the Koji profile {profile.name!r}"
+
+
+def _certificate_of(profile: Profile, path: str) -> Credential:
+    return certificate_credential(path, "cert", _owner(profile), shown=profile.cert_name)
+
+
 def _keytab_problem(path: str, profile: Profile) -> str | None:
     # Not its path: it may be that of a secret.
-    what = f"the keytab of {profile.credentials_of or f'the Koji profile {profile.name!r}'}"
+    what = f"the keytab of {_owner(profile)}"
     try:
         data = read_configured(path)
     except OSError as error:

@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 
+from txkoji._deferreds import in_thread
 from txkoji.exceptions import (
     AuthExpired,
     BrokenConfiguration,
@@ -36,29 +36,6 @@ __all__ = ["Authenticator"]
 
 Send = Callable[[Request], Awaitable[Any]]
 """Sends a request, outside of a session or inside the one that it renews."""
-
-
-class _NegotiateAnswer:
-    """A hub's answer to a login with a ticket, in a header of its reply (RFC 4559).
-
-    Attributes:
-        token: the answer; None if the hub gave none.
-    """
-
-    def __init__(self) -> None:
-        self.token: bytes | None = None
-
-    def take(self, headers: Headers) -> None:
-        """Read the headers of the reply."""
-        # A header may hold any bytes.
-        for value in headers.getRawHeaders(b"WWW-Authenticate") or []:
-            scheme, _, encoded = value.partition(b" ")
-            if scheme.lower() == b"negotiate" and encoded.strip():
-                try:
-                    self.token = base64.b64decode(encoded)
-                except binascii.Error:
-                    # Checking the empty answer then says that it is not from the service.
-                    self.token = b""
 
 
 class Authenticator:
@@ -161,13 +138,13 @@ class Authenticator:
 
     async def _log_in(self, way: Login, send: Send) -> tuple[int, str, bool]:
         """Send a login; returns the session's id, its key, and whether headers carry it."""
-        answer = _NegotiateAnswer()
+        answered: list[Headers] = []
         request = Request(
             way.method,
             encode_call(way.method, way.args, way.kwargs),
             repeatable=True,
             path=way.path,
-            on_headers=answer.take,
+            on_headers=answered.append,
         )
         exchange = None if way.kerberos is None else await self._negotiate(way.kerberos)
         if exchange is not None:
@@ -193,22 +170,34 @@ class Authenticator:
         number, key = given.get("session-id"), given.get("session-key")
         if type(number) is not int or not isinstance(key, str):
             raise KojiLoginException(f"{url} gave no session for {way.description}")
-        if exchange is not None and answer.token is not None:
-            exchange.check(answer.token)
+        if exchange is not None and (answer := _answer_in(answered[-1])) is not None:
+            exchange.check(answer)
         return number, key, bool(given.get("header-auth"))
 
     async def _negotiate(self, kerberos: Kerberos) -> Exchange:
         """Begin a login with a ticket (RFC 4559); a slow KDC blocks only a thread."""
         host = urlsplit(self._profile.server).hostname or ""
-        getting = deferToThreadPool(
-            self._reactor, self._reactor.getThreadPool(), kerberos.begin, host
-        ).addTimeout(self._timeout, self._reactor)
+        getting = in_thread(self._reactor, kerberos.begin, host)
         try:
-            exchange: Exchange = await getting
+            return await getting.addTimeout(self._timeout, self._reactor)
         except DeferredTimeout as error:
             raise KDCUnreachable(
                 f"no ticket for HTTP/{host} with {kerberos}: the KDC did not answer within"
                 f" {self._timeout:g} s",
                 may_have_arrived=False,
             ) from error
-        return exchange
+
+
+def _answer_in(headers: Headers) -> bytes | None:
+    """Return a hub's answer to a login with a ticket (RFC 4559), None if it gave none."""
+    token = None
+    # A header may hold any bytes.
+    for value in headers.getRawHeaders(b"WWW-Authenticate") or []:
+        scheme, _, encoded = value.partition(b" ")
+        if scheme.lower() == b"negotiate" and encoded.strip():
+            try:
+                token = base64.b64decode(encoded)
+            except binascii.Error:
+                # Checking the empty answer then says that it is not from the service.
+                token = b""
+    return token

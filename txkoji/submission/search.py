@@ -10,10 +10,10 @@ from twisted.internet.task import deferLater
 
 from txkoji._values import identity, seconds, structs
 from txkoji.gathering import gather
+from txkoji.hub.answers import a_list, a_struct
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 from txkoji.hub.paging import LongestPage, RepeatedRows
-from txkoji.hub.replies import a_list, a_struct
 from txkoji.submission.recognition import (
     TASK_METHODS,
     arguments_of,

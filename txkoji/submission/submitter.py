@@ -20,9 +20,9 @@ from txkoji.exceptions import (
     SequenceError,
     UnknownOutcome,
 )
+from txkoji.hub.answers import a_list, a_struct, an_id
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
-from txkoji.hub.replies import a_list, a_struct, an_id
 from txkoji.hub.session import CallNumber
 from txkoji.retry import was_not_carried_out
 from txkoji.submission.recognition import TASK_METHODS, has_marker, may_have_made, with_marker
@@ -37,12 +37,7 @@ MAX_CLAIMS = 10_000
 
 
 class Submitter:
-    """Submits tasks to one hub, each exactly once.
-
-    The task of ``build`` is recognized by a marker in its ``custom_user_metadata``, that of
-    ``makeTask`` by its label; any other by its owner, its request, and because it is newer than the
-    submission. Equal requests of one Submitter each get a task of their own; equal requests that
-    another process submits as the same user at the same time look like ours.
+    """Submits tasks to one hub, each exactly once; see :meth:`txkoji.Connection.submit`.
 
     Args:
         client: the hub.
@@ -120,7 +115,7 @@ class Submitter:
                     raise
                 unknown, again = error, True
             else:
-                if self._claim(task_id, submission, is_new=True):
+                if self.claim(task_id, submission, is_new=True):
                     return task_id
                 # Another submission of the same request was in doubt meanwhile and took this task;
                 # the task that it started, if any, does the same.
@@ -142,21 +137,7 @@ class Submitter:
 
     @returns_deferred
     async def find(self, call: Call, submission: Submission) -> int | None:
-        """Find the task of a submission whose outcome is unknown.
-
-        It looks again after some seconds before it gives up: the submission may still be in flight.
-
-        Args:
-            call: what was called.
-            submission: what was stored before the call.
-
-        Returns:
-            A Deferred of the id of the task, None if the hub has none.
-
-        Raises:
-            ValueError: the method is none that makes a task.
-            HubFault, TransportError: as for any read.
-        """
+        """Find the task of a submission; see :meth:`txkoji.Connection.find_submitted`."""
         [found] = await self.find_all([(call, submission)])
         return found
 
@@ -182,7 +163,9 @@ class Submitter:
                 # A hub runs the calls of one session one after the other: once this one is
                 # answered, a submission that the hub had begun to carry out is done.
                 await self._client.call("getLoggedInUser")
-            candidates = await self._candidates([wanted[place] for place in missing])
+            left = [wanted[place] for place in missing]
+            candidates = await self._search.candidates(left)
+            await self._drop_recorded(left, candidates)
             for place, tasks in zip(missing, candidates, strict=True):
                 task_id = self._first_unclaimed(*wanted[place], tasks)
                 if task_id is not None:
@@ -197,7 +180,7 @@ class Submitter:
         for task_id, created in candidates.items():
             is_new = is_marked or task_id > submission.newest_task
             self._drop_claim_before(task_id, created)
-            if self._claim(task_id, submission, is_new=is_new):
+            if self.claim(task_id, submission, is_new=is_new):
                 if not is_marked:
                     self._uncertain.add(task_id)
                 return task_id
@@ -247,24 +230,17 @@ class Submitter:
             return True
         return may_have_made(call, submission.marker, task)
 
-    def claim(self, task_id: int, submission: Submission) -> bool:
-        """Record that a task belongs to a submission, as an earlier process stored it.
-
-        Then no other submission of an equal request takes the task.
+    def claim(self, task_id: int, submission: Submission, *, is_new: bool = False) -> bool:
+        """Record that a task belongs to a submission; see :meth:`txkoji.Connection.claim`.
 
         Args:
             task_id: the task.
             submission: what was stored before the call.
+            is_new: the task is newer than the submission, so that earlier claims don't count: they
+                are for a task that had the same id before the hub was restored from a backup.
 
         Returns:
             False if the task belongs to another submission.
-        """
-        return self._claim(task_id, submission, is_new=False)
-
-    def _claim(self, task_id: int, submission: Submission, *, is_new: bool) -> bool:
-        """Claim a task; if it is newer than the submission, earlier claims don't count.
-
-        They are for a task that had the same id before the hub was restored from a backup.
         """
         owner, since = self._owners.get(task_id, ("", 0.0))
         if not owner or (is_new and since < submission.submitted):
@@ -279,14 +255,6 @@ class Submitter:
         _, since = self._owners.get(task_id, ("", 0.0))
         if created is not None and since < created - CLOCKS_DIFFER:
             self._owners.pop(task_id, None)
-
-    async def _candidates(
-        self, wanted: Sequence[tuple[Call, Submission]]
-    ) -> list[dict[int, float | None]]:
-        """Return the tasks that may be those of submissions, without those that others recorded."""
-        found = await self._search.candidates(wanted)
-        await self._drop_recorded(wanted, found)
-        return found
 
     async def _drop_recorded(
         self,
