@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from buildbot.process.results import SUCCESS, Results, statusToString
+from buildbot.process.results import SUCCESS, Results, statusToString, worst_status
 from buildbot.reporters.message import MessageFormatterBase
 from buildbot.util.twisted import async_to_deferred
 
@@ -64,7 +65,8 @@ class KojiMessageFormatter(_KojiFormatter):
     )
 
     def _message(self, builds: list[dict[str, Any]], bodies: list[str]) -> dict[str, Any]:
-        worst = max(builds, key=lambda build: build.get("results") or 0)
+        result = reduce(worst_status, (build.get("results") or SUCCESS for build in builds))
+        worst = next(build for build in builds if (build.get("results") or SUCCESS) == result)
         more = f" and {len(builds) - 1} more" if len(builds) > 1 else ""
         subject = _cut(f"{_builder(worst)}{more}: {one_line_of(worst)}", SUBJECT_CHARACTERS)
         return {
@@ -125,9 +127,10 @@ def one_line_of(build: Mapping[str, Any]) -> str:
 def _facts(build: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what a mail lists below its first line: names and values, links among them."""
     yield "Build", f"{build.get('url', '')}"
+    # Of a chain the first is only the package that was built last.
+    built = "koji_nvr" if _property(build, "koji_nvrs") is None else "koji_nvrs"
     for name, key in (
-        ("Package", "koji_nvr"),
-        ("Packages", "koji_nvrs"),
+        ("Package" if built == "koji_nvr" else "Built packages", built),
         ("Failed packages", "koji_mass_failed_packages"),
         ("Koji task", "koji_task_url"),
         ("Koji build", "koji_build_url"),
@@ -189,4 +192,4 @@ def _property(build: Mapping[str, Any], name: str) -> str | None:
 
 
 def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: max(length - 3, 0)]}..."
+    return text if len(text) <= length else f"{text[: max(length - 3, 0)]}..."[:length]

@@ -282,3 +282,51 @@ def test_length() -> None:
     formatter = util.KojiStatusFormatter(length=20)
     told = formatter.format_message_for_build(None, build(2, koji_reason="x" * 500)).result
     assert told["body"] == told["subject"] == "failure: xxxxxxxx..."
+    formatter = util.KojiStatusFormatter(length=2)
+    assert formatter.format_message_for_build(None, build(4)).result["body"] == ".."
+
+
+CHAIN = [f"p{number}-1.0-1" for number in range(40)]
+EVIL = "</pre><script>alert('1')</script>"
+
+
+@pytest.mark.parametrize("results", range(7))
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {},
+        {"koji_reason": "x y" * 350_000, "koji_nvr": "a-1-1"},
+        {"koji_nvr": CHAIN[-1], "koji_nvrs": CHAIN, "koji_reason": EVIL},
+        {"koji_nvr": "a-1-1,draft_7", "koji_failed_arch": EVIL},
+        {"koji_nvr": {"a": EVIL}, "koji_reason": [EVIL, None], "koji_log_url": "https://[" + EVIL},
+        {"koji_task_url": "javascript:alert(1)", "koji_build_url": f"https://k/'{EVIL}"},
+    ],
+)
+def test_odd_builds(results: int, properties: dict[str, Any]) -> None:
+    """Whatever a build's properties hold, a state is short, and a page is without their markup."""
+    given = build(results, EVIL, **properties)
+    [state, plain, page] = [
+        each.format_message_for_build(None, given).result
+        for each in (
+            util.KojiStatusFormatter(),
+            util.KojiMessageFormatter(),
+            util.KojiMessageFormatter(message_type="html"),
+        )
+    ]
+    assert 0 < len(state["body"]) <= 140
+    assert "\n" not in state["body"] + plain["subject"]
+    assert len(plain["subject"]) <= 200
+    assert len(page["body"]) < 50_000
+    assert "<script" not in page["body"]
+    assert "href='javascript" not in page["body"]
+    for nvr in properties.get("koji_nvrs", ()):
+        assert nvr in plain["body"]
+    if "koji_nvrs" in properties:
+        assert "\nPackage: " not in plain["body"]
+
+
+def test_worst_of_several_builds() -> None:
+    """The subject of a buildset is about the build that went worst, as Buildbot orders results."""
+    builds = [build(3, "skipped"), build(2, koji_nvr="a-1-1", koji_reason="no space"), build(0)]
+    told = util.KojiMessageFormatter().format_message_for_buildset(None, {}, builds).result
+    assert told["subject"] == " and 2 more: a-1-1: failure: no space"
