@@ -390,8 +390,11 @@ def faults(value: Any) -> str | None:
     return None
 
 
-def source(value: Any) -> str | None:
-    """Check for a source: an SCM URL, or the path of an uploaded source RPM."""
+_NO_URL = "must be an SCM URL such as git+https://host/path.git#ref"
+
+
+def scm_url(value: Any) -> str | None:
+    """Check for an SCM URL with a revision."""
     complaint = text(value)
     if complaint is not None:
         return complaint
@@ -400,26 +403,32 @@ def source(value: Any) -> str | None:
     control = _CONTROL.search(value)
     if control is not None:
         return f"holds the control character U+{ord(control[0]):04X}"
-    scheme, separator, _ = value.partition("://")
+    scheme, separator, place = value.partition("://")
     if not separator:
-        is_rpm = value.endswith(".src.rpm")
-        if is_rpm and ("/" not in value or value.startswith(("/", ".", "~"))):
-            return "is a file of this machine: use KojiBuildSRPM, which uploads it"
-        return (
-            None
-            if is_rpm
-            else "must be an SCM URL such as git+https://host/path.git#ref, or the hub's path of an"
-            " uploaded .src.rpm"
-        )
+        return _NO_URL
     if scheme in ("http", "https", "ssh"):
         return f"is not an SCM URL for Koji: write git+{value:.200}"
     if scheme not in SCM_SCHEMES:
         return (
             f"has the scheme {scheme:.40}, which Koji does not build from: use git+https, for one"
         )
-    if not value.partition("#")[2].strip():
+    if not place.partition("#")[2].strip():
         return "names no revision: append #ref, a branch, tag or commit"
-    return None
+    if place.startswith(("/", "?", "#")):
+        return "names no host"
+    return "holds white space, which no URL has" if len(value.split()) > 1 else None
+
+
+def source(value: Any) -> str | None:
+    """Check for a source: an SCM URL, or the path of an uploaded source RPM."""
+    complaint = scm_url(value)
+    if complaint != _NO_URL:
+        return complaint
+    if not value.endswith(".src.rpm"):
+        return f"{complaint}, or the hub's path of an uploaded .src.rpm"
+    if "/" in value and not value.startswith(("/", ".", "~")):
+        return None
+    return "is a file of this machine: use KojiBuildSRPM, which uploads it"
 
 
 # Rendered values

@@ -40,7 +40,7 @@ def levels(value: Any) -> str | None:
         if not isinstance(level, (list, tuple)) or not level:
             return wanted
         for source in level:
-            complaint = checks.source(source)
+            complaint = checks.scm_url(source)
             if complaint is not None and checks.build(source) is not None:
                 return f"has {source!r}, which {complaint}"
     return None if len(value) > 1 else "has one level only: use a KojiBuild for each source"

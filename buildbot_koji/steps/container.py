@@ -27,7 +27,7 @@ class KojiContainerBuild(PrioritizedTaskStep):
 
     target = argument(checks.text, "the build target", required=True)
     source = argument(
-        checks.source,
+        checks.scm_url,
         "an SCM URL with a revision",
         required_unless=("sources_of",),
         requires=("git_branch",),

@@ -91,7 +91,7 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
         "the kickstart file: a file to upload or, with ``ksurl``, its path there",
         required=True,
     )
-    ksurl = argument(checks.source, "the SCM URL of the kickstart file", option=True)
+    ksurl = argument(checks.scm_url, "the SCM URL of the kickstart file", option=True)
     ksversion = argument(checks.text, "the version of the kickstart syntax", option=True)
     install_tree = argument(
         checks.text, 'the URL of the install tree. Required with ``kind="image"``'
@@ -125,7 +125,7 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
     lorax_dir = argument(
         checks.text, "the directory of the templates in ``lorax_url``", option=True
     )
-    lorax_url = argument(checks.source, "the SCM URL of the templates for lorax", option=True)
+    lorax_url = argument(checks.scm_url, "the SCM URL of the templates for lorax", option=True)
     nomacboot = argument(
         checks.flag, "as ``--nomacboot`` of livemedia-creator", default=False, option=True
     )
@@ -137,7 +137,7 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
     )
     compress_arg = argument(checks.texts, "arguments of the compression", option=True)
     specfile = argument(
-        checks.source, "the SCM URL of a spec file for RPMs that wrap the image", option=True
+        checks.scm_url, "the SCM URL of a spec file for RPMs that wrap the image", option=True
     )
     scratch = argument(
         checks.flag, "build without importing the result", default=False, option=True
@@ -216,7 +216,7 @@ class KojiKiwiBuild(PrioritizedTaskStep):
 
     target = argument(checks.text, "the build target", required=True)
     description_scm = argument(
-        checks.source, "the SCM URL of the image's description", required=True
+        checks.scm_url, "the SCM URL of the image's description", required=True
     )
     description_path = argument(
         checks.text, "the path of the description in ``description_scm``", required=True

@@ -26,10 +26,10 @@ class KojiMavenBuild(PrioritizedTaskStep):
     name = "koji maven-build"
 
     target = argument(checks.text, "the build target", required=True)
-    source = argument(checks.source, "an SCM URL with a revision", required=True)
-    patches = argument(checks.source, "the SCM URL of a directory with patches", option=True)
+    source = argument(checks.scm_url, "an SCM URL with a revision", required=True)
+    patches = argument(checks.scm_url, "the SCM URL of a directory with patches", option=True)
     specfile = argument(
-        checks.source, "the SCM URL of a spec file for RPMs that wrap the result", option=True
+        checks.scm_url, "the SCM URL of a spec file for RPMs that wrap the result", option=True
     )
     goals = argument(checks.texts, "goals to run besides ``deploy``", option=True)
     profiles = argument(checks.texts, "profiles to enable", option=True)

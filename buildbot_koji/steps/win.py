@@ -18,14 +18,14 @@ class KojiWinBuild(PrioritizedTaskStep):
     name = "koji win-build"
 
     target = argument(checks.text, "the build target", required_unless=("repo_id",))
-    source = argument(checks.source, "an SCM URL with a revision", required=True)
+    source = argument(checks.scm_url, "an SCM URL with a revision", required=True)
     vm = argument(checks.text, "the virtual machine to build in", required=True)
     winspec = argument(
-        checks.source,
+        checks.scm_url,
         "the SCM URL of the build's description, unless the source contains it",
         option=True,
     )
-    patches = argument(checks.source, "the SCM URL of a directory with patches", option=True)
+    patches = argument(checks.scm_url, "the SCM URL of a directory with patches", option=True)
     cpus = argument(
         checks.integer,
         "the number of processors of the virtual machine; requires the permission ``admin``",
@@ -40,7 +40,7 @@ class KojiWinBuild(PrioritizedTaskStep):
         checks.flag, "keep the MAC address of the virtual machine", default=False, option=True
     )
     specfile = argument(
-        checks.source, "the SCM URL of a spec file for RPMs that wrap the result", option=True
+        checks.scm_url, "the SCM URL of a spec file for RPMs that wrap the result", option=True
     )
     scratch = argument(
         checks.flag, "build without importing the result", default=False, option=True

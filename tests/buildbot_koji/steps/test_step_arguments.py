@@ -585,6 +585,16 @@ def test_documentation() -> None:
         ),
         ("KojiMassBuild", {**MASS, "packages": "a", "max_failures": "x%"}, 'or "5%"'),
         ("KojiMavenBuild", {"target": "a", "source": GIT, "envs": {"A": None}}, "of strings"),
+        (
+            "KojiMavenBuild",
+            {"target": "a", "source": "cli-build/x/a-1-1.src.rpm"},
+            "must be an SCM URL such as git+https://host/path.git#ref",
+        ),
+        (
+            "KojiChainBuild",
+            {"target": "a", "sources": [[GIT], ["cli-build/x/a-1-1.src.rpm"]]},
+            "must be an SCM URL such as git+https://host/path.git#ref",
+        ),
         ("KojiOSBuild", {**OSBUILD, "repos": [{"baseurl": ""}]}, "must be a list of URLs, or"),
         ("KojiTask", {"method": "a", "hub_method": True}, "is none of the hub's methods that make"),
         (
