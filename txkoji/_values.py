@@ -19,6 +19,7 @@ __all__ = [
     "integer",
     "one_line",
     "printable",
+    "rpm_names",
     "seconds",
     "struct",
     "structs",
@@ -115,3 +116,12 @@ def struct(value: Any) -> Mapping[str, Any] | None:
 def structs(value: Any) -> list[Any]:
     """Return the structs of a list."""
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def rpm_names(value: Any) -> list[str]:
+    """Return the names of the RPMs in a list, ``name-version-release.arch``; not an odd one."""
+    rows = [
+        [text(row.get(each)) for each in ("name", "version", "release", "arch")]
+        for row in structs(value)
+    ]
+    return ["{}-{}-{}.{}".format(*row) for row in rows if None not in row]

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 
 from txkoji import build_states, paths, task_states
 from txkoji._deferreds import returns_deferred
-from txkoji._values import excerpt, integer, struct, structs, text
+from txkoji._values import excerpt, integer, rpm_names, struct, structs, text
 from txkoji.build import Build
 from txkoji.exceptions import HubFault, fault_from
 from txkoji.task_info import TaskInfo
@@ -242,7 +242,8 @@ async def _read_made(connection: OutcomeSource, tree: TaskTree) -> dict[str, Any
     tags: list[str] = []
     rpms: list[str] = []
     for build in complete:
-        rpms += _names_of_rpms(await connection.call("listBuildRPMs", build.build_id))
+        listed = await connection.call("listBuildRPMs", build.build_id)
+        rpms += [f"{name}.rpm" for name in rpm_names(listed)]
         found = structs(await connection.call("listTags", build.build_id))
         tags += filter(None, [text(tag.get("name")) for tag in found])
     nvr = builds[0].nvr if builds else None
@@ -285,15 +286,6 @@ def _usable(found: Any) -> list[Any]:
         if None not in (integer(build.get("build_id")), text(build.get("nvr")))
         and isinstance(build.get("state"), int)
     ]
-
-
-def _names_of_rpms(found: Any) -> list[str]:
-    """Return the file names of the RPMs of a build."""
-    rows = [
-        [text(row.get(each)) for each in ("name", "version", "release", "arch")]
-        for row in structs(found)
-    ]
-    return ["{}-{}-{}.{}.rpm".format(*row) for row in rows if None not in row]
 
 
 def _texts(found: Any) -> list[str]:

@@ -1,1 +1,4 @@
-"""What happened on a hub, as events: reported by bus messages, and read from its own records."""
+"""What happens on a hub: from its bus, and complete from its own records.
+
+A function here that asks the hub raises a KojiException if it is unreachable, or refuses.
+"""

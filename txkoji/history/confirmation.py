@@ -38,11 +38,7 @@ class Confirmation:
         self._repos = repos
 
     async def events(self, reported: Event, cursor: Cursor) -> list[Event]:
-        """Return the events of the hub that a message reports; none if it has none.
-
-        Raises:
-            KojiException: the hub is unreachable, or refused.
-        """
+        """Return the events of the hub that a message reports; none if it has none."""
         try:
             return await self._lookup(reported, cursor)
         except GenericError as error:

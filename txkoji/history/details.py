@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from txkoji._rich_base import make
-from txkoji._values import struct, text
+from txkoji._values import rpm_names, struct, text
 from txkoji.build import Build
 from txkoji.history.events import BuildStateChange, Event, RPMSign
 from txkoji.history.hub import BatchedCalls, RichHub
@@ -36,7 +36,6 @@ class Details:
         """Return an event with its details.
 
         Raises:
-            KojiException: the hub is unreachable, or refused.
             UnusableRecord: the hub's answer is of no use.
         """
         build, task = event.build, event.task
@@ -57,7 +56,7 @@ class Details:
             build=build,
             task=task,
             target=None if task is None else text(task.target),
-            rpms=() if rpms is None else _rpm_names(await rpms),
+            rpms=() if rpms is None else tuple(rpm_names(await rpms)),
             types=() if types is None else _names(await types),
         )
         if complete.key != event.key:
@@ -85,18 +84,6 @@ class Details:
             found = await self._call("getUser", owner)
             self._users[owner] = text((struct(found) or {}).get("name"))
         task.owner_name = self._users[owner]
-
-
-def _rpm_names(found: Any) -> tuple[str, ...]:
-    """Return the names of RPMs; one without a usable name is of no use."""
-    names = []
-    for rpm in found if isinstance(found, list) else ():
-        parts = [
-            text((struct(rpm) or {}).get(each)) for each in ("name", "version", "release", "arch")
-        ]
-        if None not in parts:
-            names.append("{}-{}-{}.{}".format(*parts))
-    return tuple(names)
 
 
 def _names(found: Any) -> tuple[str, ...]:

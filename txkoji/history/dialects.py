@@ -11,6 +11,7 @@ import datetime
 import json
 from collections.abc import Callable, Mapping
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
 from munch import Munch, munchify
@@ -31,6 +32,9 @@ MAX_BODY = 4 << 20
 
 Facts = tuple[str, dict[str, Any]]
 """The name of a Koji callback, and its facts."""
+
+Reader = Callable[[Munch], Facts | None]
+"""Returns what a message of one kind says."""
 
 
 def decode(
@@ -109,12 +113,16 @@ def _task(found: Any) -> Munch:
     return task
 
 
+def _of_state(read: Reader) -> Reader:
+    """Return a reader that leaves out changes of anything but a state."""
+    return lambda body: read(body) if body.get("attribute") == "state" else None
+
+
 # protonmsg
 
 
-def _protonmsg_task(body: Munch) -> Facts | None:
-    if body.get("attribute") != "state":
-        return None
+@_of_state
+def _protonmsg_task(body: Munch) -> Facts:
     task = _task(body.get("info"))
     task.state = _new_state(TaskStates, body)
     return "TaskStateChange", {
@@ -125,9 +133,8 @@ def _protonmsg_task(body: Munch) -> Facts | None:
     }
 
 
-def _protonmsg_build(body: Munch) -> Facts | None:
-    if body.get("attribute") != "state":
-        return None
+@_of_state
+def _protonmsg_build(body: Munch) -> Facts:
     build = read_build(body.get("info"))
     return "BuildStateChange", {
         "build": build,
@@ -138,16 +145,13 @@ def _protonmsg_build(body: Munch) -> Facts | None:
     }
 
 
-def _protonmsg_tag(event: str) -> Callable[[Munch], Facts]:
-    def read(body: Munch) -> Facts:
-        return "TagUntag", {
-            "event": event,
-            "build": read_build(body.get("build")),
-            **_tag(body.get("tag")),
-            "user_name": _name_of(body.get("user")),
-        }
-
-    return read
+def _protonmsg_tag(event: str, body: Munch) -> Facts:
+    return "TagUntag", {
+        "event": event,
+        "build": read_build(body.get("build")),
+        **_tag(body.get("tag")),
+        "user_name": _name_of(body.get("user")),
+    }
 
 
 def _tag(found: Any) -> dict[str, Any]:
@@ -207,11 +211,11 @@ def _protonmsg_repo_done(body: Munch) -> Facts:
     }
 
 
-_PROTONMSG: dict[str, Callable[[Munch], Facts | None]] = {
+_PROTONMSG: dict[str, Reader] = {
     "TaskStateChange": _protonmsg_task,
     "BuildStateChange": _protonmsg_build,
-    "Tag": _protonmsg_tag("Tag"),
-    "Untag": _protonmsg_tag("Untag"),
+    "Tag": partial(_protonmsg_tag, "Tag"),
+    "Untag": partial(_protonmsg_tag, "Untag"),
     "BuildPromote": _protonmsg_promote,
     "PackageListChange": _protonmsg_package,
     "Import": _protonmsg_import,
@@ -236,9 +240,8 @@ def _iso_or_seconds(found: Any) -> float | None:
         return None
 
 
-def _fedora_task(body: Munch) -> Facts | None:
-    if body.get("attribute") != "state":
-        return None
+@_of_state
+def _fedora_task(body: Munch) -> Facts:
     info = struct(body.get("info")) or {}
     task = _task({"method": body.get("method"), **info, "id": body.get("id")})
     owner = body.get("owner", task.get("owner"))
@@ -255,9 +258,8 @@ def _fedora_task(body: Munch) -> Facts | None:
     }
 
 
-def _fedora_build(body: Munch) -> Facts | None:
-    if body.get("attribute") != "state":
-        return None
+@_of_state
+def _fedora_build(body: Munch) -> Facts:
     new = _new_state(BuildStates, body)
     known = ("build_id", "name", "version", "release", "epoch", "task_id")
     build = {key: body[key] for key in known if key in body}
@@ -277,18 +279,15 @@ def _task_of_build(body: Munch, task: Mapping[str, Any]) -> Munch:
     return _task({"id": body.get("task_id"), **task, "request": body.get("request")})
 
 
-def _fedora_tag(event: str) -> Callable[[Munch], Facts]:
-    def read(body: Munch) -> Facts:
-        build = {key: body.get(key) for key in ("build_id", "name", "version", "release")}
-        return "TagUntag", {
-            "event": event,
-            "build": read_build({**build, "owner_name": body.get("owner")}),
-            "tag_id": integer(body.get("tag_id")),
-            "tag_name": required(body, "tag", text),
-            "user_name": text(body.get("user")),
-        }
-
-    return read
+def _fedora_tag(event: str, body: Munch) -> Facts:
+    build = {key: body.get(key) for key in ("build_id", "name", "version", "release")}
+    return "TagUntag", {
+        "event": event,
+        "build": read_build({**build, "owner_name": body.get("owner")}),
+        "tag_id": integer(body.get("tag_id")),
+        "tag_name": required(body, "tag", text),
+        "user_name": text(body.get("user")),
+    }
 
 
 def _fedora_package(body: Munch) -> Facts:
@@ -299,30 +298,27 @@ def _fedora_package(body: Munch) -> Facts:
     }
 
 
-def _fedora_repo(kind: str) -> Callable[[Munch], Facts]:
-    def read(body: Munch) -> Facts:
-        return kind, {
-            "repo_id": required(body, "repo_id", integer),
-            "tag_id": integer(body.get("tag_id")),
-            "tag_name": required(body, "tag", text),
-        }
-
-    return read
+def _fedora_repo(kind: str, body: Munch) -> Facts:
+    return kind, {
+        "repo_id": required(body, "repo_id", integer),
+        "tag_id": integer(body.get("tag_id")),
+        "tag_name": required(body, "tag", text),
+    }
 
 
-_FEDORA: dict[str, Callable[[Munch], Facts | None]] = {
+_FEDORA: dict[str, Reader] = {
     "task.state.change": _fedora_task,
     "build.state.change": _fedora_build,
-    "tag": _fedora_tag("Tag"),
-    "untag": _fedora_tag("Untag"),
+    "tag": partial(_fedora_tag, "Tag"),
+    "untag": partial(_fedora_tag, "Untag"),
     "package.list.change": _fedora_package,
     "rpm.sign": _sign,
-    "repo.init": _fedora_repo("RepoInit"),
-    "repo.done": _fedora_repo("RepoDone"),
+    "repo.init": partial(_fedora_repo, "RepoInit"),
+    "repo.done": partial(_fedora_repo, "RepoDone"),
 }
 
 
-_READERS: dict[Dialect, Mapping[str, Callable[[Munch], Facts | None]]] = {
+_READERS: dict[Dialect, Mapping[str, Reader]] = {
     "protonmsg": _PROTONMSG,
     "fedora": _FEDORA,
 }

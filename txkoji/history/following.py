@@ -36,7 +36,6 @@ class Follower:
         state: :attr:`state` of an earlier follower, to resume there; by default start now.
         since: where to start instead, in seconds since the epoch.
         interval: seconds between two polls.
-        retry: how long to wait while the hub is unreachable.
 
     Raises:
         HubFault: (while iterating) the hub has no tag of a name in ``interest.tags`` when the
@@ -52,7 +51,6 @@ class Follower:
         state: Mapping[str, Any] | None = None,
         since: float | None = None,
         interval: float = 60.0,
-        retry: RetryPolicy | None = None,
     ) -> None:
         _check(interest)
         self._client = connection.client
@@ -60,7 +58,7 @@ class Follower:
         self._tags = [name for name in interest.tags if not is_glob(name)]
         self._poller = Poller(connection, interest)
         self._interval = interval
-        self._retry = retry or RetryPolicy(ceiling=300.0)
+        self._retry = RetryPolicy(ceiling=300.0)
         self._since = since
         self._cursor = None if state is None else Cursor.from_json(state["cursor"])
         self._known: dict[str, float] = {} if state is None else dict(state["known"])

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
-
 from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import HubConnection
+from txkoji.cache import Cache
 from txkoji.exceptions import ReplyTooLarge, UnreadableReply
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
@@ -18,27 +17,11 @@ UNREADABLE = (UnreadableReply, ReplyTooLarge)
 """Replies of the hub itself that would be as unreadable if it were asked again."""
 
 
-class NamesById(Protocol):
-    """Names of users and tags by their ids."""
-
-    def user_name(self, user_id: int, /) -> Deferred[str | None]:
-        """Return a Deferred of the name of a user, or of None."""
-        ...
-
-    def tag_name(self, tag_id: int, /) -> Deferred[str | None]:
-        """Return a Deferred of the name of a tag, or of None."""
-        ...
-
-
 class RichHub(HubConnection, Protocol):
     """A hub client, and what the rich objects of its events need: a :class:`txkoji.Connection`."""
 
     client: HubClient
-
-    @property
-    def cache(self) -> NamesById:
-        """The names of users and tags."""
-        ...
+    cache: Cache
 
 
 class BatchedCalls:
@@ -53,12 +36,7 @@ class BatchedCalls:
 
     @returns_deferred
     async def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
-        """Return a Deferred of the plain result of a call.
-
-        Raises:
-            UnreadableReply, ReplyTooLarge: the hub's reply to this very call is unreadable.
-            KojiException: the hub is unreachable, or refused.
-        """
+        """Return a Deferred of the plain result; unreadable is only the reply to this very call."""
         call = Call(method, args, kwargs)
         try:
             return await self._batcher.add(call)
@@ -71,11 +49,6 @@ class BatchedCalls:
 
     @returns_deferred
     async def checked(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
-        """Return a Deferred of the result of a call, read; see :meth:`HubClient.read_answer`.
-
-        Raises:
-            UnusableAnswer: the hub answered something else.
-            KojiException: as for :meth:`call`.
-        """
+        """Return a Deferred of the result of a call, read; see :meth:`HubClient.read_answer`."""
         result = await self.call(method, *args, **kwargs)
         return self._client.read_answer(Call(method, args, kwargs), result)

@@ -49,8 +49,8 @@ async def rows_after(
         unreadable: called for each row that can't be read.
 
     Raises:
-        KojiException: the hub is unreachable, refused, ignores offsets, or answers nothing that
-            can be read.
+        UnusableAnswer: the hub ignores offsets.
+        UnreadableReply, ReplyTooLarge: nothing that the hub answers can be read.
     """
     found: dict[Any, Any] = {}
     listing = _Listing(method, longest, unreadable)
@@ -111,8 +111,8 @@ async def pages_by_offset(
         unreadable: called for each row that can't be read.
 
     Raises:
-        KojiException: the hub is unreachable, refused, ignores offsets, or answers nothing that
-            can be read.
+        UnusableAnswer: the hub ignores offsets.
+        UnreadableReply, ReplyTooLarge: nothing that the hub answers can be read.
     """
     listing = _Listing(method, longest, unreadable)
     offset, limit = 0, page

@@ -63,7 +63,7 @@ class Round:
 
 
 class Poller:
-    """Asks a hub what happened.
+    """Asks a hub what happened; a KojiException says that it is unreachable, or refused.
 
     The calls of a round travel together: a round in which nothing happened is one request.
 
@@ -127,9 +127,6 @@ class Poller:
 
         Args:
             since: where to start, in seconds since the epoch; by default now.
-
-        Raises:
-            KojiException: the hub is unreachable, or refused.
         """
         before = {} if since is None else {"before": since}
         found = await self._checked("getLastEvent", strict=False, **before) or {"id": 0, "ts": None}
@@ -150,10 +147,7 @@ class Poller:
 
         Returns:
             A Deferred of a :class:`Round`. Its events have what their own records say;
-            :meth:`complete` adds the details.
-
-        Raises:
-            KojiException: the hub is unreachable, or refused; the next round finds everything.
+            :meth:`complete` adds the details. After a failed round the next one finds everything.
         """
         limit = self._latest()
         cursor = cursor.no_later_than(limit)
@@ -248,9 +242,6 @@ class Poller:
             after: the id of the event to begin after.
             last: the id of the last event to yield.
             held: how many rows to hold at a time; at least 25 of each tag and kind are.
-
-        Raises:
-            KojiException: (while iterating) the hub is unreachable, or refused.
         """
         listings = [(tag_id, action) for tag_id in self.tags.names for action in ("tag", "untag")]
         largest = max(held // max(len(listings), 1), 25)
@@ -272,9 +263,6 @@ class Poller:
         Returns:
             A Deferred of the events that the hub knows of it: none if the message is about
             something outside of the interest, is wrong, or older than the cursor.
-
-        Raises:
-            KojiException: the hub is unreachable, or refused.
         """
         if reported.name not in self._interest.names or not self._interest.wanted(reported):
             return []
@@ -290,9 +278,6 @@ class Poller:
         Returns:
             A Deferred of the events, in the same order. One whose details can't be used stays as it
             is (see :attr:`unusable`).
-
-        Raises:
-            KojiException: the hub is unreachable.
         """
         return await gather([self._with_details(event) for event in found])
 

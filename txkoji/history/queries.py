@@ -68,7 +68,7 @@ class Scope:
     @property
     def records(self) -> RecordReader:
         """Makes events of the hub's records."""
-        return RecordReader(self.hub, self.unusable.add, self.unusable.discard)
+        return RecordReader(self.hub, self.unusable)
 
     def latest(self) -> float:
         """Return the latest plausible time, in seconds since the epoch."""
@@ -88,11 +88,7 @@ class Query:
         self._latest = scope.latest
 
     async def since(self, cursor: Cursor) -> list[Event]:
-        """Return what happened since a cursor, possibly more than the interest covers.
-
-        Raises:
-            KojiException: the hub is unreachable, or refused.
-        """
+        """Return what happened since a cursor, possibly more than the interest covers."""
         raise NotImplementedError
 
     async def _rows(

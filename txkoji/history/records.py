@@ -23,6 +23,7 @@ from txkoji.history.events import (
 )
 from txkoji.history.hub import RichHub
 from txkoji.history.structs import read_build, read_rpm, read_task, required
+from txkoji.history.unusable import UnusableItems
 from txkoji.task import Task
 
 __all__ = [
@@ -51,19 +52,12 @@ class RecordReader:
 
     Args:
         hub: the hub.
-        unusable: called with what a record is, and why it can't be used.
-        usable: called with what each other record is; None if no one needs to know.
+        unusable: the records that were left out.
     """
 
-    def __init__(
-        self,
-        hub: RichHub,
-        unusable: Callable[[str, Exception], None],
-        usable: Callable[[str], None] | None = None,
-    ) -> None:
+    def __init__(self, hub: RichHub, unusable: UnusableItems) -> None:
         self._hub = hub
         self._unusable = unusable
-        self._noted = usable
 
     def _usable(
         self, kind: str, found: Sequence[Any], read: Callable[[Any], _T | None]
@@ -74,10 +68,9 @@ class RecordReader:
             try:
                 made = read(record)
             except Exception as error:  # noqa: BLE001 - one record must not hide the others
-                self._unusable(f"{kind} {identity(record)}", error)
+                self._unusable.add(f"{kind} {identity(record)}", error)
             else:
-                if self._noted is not None:
-                    self._noted(f"{kind} {identity(record)}")
+                self._unusable.discard(f"{kind} {identity(record)}")
                 if made is not None:
                     usable.append(made)
         return usable

@@ -85,9 +85,6 @@ class TagWatch:
 
         Returns:
             A Deferred of whether the tags were looked up.
-
-        Raises:
-            KojiException: the hub is unreachable, or refused.
         """
         now = self._client.reactor.seconds()
         if self._read_at is not None and 0 <= now - self._read_at < max_age:
@@ -125,11 +122,7 @@ class TagWatch:
 
     @returns_deferred
     async def find(self, name: str) -> int | None:
-        """Return a Deferred of the id of a watched tag; None for another tag.
-
-        Raises:
-            KojiException: the hub is unreachable, or refused.
-        """
+        """Return a Deferred of the id of a watched tag; None for another tag."""
         found = self._id_of(name)
         fits = matches(name, self._patterns)
         if found is None and (fits or self._inherited):

@@ -17,6 +17,7 @@ from txkoji._values import integer, seconds, text
 from txkoji.exceptions import MalformedMessage
 from txkoji.history.records import RecordReader
 from txkoji.history.structs import UnusableRecord, read_build, read_rpm, read_task
+from txkoji.history.unusable import UnusableItems
 
 EDGES = st.sampled_from(
     [
@@ -229,8 +230,7 @@ REPO = {"id": 3, "tag_id": 3, "state": 1, "dist": False, "creation_ts": 1.0, "st
 @given(st.data())
 def test_records_with_any_value_anywhere(data: st.DataObject) -> None:
     """Whatever a hub's record holds, the record next to it becomes an event."""
-    left_out: list[str] = []
-    records = RecordReader(CONNECTION, lambda item, _error: left_out.append(item))
+    records = RecordReader(CONNECTION, UnusableItems("a test"))
     readers: list[tuple[dict[str, Any], Any]] = [
         (BUILD, lambda rows: records.builds(rows, 9.0)),
         (BUILD, records.promotions),
@@ -278,8 +278,9 @@ def test_what_content_generators_write() -> None:
         ({"extra": {"source": {"original_url": "x#" + 40 * "a"}}}, None, 40 * "a"),
     ]
     for more, task_id, commit in odd:
-        [event] = RecordReader(CONNECTION, pytest.fail).builds(
-            [{**BUILD, "task_id": None, **more}], 9.0
-        )
+        unusable = UnusableItems("a test")
+        rows = [{**BUILD, "task_id": None, **more}]
+        [event] = RecordReader(CONNECTION, unusable).builds(rows, 9.0)
+        assert not unusable.reasons
         assert event.build is not None
         assert (event.build.task_id, event.build.gitbuildhash) == (task_id, commit)
