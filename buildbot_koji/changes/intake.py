@@ -18,6 +18,7 @@ from buildbot_koji.changes.recorder import ChangeRecorder
 from buildbot_koji.changes.set_aside import SetAside
 from buildbot_koji.changes.storage import SourceStorage, change_key
 from buildbot_koji.durable.claims import Claim
+from buildbot_koji.durable.unreadable import reading
 from txkoji import Connection, Cursor, Event, one_line
 from txkoji.bus import BusMessage
 
@@ -96,7 +97,8 @@ class EventIntake:
         """
         await self.recorder.load()
         stored = self.recorder.state.cursor
-        cursor = None if stored is None else Cursor.from_json(stored)
+        with reading("the cursor of a change source"):
+            cursor = None if stored is None else Cursor.from_json(stored)
         if cursor is not None:
             self._saved = (cursor, self.recorder.counted)
             await self.recorder.read_back(cursor.horizon)

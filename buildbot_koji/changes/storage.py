@@ -10,6 +10,7 @@ from buildbot_koji.database_values import encoded_size
 from buildbot_koji.durable.claims import Claim
 from buildbot_koji.durable.fence import fence_source
 from buildbot_koji.durable.store import MasterState
+from buildbot_koji.durable.unreadable import check_fields, reading
 from buildbot_koji.properties import EVENT_KEY
 
 __all__ = ["CLAIM_KEY", "HeldChanges", "SourceState", "SourceStorage", "change_key"]
@@ -66,9 +67,13 @@ class SourceStorage(MasterState):
         )
 
     async def load(self) -> SourceState:
-        """Read the state."""
+        """Read the state; raise UnreadableRow."""
         found = await self.get("standing", None)
-        return SourceState(counted=0) if found is None else SourceState(**found)
+        if found is None:
+            return SourceState(counted=0)
+        with reading("the state of a change source"):
+            check_fields(SourceState, found, "the state of a change source")
+            return SourceState(**found)
 
     async def save(self, state: SourceState) -> None:
         """Write the state."""
@@ -111,15 +116,18 @@ class HeldChanges:
         return len(self.keys)
 
     async def load(self) -> None:
-        """Read what was held back before."""
-        self._first, self._last = self._bounds = await self._storage.get("held", [0, 0])
+        """Read what was held back before; raise UnreadableRow."""
         self.keys = set()
         self._head = self._tail = []
+        bounds = await self._storage.get("held", [0, 0])
+        with reading("the number of changes that are held back"):
+            self._first, self._last = self._bounds = bounds
         for number in range(self._first, self._last + 1):
             self._tail = await self._chunk(number)
             if number == self._first:
                 self._head = self._tail
-            self.keys.update(map(change_key, self._tail))
+            with reading("changes that are held back"):
+                self.keys.update(map(change_key, self._tail))
         while not self._head and self._first < self._last:
             # The master died between the delivery of the last change of a chunk and the bounds.
             await self._next_head()

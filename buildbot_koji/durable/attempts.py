@@ -16,13 +16,11 @@ from typing import Any
 
 from buildbot.interfaces import IRenderable
 
-from txkoji.exceptions import KojiException
+from buildbot_koji.durable.unreadable import DamagedRow, StoredByNewerVersion
 
 __all__ = [
     "StepIdentity",
     "StoredAttempt",
-    "StoredByNewerVersion",
-    "check_fields",
     "choose_attempt",
     "read_identity",
     "to_row",
@@ -33,30 +31,6 @@ _IDENTITY = "identity"
 
 _DEPTH = 20
 """How deep the values of a configuration are looked into."""
-
-
-class StoredByNewerVersion(KojiException):
-    """An earlier attempt ran with a newer version, and this one can't tell what it did."""
-
-
-def _newer(what: str) -> StoredByNewerVersion:
-    return StoredByNewerVersion(
-        f"a newer version of buildbot_koji began this and stored {what}: nothing is submitted"
-        " again; look at the hub, and upgrade this master before you rebuild"
-    )
-
-
-def check_fields(kind: Any, stored: Mapping[str, Any], what: str) -> None:
-    """Raise StoredByNewerVersion if a struct has more fields than this version's dataclass.
-
-    Args:
-        kind: the dataclass.
-        stored: the struct.
-        what: what was stored, for the message.
-    """
-    unknown = sorted(stored.keys() - {each.name for each in fields(kind)})
-    if unknown:
-        raise _newer(f"{what} with {', '.join(unknown)}")
 
 
 @dataclass(frozen=True)
@@ -135,7 +109,7 @@ def read_identity(whose: Any, what: str) -> StepIdentity:
         StoredByNewerVersion: it has another form.
     """
     if not isinstance(whose, list) or len(whose) != len(_WHOSE):
-        raise _newer(what)
+        raise StoredByNewerVersion(what)
     return StepIdentity(*whose)
 
 
@@ -159,14 +133,16 @@ def choose_attempt(
     Raises:
         StoredByNewerVersion: whose one of the rows is can't be read. A version that changes what
             any step stores changes the form of the identity as well.
+        DamagedRow: that of a step with this step's name can't be read.
     """
     mine: list[tuple[bool, bool, StoredAttempt]] = []
     for name, stored in rows:
-        value = _read(stored)
+        value, did = _read(stored), f"what a step of build {build_id} did"
+        if value is None and name == own:
+            raise DamagedRow(f"{did} ({name})")
         if value is None or (build_id, name) in taken:
             continue
         whose = value.pop(_IDENTITY, None)
-        did = f"what a step of build {build_id} did"
         earlier = None if whose is None else read_identity(whose, did)
         # An earlier version stored no identity.
         if name == own if earlier is None else identity.is_that_of(earlier):

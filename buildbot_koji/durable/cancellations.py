@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -16,6 +17,7 @@ from twisted.logger import Logger
 from buildbot_koji.database_values import MAX_VALUE, encoded_size
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
+from buildbot_koji.durable.unreadable import UnreadableRow
 from txkoji import Connection, RetryPolicy, one_line
 from txkoji.exceptions import HubFault, KojiException
 from txkoji.retry import is_passing
@@ -92,6 +94,10 @@ class Cancellations:
         self._is_read = False
         # The stored form of each pending cancellation, and its size in bytes.
         self._texts: dict[str, tuple[str, int]] = {}
+        # Stored forms that a newer version may read.
+        self._unreadable: list[str] = []
+        # The numbers of rows that are left as they are.
+        self._damaged: list[int] = []
         self._trouble = ""
         self._successor: Cancellations | None = None
 
@@ -210,10 +216,10 @@ class Cancellations:
             if each["masterid"] == self._master.masterid:
                 continue
             rows = await _rows_of(self._state_of(each["name"]))
-            found.extend(
-                PendingCancellation(intent.task_id, intent.call.method, intent.began, None)
-                for intent in chain.from_iterable(rows)
-            )
+            for text in chain.from_iterable(filter(None, rows)):
+                # Its own master logs what is unreadable.
+                with suppress(UnreadableRow):
+                    found.append(_shown(TaskIntent.from_json(text)))
         return found
 
     def _show(self, intent: TaskIntent, reason: str | None) -> None:
@@ -246,11 +252,25 @@ class Cancellations:
         assert self._state is not None
         if self._is_read:
             return
-        rows = await _rows_of(self._state)
+        rows = await _rows_of(self._state, self._say_unreadable)
         self._rows, self._is_read = len(rows), True
-        for intent in chain.from_iterable(rows):
-            self._pending.setdefault(intent.submission.marker, intent)
-            self._show(intent, None)
+        self._damaged = [number for number, row in enumerate(rows) if row is None]
+        for text in chain.from_iterable(filter(None, rows)):
+            try:
+                intent = TaskIntent.from_json(text)
+            except UnreadableRow as error:
+                self._unreadable.append(text)
+                self._say_unreadable(error)
+            else:
+                self._pending.setdefault(intent.submission.marker, intent)
+                self._show(intent, None)
+
+    def _say_unreadable(self, error: UnreadableRow) -> None:
+        self._log.error(
+            "{hub}: the task of a stopped build may run on: {error}",
+            hub=self._connection.url,
+            error=error,
+        )
 
     async def _cancel_pending(self) -> None:
         while self._pending:
@@ -311,30 +331,53 @@ class Cancellations:
                 return
             await self._read_rows()
             changes = self._changes
-            rows: list[list[str]] = [[]]
-            size = 0
             for marker, intent in self._pending.items():
                 if marker not in self._texts:
-                    text = intent.to_json().decode()
-                    self._texts[marker] = (text, encoded_size(text) + len(", "))
-                text, added = self._texts[marker]
+                    self._texts[marker] = _sized(intent.to_json().decode())
+            pending = [self._texts[marker] for marker in self._pending]
+            row: list[str] = []
+            rows: list[list[str] | None] = [row]
+            size = 0
+            for text, added in [*map(_sized, self._unreadable), *pending]:
                 size += added
-                if rows[-1] and size > MAX_VALUE:
-                    rows.append([])
+                if row and size > MAX_VALUE:
+                    rows.append(row := [])
                     size = added
-                rows[-1].append(text)
-            for number in range(max(len(rows), self._rows)):
-                row = rows[number] if number < len(rows) else []
-                await self._state.put(_row_key(number), row)
+                row.append(text)
+            for number in self._damaged:
+                rows.extend([] for _ in range(number - len(rows)))
+                rows.insert(number, None)
+            rows.extend([] for _ in range(self._rows - len(rows)))
+            for number, texts in enumerate(rows):
+                if texts is not None:
+                    await self._state.put(_row_key(number), texts)
             self._rows, self._stored = len(rows), changes
 
 
-async def _rows_of(state: MasterState) -> list[list[TaskIntent]]:
-    """Return the rows of what a master stored as pending."""
-    rows: list[list[TaskIntent]] = []
-    while row := await state.get(_row_key(len(rows)), []):
-        rows.append([TaskIntent.from_json(each) for each in row])
-    return rows
+async def _rows_of(
+    state: MasterState, say: Callable[[UnreadableRow], None] | None = None
+) -> list[list[str] | None]:
+    """Return the rows of what a master stored as pending, None for a damaged one."""
+    rows: list[list[str] | None] = []
+    while True:
+        try:
+            row = await state.get(_row_key(len(rows)), [])
+        except UnreadableRow as error:
+            rows.append(None)
+            if say is not None:
+                say(error)
+        else:
+            if not row:
+                return rows
+            rows.append(row)
+
+
+def _shown(intent: TaskIntent) -> PendingCancellation:
+    return PendingCancellation(intent.task_id, intent.call.method, intent.began, None)
+
+
+def _sized(text: str) -> tuple[str, int]:
+    return text, encoded_size(text) + len(", ")
 
 
 def _row_key(number: int) -> str:

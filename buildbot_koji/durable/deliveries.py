@@ -19,6 +19,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from buildbot_koji.durable.unreadable import StoredByNewerVersion, check_fields, reading
+
 __all__ = ["FINAL", "TRANSITIONS", "Delivery", "DeliveryEvent", "DeliveryState"]
 
 
@@ -141,6 +143,11 @@ class Delivery:
 
     @classmethod
     def from_json(cls, stored: bytes) -> Delivery:
-        """Return the delivery of a stored form."""
-        values = json.loads(stored)
-        return cls(**{**values, "state": DeliveryState(values["state"])})
+        """Return the delivery of a stored form; raise UnreadableRow if it is none."""
+        with reading("a delivery"):
+            values = json.loads(stored)
+            what = f"the delivery {values['name']} of build {values['build_id']}"
+            check_fields(cls, values, what)
+            if values["state"] not in {each.value for each in DeliveryState}:
+                raise StoredByNewerVersion(f"{what} as {values['state']}")
+            return cls(**{**values, "state": DeliveryState(values["state"])})

@@ -17,6 +17,7 @@ from twisted.logger import Logger
 
 from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliveryState
+from buildbot_koji.durable.unreadable import UnreadableRow
 from txkoji import RetryPolicy
 
 __all__ = [
@@ -196,6 +197,9 @@ class Outbox:
             raise
         except Refused as error:
             attempt.happened(DeliveryEvent.REFUSED, str(error))
+        except UnreadableRow as error:
+            # A version that can read its notes may revive it.
+            attempt.happened(DeliveryEvent.EXPIRED, str(error))
         except (Postponed, CancelledError) as error:
             if self._stopping:
                 raise

@@ -16,6 +16,7 @@ import sqlalchemy
 from twisted.internet.defer import DeferredLock
 
 from buildbot_koji.database_values import MAX_VALUE
+from buildbot_koji.durable.unreadable import DamagedRow, reading
 
 __all__ = ["SOURCE", "BuildData", "BuildRows", "MasterState", "data_name"]
 
@@ -61,6 +62,9 @@ class MasterState:
         Args:
             key: its key, at most 240 characters.
             default: what to return if it was never stored.
+
+        Raises:
+            DamagedRow: what is stored is no JSON.
         """
         async with self._lock:
             found = await self._read(key, default)
@@ -68,7 +72,8 @@ class MasterState:
             if parts is None:
                 return found
             texts = [await self._read(_part(key, parts[0], number)) for number in range(parts[1])]
-            return json.loads("".join(texts))
+            with reading(self._named(key)):
+                return json.loads("".join(texts))
 
     async def put(self, key: str, value: Any) -> None:
         """Store a value: anything that JSON can hold. A write costs Buildbot about 10 ms.
@@ -93,7 +98,23 @@ class MasterState:
         return {PARTS: [number_of_set, len(starts)]}
 
     async def _read(self, key: str, default: Any = None) -> Any:
-        return await self._master.db.state.getState(await self._object(), key, default)
+        object_id, state = await self._object(), self._master.db.state
+
+        def read(connection: sqlalchemy.Connection) -> Any:
+            """Read the row, in a thread: Buildbot logs a traceback of what fails there."""
+            try:
+                with reading(self._named(key)):
+                    return state.thdGetState(connection, object_id, key, default)
+            except DamagedRow as error:
+                return error
+
+        found = await self._master.db.pool.do(read)
+        if isinstance(found, DamagedRow):
+            raise found
+        return found
+
+    def _named(self, key: str) -> str:
+        return f"the state {key!r} of {self._name!r}"
 
     async def _write(self, key: str, value: Any) -> None:
         await self._master.db.state.setState(await self._object(), key, value)
@@ -223,15 +244,23 @@ class BuildRows:
         self.written = 0
 
     async def get(self, row: str) -> Any:
-        """Return the value of a row, None if it was never stored."""
-        found = await self._data.get(self._build_id, data_name(f"{self._name} {row}"))
-        return None if found is None else _unpacked(found)
+        """Return the value of a row, None if it was never stored; raise DamagedRow."""
+        [found] = await self.get_several([row])
+        return found
 
     async def get_several(self, rows: Sequence[str]) -> list[Any]:
-        """Return the values of rows, with one query; None for those that were never stored."""
+        """Return the values of rows, with one query; None for those that were never stored.
+
+        Raises:
+            DamagedRow: one of them can't be unpacked.
+        """
         names = [data_name(f"{self._name} {row}") for row in rows]
         found = await self._data.get_several(self._build_id, names)
-        return [_unpacked(found[each]) if each in found else None for each in names]
+        values = []
+        for name in names:
+            with reading(f"{name} of build {self._build_id}"):
+                values.append(_unpacked(found[name]) if name in found else None)
+        return values
 
     async def put(self, row: str, value: Any) -> None:
         """Store a value that JSON can hold in a row."""

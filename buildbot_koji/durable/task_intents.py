@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import sqlalchemy
 from buildbot.util.twisted import async_to_deferred
 
-from buildbot_koji.durable.attempts import check_fields
 from buildbot_koji.durable.once import OnceAction
 from buildbot_koji.durable.store import SOURCE
+from buildbot_koji.durable.unreadable import check_fields, reading
 from txkoji import Call, Connection, Submission
 
 __all__ = ["TaskIntent", "recorded_tasks", "submit_once"]
@@ -53,17 +53,18 @@ class TaskIntent:
 
     @classmethod
     def from_struct(cls, stored: Mapping[str, Any]) -> TaskIntent:
-        """Return the intent of a struct; raise StoredByNewerVersion if it has other fields."""
-        task = f"task {stored.get('task_id') or 'of ' + str(stored['call'])}"
-        check_fields(cls, stored, task)
-        check_fields(Submission, stored["submission"], task)
-        values = {
-            **stored,
-            "call": Call.from_json(stored["call"]),
-            "submission": Submission(**stored["submission"]),
-            "earlier": tuple(stored["earlier"]),
-        }
-        return cls(**values)
+        """Return the intent of a struct; raise UnreadableRow if it is no intent."""
+        with reading("a task that was to be submitted"):
+            task = f"task {stored.get('task_id') or 'of ' + str(stored['call'])}"
+            check_fields(cls, stored, task)
+            check_fields(Submission, stored["submission"], task)
+            values = {
+                **stored,
+                "call": Call.from_json(stored["call"]),
+                "submission": Submission(**stored["submission"]),
+                "earlier": tuple(stored["earlier"]),
+            }
+            return cls(**values)
 
     def to_json(self) -> bytes:
         """Return the stored form."""
@@ -71,8 +72,9 @@ class TaskIntent:
 
     @classmethod
     def from_json(cls, stored: bytes | str) -> TaskIntent:
-        """Return the intent of a stored form."""
-        return cls.from_struct(json.loads(stored))
+        """Return the intent of a stored form; raise UnreadableRow if it is no intent."""
+        with reading("a task that was to be canceled"):
+            return cls.from_struct(json.loads(stored))
 
 
 def submit_once(hub: Submits, call: Call, submission: Submission) -> OnceAction[int]:

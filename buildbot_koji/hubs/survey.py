@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -15,6 +16,7 @@ from twisted.logger import Logger
 
 from buildbot_koji.database_values import number
 from buildbot_koji.durable.store import MasterState
+from buildbot_koji.durable.unreadable import UnreadableRow, reading
 from buildbot_koji.error_messages import PLUGINS
 from txkoji import Call, Connection, task_states
 from txkoji.exceptions import KojiException
@@ -187,9 +189,10 @@ class HubSurvey:
             state: where it is stored.
         """
         self._state = state
-        stored = await state.get("day", [])
         oldest = self._clock.seconds() - DAY
-        self.history = [tuple(each) for each in stored if len(each) == 6 and each[0] >= oldest]
+        with suppress(UnreadableRow), reading("the history of a hub"):
+            stored = await state.get("day", [])
+            self.history = [tuple(each) for each in stored if len(each) == 6 and each[0] >= oldest]
 
     def is_stale(self) -> bool:
         """Return whether the last answer is too old for someone who looks at a page."""

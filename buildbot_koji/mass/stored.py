@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 
 from buildbot_koji.durable.attempts import StepIdentity, read_identity
 from buildbot_koji.durable.store import BuildData, BuildRows
+from buildbot_koji.durable.unreadable import StoredByNewerVersion, reading
 from buildbot_koji.mass.plan import MassPackage, PackageState
 from buildbot_koji.words import named
 
@@ -32,6 +33,8 @@ READ_AT_ONCE = 10
 
 _UNSTORED = (PackageState.WAITING, PackageState.HELD)
 """States that follow from those of other packages."""
+
+_MORE = ("level", "was_built")
 
 _FACTS = (
     "attempt",
@@ -73,21 +76,29 @@ class MassStore:
         return self._rows.written
 
     async def load(self) -> tuple[dict[str, Any], list[MassPackage]] | None:
-        """Return the header and the packages; None if no plan was stored as a whole."""
+        """Return the header and the packages; None if no plan was stored as a whole.
+
+        Raises:
+            UnreadableRow: a part of it can't be read.
+        """
         header = await self._rows.get("header")
         if header is None:
             return None
-        # An earlier version gave the rows of a plan no name.
-        self._plan = header.get("plan", "")
+        what = f"the mass build {self.name}"
+        with reading(what):
+            # An earlier version gave the rows of a plan no name.
+            self._plan = header.get("plan", "")
+            starts = range(0, header["total"], PLAN_ROW)
         packages: list[MassPackage] = []
-        async for _, rows in self._read("plan", range(0, header["total"], PLAN_ROW)):
-            for name, source, owner, requires, *more in rows:
-                packages.append(
-                    MassPackage(len(packages), name, source, owner, tuple(requires), *more)
+        async for _, rows in self._read("plan", starts):
+            with reading(what):
+                packages.extend(
+                    _planned(number, each) for number, each in enumerate(rows, len(packages))
                 )
         async for start, rows in self._read("state", range(0, len(packages), STATE_ROW)):
             for package, facts in zip(packages[start : start + STATE_ROW], rows, strict=False):
-                _apply(package, facts)
+                with reading(f"the state of {package.name} of {what}"):
+                    _apply(package, facts)
         return header, packages
 
     async def _read(self, kind: str, starts: range) -> AsyncIterator[tuple[int, Sequence[Any]]]:
@@ -261,9 +272,21 @@ def _facts(package: MassPackage) -> list[Any] | None:
     return facts
 
 
+def _planned(index: int, row: Sequence[Any]) -> MassPackage:
+    name, source, owner, requires, *more = row
+    if len(more) > len(_MORE):
+        raise StoredByNewerVersion(f"the plan of {name} in a mass build")
+    return MassPackage(
+        index, name, source, owner, tuple(requires), **dict(zip(_MORE, more, strict=False))
+    )
+
+
 def _apply(package: MassPackage, facts: Sequence[Any] | None) -> None:
     if facts is None:
         return
+    is_known = facts[0] in {each.value for each in PackageState}
+    if not is_known or len(facts) > 1 + len(_FACTS):
+        raise StoredByNewerVersion(f"the state of {package.name} in a mass build")
     package.state = PackageState(facts[0])
     for name, value in zip(_FACTS, facts[1:], strict=False):
         setattr(package, name, value)

@@ -8,6 +8,8 @@ build data of its build: Buildbot shows it with the build and deletes it with th
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from buildbot.data.resultspec import Filter
@@ -19,6 +21,7 @@ from buildbot_koji.durable.database import cause_of, is_database_unreachable
 from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliveryState
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox
 from buildbot_koji.durable.store import BuildData, MasterState, data_name
+from buildbot_koji.durable.unreadable import UnreadableRow, check_fields, reading
 
 __all__ = [
     "MOST_DEAD",
@@ -54,6 +57,7 @@ class DeliveryRecords:
         self._claim = claim
         self._data = BuildData(master, reporter)
         self._reporter = reporter
+        self._unreadable: set[tuple[int, str]] = set()
 
     def name_of(self, delivery: str) -> str:
         """Return the name of the build data of a delivery."""
@@ -73,14 +77,73 @@ class DeliveryRecords:
             await self._claim.check()
 
     async def of_build(self, build_id: int) -> list[Delivery]:
-        """Return the stored deliveries about a build, oldest first."""
-        found = [Delivery.from_json(each) for _, each in await self._data.rows(build_id)]
-        return sorted(found, key=lambda each: each.since)
+        """Return the stored deliveries about a build, oldest first, without unreadable ones."""
+        rows = await self._data.rows(build_id)
+        found = [self._read(build_id, name, stored) for name, stored in rows]
+        return sorted((each for each in found if each is not None), key=lambda each: each.since)
 
     async def find(self, build_id: int, name: str) -> Delivery | None:
-        """Return a stored delivery, or None."""
-        found = await self._data.get(build_id, self.name_of(name))
-        return None if found is None else Delivery.from_json(found)
+        """Return a stored delivery; None if there is none, or it is unreadable."""
+        row = self.name_of(name)
+        found = await self._data.get(build_id, row)
+        return None if found is None else self._read(build_id, row, found)
+
+    def _read(self, build_id: int, row: str, stored: bytes) -> Delivery | None:
+        try:
+            return Delivery.from_json(stored)
+        except UnreadableRow as error:
+            # Whoever only shows the deliveries does not log it.
+            if self._claim is not None and (build_id, row) not in self._unreadable:
+                _log.error(
+                    "{name}: {row} of build {id}: {error}",
+                    name=self._reporter,
+                    row=row,
+                    id=build_id,
+                    error=error,
+                )
+            self._unreadable.add((build_id, row))
+            return None
+
+    def has_unreadable(self, build_id: int, delivery: str | None = None) -> bool:
+        """Return whether a stored delivery of a build, or any, could not be read."""
+        if delivery is None:
+            return any(each == build_id for each, _ in self._unreadable)
+        return (build_id, self.name_of(delivery)) in self._unreadable
+
+
+@dataclass(frozen=True)
+class _Position:
+    """How far a reporter has come with the builds of a master, as it is stored.
+
+    Attributes:
+        mark: the builds below are settled, except those that are open.
+        open: the ids of those.
+        done: those of settled builds above.
+        dead: the dead letters: builds and names of deliveries.
+        revived: those that someone has revived.
+        first: the first build that is reported.
+    """
+
+    mark: int
+    open: list[int]
+    done: list[int]
+    dead: list[tuple[int, str]]
+    revived: list[tuple[int, str]]
+    first: int = 0
+
+    @classmethod
+    async def read(cls, state: MasterState, reporter: str, master_id: int) -> _Position | None:
+        """Read that of a master, None for none; raise UnreadableRow."""
+        stored, what = await state.get(_key(master_id)), f"the position of the reporter {reporter}"
+        if stored is None:
+            return None
+        with reading(what):
+            check_fields(cls, stored, what)
+            pairs = {
+                name: [(build_id, letter) for build_id, letter in stored[name]]
+                for name in ("dead", "revived")
+            }
+            return cls(**{**stored, **pairs})
 
 
 def log_settled(reporter: str, about: str, delivery: Delivery) -> None:
@@ -145,7 +208,7 @@ class Backlog:
         self._first = 0
         self._dead: list[tuple[int, str]] = []
         self._revived: list[tuple[int, str]] = []
-        self._stored: dict[str, Any] | None = None
+        self._stored: _Position | None = None
         self._scanning = False
 
     def pending(self) -> list[Delivery]:
@@ -171,7 +234,7 @@ class Backlog:
     async def load(self) -> None:
         """Resume an earlier run; the first run takes the builds that end from now on."""
         await self._claim.take()
-        stored = await self._state.get(_key(self._master_id))
+        stored = await _Position.read(self._state, self._reporter, self._master_id)
         if stored is None:
             last = await self._master.data.get(("builds",), order=["-buildid"], limit=1)
             self._first = self._mark = self._next_mark = last[0]["buildid"] + 1 if last else 0
@@ -179,28 +242,28 @@ class Backlog:
             self._open = {build["buildid"] for build in running}
             await self._store()
             return
-        self._mark = self._next_mark = stored["mark"]
-        self._first = stored.get("first", 0)
-        self._open = set(stored["open"])
-        self._taken = {(build_id, True) for build_id in stored["done"]}
-        self._dead = [(build_id, name) for build_id, name in stored["dead"]]
-        for build_id, name in stored["revived"]:
+        self._mark = self._next_mark = stored.mark
+        self._first = stored.first
+        self._open = set(stored.open)
+        self._taken = {(build_id, True) for build_id in stored.done}
+        self._dead = stored.dead
+        for build_id, name in stored.revived:
             await self._revive(build_id, name)
 
     async def _store(self) -> None:
         """Store the state if it changed: a write costs Buildbot 10 ms."""
         above = sorted(build_id for build_id, _ in self._taken if build_id >= self._mark)
-        value = {
-            "mark": self._mark,
-            "first": self._first,
-            "open": sorted(self._open),
-            "done": [build_id for build_id in above if self._is_settled(build_id)],
-            "dead": self._dead,
-            "revived": self._revived,
-        }
+        value = _Position(
+            mark=self._mark,
+            open=sorted(self._open),
+            done=[build_id for build_id in above if self._is_settled(build_id)],
+            dead=self._dead,
+            revived=self._revived,
+            first=self._first,
+        )
         if value != self._stored:
             await self._claim.check()
-            await self._state.put(_key(self._master_id), value)
+            await self._state.put(_key(self._master_id), asdict(value))
             self._stored = value
 
     # Builds
@@ -253,7 +316,9 @@ class Backlog:
         await self._store()
 
     def _is_settled(self, build_id: int) -> bool:
-        return (build_id, True) in self._taken and not self._under_way.get(build_id)
+        is_taken = (build_id, True) in self._taken and not self._under_way.get(build_id)
+        # A later start, with another version, may read what this one can't.
+        return is_taken and not self._records.has_unreadable(build_id)
 
     async def take(self, build: Mapping[str, Any]) -> None:
         """Store what is to be delivered about a build, and start delivering it, once.
@@ -301,7 +366,8 @@ class Backlog:
                 self._list_dead((build_id, delivery.name))
         names = {delivery.name for delivery in stored}
         for delivery in deliveries:
-            if delivery.name not in names:
+            unreadable = self._records.has_unreadable(build_id, delivery.name)
+            if delivery.name not in names and not unreadable:
                 await self._records.save(delivery)
                 self._deliver(delivery)
 
@@ -383,8 +449,8 @@ async def dead_letters(master: Any, reporter: str, newest: int = MOST_DEAD) -> l
     records = DeliveryRecords(master, reporter)
     found = []
     for each in await master.data.get(("masters",)):
-        stored = await state.get(_key(each["masterid"]))
-        for build_id, name in stored["dead"][-newest:] if stored else ():
+        stored = await _readable_position(state, reporter, each["masterid"])
+        for build_id, name in stored.dead[-newest:] if stored else ():
             delivery = await records.find(build_id, name)
             if delivery is not None:
                 found.append(delivery)
@@ -408,22 +474,29 @@ async def pending_elsewhere(
     for each in await master.data.get(("masters",)):
         if each["masterid"] in here:
             continue
-        stored = await state.get(_key(each["masterid"]))
+        stored = await _readable_position(state, reporter, each["masterid"])
         if stored is None:
             continue
         newer = await master.data.get(
             ("builds",),
             filters=[
                 Filter("masterid", "eq", [each["masterid"]]),
-                Filter("buildid", "ge", [stored["mark"]]),
+                Filter("buildid", "ge", [stored.mark]),
             ],
             order=["buildid"],
             limit=most,
         )
-        for build_id in [*stored["open"], *(build["buildid"] for build in newer)][:most]:
+        for build_id in [*stored.open, *(build["buildid"] for build in newer)][:most]:
             deliveries = await records.of_build(build_id)
             found += [delivery for delivery in deliveries if not delivery.is_final]
     return found
+
+
+async def _readable_position(state: MasterState, reporter: str, master_id: int) -> _Position | None:
+    # The master whose it is logs that it is unreadable.
+    with suppress(UnreadableRow):
+        return await _Position.read(state, reporter, master_id)
+    return None
 
 
 def _key(master_id: int) -> str:

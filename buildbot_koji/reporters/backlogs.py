@@ -17,6 +17,7 @@ from buildbot_koji.durable.database import was_cancelled
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.masters import acts_for_gone_masters, gone_masters
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox
+from buildbot_koji.durable.unreadable import UnreadableRow
 from buildbot_koji.reporters.backlog import Backlog, WantedDeliveries
 from txkoji import RetryPolicy
 
@@ -60,6 +61,7 @@ class Backlogs:
         self._next_scan: Any = None
         self._late_scans = 0
         self._is_late = False
+        self._unreadable: set[int] = set()
 
     @property
     def masters(self) -> frozenset[int]:
@@ -84,7 +86,8 @@ class Backlogs:
             background: runs the scans.
         """
         self._master, self._name, self._background = master, name, background
-        self._backlogs = {master.masterid: await self._loaded(master.masterid)}
+        self._backlogs = {}
+        await self._load(master.masterid)
 
     async def start(self) -> None:
         """Start looking for missed builds, and for masters that die or come back."""
@@ -128,7 +131,8 @@ class Backlogs:
             pause = RESCAN.pause(self._late_scans)
             self._next_scan = self._master.reactor.callLater(pause, self._scan)
 
-    async def _loaded(self, master_id: int) -> Backlog:
+    async def _load(self, master_id: int) -> None:
+        """Resume what is left of the builds of a master, unless its position is unreadable."""
         backlog = Backlog(
             self._master,
             self._name,
@@ -140,10 +144,22 @@ class Backlogs:
         )
         try:
             await backlog.load()
+        except UnreadableRow as error:
+            backlog.stop()
+            if master_id not in self._unreadable:
+                self._unreadable.add(master_id)
+                self._log.error(
+                    "{name}: no build of master {id} is reported: {error}",
+                    name=self._name,
+                    id=master_id,
+                    error=error,
+                )
         except BaseException:
             backlog.stop()
             raise
-        return backlog
+        else:
+            self._backlogs[master_id] = backlog
+            self._unreadable.discard(master_id)
 
     def _lost(self, master_id: int, backlog: Backlog) -> None:
         """Stop reporting builds that another master has taken over."""
@@ -189,13 +205,13 @@ class Backlogs:
         for master_id in set(self._backlogs) - orphaned - {mine}:
             self._backlogs.pop(master_id).stop()
         if mine not in self._backlogs:
-            self._backlogs[mine] = await self._loaded(mine)
+            await self._load(mine)
         for master_id in orphaned - set(self._backlogs):
             if await Backlog.exists(self._master, self._name, master_id):
                 self._log.info(
                     "{name}: reporting for the dead master {id}", name=self._name, id=master_id
                 )
-                self._backlogs[master_id] = await self._loaded(master_id)
+                await self._load(master_id)
 
     @async_to_deferred
     async def _master_stopped(self, _: Any, message: Mapping[str, Any]) -> None:

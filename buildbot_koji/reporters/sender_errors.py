@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from buildbot_koji.durable.outbox import Postponed, Refused
+from buildbot_koji.durable.unreadable import UnreadableRow
 from txkoji import is_refusal, one_line
 from txkoji.exceptions import KojiException, MessageNotTaken, UnknownFault
 
@@ -22,9 +23,12 @@ def mapped_errors(about: str = "") -> Iterator[None]:
     Raises:
         Refused: the hub or broker refused, and would refuse again.
         Postponed: anything else; also a failed login, which an administrator can repair.
+        UnreadableRow: it says nothing of the hub or broker.
     """
     try:
         yield
+    except UnreadableRow:
+        raise
     except KojiException as error:
         said = f"{about}{one_line(error)}"
         # What a hub stumbled over says nothing about the call.

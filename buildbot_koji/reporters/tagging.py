@@ -21,6 +21,7 @@ from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.durable.once import Intent, Once
 from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Sender, Undone
 from buildbot_koji.durable.task_intents import submit_once
+from buildbot_koji.durable.unreadable import check_fields, reading
 from buildbot_koji.hubs.builds import fault_of_task, named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.hubs.koji_hub import check_hub
@@ -454,13 +455,13 @@ class TagSender:
     async def follow(self, delivery: Delivery) -> str:
         """Wait for the task that tags the build."""
         task_id = delivery.notes["task_id"]
-        call = _call_of(delivery.notes)
+        call, submission = _begun_of(delivery.notes)
         said = f"{delivery.notes['said']} (task {task_id})"
         with mapped_errors():
             hub = await self._hub()
             try:
                 watch = hub.watcher.watch(task_id)
-                tree = await hub.ended(watch, call, _submission_of(delivery.notes))
+                tree = await hub.ended(watch, call, submission)
             except UnknownTask as error:
                 raise Refused(f"{error}: was it restored from a backup?") from error
             if tree.root.state == task_states.CLOSED:
@@ -478,21 +479,21 @@ class TagSender:
             raise Refused(words)
 
 
-def _call_of(notes: Mapping[str, Any]) -> Call:
-    stored = notes["call"]
-    # Versions before 1.1 stored the three parts as a list.
-    return Call(*stored) if isinstance(stored, list) else Call.from_json(stored)
-
-
-def _submission_of(notes: Mapping[str, Any]) -> Submission:
-    return Submission(**notes["submission"])
+def _begun_of(notes: Mapping[str, Any]) -> tuple[Call, Submission]:
+    """Return what an earlier attempt submitted; raise UnreadableRow."""
+    with reading("the notes of a delivery"):
+        check_fields(Submission, notes["submission"], "the notes of a delivery")
+        stored = notes["call"]
+        # Versions before 1.1 stored the three parts as a list.
+        call = Call(*stored) if isinstance(stored, list) else Call.from_json(stored)
+        return call, Submission(**notes["submission"])
 
 
 async def _find_earlier(hub: Hub, notes: Mapping[str, Any]) -> int | None:
     """Return the task that an earlier attempt submitted, or None."""
     if "submission" not in notes:
         return None
-    return await submit_once(hub, _call_of(notes), _submission_of(notes)).search()
+    return await submit_once(hub, *_begun_of(notes)).search()
 
 
 def _accepted(hub: Hub, notes: Mapping[str, Any], task_id: int) -> Accepted:

@@ -27,7 +27,6 @@ EXPLAINED = {
     "Refused",
     "ReplyTooLarge",
     "RequestTimeout",
-    "StoredByNewerVersion",
     "TLSError",
     "TransferError",
     "TransportError",

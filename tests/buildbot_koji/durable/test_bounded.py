@@ -58,12 +58,12 @@ async def test_requests_that_nobody_reports_are_forgotten() -> None:
 
     state = SimpleNamespace(
         getObjectId=lambda *_: succeed(1),
-        getState=lambda _, key, default: succeed(rows.rows.get(key, default)),
+        thdGetState=lambda _, __, key, default: rows.rows.get(key, default),
         setState=lambda _, key, value: succeed(rows.rows.update({key: value})),
     )
-    master = SimpleNamespace(
-        masterid=1, data=SimpleNamespace(get=get), db=SimpleNamespace(state=state)
-    )
+    pool = SimpleNamespace(do=lambda query: succeed(query(None)))
+    db = SimpleNamespace(state=state, pool=pool)
+    master = SimpleNamespace(masterid=1, data=SimpleNamespace(get=get), db=db)
 
     async def wanted(_: Mapping[str, Any]) -> None:
         return None

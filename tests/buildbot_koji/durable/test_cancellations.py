@@ -6,6 +6,7 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
@@ -27,8 +28,12 @@ class States:
     async def getObjectId(self, _name: str, _class: str) -> int:  # noqa: N802
         return 1
 
-    async def getState(self, _object: int, key: str, default: Any) -> Any:  # noqa: N802
-        value = json.loads(self.rows[key]) if key in self.rows else default
+    def thdGetState(self, _: None, _object: int, key: str, default: Any) -> Any:  # noqa: N802
+        return json.loads(self.rows[key]) if key in self.rows else default
+
+    async def do(self, query: Any) -> Any:
+        """Run a query; it is the pool, too."""
+        value = query(None)
         if self.slow is not None:
             await self.slow
         return value
@@ -68,7 +73,7 @@ class Hub:
 def cancellations(hub: Hub, states: States) -> Cancellations:
     """Return the cancellations of a master that starts."""
     made = Cancellations("hub", hub, lambda: succeed(None))  # type: ignore[arg-type]
-    made.start(SimpleNamespace(name="master", db=SimpleNamespace(state=states)))
+    made.start(SimpleNamespace(name="master", db=SimpleNamespace(state=states, pool=states)))
     return made
 
 
@@ -77,11 +82,10 @@ def elsewhere(hub: Hub, states: States) -> list[PendingCancellation]:
     masters = [{"masterid": 1, "name": "master"}, {"masterid": 2, "name": "second"}]
     data = SimpleNamespace(get=lambda _path: succeed(masters))
     made = Cancellations("hub", hub, lambda: succeed(None))  # type: ignore[arg-type]
-    second = SimpleNamespace(
-        name="second", masterid=2, data=data, db=SimpleNamespace(state=States())
-    )
+    db = SimpleNamespace(state=(own := States()), pool=own)
+    second = SimpleNamespace(name="second", masterid=2, data=data, db=db)
     made.start(second)
-    second.db.state = states
+    db.state = db.pool = states
     return Deferred.fromCoroutine(made.elsewhere()).result
 
 
@@ -104,6 +108,33 @@ def test_many_cancellations() -> None:
     assert sorted({*hub.canceled, *hub.lost}) == list(range(1, 1001))
     assert 500 not in hub.canceled
     assert {key: json.loads(row) for key, row in states.rows.items() if row != "[]"} == {}
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ('["newer", "good"]', "a newer version of buildbot_koji stored task 1 with lane"),
+        ('["damaged", "good"]', "holds a task that was to be canceled, damaged"),
+        ('["newer', "holds the state 'left' of 'master hub', damaged"),
+    ],
+)
+def test_unreadable_cancellation(row: str, said: str, logged: list[str]) -> None:
+    """What can't be read stays as it is, and is logged in one line; the others are canceled."""
+    hub, states, call = Hub(), States(), Call("build", ("a", "demo", {}))
+    intents = [TaskIntent(call, Submission(f"m{n}", 1.0, 1, 1), 1.0, n) for n in (1, 2, 3)]
+    newer = json.dumps({**intents[0].to_struct(), "lane": "fast"})
+    texts = {"newer": newer, "damaged": newer[:-9], "good": intents[1].to_json().decode()}
+    whole = row.endswith("]")
+    before = json.dumps([texts[each] for each in json.loads(row)]) if whole else row
+    states.rows["left"] = before
+    first = cancellations(hub, states)
+    first.cancel(intents[2], 30.0)
+    assert [each.task_id for each in elsewhere(hub, states)] == ([2, 3] if whole else [3])
+    hub.answers = True
+    hub.reactor.advance(600)
+    assert sorted(hub.canceled) == ([2, 3] if whole else [3])
+    assert states.rows["left"] == (json.dumps([json.loads(before)[0]]) if whole else before)
+    assert len([line for line in logged if said in line]) == 1
 
 
 def test_cancellation_during_the_start_of_a_master() -> None:

@@ -18,8 +18,7 @@ class Table:
     """Buildbot's table of states, which a crash may cut off after some writes."""
 
     def __init__(self) -> None:
-        self.state = self
-        self.db = self
+        self.state = self.pool = self.db = self
         self.rows: dict[tuple[int, str], str] = {}
         self.objects: dict[str, int] = {}
         self.writes_left = 1000
@@ -29,7 +28,10 @@ class Table:
         assert max(name) <= "\uffff"
         return self.objects.setdefault(name, len(self.objects))
 
-    async def getState(self, number: int, key: str, default: Any) -> Any:  # noqa: N802
+    async def do(self, query: Any) -> Any:
+        return query(None)
+
+    def thdGetState(self, _: None, number: int, key: str, default: Any) -> Any:  # noqa: N802
         found = self.rows.get((number, key))
         return default if found is None else json.loads(found)
 

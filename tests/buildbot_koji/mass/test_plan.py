@@ -12,8 +12,9 @@ import pytest
 from buildbot.process.results import FAILURE
 from twisted.internet.defer import succeed
 
-from buildbot_koji.durable.attempts import StepIdentity, StoredByNewerVersion
+from buildbot_koji.durable.attempts import StepIdentity
 from buildbot_koji.durable.store import BuildRows
+from buildbot_koji.durable.unreadable import DamagedRow, StoredByNewerVersion, UnreadableRow
 from buildbot_koji.mass.outcome import result_of
 from buildbot_koji.mass.packages import PackageQuery
 from buildbot_koji.mass.plan import (
@@ -317,6 +318,30 @@ def test_mass_build_of_a_newer_version() -> None:
     stores = MassStores(data, 7, lambda: succeed(None))  # type: ignore[arg-type]
     with pytest.raises(StoredByNewerVersion, match=r"a newer version .* the mass build mass"):
         drive(stores.resume("mass", ["mass"], StepIdentity.of("Mass", {}, {})))
+
+
+@pytest.mark.parametrize(
+    ("row", "value", "error"),
+    [
+        ("plan 0", [["a", "source", None, [], 0, False, "urgent"]], StoredByNewerVersion),
+        ("state 0", [["paused"]], StoredByNewerVersion),
+        ("state 0", [["running", *[None] * 15]], StoredByNewerVersion),
+        ("plan 0", [["a"]], DamagedRow),
+        ("header", {"run": "old"}, DamagedRow),
+        ("state 0", None, DamagedRow),
+    ],
+)
+def test_unreadable_mass_build(row: str, value: Any, error: type[UnreadableRow]) -> None:
+    """One that this version can't read, or that is damaged, is not taken for another one."""
+    rows = BuildRows(data := Data(), 7, "mass")  # type: ignore[arg-type]
+    drive(rows.put("plan 0", [["a", "source", None, [], 0, False]]))
+    drive(rows.put("header", {"run": "old", "total": 1}))
+    drive(rows.put(row, value))
+    if value is None:
+        [name] = [each for each in data.rows if "state_0" in each[1]]
+        data.rows[name] = data.rows[name][:-5]
+    with pytest.raises(error):
+        drive(MassStore(rows, "mass", lambda: succeed(None)).load())
 
 
 def test_mass_builds_of_one_build() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -161,6 +163,16 @@ class House:
         found: dict[str, Any] = await self.master.db.state.getState(object_id, key)
         return found
 
+    def write_state(self, text: str) -> None:
+        """Store a position of the ledger that no version may have written."""
+        with sqlite3.connect(self.shell.directory / "state.sqlite") as database:
+            changed = database.execute(
+                "UPDATE object_state SET value_json = ? WHERE name = 'master-1' AND objectid ="
+                " (SELECT id FROM objects WHERE name = 'ledger')",
+                (text,),
+            )
+        assert changed.rowcount == 1
+
 
 @pytest_twisted.async_yield_fixture
 async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
@@ -280,6 +292,59 @@ async def test_stopped_while_it_reads(house: House, logged_failures: list[Any]) 
     await house.start()
     assert await written(1) == [build]
     assert logged_failures == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_unreadable_deliveries(house: House, logged: list[str]) -> None:
+    """A delivery that can't be read is left alone until a start that can; the others are sent."""
+    await house.start()
+    builds = [await house.build(result=None) for _ in range(4)]
+    row = backlog.DeliveryRecords(house.master, "ledger").name_of("note")
+    data = backlog.BuildData(house.master, "ledger")
+    delivery = json.loads(Delivery(builds[0], "note", "1", {}, 0.0).to_json())
+    newer = [{**delivery, "urgency": 3}, {**delivery, "state": "parked"}]
+    stored = [*[json.dumps(each).encode() for each in newer], json.dumps(delivery).encode()[:-7]]
+    for build, value in zip(builds, stored, strict=False):
+        await data.put(build, row, value)
+    for build in builds:
+        await house.finish(build, tell=True)
+    assert await written(1) == [builds[3]]
+    for _ in range(3):
+        await house.scan()
+    for build, value in zip(builds, stored, strict=False):
+        assert await data.get(build, row) == value
+        assert len([line for line in logged if f"ledger: {row} of build {build}: " in line]) == 1
+    assert await backlog.dead_letters(house.master, "ledger") == []
+    # The master is upgraded.
+    await backlog.BuildData(house.master, "ledger").put(
+        builds[0], row, json.dumps(delivery).encode()
+    )
+    await house.restart()
+    assert await written(2) == [builds[0], builds[3]]
+
+
+@pytest.mark.parametrize("stored", ['{"mark": 1, "op', '{"mark": 1}', "[]", '"lanes": {}'])
+@pytest_twisted.ensureDeferred
+async def test_unreadable_position(house: House, stored: str, logged: list[str]) -> None:
+    """A reporter whose position can't be read reports nothing, and resumes once it can."""
+    await house.start()
+    build = await house.build(tell=True)
+    await written(1)
+    good = json.dumps(await house.state())
+    unreadable = f"{good[:-1]}, {stored}}}" if stored.startswith('"') else stored
+    await house.shell.stop()
+    house.write_state(unreadable)
+    house.shell.more = {"services": [Ledger(name="ledger"), Ledger(name="second")]}
+    await house.shell.start()
+    missed = await house.build(tell=True)
+    assert await written(2) == [build, missed]
+    await house.scan()
+    said = f"ledger: no build of master {house.master.masterid} is reported: "
+    assert len([line for line in logged if said in line]) == 1
+    assert await backlog.dead_letters(house.master, "ledger") == []
+    house.write_state(good)
+    await house.scan()
+    assert await written(3) == [build, missed, missed]
 
 
 @pytest.mark.limit(60)

@@ -181,7 +181,24 @@ async def test_stored_by_a_newer_version(
     bench.lose_worker()
     ended = await bench.ended(request)
     release()
-    words = f"a newer version of buildbot_koji began this and stored {stored}: nothing is submitted"
-    rest = " again; look at the hub, and upgrade this master before you rebuild"
+    words = f"a newer version of buildbot_koji stored {stored}: it is left alone, and nothing is"
+    rest = " submitted again; upgrade this master, and look at the hub before you rebuild"
     assert (ended.result, ended.text) == ("exception", words + rest)
+    assert built(bench) == [("hello", "demo")]
+
+
+@pytest.mark.parametrize("stored", ['{"call": {"method', '{"call": 5}', "[]"])
+@pytest_twisted.ensureDeferred
+async def test_damaged_attempt(bench: Workbench, monkeypatch: Any, stored: str) -> None:
+    """A step whose record of the earlier attempt is damaged submits nothing again."""
+    release = hold(bench.hub, "buildArch")
+    monkeypatch.setattr(storing_step, "to_row", lambda *_: stored.encode())
+    request = await bench.begin(koji_build(bench, "hello"), ref="main")
+    await until(lambda: followed(bench) is not None)
+    monkeypatch.undo()
+    bench.lose_worker()
+    ended = await bench.ended(request)
+    release()
+    assert ended.result == "exception"
+    assert ", damaged: it is left alone, and nothing is submitted again" in ended.text
     assert built(bench) == [("hello", "demo")]
