@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from buildbot_koji.error_messages import with_remedy
 from buildbot_koji.mass.packages import (
     BadPlan,
     MassOrder,
@@ -94,8 +95,8 @@ class MassPlanner:
         self.notes: list[str] = []
 
     def complain(self, complaint: str) -> None:
-        """Add to what is wrong with the plan."""
-        self._complaints.append(complaint)
+        """Add to what is wrong with the plan, with the command that helps if there is one."""
+        self._complaints.append(with_remedy(complaint))
 
     async def make(self) -> list[MassPackage]:
         """Return the packages.

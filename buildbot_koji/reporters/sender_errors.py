@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from buildbot_koji.durable.outbox import Postponed, Refused
 from buildbot_koji.durable.unreadable import UnreadableRow
+from buildbot_koji.error_messages import with_remedy
 from txkoji import is_refusal, one_line
 from txkoji.exceptions import KojiException, MessageNotTaken, UnknownFault
 
@@ -34,7 +35,7 @@ def mapped_errors(about: str = "") -> Iterator[None]:
         # What a hub stumbled over says nothing about the call.
         refused = is_refusal(error) and not isinstance(error, UnknownFault)
         if refused or isinstance(error, MessageNotTaken):
-            raise Refused(said) from error
+            raise Refused(with_remedy(said)) from error
         raise Postponed(said) from error
     except ValueError as error:
         # An argument that no hub takes: a property is wrong.

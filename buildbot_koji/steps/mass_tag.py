@@ -92,8 +92,7 @@ class KojiCompareTags(KojiStep):
         self.say(f"comparing {self.tag} with {self.other}")
         complaint = await _unknown_tags(hub, self.tag, self.other)
         if complaint is not None:
-            self.say(f"failed: {complaint}")
-            return results.FAILURE
+            return self.fail(complaint)
         builds = await self._latest(hub, self.tag)
         others = await self._latest(hub, self.other)
         counts: Counter[str] = Counter()

@@ -44,6 +44,16 @@ def test_package_is_not_listed(said: str, command: str) -> None:
             "Unsuccessfully waited 120:00 for bash-5-1 to appear in the f44-build repo",
             "are they tagged into f44-build or a tag that it inherits, and the latest there?",
         ),
+        ("the hub has no build target f99", "`koji list-targets` lists them"),
+        ("the hub has no channel big", "`koji list-channels` lists them"),
+        ("the hub has no tag f99", "`koji list-tags` lists them"),
+        ("tag is locked", "koji edit-tag --unlock TAG"),
+        ("tag f44-candidate is locked", "koji edit-tag --unlock f44-candidate"),
+        ("tag requires livemedia permission", "koji grant-permission livemedia USER"),
+        (
+            "Not a sidetag: f44",
+            "name one that KojiCreateSideTag or `koji add-sidetag` made",
+        ),
         ("policy violation (vm)", "the hub's policy decides: ask its admins"),
     ],
 )

@@ -16,7 +16,7 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.claims import ClaimCheck, ClaimLost, has_request
 from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
 from buildbot_koji.durable.waiting import until_answered
-from buildbot_koji.error_messages import explain, unreachable
+from buildbot_koji.error_messages import explain, unreachable, with_remedy
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.hubs.koji_hub import check_hub
 from buildbot_koji.steps.framework.early_end import ENDINGS, Ending
@@ -141,7 +141,7 @@ class KojiStep(InterruptibleStep):
 
     def fail(self, reason: str) -> int:
         """Set the summary to why the step fails; returns FAILURE."""
-        self.say(f"failed: {reason}")
+        self.say(f"failed: {with_remedy(reason)}")
         return results.FAILURE
 
     @property

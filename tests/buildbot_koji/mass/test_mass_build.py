@@ -159,7 +159,10 @@ async def test_bad_input(bench: Workbench) -> None:
         ),
         (
             {"packages": util.KojiPackages("nowhere")},
-            "can't read tag nowhere: listPackages: No such entry in table tag: nowhere",
+            (
+                "can't read tag nowhere: listPackages: No such entry in table tag: nowhere:"
+                " `koji list-tags` lists them"
+            ),
         ),
         (
             {"packages": util.KojiPackages("demo-candidate", globs=["x*"])},
@@ -176,7 +179,10 @@ async def test_bad_input(bench: Workbench) -> None:
                 "source_tag": "lost",
                 "at_once": util.Transform(lambda: {}["number"]),
             },
-            "at_once can't be evaluated: KeyError: 'number'; the hub has no tag lost",
+            (
+                "at_once can't be evaluated: KeyError: 'number'; the hub has no tag lost:"
+                " `koji list-tags` lists them"
+            ),
         ),
         (
             {
@@ -186,7 +192,8 @@ async def test_bad_input(bench: Workbench) -> None:
             },
             (
                 "at_once can't be evaluated: 'many' must be a whole number, 0 or more; the hub has"
-                " no channel none; blocked in demo-candidate: stopped"
+                " no channel none: `koji list-channels` lists them; blocked in demo-candidate:"
+                " stopped"
             ),
         ),
         (
@@ -226,7 +233,10 @@ async def test_bad_input(bench: Workbench) -> None:
         assert (ended.result, ended.text) == ("failure", text)
     lost = steps.KojiMassBuild(bench.profile, "lost", ["hello"], source=SOURCE, channel="none")
     ended = await bench.build(lost)
-    assert ended.text == "the hub has no build target lost; the hub has no channel none"
+    assert ended.text == (
+        "the hub has no build target lost: `koji list-targets` lists them; the hub has no channel"
+        " none: `koji list-channels` lists them"
+    )
     assert sources(bench.hub) == []
     ended = await bench.build(mass(bench, packages=["good", "stopped", "rare"], skip_unknown=True))
     assert (ended.result, ended.text) == ("warnings", "3 of 3 done, 2 skipped")
@@ -831,7 +841,10 @@ async def test_tag_is_locked(bench: Workbench) -> None:
     text = "stopped: tag demo-candidate is locked: 0 of 6 done; 6 not started"
     assert (ended.result, ended.text) == ("failure", text)
     ended = await bench.build(mass(bench, packages=names))
-    assert (ended.result, ended.text) == ("failure", "tag demo-candidate is locked")
+    assert (ended.result, ended.text) == (
+        "failure",
+        "tag demo-candidate is locked: koji edit-tag --unlock demo-candidate",
+    )
     assert len(sources(bench.hub)) == 2
     ended = await bench.build(mass(bench, packages=["p0"], scratch=True))
     assert (ended.result, ended.text) == ("success", "1 of 1 done")

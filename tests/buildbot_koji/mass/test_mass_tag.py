@@ -89,7 +89,7 @@ async def test_tags_are_compared(bench: Workbench) -> None:
         await bench.build(steps.KojiCompareTags(bench.profile, tag="nowhere", other=4711)),
         await bench.build(steps.KojiMassTag(bench.profile, from_tag="nowhere", to_tag=4711)),
     ):
-        text = "failed: the hub has no tag nowhere and no tag 4711"
+        text = "failed: the hub has no tag nowhere and no tag 4711: `koji list-tags` lists them"
         assert (ended.result, ended.text) == ("failure", text)
 
 
@@ -217,7 +217,10 @@ async def test_refused_builds(bench: Workbench) -> None:
     ]
     bench.hub.call("editTag2", "demo-released", locked=True)
     ended = await bench.build(steps.KojiMassTag(bench.profile, **tags))
-    assert (ended.result, ended.text) == ("failure", "failed: tag demo-released is locked")
+    assert (ended.result, ended.text) == (
+        "failure",
+        "failed: tag demo-released is locked: koji edit-tag --unlock demo-released",
+    )
     bench.hub.call("editTag2", "demo-released", locked=False)
     for bypass in (False, True):
         ended = await bench.build(

@@ -214,6 +214,7 @@ async def test_dead_letter(hub: FakeHub, master: MasterProcess) -> None:
     hub.call("editTag2", "tested", locked=True)
     build = await run(master, "plain", build_id)
     words = "hello-1-a not moved from candidate to tested: moveBuild: tag is locked"
+    words += ": koji edit-tag --unlock TAG"
     assert await settled(master, build) == f"dead: {words}"
     gave_up = f"plain: gave up tag of build {build['buildid']} (Koji build {build_id}): {words}"
     assert gave_up in master.log

@@ -92,7 +92,7 @@ FAULTS: list[tuple[HubFault, str, str]] = [
     ),
     (GenericError("Invalid type for id lookup"), "failure", "Invalid type for id lookup"),
     (ParameterError("got an unexpected keyword argument 'x'"), "failure", "argument 'x'"),
-    (TagError("tag is locked"), "failure", "tag is locked"),
+    (TagError("tag is locked"), "failure", "tag is locked: koji edit-tag --unlock TAG"),
     (UnknownFault("<class 'ValueError'>: not a number", code=1), "failure", "not a number"),
     (UnknownFault("deadlock detected", code=1), "exception", "deadlock detected"),
     (UnknownFault("Traceback\nMemoryError: \n", code=1), "exception", "MemoryError"),
