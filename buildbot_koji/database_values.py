@@ -70,12 +70,13 @@ def clean_text(text: str) -> str:
 
 def clean_line(text: str) -> str:
     """Return a text for a line of its own, without what moves a terminal's or a page's cursor."""
-    return one_line(clean_text(text))
+    return clean_text(one_line(text))
 
 
 def fit_text(value: Any, size: int) -> str:
     """Return a text of at most so many bytes in UTF-8, without characters that databases refuse."""
-    return clean_text(str(value)).encode()[:size].decode(errors="ignore")
+    # No character takes less than a byte.
+    return clean_text(str(value)[:size]).encode()[:size].decode(errors="ignore")
 
 
 def fit_properties(properties: Mapping[str, Any], size: int) -> dict[str, Any]:
@@ -85,7 +86,11 @@ def fit_properties(properties: Mapping[str, Any], size: int) -> dict[str, Any]:
         properties: their names and values: texts, numbers, flags, and lists of texts.
         size: the limit, in bytes of JSON.
     """
-    fitted = {name: _clean(value) for name, value in properties.items()}
+    # No character takes less than a byte.
+    fitted = {
+        name: _clean(value[:size] if isinstance(value, str) else value)
+        for name, value in properties.items()
+    }
     while (excess := encoded_size(fitted) - size) > 0 and fitted:
         largest = max(fitted, key=lambda name: encoded_size(fitted[name]))
         shorter = _shortened(fitted[largest], encoded_size(fitted[largest]) - excess)

@@ -66,7 +66,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from txkoji._values import printable
+from txkoji._values import excerpt, printable
 
 __all__ = [
     "FAULT_CLASSES",
@@ -129,7 +129,7 @@ __all__ = [
 _QUOTED = 80
 """How many characters of an odd answer a message shows."""
 
-_UNKNOWN_METHOD = re.compile(r"Invalid method: ([\w.]+)")
+_UNKNOWN_METHOD = re.compile(r"Invalid method: ([\w.]{1,100})")
 
 
 class KojiException(Exception):
@@ -168,12 +168,13 @@ class HubFault(KojiException):
         return "got an unexpected keyword argument" in self.text
 
     def __str__(self) -> str:
-        words = printable(self.text.strip())
+        words = printable(excerpt(self.text.strip()))
         words = words or f"the hub gave fault {self.code} without a text"
         return f"{self.method}: {words}" if self.method else words
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.text!r}, code={self.code}, method={self.method!r})"
+        text = excerpt(self.text)
+        return f"{type(self).__name__}({text!r}, code={self.code}, method={self.method!r})"
 
 
 class GenericError(HubFault):

@@ -56,6 +56,17 @@ def test_unknown_method() -> None:
     assert fault_from(1000, "invalid format: x").unknown_method is None
 
 
+@pytest.mark.parametrize("part", ["a", "\0", "\u202e", "é ", "\n"])
+def test_huge_text(part: str) -> None:
+    """The words of a fault are bounded, whatever its text embeds; the text itself is whole."""
+    text = "Invalid method: " + part * 2_000_000 + "."
+    fault = fault_from(1000, text, method="build")
+    assert fault.text is text
+    assert len(str(fault)) < 100_000
+    assert len(repr(fault)) < 1_000_000
+    assert len(fault.unknown_method or "") <= 100
+
+
 def test_fault_without_text() -> None:
     """A fault without a text says at least its code."""
     assert "fault 1005 without a text" in str(fault_from(1005, " "))

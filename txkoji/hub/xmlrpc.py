@@ -185,6 +185,10 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
     "dateTime.iso8601": str,
 }
 
+_CONTAINERS = {"struct", "member", "name", "array", "data"}
+_ELEMENTS = {"methodName", "params", "param", "fault", "value", "nil"} | _CONTAINERS | {*_SCALARS}
+"""What a document may hold below its root, perhaps with the prefix of a name space."""
+
 
 class _Document:
     """The values of an XML-RPC document, built from expat's events without recursion.
@@ -233,8 +237,10 @@ class _Document:
             if tag != self.root:
                 raise NotXMLRPC(f"expected <{self.root}>, got <{tag[:40]}>")
             self._begun = True
+        elif tag.rpartition(":")[2] not in _ELEMENTS:
+            raise NotXMLRPC(f"it holds <{tag[:40]}>")
         self._depth += 1
-        # expat keeps each open element, known or not, in memory.
+        # expat keeps each open element in memory.
         if self._depth > MAX_ELEMENTS:
             raise _too_deep()
         if tag in ("struct", "array"):

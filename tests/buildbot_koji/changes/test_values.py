@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,15 @@ from twisted.python.failure import Failure
 from buildbot_koji.changes.mapping import change_of, fitted
 from buildbot_koji.changes.passing import is_passing
 from buildbot_koji.changes.selection import Selection
-from buildbot_koji.database_values import MAX_VALUE, database_time, fit_properties, fit_text, member
+from buildbot_koji.database_values import (
+    MAX_VALUE,
+    clean_line,
+    database_time,
+    encoded_size,
+    fit_properties,
+    fit_text,
+    member,
+)
 from buildbot_koji.durable.claims import ClaimLost
 from txkoji import Event, TagUntag
 from txkoji.build import Build
@@ -109,6 +118,17 @@ def test_text() -> None:
     found = change(tagged(source="git+https://git.example.test/ä\0#" + "ü" * 300))
     assert len(found["revision"].encode()) <= 255
     assert "\0" not in found["repository"] + found["properties"]["koji_source"]
+
+
+@pytest.mark.parametrize("part", ["\0", "\ud800", "\U0001f600", "é"])
+def test_huge_text(part: str) -> None:
+    """Of ten million characters those that may stay are read, not all."""
+    text = part * 10_000_000
+    began = time.process_time()
+    assert 0 < len(fit_text(text, 300).encode()) <= 300
+    assert 0 < encoded_size(fit_properties({"a": text}, MAX_VALUE)) <= MAX_VALUE
+    assert 0 < len(clean_line(text)) <= 10_000
+    assert time.process_time() - began < 0.5
 
 
 def test_many_rpms() -> None:

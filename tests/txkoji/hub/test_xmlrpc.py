@@ -219,17 +219,28 @@ def feed_all(decoder: ResponseDecoder, pieces: Iterable[bytes]) -> None:
 @pytest.mark.parametrize(
     "piece",
     [
-        pytest.param(b"<a>", id="unknown elements"),
         pytest.param(b"<value><array><data>", id="arrays"),
         pytest.param(b"<value>", id="values"),
+        pytest.param(b"<data>", id="data"),
     ],
 )
 def test_nesting_is_bounded(piece: bytes) -> None:
-    """Whatever nests, known or not, is refused long before it takes memory."""
+    """Whatever nests is refused long before it takes memory."""
     decoder = ResponseDecoder()
     decoder.feed(PROLOG)
     with pytest.raises(ForbiddenXML, match="nests deeper than 200 levels"):
         feed_all(decoder, [piece * 1000] * 100)
+
+
+@pytest.mark.parametrize("inside", [b"", b"<value>", b"<value><array><data>"])
+def test_unknown_elements(inside: bytes) -> None:
+    """An element that XML-RPC lacks is refused at once: each name takes memory until the end."""
+    decoder = ResponseDecoder()
+    decoder.feed(PROLOG + inside)
+    with pytest.raises(NotXMLRPC, match="it holds <a0>"):
+        decoder.feed(b"".join(b"<a%d/>" % number for number in range(20_000)))
+    known = b"<value><ex:i8 xmlns:ex='x'>7</ex:i8></value></param></params></methodResponse>"
+    assert decode_response(PROLOG + known) == 7
 
 
 @pytest.mark.parametrize(
