@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from buildbot_koji.database_values import MAX_VALUE, encoded_size
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
-from buildbot_koji.durable.unreadable import UnreadableRow
+from buildbot_koji.durable.unreadable import DamagedRow, UnreadableRow
 from txkoji import Connection, RetryPolicy, one_line
 from txkoji.exceptions import HubFault, KojiException
 from txkoji.retry import is_passing
@@ -362,6 +362,8 @@ async def _rows_of(
     while True:
         try:
             row = await state.get(_row_key(len(rows)), [])
+            if not isinstance(row, list):
+                raise DamagedRow(f"row {len(rows)} of the tasks that were to be canceled")
         except UnreadableRow as error:
             rows.append(None)
             if say is not None:

@@ -116,6 +116,7 @@ def test_many_cancellations() -> None:
         ('["newer", "good"]', "a newer version of buildbot_koji stored task 1 with lane"),
         ('["damaged", "good"]', "holds a task that was to be canceled, damaged"),
         ('["newer', "holds the state 'left' of 'master hub', damaged"),
+        ('{"a": 1}', "holds row 0 of the tasks that were to be canceled, damaged"),
     ],
 )
 def test_unreadable_cancellation(row: str, said: str, logged: list[str]) -> None:
