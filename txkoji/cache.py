@@ -93,9 +93,6 @@ class Cache:
             kind: see :meth:`filename`.
             key: the id, or whatever the hub looks the object up by.
             method: the hub method that returns the object, or ``connection.getUser`` and the like.
-
-        Raises:
-            HubFault, TransportError: as for any read.
         """
         reactor = self._connection.reactor
         known = await in_thread(reactor, self.get_name, kind, key)

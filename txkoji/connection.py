@@ -88,8 +88,8 @@ class Connection(HubMethods):
     arguments are Koji's. Type checkers know the methods of Koji and its plugins, and what they
     return (:mod:`txkoji.results`); any other is called with :meth:`call`. Structs are
     :class:`munch.Munch`; builds, tasks, packages and channels are rich objects. A Deferred fails
-    with a :class:`txkoji.exceptions.KojiException`; cancelling it abandons the request. No
-    connection is opened before the first call.
+    with a :class:`txkoji.exceptions.KojiException`, among them those that :meth:`call` names;
+    cancelling it abandons the request. No connection is opened before the first call.
 
     Args:
         profile: the name of a profile in Koji's configuration files, or a Profile.
@@ -240,7 +240,6 @@ class Connection(HubMethods):
 
         Raises:
             UnusableAnswer: the hub answered something of another type.
-            HubFault, TransportError, ProtocolError: as for :meth:`call`.
         """
         answer = await self.call(method, *args, **kwargs)
         return self.client.read_answer(Call(method, args, kwargs), answer)
@@ -284,7 +283,6 @@ class Connection(HubMethods):
             An asynchronous iterator over the rows, which are rich for some methods.
 
         Raises:
-            HubFault, TransportError: (while iterating) as for any read.
             UnusableAnswer: (while iterating) no list, rows without the key, or the same page again.
             ValueError: (while iterating) the rows have no known key, or ``queryOpts`` was given.
         """
@@ -333,7 +331,6 @@ class Connection(HubMethods):
 
         Raises:
             HubFault: (while iterating) there is no such tag or event.
-            TransportError: (while iterating) the hub could not be reached.
         """
         return tagged_since(self, tag, event_id, inherited=inherited)
 
@@ -365,7 +362,6 @@ class Connection(HubMethods):
 
         Raises:
             ValueError: the method is none of :data:`txkoji.TASK_METHODS`.
-            HubFault, TransportError: as for any read.
         """
         return await self.submissions.begin(Call(method, args, kwargs))
 
@@ -421,7 +417,6 @@ class Connection(HubMethods):
 
         Raises:
             ValueError: the method is none that makes a task.
-            HubFault, TransportError: as for any read.
         """
         return await self.submissions.find(Call(method, args, kwargs), submission)
 
@@ -514,9 +509,9 @@ class Connection(HubMethods):
         at_once: int = 4,
         progress: Callable[[Progress], Any] | None = None,
     ) -> list[Path]:
-        """Download the RPMs and archives of a build.
+        """Download the RPMs and archives of a build, as :meth:`download_task` does.
 
-        Like :meth:`download_task`; also compares the digest of each RPM and archive with the hub's.
+        The digest of each RPM and archive is compared with the hub's, too.
 
         Args:
             build: its id or its NVR.
@@ -524,13 +519,6 @@ class Connection(HubMethods):
             arches: only RPMs of these architectures (``src`` is one); by default everything.
             at_once: how many files are downloaded at the same time.
             progress: called with a :class:`txkoji.Progress` of all files together.
-
-        Returns:
-            A Deferred of the paths.
-
-        Raises:
-            TransferError: as for :meth:`download_task`; there is no such build.
-            TransportError: the files could not be reached before the deadline.
         """
         files = await files_of_build(self.client, build, arches)
         return await download(
@@ -547,7 +535,6 @@ class Connection(HubMethods):
 
         Raises:
             TransferError: the profile does not say where files are; there is no such task.
-            HubFault, TransportError: as for any read.
         """
         return await files_of_task(self.client, task_id, topurl=topurl)
 
@@ -578,7 +565,6 @@ class Connection(HubMethods):
         Raises:
             TransferError: the profile does not say where files are; there is no such build; an RPM
                 is not signed.
-            HubFault, TransportError: as for any read.
         """
         return await files_of_build(
             self.client,
@@ -609,9 +595,6 @@ class Connection(HubMethods):
 
         Returns:
             A Deferred of the paths, in the order of the files.
-
-        Raises:
-            TransferError, TransportError: as for :meth:`download_task`.
         """
         return await download(
             self.client, files, Path(directory), at_once=at_once, progress=progress
@@ -643,9 +626,6 @@ class Connection(HubMethods):
         Returns:
             A Deferred of a :class:`txkoji.LogPiece`, an empty one if there is nothing
             more, or no such log (yet).
-
-        Raises:
-            HubFault, TransportError: as for any read.
         """
         return await logs.read_log(self.client, task_id, name, offset, tail, max_bytes)
 
@@ -659,9 +639,6 @@ class Connection(HubMethods):
 
         Returns:
             A Deferred of its size in bytes; None if there is no such log or the hub does not say.
-
-        Raises:
-            HubFault, TransportError: as for any read.
         """
         found = await self.client.call("listTaskOutput", task_id, stat=True)
         return outputs.size_of(found, name)

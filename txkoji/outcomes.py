@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
-
 from txkoji import build_states, paths, task_states
 from txkoji._deferreds import returns_deferred
 from txkoji._values import excerpt, integer, rpm_names, struct, structs, text
 from txkoji.build import Build
+from txkoji.estimates import EstimateSource
 from txkoji.exceptions import HubFault, fault_from
 from txkoji.task_info import TaskInfo
 from txkoji.watching.infrastructure import is_infrastructure
@@ -38,18 +37,10 @@ _WITHOUT_RESULT = frozenset(
 """Tasks whose result is None when they are CLOSED."""
 
 
-class OutcomeSource(Protocol):
+class OutcomeSource(EstimateSource, Protocol):
     """The part of a :class:`txkoji.Connection` that outcomes use."""
 
     topurl: str | None
-    weburl: str
-
-    def MultiCall(self) -> Any:  # noqa: N802 - a promised name
-        """Return a multicall."""
-
-    def call(self, method: str, /, *args: Any, **kwargs: Any) -> Deferred[Any]:
-        """Call a hub method."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Ways to log in to a hub.
 
-Each way is a method name, arguments and a path below the endpoint. The transport presents the
+Each way is a call and a path below the endpoint. The transport presents the
 client certificate; the client sends the call.
 """
 
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from txkoji.exceptions import KojiLoginException
+from txkoji.hub.call import Call
 from txkoji.hub.kerberos import Kerberos
 from txkoji.profiles import Profile
 
@@ -27,25 +27,21 @@ class Login:
 
     Attributes:
         description: the way in words, for messages.
-        method: the hub method.
-        args: its positional arguments. Left out of the repr: a password may be among them.
-        kwargs: its named arguments.
+        call: the call. Left out of the repr: it may hold a password.
         path: what is appended to the endpoint's path.
         certificate: the file of the client certificate to present, if the way needs one.
         kerberos: gets the token that the request carries, if the way needs one.
     """
 
     description: str
-    method: str
-    args: tuple[Any, ...] = field(default=(), repr=False)
-    kwargs: dict[str, Any] = field(default_factory=dict)
+    call: Call = field(repr=False)
     path: str = ""
     certificate: str | None = None
     kerberos: Kerberos | None = None
 
     def renewal(self) -> Login:
         """Return the same way, renewing an expired session (hubs since 1.32)."""
-        return replace(self, kwargs={**self.kwargs, "renew": True})
+        return replace(self, call=replace(self.call, kwargs={**self.call.kwargs, "renew": True}))
 
 
 def way_to_log_in(profile: Profile) -> Login:
@@ -82,9 +78,8 @@ def _by_certificate(profile: Profile, certificate: str | None) -> Login:
     _want_https(profile, "a client certificate")
     return Login(
         f"client certificate {certificate}",
-        "sslLogin",
-        kwargs={"proxyuser": profile.proxyuser},
-        path=SSL_PATH,
+        Call.of("sslLogin", proxyuser=profile.proxyuser),
+        SSL_PATH,
         certificate=certificate,
     )
 
@@ -95,7 +90,8 @@ def _by_password(profile: Profile) -> Login:
         raise KojiLoginException(
             f"a login by password needs {missing} in the Koji profile {profile.name!r}"
         )
-    return Login(f"the password of {profile.user}", "login", args=(profile.user, profile.password))
+    call = Call.of("login", profile.user, profile.password)
+    return Login(f"the password of {profile.user}", call)
 
 
 def _by_kerberos(profile: Profile) -> Login:
@@ -104,9 +100,8 @@ def _by_kerberos(profile: Profile) -> Login:
     kerberos = Kerberos(profile.principal, profile.keytab, profile.ccache, owner)
     return Login(
         str(kerberos),
-        "sslLogin",
-        kwargs={"proxyuser": profile.proxyuser},
-        path=SSL_PATH,
+        Call.of("sslLogin", proxyuser=profile.proxyuser),
+        SSL_PATH,
         kerberos=kerberos,
     )
 

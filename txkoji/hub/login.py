@@ -28,7 +28,6 @@ from txkoji.hub.kerberos import Exchange, Kerberos
 from txkoji.hub.requests import Request
 from txkoji.hub.session import Session
 from txkoji.hub.tls import ClientCertificate, read_client_certificate
-from txkoji.hub.xmlrpc import encode_call
 from txkoji.profiles import Profile
 from txkoji.retry import is_passing
 
@@ -140,8 +139,8 @@ class Authenticator:
         """Send a login; returns the session's id, its key, and whether headers carry it."""
         answered: list[Headers] = []
         request = Request(
-            way.method,
-            encode_call(way.method, way.args, way.kwargs),
+            way.call.method,
+            way.call.encode(),
             repeatable=True,
             path=way.path,
             on_headers=answered.append,

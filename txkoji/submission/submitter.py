@@ -67,7 +67,6 @@ class Submitter:
 
         Raises:
             ValueError: the method is none of :data:`txkoji.TASK_METHODS`.
-            HubFault, TransportError: as for any read.
         """
         _check(call.method)
         owner = await self._client.user_id()
@@ -204,9 +203,6 @@ class Submitter:
 
         Returns:
             A Deferred of True if the hub has no task of that id, or gave the id to another task.
-
-        Raises:
-            HubFault, TransportError: as for any read.
         """
         task = await self._client.call("getTaskInfo", task_id, request=True)
         if task is None:

@@ -111,8 +111,8 @@ def record_of(struct: Mapping[str, Any], old: TaskRecord | None = None) -> TaskR
     values = [_shared(struct.get(column)) for column in _ATOMS]
     for position, text in _TIMES:
         values[position] = seconds(values[position])
-        if values[position] is None and struct.get(text):
-            values[position] = _timestamp(struct[text])
+        if values[position] is None and (read := moment(None, struct.get(text))) is not None:
+            values[position] = read.timestamp()
     values.append(_packed(struct.get("request")) if old is None else old[_REQUEST])
     record = tuple(values)
     return old if old is not None and record == old else record
@@ -133,12 +133,6 @@ def is_final(record: TaskRecord) -> bool:
 def has_started(record: TaskRecord) -> bool:
     """Return whether a builder ever started the task, even if it is FREE again."""
     return record[STATE] in _STARTED or record[START] is not None
-
-
-def _timestamp(text: Any) -> float | None:
-    """Return the seconds since the epoch of a time that a hub writes as text."""
-    read = moment(None, text)
-    return None if read is None else read.timestamp()
 
 
 def _shared(value: Any) -> Any:

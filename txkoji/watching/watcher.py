@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txkoji._interfaces import Clock, Timer
+from txkoji._values import MAX_ID
 from txkoji.exceptions import KojiException, UnusableAnswer
 from txkoji.hub.client import HubClient
 from txkoji.retry import is_passing
@@ -44,10 +45,6 @@ TREES_AT_ONCE = 1500
 
 CALLBACKS_AT_ONCE = 50
 """Trees whose callbacks run per reactor iteration."""
-
-LARGEST_ID = 2**31 - 1
-"""A hub numbers its tasks with PostgreSQL's integers, and fails on a larger number."""
-
 
 UNUSABLE_POLLS = 20
 """After how many polls in a row that got an unusable answer for a task its watches fail."""
@@ -103,28 +100,27 @@ class WatcherStatus:
     trouble: str | None
 
 
+@dataclass(slots=True, eq=False)
 class _Watched:
     """A task that is watched, by any number of watches.
 
     Attributes:
         task_id: the task.
+        begun: when the first watch began, in seconds since the epoch.
+        changed: when a change was last seen.
         records: the records of the tree that was read last, None before the first.
         package: the package whose average duration holds for the task, None for none.
         watches: the watches.
-        begun: when the first watch began, in seconds since the epoch.
-        changed: when a change was last seen.
         unusable: the polls in a row that got an unusable answer for the task itself.
     """
 
-    __slots__ = ("begun", "changed", "package", "records", "task_id", "unusable", "watches")
-
-    def __init__(self, task_id: int, now: float) -> None:
-        self.task_id = task_id
-        self.records: TreeRecords | None = None
-        self.package: str | None = None
-        self.watches: list[Watch] = []
-        self.begun = self.changed = now
-        self.unusable = 0
+    task_id: int
+    begun: float
+    changed: float
+    records: TreeRecords | None = None
+    package: str | None = None
+    watches: list[Watch] = field(default_factory=list)
+    unusable: int = 0
 
 
 class TaskWatcher:
@@ -194,7 +190,7 @@ class TaskWatcher:
         Raises:
             ValueError: a task can't have that id.
         """
-        if not isinstance(task_id, int) or not 0 < task_id <= LARGEST_ID:
+        if not isinstance(task_id, int) or not 0 < task_id <= MAX_ID:
             raise ValueError(f"no task can have the id {task_id!r}")
         watch = Watch(
             task_id,
@@ -204,8 +200,9 @@ class TaskWatcher:
         )
         watched = self._watched.get(task_id)
         if watched is None:
-            watched = self._watched[task_id] = _Watched(task_id, self._clock.seconds())
-            self._due.plan(task_id, watched.begun)
+            now = self._clock.seconds()
+            watched = self._watched[task_id] = _Watched(task_id, now, now)
+            self._due.plan(task_id, now)
         watched.watches.append(watch)
         if watched.records is not None:
             self._newcomers.append(watch)
@@ -360,13 +357,6 @@ class TaskWatcher:
         if self._watched.get(watched.task_id) is watched:
             self._due.plan(watched.task_id, due)
 
-    def _take_due(self) -> dict[int, _Watched]:
-        """Return the trees that this poll reads."""
-        now = self._clock.seconds()
-        soon = now + self._schedule.early(len(self._watched))
-        taken = self._due.take(now, soon, TREES_AT_ONCE)
-        return {task_id: self._watched[task_id] for task_id in taken}
-
     def _next_poll(self, watched: _Watched, chance: float) -> float:
         situation = Situation(
             watched.begun,
@@ -391,7 +381,10 @@ class TaskWatcher:
             if watched is not None and watch in watched.watches and watched.records is not None:
                 watch.update(watched.records)
                 self._estimate_one(watched, watch)
-        due = self._polled = self._take_due()
+        now = self._clock.seconds()
+        soon = now + self._schedule.early(len(self._watched))
+        taken = self._due.take(now, soon, TREES_AT_ONCE)
+        due = self._polled = {task_id: self._watched[task_id] for task_id in taken}
         if not due:
             return
         known = {task_id: watched.records for task_id, watched in due.items()}
