@@ -394,7 +394,7 @@ def calls_stub() -> str:
         *(f"from txkoji.{module} import {name}" for name, module in RICH.items() if name in words),
         "from txkoji.options import BuildOptions, Strings, TaskOptions",
         f"from txkoji.results import {', '.join(sorted(words - RICH.keys()))}",
-        "from txkoji.submission.submitter import Submission",
+        "from txkoji.submission.search import Submission",
         "",
         "class Pages:",
         '    """Iterates over a list of any length, with only one page in memory."""',

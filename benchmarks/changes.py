@@ -24,9 +24,8 @@ from twisted.internet.task import deferLater, react
 from twisted.protocols import portforward
 
 from tests.support.brokers import PASSWORD, SERVER, USER, RabbitMQ
-from txkoji import Connection, Profile
+from txkoji import Connection, Interest, Poller, Profile
 from txkoji.bus import AMQP, Publisher
-from txkoji.history.poller import Interest, Poller
 from txkoji.testing import FakeHub
 from txkoji.testing.announcements.messages import Announcement
 

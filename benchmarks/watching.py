@@ -39,8 +39,7 @@ def txkoji(url: str, count: str, seconds: str) -> None:
     from twisted.internet.defer import Deferred
     from twisted.internet.task import LoopingCall, deferLater, react
 
-    from txkoji import Connection, Profile, TaskWatcher
-    from txkoji.watching.watcher import TaskChange
+    from txkoji import Connection, Profile, TaskChange, TaskWatcher
 
     delays: list[float] = []
     ticks: list[float] = []

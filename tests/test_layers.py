@@ -102,6 +102,21 @@ def test_public_names_exist(module: str) -> None:
     assert all(hasattr(found, name) for name in found.__all__)
 
 
+def test_only_public_modules_list_their_names() -> None:
+    """What has ``__all__`` is promised: any other module marks its own names by an underscore."""
+    listing = [
+        path
+        for path, tree in sources("txkoji")
+        if "testing" not in path.parts
+        and any("__all__" in ast.unparse(each).partition("=")[0] for each in tree.body)
+    ]
+    modules = {
+        ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+        for path in listing
+    }
+    assert modules == {"txkoji", *PUBLIC_MODULES} - {"txkoji.testing"}
+
+
 def test_no_class_name_twice() -> None:
     """Two classes never share a name."""
     places: dict[str, list[str]] = defaultdict(list)

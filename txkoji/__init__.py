@@ -41,11 +41,13 @@ from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
 from txkoji.submission.recognition import KEY as SUBMISSION_MARKER
 from txkoji.submission.recognition import TASK_METHODS
-from txkoji.submission.submitter import Submission, Submitter
+from txkoji.submission.search import Submission
+from txkoji.submission.submitter import Submitter
 from txkoji.watching.infrastructure import INFRASTRUCTURE_FAULTS, is_infrastructure, is_refusal
 from txkoji.watching.queues import QUEUE_LIMIT
 from txkoji.watching.task_tree import TaskChange, TaskTree, arch_of
-from txkoji.watching.watcher import TaskWatcher, UnknownTask, Watch, WatchedTask, WatcherStatus
+from txkoji.watching.watch import Watch
+from txkoji.watching.watcher import TaskWatcher, UnknownTask, WatchedTask, WatcherStatus
 
 __version__ = VERSION
 

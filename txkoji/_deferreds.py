@@ -11,8 +11,6 @@ from typing import Any, ParamSpec, TypeVar
 from twisted.internet import defer
 from twisted.internet.threads import deferToThreadPool
 
-__all__ = ["Deferred", "Future", "in_thread", "returns_deferred"]
-
 P = ParamSpec("P")
 T = TypeVar("T")
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["VERSION"]
-
 OURS = "buildbot-koji"
 OTHER = "txkoji"
 

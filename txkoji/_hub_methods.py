@@ -13,8 +13,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["AwaitedMethods", "CollectedMethods", "HubMethods"]
-
 _STUB = re.compile(
     r"^class (\w+):|^    def (\w+)(\(self(?!\) -> HubM).*):\n +\"{3}(.*)\"{3}$", re.MULTILINE
 )

@@ -13,8 +13,6 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 from twisted.web.http_headers import Headers
 
-__all__ = ["Clock", "Endpoint", "HTTPAgent", "Response", "Timer"]
-
 
 class Timer(Protocol):
     """A call that a clock has scheduled: an IDelayedCall."""

@@ -14,8 +14,6 @@ from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 from txkoji._values import one_line
 from txkoji.exceptions import KojiException
 
-__all__ = ["run"]
-
 
 def run(
     main: Callable[..., Coroutine[Any, Any, object]], *args: Any, grace: float = 10.0

@@ -5,8 +5,6 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any
 
-__all__ = ["state_name"]
-
 
 def state_name(states: type[IntEnum], number: Any) -> str:
     """Return the name of a state, or ``(unknown state 999)``."""

@@ -6,6 +6,6 @@ So a misspelt member is a mistake to type checkers. A member that no class decla
 
 from __future__ import annotations
 
-from munch import Munch as Struct
+from munch import Munch
 
-__all__ = ["Struct"]
+Struct = Munch

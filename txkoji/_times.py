@@ -7,8 +7,6 @@ from typing import Any
 
 from txkoji import _values
 
-__all__ = ["Moment", "elapsed", "moment"]
-
 UTC = datetime.timezone.utc
 
 LONGEST = 64

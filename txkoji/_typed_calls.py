@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["awaited_submit", "find_submitted", "new_submission", "pages", "submit"]
-
 F = TypeVar("F", bound=Callable[..., object])
 
 

@@ -13,7 +13,7 @@ from txkoji.channel import Channel
 from txkoji.task import Task
 from txkoji.options import BuildOptions, Strings, TaskOptions
 from txkoji.results import Archive, BuildTarget, Buildroot, ExternalRepo, Host, ListedPackage, PackageName, RPM, SideTag, Tag, UntaggedBuild, User
-from txkoji.submission.submitter import Submission
+from txkoji.submission.search import Submission
 
 class Pages:
     """Iterates over a list of any length, with only one page in memory."""

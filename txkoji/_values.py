@@ -10,22 +10,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = [
-    "MAX_ID",
-    "Reader",
-    "excerpt",
-    "flag",
-    "identity",
-    "integer",
-    "one_line",
-    "printable",
-    "rpm_names",
-    "seconds",
-    "struct",
-    "structs",
-    "text",
-]
-
 MAX_ID = 2**31 - 1
 """The largest id: the ids of a hub are 32-bit columns."""
 

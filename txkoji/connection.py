@@ -39,10 +39,9 @@ from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
 from txkoji.package import Package
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
-from txkoji.submission.submitter import Submission, Submitter
+from txkoji.submission.search import Submission
+from txkoji.submission.submitter import Submitter
 from txkoji.task import Channel, Task
-
-__all__ = ["Connection"]
 
 
 class HubProxy:

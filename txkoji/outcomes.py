@@ -18,8 +18,6 @@ from txkoji.task_info import TaskInfo
 from txkoji.watching.infrastructure import is_infrastructure
 from txkoji.watching.task_tree import ARCH_METHODS, TaskTree, arch_of
 
-__all__ = ["Outcome", "choose_log", "guilty_task", "read_outcome", "reason_of"]
-
 LOGS = ("build.log", "root.log", "checkout.log", "runroot.log", "mock_output.log", "state.log")
 """The logs of Koji's builders that say why a task failed, the most specific first."""
 

@@ -14,8 +14,6 @@ from txkoji.hub.call import Call
 from txkoji.package import Package
 from txkoji.task import Channel, Task
 
-__all__ = ["CONVERSIONS", "convert", "is_empty_result", "prepare"]
-
 
 def _one(kind: type[RichObject]) -> Callable[[Any, HubConnection], Any]:
     def convert_one(result: Any, connection: HubConnection) -> Any:

@@ -17,8 +17,6 @@ from txkoji._struct import Struct
 from txkoji._times import elapsed, moment
 from txkoji._values import integer, text
 
-__all__ = ["TaskInfo"]
-
 _ARCH_OF_IMAGE = ("name", "version", "release", "arch", "target_info", "build_tag", "repo_info")
 
 _METHOD_PARAMETERS: dict[str, tuple[str, ...]] = {

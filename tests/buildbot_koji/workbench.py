@@ -29,7 +29,7 @@ from buildbot_koji.steps.framework.early_end import Ending
 from tests.buildbot_koji.databases import make_tables
 from tests.support import until
 from tests.support.fault_proxy import Fate, FaultProxy
-from txkoji.submission import Submitter
+from txkoji import Submitter
 from txkoji.testing import FakeHub
 from txkoji.testing.core import KOJIADMIN
 

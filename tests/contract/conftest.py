@@ -20,9 +20,8 @@ from twisted.internet.defer import Deferred
 
 from tests.support import apache
 from tests.support.apache import Apache
-from txkoji import Connection, Profile, TaskWatcher, build_states, profiles, task_states
+from txkoji import Connection, Profile, TaskTree, TaskWatcher, build_states, profiles, task_states
 from txkoji.testing import FakeHub
-from txkoji.watching.watcher import TaskTree
 
 NAME = os.environ.get("KOJI_TEST_PROFILE")
 # Read before the tests get a home of their own.

@@ -15,10 +15,9 @@ from twisted.internet.defer import CancelledError, Deferred, gatherResults
 
 from tests.support import until
 from tests.support.fault_proxy import Fate, FaultProxy
-from txkoji import Call, Connection, Profile, task_states
+from txkoji import Call, Connection, Profile, Submitter, task_states
 from txkoji.exceptions import AuthError, TransportError, UnknownOutcome
 from txkoji.retry import RetryPolicy
-from txkoji.submission import Submitter
 from txkoji.testing import FakeHub
 
 pytestmark = [pytest.mark.hub(build_seconds=3600, anonymous_user=None), pytest.mark.limit(600)]

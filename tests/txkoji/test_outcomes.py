@@ -10,7 +10,7 @@ import pytest_twisted
 from twisted.internet import reactor
 
 from tests.support import HubInMemory
-from txkoji import Connection, Profile, TaskWatcher, build_states
+from txkoji import Connection, Profile, TaskTree, TaskWatcher, build_states
 from txkoji.exceptions import ServerOffline, fault_from
 from txkoji.outcomes import Outcome, choose_log, guilty_task, read_outcome, reason_of
 from txkoji.task_info import TaskInfo
@@ -18,7 +18,6 @@ from txkoji.testing import FakeHub
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.tasks import make_task
 from txkoji.watching.infrastructure import is_infrastructure
-from txkoji.watching.watcher import TaskTree
 
 FREE, OPEN, CLOSED, CANCELED, ASSIGNED, FAILED = range(6)
 SOURCE = "git+https://git.example.test/rpms/{}.git#{}"

@@ -49,8 +49,6 @@ from txkoji.bus.settings import AMQP
 from txkoji.bus.topics import dialect_of, topic_of
 from txkoji.exceptions import BrokerRefusal, BrokerUnreachable, BusError, MessageNotTaken
 
-__all__ = ["make_link", "message_from"]
-
 PERSISTENT = 2
 AMQP_1_0 = "amqp-1.0"
 """The type that RabbitMQ 3 gives a message that arrived over AMQP 1.0."""

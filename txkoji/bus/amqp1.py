@@ -31,8 +31,6 @@ from txkoji.bus.settings import AMQP1
 from txkoji.bus.topics import dialect_of, topic_of
 from txkoji.exceptions import BrokerRefusal, BrokerUnreachable, BusError, MessageNotTaken
 
-__all__ = ["make_link", "message_from"]
-
 TROUBLES = frozenset(
     {
         "amqp:connection:forced",

@@ -12,8 +12,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["UndecodableValue", "body_of", "properties_of"]
-
 APPLICATION_PROPERTIES = 0x74
 DATA = 0x75
 AMQP_VALUE = 0x77

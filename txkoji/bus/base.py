@@ -20,19 +20,6 @@ from twisted.internet.defer import TimeoutError as TimedOut
 from txkoji.exceptions import BusError, KojiLoginException, TransportError, UnreadableReply
 from txkoji.retry import is_passing
 
-__all__ = [
-    "BusMessage",
-    "Dialect",
-    "Link",
-    "ReceivedMessage",
-    "Reject",
-    "Settlement",
-    "close_link",
-    "decoded",
-    "is_passing_trouble",
-    "text_or_bytes",
-]
-
 CLOSE_TIMEOUT = 2.0
 """Seconds that a broker has to answer the closing of a connection."""
 

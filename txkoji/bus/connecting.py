@@ -26,8 +26,6 @@ from txkoji.hub.tls import (
     tls_words,
 )
 
-__all__ = ["connect", "plain_error"]
-
 
 @implementer(IOpenSSLClientConnectionCreator)
 class _Handshakes:

@@ -16,8 +16,6 @@ from txkoji.bus.base import BusMessage, ReceivedMessage, Reject, Settlement
 from txkoji.exceptions import KojiException
 from txkoji.retry import RetryPolicy
 
-__all__ = ["Handler", "Handling", "MessageCounts", "Pauses"]
-
 MAX_LOGGED = 300
 """Characters of an error to log: it may quote a message."""
 

@@ -13,8 +13,6 @@ from txkoji.bus.base import CLOSE_TIMEOUT, Link, close_link
 from txkoji.bus.settings import Broker
 from txkoji.exceptions import BrokerUnreachable, BusError
 
-__all__ = ["Publisher"]
-
 TIMEOUT = 30.0
 
 

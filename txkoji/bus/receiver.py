@@ -30,8 +30,6 @@ from txkoji.exceptions import (
 )
 from txkoji.retry import RetryPolicy
 
-__all__ = ["Receiver", "ReceiverState"]
-
 READY_TIMEOUT = 30.0
 HANDLER_TIMEOUT = 30.0
 

@@ -18,8 +18,6 @@ from txkoji.exceptions import ConfigurationError
 from txkoji.hub.credentials import Credential, certificate_credential
 from txkoji.options import Strings
 
-__all__ = ["AMQP", "AMQP1", "Broker"]
-
 Validator = Callable[[Any, "Attribute[Any]", Any], None]
 
 

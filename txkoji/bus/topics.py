@@ -11,8 +11,6 @@ from typing import Any
 
 from txkoji.bus.base import Dialect
 
-__all__ = ["dialect_of", "topic_of"]
-
 FEDORA_MARK = "buildsys."
 FEDORA_HEADER = "fedora_messaging_schema"
 

@@ -27,8 +27,6 @@ from txkoji.hub.answers import a_list, a_struct
 from txkoji.hub.client import HubClient
 from txkoji.hub.transport import PACE_BYTES
 
-__all__ = ["RemoteFile", "download", "files_of_build", "files_of_task"]
-
 NOT_SATISFIABLE = 416
 """The HTTP status of a request for what is after the end of a file (RFC 9110, 15.5.17)."""
 

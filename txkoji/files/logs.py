@@ -14,8 +14,6 @@ from txkoji.files import outputs
 from txkoji.hub.client import HubClient
 from txkoji.retry import is_passing
 
-__all__ = ["LogPiece", "read_log"]
-
 MAX_BYTES = 1 << 16
 
 TAIL = 64

@@ -8,8 +8,6 @@ from typing import Any
 from txkoji._values import struct, text
 from txkoji.paths import DEFAULT_VOLUME
 
-__all__ = ["byte_count", "names", "size_of", "volumes"]
-
 MAX_DIGITS = 18
 """No file is larger; Python takes seconds to convert millions of digits."""
 

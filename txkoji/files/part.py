@@ -16,8 +16,6 @@ from typing import BinaryIO, Optional
 
 from txkoji.files.rpm import payload_hash
 
-__all__ = ["RPM", "PartFile", "TooMuch", "is_plain", "shared_path"]
-
 RPM = "rpm"
 """The kind of the digest inside an RPM."""
 

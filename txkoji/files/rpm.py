@@ -10,8 +10,6 @@ import hashlib
 import struct
 from pathlib import Path
 
-__all__ = ["payload_hash"]
-
 LEAD = 96
 MAGIC = b"\x8e\xad\xe8"
 SIGMD5 = 1004

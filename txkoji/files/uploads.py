@@ -23,8 +23,6 @@ from txkoji.hub.answers import a_struct
 from txkoji.hub.client import HubClient
 from txkoji.profiles import open_regular
 
-__all__ = ["Progress", "new_directory", "upload"]
-
 CHUNK = 1 << 20
 """Bytes in one request: what Koji's own client sends."""
 

@@ -17,8 +17,6 @@ from txkoji.history.events import (
 )
 from txkoji.history.queries import Repos, Scope, TagHistory
 
-__all__ = ["Confirmation"]
-
 
 class Confirmation:
     """Asks the hub for the event that a bus message reports.

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-__all__ = ["Checkpoint", "Cursor"]
-
 
 @dataclass(frozen=True)
 class Checkpoint:

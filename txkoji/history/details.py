@@ -14,8 +14,6 @@ from txkoji.history.interest import Interest
 from txkoji.history.structs import UnusableRecord, read_build, read_task
 from txkoji.task import Task
 
-__all__ = ["Details"]
-
 
 class Details:
     """Reads the details of events: whole builds, tasks with their owners, RPMs, types.

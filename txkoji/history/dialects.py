@@ -25,8 +25,6 @@ from txkoji.history.structs import UnusableRecord, read_build, read_task, requir
 from txkoji.hub.xmlrpc import decode_call
 from txkoji.task_states import TaskStates
 
-__all__ = ["Facts", "decode"]
-
 MAX_BODY = 4 << 20
 """Bytes: the largest body is that of a build with a large ``extra``."""
 

@@ -20,23 +20,6 @@ from txkoji.history import dialects
 from txkoji.history.hub import RichHub
 from txkoji.task import Task
 
-__all__ = [
-    "BUS_ONLY",
-    "IN_TAGS",
-    "NAMES",
-    "BuildPromote",
-    "BuildStateChange",
-    "Event",
-    "Import",
-    "PackageListChange",
-    "RPMSign",
-    "RepoDone",
-    "RepoInit",
-    "TagUntag",
-    "TaskStateChange",
-    "decode",
-]
-
 NAMES = (
     "build-complete",
     "build-failed",

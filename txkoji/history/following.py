@@ -19,8 +19,6 @@ from txkoji.history.tags import is_glob
 from txkoji.hub.answers import a_struct, an_id
 from txkoji.retry import RetryPolicy
 
-__all__ = ["Follower", "tagged_since"]
-
 PORTION = 100
 """Events whose details are read, and kept, at a time."""
 

@@ -11,8 +11,6 @@ from txkoji.exceptions import ReplyTooLarge, UnreadableReply
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 
-__all__ = ["UNREADABLE", "BatchedCalls", "RichHub"]
-
 UNREADABLE = (UnreadableReply, ReplyTooLarge)
 """Replies of the hub itself that would be as unreadable if it were asked again."""
 

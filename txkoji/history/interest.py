@@ -10,8 +10,6 @@ from txkoji.build_states import BuildStates
 from txkoji.history.events import NAMES, Event, PackageListChange, TagUntag
 from txkoji.task_states import TaskStates
 
-__all__ = ["Interest"]
-
 _BUILD_STATES = {
     "build-complete": build_states.COMPLETE,
     "build-failed": build_states.FAILED,

@@ -9,8 +9,6 @@ from txkoji._values import integer, seconds, struct
 from txkoji.history.hub import UNREADABLE
 from txkoji.hub.paging import LongestPage, RepeatedRows
 
-__all__ = ["LARGEST_PAGE", "PAGE", "Unreadable", "pages_by_offset", "rows_after", "rows_by_offset"]
-
 PAGE = 250
 """Rows in one reply: about 400 kB of the largest."""
 

@@ -38,9 +38,6 @@ from txkoji.history.queries import (
 from txkoji.history.tags import TagWatch
 from txkoji.history.unusable import UnusableItems
 
-__all__ = ["Checkpoint", "Cursor", "Interest", "Poller", "Round"]
-
-
 HELD = 4000
 """Rows that :meth:`Poller.tag_changes` holds at a time, of all tags together."""
 

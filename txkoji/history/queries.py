@@ -23,17 +23,6 @@ from txkoji.history.unusable import UnusableItems
 from txkoji.hub.answers import a_list, a_struct
 from txkoji.hub.paging import LongestPage
 
-__all__ = [
-    "Builds",
-    "GeneratedBuilds",
-    "Promotions",
-    "Query",
-    "Repos",
-    "Scope",
-    "TagHistory",
-    "Tasks",
-]
-
 MAX_CLOCK_SKEW = 86400.0
 """Seconds by which the clocks of hub and master may differ: a later time is not plausible."""
 

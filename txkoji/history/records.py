@@ -26,14 +26,6 @@ from txkoji.history.structs import read_build, read_rpm, read_task, required
 from txkoji.history.unusable import UnusableItems
 from txkoji.task import Task
 
-__all__ = [
-    "REPO_DELETED",
-    "REPO_EXPIRED",
-    "REPO_READY",
-    "RecordReader",
-    "identity",
-]
-
 REPO_READY, REPO_EXPIRED, REPO_DELETED = 1, 2, 3
 
 MAX_REPO_TIME = 86400.0

@@ -11,8 +11,6 @@ from txkoji import _values as values
 from txkoji import build_states, task_states
 from txkoji._values import Reader, flag, integer, seconds, text
 
-__all__ = ["UnusableRecord", "read_build", "read_rpm", "read_task", "required"]
-
 
 class UnusableRecord(ValueError):
     """A struct lacks a field without which it is of no use."""

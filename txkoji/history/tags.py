@@ -14,8 +14,6 @@ from txkoji.gathering import gather
 from txkoji.history.hub import BatchedCalls
 from txkoji.hub.client import HubClient
 
-__all__ = ["TagWatch", "is_glob", "matches"]
-
 MAX_AGE = 600.0
 """Seconds for which a lookup of the tags holds."""
 

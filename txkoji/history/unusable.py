@@ -8,8 +8,6 @@ from txkoji._values import one_line
 from txkoji.exceptions import KojiException
 from txkoji.history.structs import UnusableRecord
 
-__all__ = ["UnusableItems"]
-
 MAX_REMEMBERED = 1000
 MAX_LOGGED = 300
 """Characters of an error to log: it may quote the item."""

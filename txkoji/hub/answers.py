@@ -14,8 +14,6 @@ from txkoji._values import Reader, flag, identity, integer, seconds, struct, tex
 from txkoji.exceptions import UnusableAnswer
 from txkoji.hub.call import Call
 
-__all__ = ["a_list", "a_struct", "an_id", "read_answer"]
-
 
 @dataclass(frozen=True)
 class _Struct:

@@ -14,9 +14,6 @@ from txkoji.hub.call import Call
 from txkoji.hub.kerberos import Kerberos
 from txkoji.profiles import Profile
 
-__all__ = ["Login", "way_to_log_in"]
-
-
 SSL_PATH = "/ssllogin"
 """The only path at which the front end asks for a certificate or a ticket."""
 

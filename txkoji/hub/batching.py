@@ -17,8 +17,6 @@ from txkoji._interfaces import Clock
 from txkoji.exceptions import UNCAUGHT, NotXMLRPC, fault_from
 from txkoji.hub.call import Call
 
-__all__ = ["MAX_CALLS", "Batcher", "batches", "multicall", "results_of"]
-
 MAX_CALLS = 100
 """Calls of one request, unless the caller says how many."""
 

@@ -10,8 +10,6 @@ from txkoji.hub import methods
 from txkoji.hub.methods import Kind
 from txkoji.hub.xmlrpc import STARSTAR, encode_call
 
-__all__ = ["Call"]
-
 
 @dataclass(frozen=True)
 class Call:

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["CredentialCache"]
-
 _KINIT = "run kinit, or set principal and keytab in the profile"
 
 _REMEDIES = {

@@ -24,8 +24,6 @@ from txkoji.hub.xmlrpc import encode_call
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
 
-__all__ = ["HubClient"]
-
 SHOWN = 200
 """Characters of an odd row that are logged."""
 

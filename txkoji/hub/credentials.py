@@ -13,8 +13,6 @@ from txkoji.hub.keytabs import keytab_problem
 from txkoji.hub.tls import read_client_certificate
 from txkoji.profiles import Profile, read_configured
 
-__all__ = ["Credential", "certificate_credential", "credentials_of", "login_problem"]
-
 
 @dataclass(frozen=True)
 class Credential:

@@ -27,8 +27,6 @@ from txkoji.hub.proxies import Proxy, proxy_for
 from txkoji.hub.tls import ClientCertificate, OverTLS, TLSPolicy, tls_words
 from txkoji.profiles import Profile
 
-__all__ = ["CONNECT_TIMEOUT", "Endpoints", "HostEndpoint", "SingleUseFactory"]
-
 CONNECT_TIMEOUT = 30.0
 
 IN_HEAD = (STATUS, HEADER)

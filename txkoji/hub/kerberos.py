@@ -16,8 +16,6 @@ from txkoji._values import one_line
 from txkoji.exceptions import KDCUnreachable, KojiLoginException
 from txkoji.hub.ccaches import CredentialCache
 
-__all__ = ["Exchange", "Kerberos"]
-
 SPNEGO = "1.3.6.1.5.5.2"
 """The OID of SPNEGO, by which HTTP's Negotiate (RFC 4559) selects Kerberos."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-__all__ = ["keytab_problem", "principals"]
-
 _VERSION = b"\x05\x02"
 
 

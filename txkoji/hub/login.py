@@ -31,8 +31,6 @@ from txkoji.hub.tls import ClientCertificate, read_client_certificate
 from txkoji.profiles import Profile
 from txkoji.retry import is_passing
 
-__all__ = ["Authenticator"]
-
 Send = Callable[[Request], Awaitable[Any]]
 """Sends a request, outside of a session or inside the one that it renews."""
 

@@ -8,16 +8,6 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = [
-    "IDEMPOTENT_WRITES",
-    "POINT_LOOKUPS",
-    "READS",
-    "SESSION_METHODS",
-    "SESSION_READS",
-    "Kind",
-    "kind",
-]
-
 
 class Kind(Enum):
     """What a method does to the hub."""

@@ -8,8 +8,6 @@ from typing import Any
 
 from txkoji.exceptions import UnusableAnswer
 
-__all__ = ["LongestPage", "RepeatedRows"]
-
 MAX_REPEATED = 3
 """How many times a page may come again at another offset."""
 

@@ -18,8 +18,6 @@ from urllib.request import (  # type: ignore[attr-defined]  # typeshed lacks the
 from txkoji.exceptions import BrokenConfiguration
 from txkoji.profiles import usable_host
 
-__all__ = ["Proxy", "proxy_for"]
-
 
 @dataclass(frozen=True)
 class Proxy:

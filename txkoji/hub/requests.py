@@ -18,8 +18,6 @@ from txkoji.hub.transport import Sink, Transport
 from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
 from txkoji.retry import RetryPolicy, is_passing
 
-__all__ = ["Limits", "Request", "Requester"]
-
 SLOWEST_UPLOAD = 50_000.0
 """Bytes a second: while a body may still be on its way, the hub does not count as silent."""
 

@@ -27,17 +27,6 @@ from txkoji.hub.proxies import proxy_for
 from txkoji.hub.tls import reasons, tls_words
 from txkoji.profiles import usable_url
 
-__all__ = [
-    "Discard",
-    "abort",
-    "in_plain_words",
-    "range_start",
-    "redirected",
-    "refuse_page",
-    "refuse_status",
-    "without_query",
-]
-
 MAX_RETRY_AFTER = 600.0
 """Seconds that a front end may ask us to wait."""
 

@@ -12,8 +12,6 @@ from typing import Any
 
 from munch import Munch
 
-__all__ = ["Scanner"]
-
 HEAD = "<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n"
 TAIL = "</param>\n</params>\n</methodResponse>\n"
 

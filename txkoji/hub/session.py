@@ -12,8 +12,6 @@ from twisted.internet.defer import DeferredLock
 
 from txkoji.exceptions import AuthError, AuthExpired, KojiException
 
-__all__ = ["CallNumber", "Session", "has_run_out"]
-
 
 def has_run_out(error: KojiException) -> bool:
     """Return whether an error means that a session has expired or was closed.

@@ -5,8 +5,6 @@ from __future__ import annotations
 import bisect
 import math
 
-__all__ = ["LATENCY_BOUNDS", "RequestStatistics"]
-
 LATENCY_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """The upper bounds of the buckets of :attr:`RequestStatistics.latencies`, in seconds."""
 

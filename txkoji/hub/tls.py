@@ -36,19 +36,6 @@ from txkoji._interfaces import Endpoint
 from txkoji.exceptions import BrokenConfiguration
 from txkoji.profiles import Profile, open_regular, read_configured
 
-__all__ = [
-    "ClientCertificate",
-    "OverTLS",
-    "TLSPolicy",
-    "TrustRoot",
-    "plain_authorities",
-    "read_authority",
-    "read_client_certificate",
-    "reasons",
-    "tls_words",
-    "trust_root",
-]
-
 T = TypeVar("T")
 
 

@@ -50,8 +50,6 @@ from txkoji.hub.tls import ClientCertificate
 from txkoji.hub.xmlrpc import ResponseDecoder
 from txkoji.profiles import Profile
 
-__all__ = ["Transport"]
-
 KEPT_SECONDS = 4
 """Seconds that an idle connection is kept: less than Apache's default of 5, so that no write is
 sent on a connection that is about to close.

@@ -30,8 +30,6 @@ from txkoji.exceptions import (
 )
 from txkoji.hub.scanner import Scanner
 
-__all__ = ["ResponseDecoder", "decode_call", "decode_response", "encode_call"]
-
 DEFAULT_MAX_BYTES = 1 << 30
 """A larger reply is refused; the largest known ones (whole-tag listings) are a tenth of this."""
 

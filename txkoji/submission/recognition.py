@@ -14,17 +14,6 @@ from typing import Any
 from txkoji.hub.call import Call
 from txkoji.hub.xmlrpc import STARSTAR
 
-__all__ = [
-    "KEY",
-    "TASK_METHODS",
-    "TaskMethod",
-    "arguments_of",
-    "has_marker",
-    "may_have_made",
-    "surplus",
-    "with_marker",
-]
-
 KEY = "submission_marker"
 """The key of the marker in ``custom_user_metadata``, which Koji keeps for its users."""
 

@@ -22,8 +22,6 @@ from txkoji.submission.recognition import (
     with_marker,
 )
 
-__all__ = ["CLOCKS_DIFFER", "Submission", "TaskSearch"]
-
 PAGE = 50
 """Tasks of one request."""
 

@@ -28,8 +28,6 @@ from txkoji.retry import was_not_carried_out
 from txkoji.submission.recognition import TASK_METHODS, has_marker, may_have_made, with_marker
 from txkoji.submission.search import CLOCKS_DIFFER, Submission, TaskSearch
 
-__all__ = ["Submission", "Submitter"]
-
 PAUSES = (0.0, 2.0, 8.0)
 """Seconds before each look for a task whose submission may still be in flight."""
 

@@ -13,8 +13,6 @@ from txkoji.hub.client import HubClient
 from txkoji.retry import is_passing
 from txkoji.task_info import TaskInfo
 
-__all__ = ["AverageDurations", "package_with_average"]
-
 _METHODS_WITH_AVERAGE = frozenset(
     [
         "appliance",

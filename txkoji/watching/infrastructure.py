@@ -14,8 +14,6 @@ from txkoji._values import excerpt
 from txkoji.exceptions import UNCAUGHT, HubFault, ProtocolError, TransportError
 from txkoji.retry import is_passing
 
-__all__ = ["INFRASTRUCTURE_FAULTS", "is_infrastructure", "is_refusal"]
-
 _REQUEST = re.compile(
     r"domain not found: no domain with matching name"
     r"|\b404 client error"

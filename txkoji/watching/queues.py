@@ -13,8 +13,6 @@ from txkoji._interfaces import Clock
 from txkoji.hub.client import HubClient
 from txkoji.watching.records import CHANNEL, ID, STATE, TaskRecord
 
-__all__ = ["QUEUE_LIMIT", "ChannelQueues"]
-
 QUEUE_LIMIT = 500
 """How many tasks of a channel are read: a place further back need not be exact."""
 

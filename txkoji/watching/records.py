@@ -20,24 +20,6 @@ from txkoji._times import moment
 from txkoji._values import seconds
 from txkoji.task_info import TaskInfo
 
-__all__ = [
-    "CHANNEL",
-    "HOST",
-    "ID",
-    "METHOD",
-    "PARENT",
-    "START",
-    "STATE",
-    "WAITING",
-    "TaskRecord",
-    "TreeRecords",
-    "has_started",
-    "info_of",
-    "is_final",
-    "is_task",
-    "record_of",
-]
-
 TaskRecord = tuple[Any, ...]
 """The values of :data:`COLUMNS`."""
 

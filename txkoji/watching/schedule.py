@@ -12,8 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
-__all__ = ["DueTasks", "Situation", "WatchSchedule"]
-
 SECONDS_PER_TASK = 0.014
 """What each watched task adds to the interval of all: a thousand are read every 14 s.
 

@@ -23,8 +23,6 @@ from txkoji.watching.records import (
     record_of,
 )
 
-__all__ = ["TaskChange", "TaskTree", "arch_of", "changes_between", "may_have_children", "states_of"]
-
 ARCH_METHODS = frozenset(
     [
         "buildArch",

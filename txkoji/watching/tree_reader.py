@@ -33,8 +33,6 @@ from txkoji.watching.records import (
 )
 from txkoji.watching.task_tree import may_have_children
 
-__all__ = ["PORTION", "PROBES", "ROOT", "Refusals", "portioned", "read_trees"]
-
 BATCH = 500
 """Tasks in one request: far below the hub's 4 MiB, and few enough for its database."""
 

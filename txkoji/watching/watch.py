@@ -15,8 +15,6 @@ from txkoji._times import moment
 from txkoji.watching.records import METHOD, START, STATE, TreeRecords
 from txkoji.watching.task_tree import TaskChange, TaskTree, changes_between, states_of
 
-__all__ = ["Watch"]
-
 
 class Watch:
     """One watched task.

@@ -26,19 +26,9 @@ from txkoji.watching.durations import AverageDurations, package_with_average
 from txkoji.watching.queues import ChannelQueues
 from txkoji.watching.records import ID, START, TreeRecords, info_of, is_final
 from txkoji.watching.schedule import DueTasks, Situation, WatchSchedule
-from txkoji.watching.task_tree import TaskChange, TaskTree
+from txkoji.watching.task_tree import TaskTree
 from txkoji.watching.tree_reader import PROBES, ROOT, Refusals, portioned, read_trees
 from txkoji.watching.watch import Watch
-
-__all__ = [
-    "TaskChange",
-    "TaskTree",
-    "TaskWatcher",
-    "UnknownTask",
-    "Watch",
-    "WatchedTask",
-    "WatcherStatus",
-]
 
 TREES_AT_ONCE = 1500
 """How many trees one poll reads: more are read by the next poll, after a pause."""

@@ -15,11 +15,11 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.web.resource import Resource
 
-from txkoji import Connection, Profile
+from txkoji import Connection, Cursor, Interest, Poller, Profile
 from txkoji.exceptions import NotXMLRPC, ReplyTooLarge, ServerOffline, UnusableAnswer
 from txkoji.history import events
+from txkoji.history.cursor import Checkpoint
 from txkoji.history.paging import PAGE
-from txkoji.history.poller import Checkpoint, Cursor, Interest, Poller
 from txkoji.testing import FakeHub
 
 SOURCE = "git+https://git.example.test/rpms/hello.git#"

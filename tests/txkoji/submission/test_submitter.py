@@ -20,10 +20,9 @@ from zope.interface import implementer
 
 from tests.support import do_not_retry
 from tests.support.hubs import Connect
-from txkoji import Call, Connection, Profile, task_states
+from txkoji import Call, Connection, Profile, Submission, Submitter, task_states
 from txkoji.exceptions import HubFault, TransportError, UnknownFault, UnknownOutcome
 from txkoji.submission.search import PAGE
-from txkoji.submission.submitter import Submission, Submitter
 from txkoji.testing import FakeHub
 from txkoji.testing.front.endpoint import HubResource
 

@@ -14,12 +14,11 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
-from txkoji import task_states
+from txkoji import TaskTree, TaskWatcher, UnknownTask, task_states
 from txkoji.exceptions import ConnectionFailed, HubFault, KojiException, UnusableAnswer
 from txkoji.outcomes import guilty_task
 from txkoji.watching import tree_reader
 from txkoji.watching.records import record_of
-from txkoji.watching.watcher import TaskTree, TaskWatcher, UnknownTask
 
 FREE, OPEN, CLOSED, CANCELED, ASSIGNED, FAILED = range(6)
 

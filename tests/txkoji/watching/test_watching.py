@@ -12,11 +12,10 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import LogEvent, globalLogPublisher
 
 from tests.support import HubInMemory
-from txkoji import TaskWatcher, task_states
+from txkoji import TaskChange, TaskWatcher, Watch, task_states
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.tasks import make_task
 from txkoji.watching.queues import QUEUE_LIMIT
-from txkoji.watching.watcher import TaskChange, Watch
 
 FREE, OPEN, CLOSED, CANCELED, ASSIGNED, FAILED = range(6)
 SOURCE = "git+https://git.example.test/rpms/{}.git#1"
