@@ -273,7 +273,7 @@ def list_archives(
     ]
     if strict and not rows:
         raise GenericError("No archives found.")
-    return apply_query_options(rows, queryOpts)
+    return apply_query_options(rows, queryOpts, "listArchives")
 
 
 declare(

@@ -97,7 +97,7 @@ def _list_buildroots(
         for row in (_struct(call.state, each) for each in found)
         if tagID in (None, row["tag_id"]) and (states is None or row["state"] in states)
     ]
-    return apply_query_options(rows, queryOpts)
+    return apply_query_options(rows, queryOpts, "listBuildroots")
 
 
 declare(

@@ -34,7 +34,7 @@ from txkoji.testing.tables.lookups.packages import find_package, package_name
 from txkoji.testing.tables.lookups.tags import tag_name
 from txkoji.testing.tables.lookups.users import find_user, require_user
 from txkoji.testing.tables.lookups.values import row_by_info, seconds_of
-from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.queries import COLUMNS, apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
 
@@ -95,7 +95,8 @@ def _list_builds(call: MethodCall, *, type: Any, queryOpts: Any, **filters: Any)
         }
         for row in rows
     ]
-    return apply_query_options(found, queryOpts)
+    more = f" {type}" if f"listBuilds {type}" in COLUMNS else ""
+    return apply_query_options(found, queryOpts, f"listBuilds{more}")
 
 
 declare(

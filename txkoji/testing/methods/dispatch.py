@@ -99,7 +99,7 @@ def _arity_text(name: str, text: str) -> str:
 
 
 def run_multicall(call: MethodCall, calls: list[Any]) -> list[Any]:
-    """Run the calls of a multiCall, each in a savepoint of its own.
+    """Run the calls of a multiCall, each in a savepoint and at an event of its own.
 
     Returns:
         For each call, in order: a list that holds its value, or a struct with ``faultCode``,
@@ -109,6 +109,7 @@ def run_multicall(call: MethodCall, calls: list[Any]) -> list[Any]:
     for entry in calls:
         try:
             with call.state.transaction():
+                call.state.end_event()
                 name, params = entry["methodName"], list(entry["params"])
                 nested = name in MULTICALL_NAMES
                 value = run_multicall(call, *params) if nested else run_method(call, name, params)

@@ -62,9 +62,8 @@ def list_external_repos(
     else:
         ids = [row["id"] for row in call.state.rows("external_repo")]
         rows = [row for row in (_find(call, number, event) for number in ids) if row]
-    return apply_query_options(
-        [row for row in rows if url is None or row["url"] == _slashed(url)], queryOpts
-    )
+    rows = [row for row in rows if url is None or row["url"] == _slashed(url)]
+    return apply_query_options(rows, queryOpts, "listExternalRepos")
 
 
 @hub_method("getExternalRepo")

@@ -244,34 +244,26 @@ def query_history(call: MethodCall, tables: Any = None, **kwargs: Any) -> dict[s
     return result
 
 
+_TABLE_OF = {
+    "permission": "permissions",
+    "cg": "content_generator",
+    "group": "groups",
+    "channel": "channels",
+}
+"""The tables that options look up, where they have other names."""
+
+
 def _id_of(call: MethodCall, option: str, value: Any) -> Any:
     state = call.state
     if option == "tag":
         return require_tag_id(state, value)
     if option == "xkey":
         return value
-    tables = {
-        "permission": "permissions",
-        "cg": "content_generator",
-        "group": "groups",
-        "channel": "channels",
-    }
-    row: Row | None
     if option == "build":
-        row = require_build_row(state, value)
-    elif option == "package":
-        row = require_row(state, "package", value)
-    elif option == "user":
-        row = require_user(state, value)
-    elif isinstance(value, int):
-        return value
-    else:
-        table = tables.get(option, option)
-        row = state.one(table, name=value)
-        if row is None:
-            raise GenericError(f"No such entry in table {table}: {value}")
-    assert row is not None
-    return row["id"]
+        return require_build_row(state, value)["id"]
+    if option == "user":
+        return require_user(state, value)["id"]
+    return require_row(state, _TABLE_OF.get(option, option), value)["id"]
 
 
 def _column(call: MethodCall, table: str, row: Row, column: str) -> Any:

@@ -64,7 +64,7 @@ def list_packages(
             for row in state.rows("package")
             if not prefix or row["name"].startswith(prefix)
         ]
-        return apply_query_options(names, queryOpts)
+        return apply_query_options(names, queryOpts, "listPackagesSimple")
     if tagID is not None:
         tag_id = require_tag_id(state, tagID)
         entries = list(package_entries(state, tag_id, event, inherit=inherited).values())

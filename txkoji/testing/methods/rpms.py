@@ -54,7 +54,7 @@ def list_rpms(call: MethodCall, *, queryOpts: Any = None, **filters: Any) -> Any
         {**rpm_struct(row), "nvr": f"{row['name']}-{row['version']}-{row['release']}"}
         for row in found
     ]
-    return apply_query_options(rows, queryOpts)
+    return apply_query_options(rows, queryOpts, "listRPMs")
 
 
 declare(

@@ -120,4 +120,4 @@ def list_side_tags(
         name = extra["sidetag_user"]
         owner = str(extra["sidetag_user_id"])
         rows.append({"id": tag["id"], "name": tag["name"], "user_id": owner, "user_name": name})
-    return apply_query_options(rows, queryOpts)
+    return apply_query_options(rows, queryOpts, "listSideTags")

@@ -110,4 +110,4 @@ def query_rpm_sigs(
         for row in call.state.rows("rpmsigs")
         if wanted in (None, row["rpm_id"]) and sigkey in (None, row["sigkey"])
     ]
-    return apply_query_options(rows, queryOpts)
+    return apply_query_options(rows, queryOpts, "queryRPMSigs")

@@ -103,7 +103,7 @@ def list_btypes(call: MethodCall, query: Any = None, queryOpts: Any = None) -> A
     rows = [{"id": row["id"], "name": row["name"]} for row in call.state.rows("btype")]
     wanted = {key: query[key] for key in ("id", "name") if query and key in query}
     rows = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
-    return apply_query_options(rows, queryOpts, ("id", "name"))
+    return apply_query_options(rows, queryOpts, "listBTypes")
 
 
 @hub_method("listVolumes")
@@ -259,4 +259,4 @@ def search(call: MethodCall, terms: str, type: str, matchType: str, queryOpts: A
     equal = {"btype": type} if table == "archiveinfo" else {}
     names = [(row["id"], name_of(call.state, row)) for row in call.state.rows(table, **equal)]
     rows = [{"id": number, "name": name} for number, name in names if found(name)]
-    return apply_query_options(rows, queryOpts, ("id", "name"))
+    return apply_query_options(rows, queryOpts, "search")

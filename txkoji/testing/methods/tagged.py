@@ -141,4 +141,4 @@ def untagged_builds(
             continue
         struct = {"id": row["id"], "name": package}
         rows.append({**struct, "version": row["version"], "release": row["release"]})
-    return apply_query_options(rows, queryOpts)
+    return apply_query_options(rows, queryOpts, "untaggedBuilds")

@@ -96,7 +96,7 @@ def list_tags(
                 struct[key] = extra[key]
         rows.append(struct)
     rows.sort(key=lambda row: row["id"])
-    return apply_query_options(rows, queryOpts)
+    return apply_query_options(rows, queryOpts, "listTags")
 
 
 @hub_method("createTag")

@@ -54,7 +54,7 @@ def get_build_targets(
         if dest_tag is not None and config["dest_tag"] != dest_tag:
             continue
         rows.append(target_struct(state, target, config))
-    return apply_query_options(rows, queryOpts)
+    return apply_query_options(rows, queryOpts, "getBuildTargets")
 
 
 @hub_method("createBuildTarget")

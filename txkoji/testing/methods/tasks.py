@@ -424,14 +424,6 @@ def _candidates(call: MethodCall, opts: dict[str, Any]) -> list[Row]:
     return [row for parent in wanted for row in call.hub.task_children(parent)]
 
 
-_LISTED = """
-    arch awaited channel_id completion_time completion_ts create_time create_ts host_id id label
-    method owner owner_name owner_type parent priority request result start_time start_ts state
-    waiting weight
-    """
-"""The columns that a list of tasks can be ordered by."""
-
-
 @hub_method("listTasks")
 def list_tasks(call: MethodCall, opts: Any = None, queryOpts: Any = None) -> Any:
     """Return tasks, their requests and results decoded."""
@@ -452,7 +444,7 @@ def list_tasks(call: MethodCall, opts: Any = None, queryOpts: Any = None) -> Any
         if isinstance(rows, int):
             return rows
     listed = [_listed(call.state, row) for row in rows]
-    page = apply_query_options(listed, options, _LISTED.split())
+    page = apply_query_options(listed, options, "listTasks")
     if isinstance(page, int):
         return page
     for struct in page:

@@ -111,8 +111,7 @@ def list_users(
             or perm in held_permissions(call.state, row["id"], with_groups=bool(inherited_perm))
         )
     ]
-    keys = ("id", "krb_principals", "name", "status", "usertype")
-    return apply_query_options(rows, queryOpts, keys)
+    return apply_query_options(rows, queryOpts, "listUsers")
 
 
 @hub_method("createUser")

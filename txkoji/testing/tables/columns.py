@@ -10,12 +10,21 @@ from typing import Any
 from txkoji.exceptions import GenericError, UnknownFault
 
 TYPES: dict[str, dict[type, str]] = {
+    "archivetypes": {str: "description extensions compression_type"},
     "build": {str: "version release", int: "epoch"},
     "build_notifications": {str: "email"},
     "channels": {str: "description comment"},
+    "group_config": {
+        bool: "biarchonly blocked exported is_default uservisible",
+        str: "description display_name langonly",
+    },
+    "group_package_listing": {bool: "basearchonly blocked", str: "package requires type"},
+    "group_req_listing": {bool: "blocked is_metapkg", str: "type"},
     "host": {str: "description comment"},
+    "permissions": {str: "description"},
     "repo_queue": {int: "priority"},
     "tag_config": {bool: "locked"},
+    "tag_external_repos": {int: "priority"},
     "tag_inheritance": {int: "priority maxdepth", bool: "intransitive noconfig", str: "pkg_filter"},
     "tag_packages": {bool: "blocked"},
     "task": {int: "priority"},
@@ -99,7 +108,7 @@ def check_user_name(name: Any) -> None:
 
 
 def check_columns(table: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Return values as the columns of a table hold them: digits as a number.
+    """Return values as the columns of a table hold them: digits as a number, any scalar as text.
 
     Raises:
         UnknownFault: (1) as for each error of a hub's database.
@@ -118,7 +127,16 @@ def check_columns(table: str, values: dict[str, Any]) -> dict[str, Any]:
             wrong, right = _SQL[type(value)], _SQL[kind]
             text = f'column "{column}" is of type {right} but expression is of type {wrong}'
             raise UnknownFault("integer out of range" if wrong == right else text, code=1)
+        if kind is str and value is not None:
+            converted[column] = _as_text(value)
     return converted
+
+
+def _as_text(value: Any) -> str:
+    """Return a value as PostgreSQL stores it in a column of text."""
+    if isinstance(value, list):
+        return f"{{{','.join(map(_as_text, value))}}}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _is_number(value: Any) -> bool:
@@ -129,7 +147,7 @@ def _is_number(value: Any) -> bool:
 
 def _fits(value: Any, kind: type) -> bool:
     if kind is str:
-        return not isinstance(value, dict | list)
+        return not isinstance(value, dict)
     if kind is bool:
         return isinstance(value, bool)
     return _is_number(value) and not isinstance(value, str) and abs(value) < _LIMIT

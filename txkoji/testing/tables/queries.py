@@ -9,9 +9,52 @@ from typing import Any
 from txkoji.exceptions import ParameterError
 from txkoji.testing.tables.lookups.values import hub_error, no_attribute
 
+_BUILD = """
+    build_id completion_time completion_ts creation_event_id creation_time creation_ts draft epoch
+    extra name nvr owner_id owner_name package_id package_name promoter_id promoter_name
+    promotion_time promotion_ts release source start_time start_ts state task_id version volume_id
+    volume_name
+    """
+
+COLUMNS = {
+    "getBuildTargets": "build_tag build_tag_name dest_tag dest_tag_name id name",
+    "listArchives": """
+        btype btype_id build_id buildroot_id checksum checksum_type compression_type extra filename
+        id metadata_only size type_description type_extensions type_id type_name
+        """,
+    "listBTypes": "id name",
+    "listBuildroots": """
+        arch br_type cg_id cg_name cg_version container_arch container_type create_event_id
+        create_event_time create_ts extra host_arch host_id host_name host_os id
+        repo_create_event_id repo_create_event_time repo_id repo_state retire_event_id
+        retire_event_time retire_ts state tag_id tag_name task_id
+        """,
+    "listBuilds": _BUILD,
+    "listBuilds maven": f"{_BUILD} maven_group_id maven_artifact_id maven_version",
+    "listBuilds win": f"{_BUILD} platform",
+    "listExternalRepos": "id name url",
+    "listPackagesSimple": "package_id package_name",
+    "listRPMs": """
+        arch build_id buildroot_id buildtime draft epoch external_repo_id external_repo_name extra
+        id metadata_only name nvr payloadhash release size version
+        """,
+    "listSideTags": "id name user_id user_name",
+    "listTags": "arches id locked maven_include_all maven_support name perm perm_id",
+    "listTasks": """
+        arch awaited channel_id completion_time completion_ts create_time create_ts host_id id label
+        method owner owner_name owner_type parent priority request result start_time start_ts state
+        waiting weight
+        """,
+    "listUsers": "id krb_principals name status usertype",
+    "queryRPMSigs": "rpm_id sighash sigkey",
+    "search": "id name",
+    "untaggedBuilds": "id name release version",
+}
+"""The columns of the lists that a hub's database orders, by method: it refuses any other."""
+
 
 def apply_query_options(
-    rows: list[dict[str, Any]], options: dict[str, Any] | None, keys: Iterable[str] = ()
+    rows: list[dict[str, Any]], options: dict[str, Any] | None, method: str = ""
 ) -> Any:
     """Apply ``queryOpts`` to rows.
 
@@ -20,7 +63,7 @@ def apply_query_options(
         options: ``countOnly``; ``order`` ("a,-b", by keys of the rows); ``offset``; ``limit`` (0
             and None are none); ``asList`` (rows as lists of values, by sorted key). Others are
             ignored.
-        keys: the keys of the rows, to refuse another order even if there are no rows.
+        method: a key of :data:`COLUMNS`, to refuse another order even if there are no rows.
 
     Returns:
         An int with ``countOnly``, else a list.
@@ -40,7 +83,7 @@ def apply_query_options(
         raise no_attribute(order, "split")
     for key in reversed(order.split(",") if order else []):
         name = key.removeprefix("-")
-        known = result[0] if result else keys
+        known = result[0] if result else COLUMNS.get(method, "").split()
         if known and name not in known:
             raise hub_error(f"<class 'Exception'>: Invalid order: {name}")
         # NULLs come last in ascending order, as PostgreSQL has it.

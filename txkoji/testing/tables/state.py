@@ -201,7 +201,7 @@ class HubState:
         self._touch(table, id)
 
     def event(self) -> int:
-        """Return the event id of this transaction, allocated at its first use."""
+        """Return the event id of this transaction, allocated at its first use (``end_event``)."""
         if self._event is None:
             event = self.insert("events", {"ts": self.seconds()})["id"]
             self._event = event
@@ -212,6 +212,16 @@ class HubState:
             self._log(undo)
         assert self._event is not None
         return self._event
+
+    def end_event(self) -> None:
+        """Let what follows in this transaction happen at an event of its own."""
+        event = self._event
+
+        def undo() -> None:
+            self._event = event
+
+        self._event = None
+        self._log(undo)
 
     def insert_version(self, table: str, row: Row, user_id: int | None) -> Row:
         """Store a row of a versioned table, created by this transaction's event."""

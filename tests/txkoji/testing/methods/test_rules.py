@@ -14,6 +14,7 @@ from txkoji.testing.methods.dispatch import run_method, run_multicall
 from txkoji.testing.methods.sessions import SSL
 from txkoji.testing.methods.uploads import raw_upload
 from txkoji.testing.tables.lookups.users import find_user
+from txkoji.testing.tables.queries import COLUMNS
 
 pytestmark = pytest.mark.hub(on_clock=True)
 
@@ -48,6 +49,9 @@ REFUSALS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], int, str]] = [
     ("alice", "listTasks", ({"method": "x"}, {"order": "x"}), {}, 1, "Invalid order: x"),
     ("alice", "listUsers", (), {"prefix": "zz", "queryOpts": {"order": "x"}}, 1, "Invalid order"),
     ("alice", "search", ("zz", "tag", "glob", {"order": "-x"}), {}, 1, "Invalid order: x"),
+    ("alice", "listBuilds", (), {"state": 4, "queryOpts": {"order": "x"}}, 1, "Invalid order: x"),
+    ("alice", "listRPMs", (99,), {"queryOpts": {"order": "-x"}}, 1, "Invalid order: x"),
+    ("alice", "listTags", (), {"pattern": "z", "queryOpts": {"order": "x"}}, 1, "Invalid order"),
     ("alice", "listUsers", (), {"queryOpts": {"group": "id"}}, 1000, "group is not available"),
     ("alice", "listUsers", ("nosuch",), {}, 1, "operator does not exist"),
     ("alice", "listTagged", TAG, {"draft": 1}, 1, "operator does not exist: boolean = integer"),
@@ -63,6 +67,14 @@ REFUSALS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], int, str]] = [
     ("alice", "resubmitTask", (10**6,), {}, 1000, "query returned no rows"),
     ("alice", "cancelTask", ("999999",), {}, 1000, "No such task: 999999"),
     ("kojiadmin", "setTaskPriority", (999999.5, 1), {}, 1000, "No such task: 999999"),
+    # History
+    ("alice", "queryHistory", (), {"permission": True}, 1, "integer = boolean"),
+    ("alice", "queryHistory", (), {"channel": 999}, 1000, "No such entry in table channels: 999"),
+    ("alice", "queryHistory", (), {"group": []}, 1019, "Invalid name or id value: []"),
+    # Columns
+    ("kojiadmin", "addExternalRepoToTag", (*TAG, "x", 2**31), {}, 1, "integer out of range"),
+    ("kojiadmin", "groupListAdd", (*TAG, "g"), {"uservisible": "x"}, 1, "is of type boolean"),
+    ("kojiadmin", "addArchiveType", ("x", {}, "x"), {}, 1, "is of type text"),
     # Groups of users, volumes and imports
     ("kojiadmin", "newGroup", ("alice",), {}, 1000, "User/group already exists: alice"),
     ("kojiadmin", "addGroupMember", ("alice", "alice"), {}, 1000, "No such group: alice"),
@@ -163,6 +175,7 @@ def test_refusals(hub: FakeHub) -> None:
     hub.call("editTag2", "locked", locked=True)
     hub.call("packageListBlock", "blocked", "hello")
     hub.add_package("demo-released", "unlisted")
+    hub.call("createExternalRepo", "x", "http://x.example.test/")
     unlike = []
     for user, method, args, kwargs, code, text in REFUSALS:
         try:
@@ -207,6 +220,32 @@ def test_search(hub: FakeHub) -> None:
     ):
         rows = hub.call("search", terms, "package", kind)
         assert [row["name"] for row in rows] == found, (terms, kind)
+
+
+def test_columns_of_lists(hub: FakeHub, clock: Clock) -> None:
+    """The columns that a list can be ordered by are the keys of its rows."""
+    for options in ({}, {"skip_tag": True}):
+        source = f"git+https://git.example.test/rpms/hello.git#{len(options)}"
+        hub.call("build", source, "demo", options, user="alice")
+    clock.pump([0.05] * 100)
+    hub.call("createSideTag", "demo-build", user="alice")
+    hub.call("createExternalRepo", "ext", "http://ext.example.test/")
+    arguments = {"search": ("*", "tag", "glob"), "queryRPMSigs": (1,)}
+    without_rows = set()
+    for method, columns in COLUMNS.items():
+        rows = hub.call(method, *arguments.get(method, ())) if " " not in method else []
+        if rows:
+            assert set(rows[0]) == set(columns.split()), method
+        else:
+            without_rows.add(method)
+    assert without_rows == {"listArchives", "listBuilds maven", "listBuilds win"}
+
+
+def test_texts_of_other_types(hub: FakeHub) -> None:
+    """A column of text takes numbers, truth values and lists, and gives back text."""
+    for given, kept in ((5, "5"), (True, "true"), ([], "{}"), (["a", 1], "{a,1}")):
+        hub.call("editChannel", "default", description=given)
+        assert hub.call("getChannel", "default")["description"] == kept
 
 
 def test_counts(hub: FakeHub) -> None:
@@ -275,3 +314,14 @@ def test_multicall_in_a_multicall(hub: FakeHub) -> None:
         inner = [{"methodName": "hello", "params": []}]
         made = run_multicall(call, [{"methodName": name, "params": [inner]}])
         assert made == [[[["Hello World"]]]]
+
+
+def test_events_of_a_multicall(hub: FakeHub) -> None:
+    """Each call of a multiCall happens at an event of its own, also after one that failed."""
+    call = MethodCall(hub, find_user(hub.state, "kojiadmin"))
+    names = ("first", "bad name", "second")
+    with hub.state.transaction():
+        run_multicall(call, [{"methodName": "createTag", "params": [name]} for name in names])
+    tags = hub.call("queryHistory", tables=["tag_config"])["tag_config"]
+    created = {row["tag.name"]: row["create_event"] for row in tags}
+    assert created["first"] < created["second"]
