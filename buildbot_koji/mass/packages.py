@@ -29,6 +29,7 @@ __all__ = [
     "check_package_template",
     "check_packages",
     "find_packages",
+    "is_name",
     "listed_packages",
     "make_packages",
     "ordered_names",
@@ -45,6 +46,11 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 PLACEHOLDER = re.compile(r"\{\w*\}")
 """What looks as if it were replaced."""
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text may be the name of a package: else no hub is asked about it."""
+    return NAME.fullmatch(text) is not None
 
 
 class BadPlan(Exception):
@@ -108,7 +114,7 @@ def check_packages(value: Any) -> str | None:
     complaint = checks.text_or_texts(value)
     if complaint is not None:
         return "must be a list of package names or a util.KojiPackages"
-    odd = [each for each in checks.words(value) if not NAME.fullmatch(each)]
+    odd = [each for each in checks.words(value) if not is_name(each)]
     return f"holds {odd[0]!r}, which is no package name" if odd else None
 
 
@@ -307,6 +313,8 @@ def make_packages(
             level_of.get(name, 0),
         )
         packages.append(package)
+        if not is_name(name):
+            continue
         if name in order.skip:
             package.is_excluded = True
             package.skip(order.skip[name])
@@ -356,7 +364,7 @@ def plan_mistakes(order: MassOrder, limit: int | None) -> Iterator[str]:
         yield f"given twice: {named(twice)}"
     if limit is not None and len(order.names) > limit:
         yield f"{len(order.names):,} packages are more than max_packages, {limit:,}"
-    odd = [name for name in order.names if not NAME.fullmatch(name)]
+    odd = [name for name in order.names if not is_name(name)]
     if odd:
         yield f"no package names: {named(map(repr, odd))}"
     cycle = find_cycle(order.requires)

@@ -13,6 +13,7 @@ from buildbot_koji.mass.packages import (
     MassOrder,
     PackageQuery,
     find_packages,
+    is_name,
     listed_packages,
     make_packages,
     ordered_names,
@@ -127,11 +128,12 @@ class MassPlanner:
             found = await call("getTag", target["dest_tag"])
             if found is not None and found["locked"]:
                 self.complain(f"tag {tag} is locked")
-        listed = await listed_packages(self._connection, tag, order.names)
+        names = [name for name in order.names if is_name(name)]
+        listed = await listed_packages(self._connection, tag, names)
         make = partial(
             make_packages,
             order,
-            await self._sources(order, listed),
+            await self._sources(names, order.skip, listed),
             listed,
             must_be_listed=request.must_be_listed,
             tag=tag,
@@ -173,13 +175,15 @@ class MassPlanner:
                 self.notes.append(f"{words}: {named(unknown)}")
         return MassOrder(names, requires, request.levels, skip)
 
-    async def _sources(self, order: MassOrder, listed: Collection[str]) -> dict[str, str]:
+    async def _sources(
+        self, names: Sequence[str], skip: Collection[str], listed: Collection[str]
+    ) -> dict[str, str]:
         request = self._request
         if request.source_tag is not None:
-            return await sources_in_tag(self._connection, request.source_tag, order.names)
+            return await sources_in_tag(self._connection, request.source_tag, names)
         sources = {}
-        for place, name in enumerate(order.names):
-            if name not in order.skip and (name in listed or not request.must_be_listed):
+        for place, name in enumerate(names):
+            if name not in skip and (name in listed or not request.must_be_listed):
                 sources[name] = self._source_of(name)
             if not place % ROWS_AT_ONCE:
                 await self._pause()

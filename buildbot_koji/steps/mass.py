@@ -457,7 +457,8 @@ class KojiMassBuild(PackageBuildStep):
                 content = await self._in_thread(partial(read_configured, file, LARGEST_FILE))
             else:
                 content = await read_on_worker(self, path, LARGEST_FILE)
-            text = content.decode()
+            # Some editors begin a file with a mark of its encoding.
+            text = content.decode("utf-8-sig")
         except TransferError as error:
             raise BadPlan(str(error)) from error
         except (OSError, ValueError) as error:

@@ -144,6 +144,7 @@ async def test_bad_input(bench: Workbench) -> None:
     bench.hub.call("packageListBlock", "demo-candidate", "stopped")
     bench.worker_directory.mkdir(parents=True, exist_ok=True)
     (bench.worker_directory / "binary").write_bytes(b"\xff")
+    (bench.worker_directory / "odd").write_bytes(b"good\0\nrare\n<b>\n")
     for options, text in (
         (
             {"packages": ["good", "stopped", "rare", "rare"]},
@@ -156,6 +157,10 @@ async def test_bad_input(bench: Workbench) -> None:
         (
             {"packages": ["good", "hello"], "max_packages": 1},
             "2 packages are more than max_packages, 1",
+        ),
+        (
+            {"packages_file": "odd"},
+            "no package names: 'good\\x00', '<b>'; not in demo-candidate: rare",
         ),
         (
             {"packages": util.KojiPackages("nowhere")},
@@ -257,6 +262,8 @@ def test_bad_configuration(empty_home: Path) -> None:
         "requires={'a': ['b c']}": "no package names: 'b c'",
         "requires={'a': 'b'}": "requires={'a': 'b'} must be a dictionary: package: [packages that"
         " it requires]",
+        "packages=['a'], since=True": "since=True must be a time: seconds since the epoch, or"
+        ' "2026-11-01" (UTC)',
         "packages=['a'], at_once=0": "at_once=0 must be a whole number greater than 0",
         "packages=['a'], max_failures='x'": "max_failures='x' must be a number of packages, or"
         ' "5%"',
@@ -875,9 +882,11 @@ async def test_full_disk(
 async def test_files(bench: Workbench) -> None:
     """The packages may be in a file of the master or of the worker."""
     add_packages(bench.hub, "p1", "p2")
-    (bench.directory / "list").write_text("p1  # first\n\n# none\np2\n", encoding="utf-8")
+    # As an editor on Windows writes it.
+    text = "p1  # first\r\n\r\n# none\r\np2\r\n"
+    (bench.directory / "list").write_text(text, encoding="utf-8-sig", newline="")
     bench.worker_directory.mkdir(parents=True, exist_ok=True)
-    (bench.worker_directory / "list").write_text("p2\n", encoding="utf-8")
+    (bench.worker_directory / "list").write_text("p2\n", encoding="utf-8-sig")
     ended = await bench.build(mass(bench, packages_file="list", files_on="master"))
     assert (ended.result, ended.text) == ("success", "2 of 2 done")
     ended = await bench.build(mass(bench, packages_file="list", scratch=True))
