@@ -9,7 +9,13 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.hubs.builds import is_draft_name, named_build
 from buildbot_koji.hubs.existing import find_existing_build
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.steps.framework.priority import PrioritizedStep, PrioritizedTaskStep
+from buildbot_koji.steps.framework.priority import (
+    REPO_ID,
+    SCRATCH,
+    SKIP_TAG,
+    PrioritizedStep,
+    PrioritizedTaskStep,
+)
 from txkoji import Call, Outcome, task_states
 
 __all__ = ["KojiBuild", "PackageBuildStep"]
@@ -20,9 +26,7 @@ class PackageBuildStep(PrioritizedStep):
 
     target: Any
 
-    scratch = argument(
-        checks.flag, "build without importing the result", default=False, option=True
-    )
+    scratch = SCRATCH
     draft = argument(
         checks.flag,
         "make a draft build, to be promoted later",
@@ -30,16 +34,14 @@ class PackageBuildStep(PrioritizedStep):
         excludes=("scratch",),
         option=True,
     )
-    skip_tag = argument(checks.flag, "don't tag the build", default=False, option=True)
+    skip_tag = SKIP_TAG
     arch_override = argument(
         checks.text_or_texts,
         "the architectures of a scratch build, a list or one string",
         requires=("scratch",),
         option=True,
     )
-    repo_id = argument(
-        checks.integer, "build with this repo instead of the target's newest", option=True
-    )
+    repo_id = REPO_ID
     wait_repo = argument(
         checks.flag, "wait for a repo newer than the submission", default=False, option=True
     )

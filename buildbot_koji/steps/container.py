@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.database_values import member
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
-from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
+from buildbot_koji.steps.framework.priority import SCRATCH, PrioritizedTaskStep
 from txkoji import Call, Outcome, task_states
 
 __all__ = ["KojiContainerBuild"]
@@ -41,9 +41,7 @@ class KojiContainerBuild(PrioritizedTaskStep):
             *("dependency_replacements", "operator_csv_modifications_url", "userdata"),
         ),
     )
-    scratch = argument(
-        checks.flag, "build without importing the result", default=False, option=True
-    )
+    scratch = SCRATCH
     isolated = argument(
         checks.flag,
         "make an isolated build, which does not replace regular ones",
@@ -94,14 +92,11 @@ class KojiContainerBuild(PrioritizedTaskStep):
             options["arch_override"] = " ".join(checks.words(self.arch_override))
         if self.compose_ids is not None:
             options["compose_ids"] = checks.words(self.compose_ids)
-        named: dict[str, Any] = {"priority": self.hub_priority}
-        if self.channel is not None:
-            named["channel"] = self.channel
         if self.sources_of is None:
-            return Call("buildContainer", (self.source, self.target, options), named)
+            return Call("buildContainer", (self.source, self.target, options), self.task_options)
         kind = "id" if isinstance(self.sources_of, int) else "nvr"
         options[f"koji_build_{kind}"] = self.sources_of
-        return Call("buildSourceContainer", (self.target, options), named)
+        return Call("buildSourceContainer", (self.target, options), self.task_options)
 
     async def finished(self, hub: Hub, outcome: Outcome) -> None:
         """Set ``koji_repositories``."""

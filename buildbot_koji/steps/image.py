@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
+from buildbot_koji.steps.framework.priority import SCRATCH, SKIP_TAG, PrioritizedTaskStep
 from buildbot_koji.steps.framework.uploads import UploadingStep
 from txkoji import Call
 
@@ -115,10 +115,7 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
     noverifyssl = argument(
         checks.flag, "don't verify the certificates of trees and repos", default=False, option=True
     )
-    can_fail = argument(
-        checks.text_or_texts,
-        "architectures that may fail, a list or one string",
-    )
+    can_fail = argument(checks.text_or_texts, "architectures that may fail, a list or one string")
     volid = argument(checks.text, "the volume id of the medium", option=True)
     vmem = argument(checks.integer, "the memory of the appliance in megabytes", option=True)
     vcpu = argument(checks.integer, "the number of processors of the appliance", option=True)
@@ -139,10 +136,8 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
     specfile = argument(
         checks.scm_url, "the SCM URL of a spec file for RPMs that wrap the image", option=True
     )
-    scratch = argument(
-        checks.flag, "build without importing the result", default=False, option=True
-    )
-    skip_tag = argument(checks.flag, "don't tag the build", default=False, option=True)
+    scratch = SCRATCH
+    skip_tag = SKIP_TAG
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -225,13 +220,8 @@ class KojiKiwiBuild(PrioritizedTaskStep):
         checks.text_or_texts,
         "the architectures, a list or one string; by default those of the target",
     )
-    can_fail = argument(
-        checks.text_or_texts,
-        "architectures that may fail, a list or one string",
-    )
-    scratch = argument(
-        checks.flag, "build without importing the result", default=False, option=True
-    )
+    can_fail = argument(checks.text_or_texts, "architectures that may fail, a list or one string")
+    scratch = SCRATCH
     version = argument(
         checks.text, "the version of the image; by default that of the description", option=True
     )
@@ -334,7 +324,7 @@ class KojiOSBuild(PrioritizedTaskStep):
     upload_options = argument(
         checks.json_struct, "the options of the upload to a cloud, in osbuild's format", option=True
     )
-    skip_tag = argument(checks.flag, "don't tag the build", default=False, option=True)
+    skip_tag = SKIP_TAG
 
     def hub_call(self) -> Call:
         """Return the call that submits the image."""

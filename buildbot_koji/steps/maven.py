@@ -6,7 +6,7 @@ from typing import Any
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
+from buildbot_koji.steps.framework.priority import SCRATCH, SKIP_TAG, PrioritizedTaskStep
 from txkoji import Call
 
 __all__ = ["KojiMavenBuild"]
@@ -41,10 +41,8 @@ class KojiMavenBuild(PrioritizedTaskStep):
     )
     envs = argument(checks.strings, "environment variables by their names", option=True)
     debug = argument(checks.flag, "run Maven with ``--debug``", default=False)
-    scratch = argument(
-        checks.flag, "build without importing the result", default=False, option=True
-    )
-    skip_tag = argument(checks.flag, "don't tag the build", default=False, option=True)
+    scratch = SCRATCH
+    skip_tag = SKIP_TAG
     channel = argument(checks.text, "the channel of the task; by default ``maven``")
 
     def hub_call(self) -> Call:
@@ -52,7 +50,4 @@ class KojiMavenBuild(PrioritizedTaskStep):
         options = self.hub_options()
         if self.debug:
             options["maven_options"] = [*(self.maven_options or []), "--debug"]
-        named: dict[str, Any] = {"priority": self.hub_priority}
-        if self.channel is not None:
-            named["channel"] = self.channel
-        return Call("mavenBuild", (self.source, self.target, options), named)
+        return Call("mavenBuild", (self.source, self.target, options), self.task_options)

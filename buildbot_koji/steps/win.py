@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
+from buildbot_koji.steps.framework.priority import REPO_ID, SCRATCH, SKIP_TAG, PrioritizedTaskStep
 from txkoji import Call
 
 __all__ = ["KojiWinBuild"]
@@ -42,13 +40,9 @@ class KojiWinBuild(PrioritizedTaskStep):
     specfile = argument(
         checks.scm_url, "the SCM URL of a spec file for RPMs that wrap the result", option=True
     )
-    scratch = argument(
-        checks.flag, "build without importing the result", default=False, option=True
-    )
-    repo_id = argument(
-        checks.integer, "build with this repo instead of the target's newest", option=True
-    )
-    skip_tag = argument(checks.flag, "don't tag the build", default=False, option=True)
+    scratch = SCRATCH
+    repo_id = REPO_ID
+    skip_tag = SKIP_TAG
     channel = argument(checks.text, "the channel of the task; by default ``vm``")
 
     def hub_call(self) -> Call:
@@ -56,7 +50,4 @@ class KojiWinBuild(PrioritizedTaskStep):
         options = self.hub_options()
         if self.target is None:
             options["skip_tag"] = True
-        named: dict[str, Any] = {"priority": self.hub_priority}
-        if self.channel is not None:
-            named["channel"] = self.channel
-        return Call("winBuild", (self.vm, self.source, self.target, options), named)
+        return Call("winBuild", (self.vm, self.source, self.target, options), self.task_options)

@@ -1,20 +1,30 @@
-"""The base classes of the steps whose tasks have a priority."""
+"""What the building steps share: a priority, and arguments that mean the same in several."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.task_step import KojiTaskStep
 
-__all__ = ["PrioritizedStep", "PrioritizedTaskStep"]
+__all__ = ["REPO_ID", "SCRATCH", "SKIP_TAG", "PrioritizedStep", "PrioritizedTaskStep"]
 
 BACKGROUND_PRIORITY = 5
 """The priority that ``--background`` of Koji's own client requests."""
 
+SCRATCH = argument(checks.flag, "build without importing the result", default=False, option=True)
+SKIP_TAG = argument(checks.flag, "don't tag the build", default=False, option=True)
+REPO_ID = argument(
+    checks.integer, "build with this repo instead of the target's newest", option=True
+)
+
 
 class PrioritizedStep(KojiStep):
     """Submits tasks with a priority."""
+
+    channel: Any
 
     priority = argument(
         checks.integer,
@@ -32,6 +42,12 @@ class PrioritizedStep(KojiStep):
     def hub_priority(self) -> int | None:
         """The priority argument of the hub call."""
         return BACKGROUND_PRIORITY if self.background else self.priority
+
+    @property
+    def task_options(self) -> dict[str, Any]:
+        """The priority, and the channel if one is given, as named arguments of a hub call."""
+        options: dict[str, Any] = {"priority": self.hub_priority}
+        return options if self.channel is None else {**options, "channel": self.channel}
 
 
 class PrioritizedTaskStep(PrioritizedStep, KojiTaskStep):
