@@ -68,11 +68,7 @@ _REMEDIES = tuple(
 
 
 def with_remedy(text: str) -> str:
-    """Return the message of a hub or a task, with the command that helps if there is one.
-
-    Args:
-        text: one line.
-    """
+    """Return the message of a hub or a task, with the command that helps if there is one."""
     for words, remedy in _REMEDIES:
         found = words.search(text)
         if found is not None:
@@ -82,22 +78,12 @@ def with_remedy(text: str) -> str:
 
 
 def unreachable(error: BaseException, since: float, now: float) -> str:
-    """Return since when a hub has not answered, and why not, in one line.
-
-    Args:
-        error: why not.
-        since: since when, in seconds since the epoch.
-        now: the current time, in seconds since the epoch.
-    """
+    """Return since when a hub has not answered, and why not, in one line."""
     return f"the hub has not answered since {clock_time(since, now)}: {one_line(error)}"
 
 
 def explain(error: KojiException) -> str:
-    """Return what went wrong, in one line that names any missing plugin or permission.
-
-    Args:
-        error: the error of a call to the hub.
-    """
+    """Return what went wrong, in one line that names any missing plugin or permission."""
     if not isinstance(error, HubFault):
         return one_line(error)
     method = error.unknown_method

@@ -20,12 +20,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def named(names: Iterable[str], most: int = 20) -> str:
-    """Return names in a row: ``a, b and 3 more``.
-
-    Args:
-        names: the names.
-        most: how many are listed at most.
-    """
+    """Return names in a row: ``a, b and 3 more``."""
     listed = list(names)
     more = len(listed) - most
     return ", ".join(listed[:most]) + (f" and {more:,} more" if more > 0 else "")
@@ -60,12 +55,7 @@ def in_days(seconds: float) -> str:
 
 
 def clock_time(moment: float, now: float) -> str:
-    """Return when something happened: ``14:02``, or with its date if that is not today.
-
-    Args:
-        moment: the time, in seconds since the epoch.
-        now: the current time, in seconds since the epoch.
-    """
+    """Return when something happened: ``14:02``, or with its date if that is not today."""
     then = datetime.datetime.fromtimestamp(moment).astimezone()
     today = datetime.datetime.fromtimestamp(now).astimezone().date()
     return then.strftime("%H:%M" if then.date() == today else "%Y-%m-%d %H:%M")

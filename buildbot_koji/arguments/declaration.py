@@ -230,13 +230,7 @@ def _quoted(names: Sequence[str], word: str) -> str:
 
 
 def documentation(docstring: str | None, arguments: Mapping[str, Argument], others: str) -> str:
-    """Return a class's docstring with its arguments.
-
-    Args:
-        docstring: the class's own docstring.
-        arguments: the declarations, by the names of the arguments.
-        others: what further arguments are, empty without any.
-    """
+    """Return a class's docstring with its arguments."""
     text = inspect.cleandoc(docstring or "").rstrip()
     lines = [f"    {name}: {described(arguments, name)}" for name in arguments]
     lines += [f"    others: {others}."] if others else []
@@ -244,12 +238,7 @@ def documentation(docstring: str | None, arguments: Mapping[str, Argument], othe
 
 
 def signature(arguments: Mapping[str, Argument], *, others: bool) -> inspect.Signature:
-    """Return the signature of a class.
-
-    Args:
-        arguments: the declarations, by the names of the arguments.
-        others: whether it takes further arguments.
-    """
+    """Return the signature of a class."""
     parameters = [
         inspect.Parameter(
             name,

@@ -27,12 +27,7 @@ def mistakes_in_options(options: Any) -> Iterator[str]:
 
 
 def mistakes_in_plugins(www: Any, file: str) -> Iterator[str]:
-    """Yield what is wrong with our plugin in ``c["www"]``, with the file and the line.
-
-    Args:
-        www: the value of ``c["www"]``.
-        file: the configuration.
-    """
+    """Yield what is wrong with our plugin in ``c["www"]``, with the file and the line."""
     plugins = www.get("plugins") if isinstance(www, Mapping) else None
     if not isinstance(plugins, Mapping):
         return

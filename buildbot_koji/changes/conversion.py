@@ -15,12 +15,7 @@ __all__ = ["ChangeConverter"]
 
 
 class ChangeConverter:
-    """Converts the events that the arguments of a change source select into changes.
-
-    Args:
-        name: the change source's name.
-        options: its arguments.
-    """
+    """Converts the events that the arguments of a change source select into changes."""
 
     _log = Logger()
 

@@ -70,12 +70,7 @@ class Health:
         return "stale" if self.stale else "unusable" if self.unusable else "well"
 
     def changed(self, now: float, *, unusable: bool = False) -> bool:
-        """Update the condition; returns whether it changed.
-
-        Args:
-            now: the time, in seconds.
-            unusable: whether there are events that can't become changes.
-        """
+        """Update the condition; returns whether it changed."""
         before = self.condition
         if self._recovered or not self.stale:
             self.stale = self._left(now) == 0
@@ -100,16 +95,7 @@ class Health:
 def health_change(
     source: str, hub: str, *, condition: str, words: str, now: float, unusable: int = 0
 ) -> dict[str, Any]:
-    """Return the arguments of Buildbot's ``addChange`` for a report of the health.
-
-    Args:
-        source: the name of the change source.
-        hub: the name of the hub's profile.
-        condition: the :attr:`Health.condition`.
-        words: the report.
-        now: the time, in seconds since the epoch.
-        unusable: how many events can't become changes now.
-    """
+    """Return the arguments of Buildbot's ``addChange`` for a report of the health."""
     return fitted(
         {
             "author": "koji",

@@ -23,15 +23,7 @@ INTERVAL = 60.0
 
 
 class HealthReports:
-    """What a change source says of its own health, each once.
-
-    Args:
-        master: the Buildbot master.
-        name: the change source's name.
-        options: its arguments.
-        intake: the events, and the recorder that stores the reports.
-        interruption: ends the waits.
-    """
+    """What a change source says of its own health, each once."""
 
     _log = Logger()
 
@@ -88,11 +80,7 @@ class HealthReports:
             self._log.warn("{name}: {error}; retrying", name=self._name, error=words)
 
     async def watch(self, until_done: Callable[[Callable[[], Awaitable[None]]], Any]) -> None:
-        """Report the silence when it is due: a poll may wait for an unreachable hub meanwhile.
-
-        Args:
-            until_done: retries a function until it succeeds.
-        """
+        """Report the silence when it is due: a poll may wait for an unreachable hub meanwhile."""
         while True:
             await until_done(self.report)
             due = self._health.due_in(self._now())

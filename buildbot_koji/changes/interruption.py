@@ -18,11 +18,7 @@ class Interrupted(Exception):
 
 
 class Interruption:
-    """Lets :meth:`stop` end all waits, those that start later too.
-
-    Attributes:
-        is_stopped: whether :meth:`stop` was called.
-    """
+    """Lets :meth:`stop` end all waits, those that start later too."""
 
     def __init__(self) -> None:
         self._waits: set[Deferred[Any]] = set()
@@ -71,12 +67,7 @@ class Interruption:
 
 
 class Alarm:
-    """Sleeps until a time has passed or someone calls :meth:`ring`.
-
-    Args:
-        clock: gives the time.
-        interruption: ends the sleep too.
-    """
+    """Sleeps until a time has passed or someone calls :meth:`ring`."""
 
     def __init__(self, clock: IReactorTime, interruption: Interruption) -> None:
         self._clock = clock

@@ -15,10 +15,6 @@ HOUR = 3600.0
 class PollSchedule:
     """Decides when to poll next.
 
-    Args:
-        interval: seconds between two polls.
-        retry: the pauses after failed polls.
-
     Attributes:
         next_at: when the next poll is due, in seconds.
         wanted: a poll was asked for out of turn.

@@ -129,13 +129,7 @@ class ChangeRecorder:
         return key in self._keys or key in self._held.keys
 
     def dismiss(self, key: str, when: float, now: float) -> None:
-        """Record that an event becomes no change, so that it is not asked about again.
-
-        Args:
-            key: its key.
-            when: when it happened, in seconds since the epoch.
-            now: the time, likewise.
-        """
+        """Record that an event becomes no change, so that it is not asked about again."""
         self._keys[key] = max(when, now)
 
     def forget(self, horizon: float) -> None:
@@ -182,12 +176,7 @@ class ChangeRecorder:
         return bool(self._held) and self._limit.allows(now)
 
     async def release(self, count: int, now: float) -> None:
-        """Store changes that are held back, as many as the limit allows.
-
-        Args:
-            count: how many at most.
-            now: the time, in seconds since the epoch.
-        """
+        """Store changes that are held back, as many as the limit allows."""
         await self._claim.check()
         for _ in range(count):
             if not self.may_release(now):

@@ -23,12 +23,7 @@ PORTION = 500
 
 
 class StoredChanges:
-    """Reads the changes that a source has stored.
-
-    Args:
-        master: the Buildbot master.
-        name: the change source's name.
-    """
+    """Reads the changes that a source has stored."""
 
     def __init__(self, master: Any, name: str) -> None:
         self._master = master

@@ -17,11 +17,6 @@ __all__ = ["KojiPauseChanges", "owners", "pause_source", "paused_sources", "poll
 async def pause_source(master: Any, name: str, paused: bool) -> str:
     """Pause a change source, or resume it, on any master.
 
-    Args:
-        master: the Buildbot master.
-        name: the change source's name.
-        paused: True to pause it.
-
     Returns:
         What was done, in words.
 
@@ -36,10 +31,6 @@ async def pause_source(master: Any, name: str, paused: bool) -> str:
 
 async def poll_source(master: Any, name: str) -> str:
     """Let a change source poll now, on any master.
-
-    Args:
-        master: the Buildbot master.
-        name: the change source's name.
 
     Returns:
         What was done, in words.

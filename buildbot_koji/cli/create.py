@@ -33,13 +33,6 @@ def example() -> str:
 async def create(reactor: Any, directory: Path, out: TextIO, *, profile: str, target: str) -> None:
     """Create a base directory with a working ``master.cfg``, after asking the hub.
 
-    Args:
-        reactor: the reactor.
-        directory: the base directory, new or empty.
-        out: where to print what it does.
-        profile: the hub's profile.
-        target: the build target of the packages.
-
     Raises:
         CantCreate: the directory is in use, or the hub has no such target.
         KojiException: the hub can't be reached, or the login does not work.

@@ -292,10 +292,6 @@ class Demo:
     async def build_once(self, package: str, out: TextIO) -> bool:
         """Start a build as the button on the page does, wait for it, and print its outcome.
 
-        Args:
-            package: the package.
-            out: where to print.
-
         Returns:
             A Deferred of whether the build succeeded.
 

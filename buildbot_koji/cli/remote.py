@@ -109,11 +109,6 @@ def _reason(status: int, text: bytes) -> str:
 def dead_letters(master: Master, out: TextIO, reporter: str | None = None) -> int:
     """List dead letters; returns how many there are.
 
-    Args:
-        master: the master.
-        out: where the lines go.
-        reporter: the name of one reporter; by default all.
-
     Raises:
         MasterRefused: the master has no such reporter.
     """

@@ -56,12 +56,7 @@ class DatabaseOutage:
         self._is_logged = False
 
     def failed(self, who: str, error: BaseException | None) -> None:
-        """Log an outage.
-
-        Args:
-            who: who needs the database, or what failed.
-            error: the database's error.
-        """
+        """Log an outage."""
         if not self._is_logged:
             self._is_logged = True
             _log.warn(

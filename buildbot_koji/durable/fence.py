@@ -63,11 +63,6 @@ def fence_scheduler(master: Any, name: str, scheduler_id: int) -> None:
     """Refuse a buildset of a scheduler unless this master has the scheduler.
 
     Its transaction fails with ``SchedulerAlreadyClaimedError``.
-
-    Args:
-        master: the Buildbot master.
-        name: the scheduler's name.
-        scheduler_id: its id.
     """
     claims, mine = master.db.model.scheduler_masters.c, master.masterid
     owner = sqlalchemy.select(claims.masterid).with_for_update(read=True)

@@ -46,14 +46,7 @@ def archive() -> bytes:
 def request_for(
     connection: Connection, directory: str, files: Iterable[RemoteFile], at_once: int
 ) -> dict[str, Any]:
-    """Return what the program reads from its standard input. Blocks while it reads certificates.
-
-    Args:
-        connection: the hub, whose settings count for the worker, too.
-        directory: where the files go.
-        files: the files.
-        at_once: how many are in flight at the same time.
-    """
+    """Return what the program reads from its standard input. Blocks while it reads certificates."""
     settings = connection.settings
     return {
         "directory": directory,

@@ -24,10 +24,6 @@ def is_draft_name(build: Any) -> bool:
 async def named_build(connection: Connection, build: int | str) -> Any:
     """Return a build; a draft that was promoted since is also found by its old NVR.
 
-    Args:
-        connection: the hub.
-        build: the NVR or id.
-
     Raises:
         GenericError: the hub has no such build.
     """

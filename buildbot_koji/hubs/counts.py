@@ -43,12 +43,7 @@ class TaskCounts:
         return sum(self.ended[kind] for kind in FAILURE_KINDS)
 
     def add(self, tree: TaskTree, *, infrastructure: bool) -> None:
-        """Count a tree that has ended.
-
-        Args:
-            tree: the task and all below it.
-            infrastructure: whether it failed because of the build system.
-        """
+        """Count a tree that has ended."""
         state = tree.root.state
         if state == task_states.CLOSED:
             kind = "succeeded"

@@ -53,12 +53,7 @@ class CredentialStatus:
 
 
 def with_state(credential: Credential, now: float) -> CredentialStatus:
-    """Return a credential with its state. Pure.
-
-    Args:
-        credential: the credential.
-        now: the time, in seconds since the epoch.
-    """
+    """Return a credential with its state. Pure."""
     kind, name, expires = credential.kind, credential.name, credential.expires
     who = f"the {kind} of {name}" if name else f"the {kind}"
     remedy = REMEDIES.get(kind, "replace it")

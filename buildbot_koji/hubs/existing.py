@@ -23,12 +23,7 @@ _COMMIT = re.compile(r"#[0-9a-f]{40,64}$")
 
 
 async def find_taken_name(connection: Connection, outcome: Outcome) -> Any:
-    """Return the build whose NVR a failed task tried to use, or None.
-
-    Args:
-        connection: the hub.
-        outcome: the outcome of the task, a chain for one.
-    """
+    """Return the build whose NVR a failed task tried to use, or None."""
     taken = _EXISTS.search(outcome.fault.text) if outcome.fault is not None else None
     return None if taken is None else await connection.checked("getBuild", int(taken[1]))
 
@@ -82,10 +77,6 @@ async def may_be_generated(connection: Connection, outcome: Outcome) -> str:
     """Return why another task could double the build of a content generator's failed task.
 
     The service may have imported the build, or reserved its name, before the task failed.
-
-    Args:
-        connection: the hub.
-        outcome: the outcome of a task of any method.
 
     Returns:
         The reason in words, empty if there is certainly no build.

@@ -68,13 +68,7 @@ class NamedHub(Protocol):
 
 @attrs.frozen
 class WatchingBuild:
-    """The Buildbot build whose step watches a task.
-
-    Attributes:
-        build_id: its id.
-        builder: the name of its builder.
-        number: its number there.
-    """
+    """The Buildbot build whose step watches a task."""
 
     build_id: int
     builder: str
@@ -216,13 +210,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         return await self.connection.client.send(call, before=check_claim)
 
     def watch(self, task_id: int, build: Any, **options: Any) -> Watch:
-        """Watch a task for a build; see :meth:`txkoji.TaskWatcher.watch`.
-
-        Args:
-            task_id: the task.
-            build: the Buildbot build whose step watches it.
-            options: those of the watch.
-        """
+        """Watch a task for a build; see :meth:`txkoji.TaskWatcher.watch`."""
         watch = self.watcher.watch(task_id, **options)
         if len(self._builds) >= self._forget_at:
             watching = {watched.task_id for watched in self.watcher.watched()}
@@ -233,11 +221,6 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
 
     async def ended(self, watch: Watch, call: Call, submission: Submission) -> TaskTree:
         """Return what became of the task of a submission, when it has ended.
-
-        Args:
-            watch: watches the task.
-            call: what was called.
-            submission: what was stored before the call.
 
         Raises:
             UnknownTask: the hub has lost the task, or has given its id to another one: it was

@@ -83,10 +83,6 @@ def compare_tags(
 ) -> Iterator[Difference | None]:
     """Compare the latest builds of a tag with those of another one, by the names of packages.
 
-    Args:
-        builds: the builds in the tag.
-        others: the builds in the tag to compare with.
-
     Returns:
         For each package in one of the tags, in the order of names, how it differs; None if both
         tags have the same epoch, version and release.
@@ -148,10 +144,6 @@ def plan_tagging(
     builds: Iterable[TaggedBuild], target: Iterable[TaggedBuild]
 ) -> Iterator[tuple[TaggedBuild, str]]:
     """Return why each build need not be tagged.
-
-    Args:
-        builds: the builds to tag.
-        target: all builds in the tag that they go to.
 
     Returns:
         Each build with the reason, which is empty for a build that is to be tagged.

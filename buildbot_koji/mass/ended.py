@@ -29,11 +29,7 @@ FRESH_FOR = 30.0
 
 
 class EndedMassBuilds:
-    """Finds the mass builds that ended last.
-
-    Args:
-        master: the Buildbot master.
-    """
+    """Finds the mass builds that ended last."""
 
     _log = Logger()
 

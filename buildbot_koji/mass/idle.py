@@ -13,9 +13,6 @@ __all__ = ["IdleChannel"]
 class IdleChannel:
     """Checks now and then whether tasks of other users wait in the channel of a mass build.
 
-    Args:
-        context: the mass build.
-
     Attributes:
         is_busy: whether any waited at the last check.
     """

@@ -78,11 +78,7 @@ class MassOptions:
 
 
 class MassHost(Protocol):
-    """The step that a mass build runs in.
-
-    Attributes:
-        build: its Buildbot build.
-    """
+    """The step that a mass build runs in."""
 
     build: Any
 

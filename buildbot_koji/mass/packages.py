@@ -350,12 +350,7 @@ def _without_source(source: str) -> str:
 
 
 def plan_mistakes(order: MassOrder, limit: int | None) -> Iterator[str]:
-    """Yield what is wrong with an order on any hub, each kind of mistake once.
-
-    Args:
-        order: what was asked for.
-        limit: how many packages may be built at most.
-    """
+    """Yield what is wrong with an order on any hub, each kind of mistake once."""
     if not order.names:
         yield "there are no packages to build"
         return

@@ -71,12 +71,6 @@ class PlanRequest:
 class MassPlanner:
     """Makes the plan of one mass build.
 
-    Args:
-        connection: the hub.
-        request: what is to be built.
-        pause: yields to the reactor.
-        in_thread: computes something in a thread.
-
     Attributes:
         notes: what may be a mistake, for the log.
     """

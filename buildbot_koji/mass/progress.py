@@ -55,14 +55,7 @@ class MassProgress:
         return self.steps[-1].time if self.steps else 0.0
 
     def note(self, now: float, done: int, failed: int, *, paused: bool = False) -> None:
-        """Add a moment; see :class:`Step`.
-
-        Args:
-            now: the time, in seconds since the epoch.
-            done: how many packages have ended.
-            failed: how many of them failed.
-            paused: whether nothing is submitted.
-        """
+        """Add a moment; see :class:`Step`."""
         worked = 0.0
         if self.steps:
             last = self.steps[-1]

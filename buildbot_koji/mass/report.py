@@ -54,12 +54,7 @@ _WORD_BEGINS, _WORD_ENDS = re.compile(r"\w"), re.compile(r"\w\Z")
 
 
 def package_row(package: MassPackage, weburl: str) -> dict[str, Any]:
-    """Return a package as reports and pages show it.
-
-    Args:
-        package: the package.
-        weburl: the address of the hub's pages.
-    """
+    """Return a package as reports and pages show it."""
     task_id = package.task_id
     return {
         "package": package.name,
@@ -148,14 +143,7 @@ _ORDER = ("failed", "skipped", "running", "held", "waiting", "adopted", "built")
 def html_report(
     title: str, summary: str, packages: Sequence[MassPackage], rows: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
-    """Yield the parts of a page: regressions first, then counts, then all packages.
-
-    Args:
-        title: the title.
-        summary: the result in one line.
-        packages: the packages.
-        rows: the same as :func:`package_row` gives them.
-    """
+    """Yield the parts of a page: regressions first, then counts, then all packages."""
     yield (
         f'<!DOCTYPE html>\n<html><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{_STYLE}</style></head><body>\n<h1>{escape(title)}</h1>\n<p>{escape(summary)}</p>\n"

@@ -23,12 +23,6 @@ class RepoWaiter:
     A hub since 1.35 makes a requested repo only if it has none that is new enough. The call may be
     repeated: it returns the same request. An older hub makes repos by itself.
 
-    Args:
-        hub: the hub.
-        target: the name of the build target.
-        clock: an IReactorTime.
-        polling: the pauses between two polls.
-
     Attributes:
         due: when to poll next, in seconds since the epoch.
         is_refused: whether the hub refused the last poll.

@@ -43,12 +43,7 @@ FAILED_AT_ONCE = 20
 
 
 class Settler:
-    """Finds out the outcomes of tasks that have ended.
-
-    Args:
-        context: the mass build.
-        follow: follows the task that replaces a package's.
-    """
+    """Finds out the outcomes of tasks that have ended."""
 
     _log = Logger()
 

@@ -19,14 +19,7 @@ __all__ = ["MassSubmissions"]
 
 
 class MassSubmissions:
-    """The submissions of a mass build.
-
-    Args:
-        context: the mass build.
-        follow: follows the task of a package.
-        flush: stores what changed.
-        is_paused: returns whether nothing may be submitted now.
-    """
+    """The submissions of a mass build."""
 
     def __init__(
         self,

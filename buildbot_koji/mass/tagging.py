@@ -39,11 +39,7 @@ WAITING = "waiting to read the tag again"
 
 
 class TagHost(Protocol):
-    """The step that tags.
-
-    Attributes:
-        build: its Buildbot build.
-    """
+    """The step that tags."""
 
     build: Any
 
@@ -119,16 +115,7 @@ class TagPart:
 
 
 class MassTagger:
-    """Tags builds with a tag.
-
-    Args:
-        hub: the hub.
-        tag: the name or id of the tag.
-        rows: where the parts are stored.
-        host: the step.
-        bypass: whether to tag without tasks.
-        part: how many builds one request carries.
-    """
+    """Tags builds with a tag."""
 
     def __init__(
         self,
@@ -166,11 +153,7 @@ class MassTagger:
         return [each for each in map(read_build, rows) if each is not None]
 
     async def tag(self, builds: Sequence[TaggedBuild]) -> None:
-        """Finish what earlier attempts began, then tag more builds.
-
-        Args:
-            builds: builds that are in none of the parts.
-        """
+        """Finish what earlier attempts began, then tag more builds."""
         total = sum(len(each.builds) for each in self.parts) + len(builds)
         group: list[TagPart] = []
         for part in self.parts:
@@ -342,12 +325,7 @@ def _is_closed(tree: TaskTree | None) -> bool:
 
 
 def not_tagged(parts: Collection[TagPart], there: Collection[int]) -> dict[int, str]:
-    """Return why builds of parts are not in the tag, by their ids.
-
-    Args:
-        parts: the parts, all finished.
-        there: the ids of the builds in the tag.
-    """
+    """Return why builds of parts are not in the tag, by their ids."""
     return {
         build: (part.failed or {}).get(build, "untagged meanwhile")
         for part in parts

@@ -30,10 +30,6 @@ EndedTask = tuple[MassPackage, TaskTree | None]
 class MassTasks:
     """The tasks of a mass build.
 
-    Args:
-        context: the mass build.
-        wake: called when a task has ended.
-
     Attributes:
         ended: the tasks that have ended, and that nobody has taken off this list.
         lacking: the architectures that the oldest tasks wait for and no builder has.

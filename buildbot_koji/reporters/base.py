@@ -236,9 +236,6 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         A master that declares another one dead closes that one's builds with RETRY, and takes their
         requests. If that one was only frozen, such a build may end nevertheless, and with it its
         request. The result of the next attempt counts; if none begins, that of the request.
-
-        Args:
-            build: the build as Buildbot's data API gives it.
         """
         path = ("buildrequests", build["buildrequestid"])
         request = await self.master.data.get(path)

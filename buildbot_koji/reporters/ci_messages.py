@@ -207,12 +207,7 @@ class KojiCIMessages(KojiReporter):
 
 
 class CIMessageSender:
-    """Publishes CI messages; a :class:`Sender`.
-
-    Args:
-        hub: returns the hub, which describes the artifact.
-        is_pending: returns whether a build request still waits, by its id.
-    """
+    """Publishes CI messages; a :class:`Sender`."""
 
     def __init__(
         self, hub: Callable[[], Awaitable[Hub]], is_pending: Callable[[int], Awaitable[bool]]

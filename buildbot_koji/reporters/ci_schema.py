@@ -97,13 +97,7 @@ def state_of(build: Mapping[str, Any]) -> str:
 
 
 def message_id(url: str, reporter: str, state: str) -> str:
-    """Return the id of a message: the same each time it is composed.
-
-    Args:
-        url: the page of the build or build request that it is about.
-        reporter: the reporter's name.
-        state: one of :data:`STATES`.
-    """
+    """Return the id of a message: the same each time it is composed."""
     return str(uuid5(NAMESPACE_URL, f"{url} {reporter} {state}"))
 
 

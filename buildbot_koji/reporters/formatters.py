@@ -101,11 +101,7 @@ class KojiStatusFormatter(_KojiFormatter):
 
 
 def one_line_of(build: Mapping[str, Any]) -> str:
-    """Return the outcome of a build, or what it is doing, in one line; pure.
-
-    Args:
-        build: a build, or a build request, as Buildbot's generators give it.
-    """
+    """Return the outcome of a build, or what it is doing, in one line; pure."""
     results, nvr = build.get("results"), _property(build, "koji_nvr")
     if not build.get("complete") or results is None:
         return "building in Koji" if build.get("started_at") else "waiting to be built in Koji"

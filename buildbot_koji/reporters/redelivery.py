@@ -18,10 +18,6 @@ __all__ = ["KojiRedelivery", "dead_letters_of", "redeliver"]
 async def dead_letters_of(master: Any, reporter: str) -> list[Delivery]:
     """Return the dead letters of a reporter, on all masters.
 
-    Args:
-        master: the Buildbot master.
-        reporter: the reporter's name.
-
     Raises:
         NotThere: this master has no such reporter, nor does the database.
     """
@@ -35,13 +31,7 @@ async def dead_letters_of(master: Any, reporter: str) -> list[Delivery]:
 
 
 def redeliver(master: Any, reporter: str, letters: Collection[Delivery]) -> str:
-    """Have all masters retry some dead letters; returns that in words.
-
-    Args:
-        master: the Buildbot master.
-        reporter: the reporter's name.
-        letters: the dead letters.
-    """
+    """Have all masters retry some dead letters; returns that in words."""
     if letters:
         chosen = [[each.build_id, each.name] for each in letters]
         master.mq.produce(REDELIVER, {"reporter": reporter, "letters": chosen})

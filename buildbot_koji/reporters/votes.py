@@ -42,9 +42,6 @@ def subject_of(properties: Mapping[str, tuple[Any, str]]) -> KojiSubject | None:
 
     An NVR that a step has set without an id belongs to a scratch build, or to one that failed
     early: Koji has no build of it, though it may have another build with the same NVR.
-
-    Args:
-        properties: values and sources by name.
     """
     build_id, id_source = properties.get("koji_build_id", (None, ""))
     nvr, source = properties.get("koji_nvr", (None, ""))

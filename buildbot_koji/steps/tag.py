@@ -59,14 +59,7 @@ class _Untags(KojiWriteStep):
     async def builds_of_packages(
         self, hub: Hub, tag: Any, packages: Iterable[str], which: slice
     ) -> list[str]:
-        """Return the NVRs of packages' builds in a tag, as the first attempt found them.
-
-        Args:
-            hub: the hub.
-            tag: the tag.
-            packages: the packages.
-            which: which of the builds of each, the latest first.
-        """
+        """Return the NVRs of packages' builds in a tag, as the first attempt found them."""
         found = self.noted("packages").get("builds")
         if found is None:
             found = []

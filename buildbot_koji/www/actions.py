@@ -18,12 +18,7 @@ __all__ = ["Action", "ActionRefused", "Actions"]
 
 
 class ActionRefused(Exception):
-    """The action can't be done; the text says why.
-
-    Args:
-        text: why.
-        code: the status of the HTTP response.
-    """
+    """The action can't be done; the text says why."""
 
     def __init__(self, text: str, *, code: int) -> None:
         super().__init__(text)
@@ -44,11 +39,7 @@ class Action:
 
 
 class Actions:
-    """The actions of a master's pages.
-
-    Args:
-        master: the Buildbot master.
-    """
+    """The actions of a master's pages."""
 
     def __init__(self, master: Any) -> None:
         self._master = master

@@ -26,16 +26,7 @@ def attention(
     now: float,
     credentials: Sequence[CredentialStatus] = (),
 ) -> list[dict[str, str | None]]:
-    """Return what needs a look, each with the page that says more; the worst comes first.
-
-    Args:
-        troubled: how many watched task trees are in trouble.
-        sources: the master's change sources.
-        reporters: its reporters.
-        cancellations: how many tasks are still to be canceled.
-        now: the time, in seconds since the epoch.
-        credentials: what the master logs in with.
-    """
+    """Return what needs a look, each with the page that says more; the worst comes first."""
     found = [("", each.message) for each in credentials if each.state in ("expired", "broken")]
     if troubled:
         found.append(("tasks", f"{counted(troubled, 'task')} in trouble"))

@@ -68,11 +68,7 @@ def reporters(master: Any) -> list[KojiReporter]:
 
 
 class Collector:
-    """Makes the JSON of the pages from the status of each service.
-
-    Args:
-        master: the Buildbot master.
-    """
+    """Makes the JSON of the pages from the status of each service."""
 
     _log = Logger()
 
@@ -133,11 +129,7 @@ class Collector:
         )
 
     async def tasks(self, name: str | None) -> bytes:
-        """Return what *In Koji now* shows, as JSON.
-
-        Args:
-            name: the name of a hub's profile, None for all.
-        """
+        """Return what *In Koji now* shows, as JSON."""
         found: list[tuple[tuple[Any, ...], bytes]] = []
         # A replaced link still follows the tasks that it began with.
         for hub in hubs_of(self._master):
@@ -243,11 +235,7 @@ class Collector:
         }
 
     async def packages(self, wanted: str) -> dict[str, Any]:
-        """Return the names of the packages that were built lately.
-
-        Args:
-            wanted: what a name contains.
-        """
+        """Return the names of the packages that were built lately."""
         database = self._master.db
         others = {name for each in await self._mass_builds() for name in each.submitted()}
         found = await database.pool.do(package_names, database.model, wanted, others)

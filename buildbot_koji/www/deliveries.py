@@ -28,14 +28,7 @@ def reporter_json(
     dead: Sequence[Delivery],
     weburl: str | None,
 ) -> dict[str, Any]:
-    """Return what the page shows of a reporter.
-
-    Args:
-        status: its status on this master.
-        elsewhere: the pending deliveries of other masters.
-        dead: the dead letters of all masters.
-        weburl: the address of the hub's pages, None if that is not known.
-    """
+    """Return what the page shows of a reporter."""
     pending = [*status.pending, *elsewhere]
     newest = sorted(dead, key=lambda each: -each.since)
     return {

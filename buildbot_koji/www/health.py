@@ -47,12 +47,7 @@ def reasons(
 
 
 def warnings(hubs: Sequence[HubStatus], now: float) -> list[str]:
-    """Return which hubs are unreachable, at once: most outages end before a person must act.
-
-    Args:
-        hubs: the hubs that a master uses.
-        now: the time, in seconds since the epoch.
-    """
+    """Return which hubs are unreachable, at once: most outages end before a person must act."""
     found = []
     for hub in hubs:
         if hub.trouble is not None:

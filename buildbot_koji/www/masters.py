@@ -21,11 +21,7 @@ CLOCK_TOLERANCE = 60.0
 
 
 def router_trouble(master: Any) -> str | None:
-    """Return what is wrong with the connection to the other masters, None if nothing is.
-
-    Args:
-        master: the Buildbot master.
-    """
+    """Return what is wrong with the connection to the other masters, None if nothing is."""
     if master.config.mq.get("type") != "wamp":
         return None
     session = master.wamp.service
@@ -40,9 +36,6 @@ def clock_trouble(master: Any) -> str | None:
     """Return what is wrong with the master's clock, None if nothing is.
 
     Twisted's timers go by the wall clock: after it was set back, all that wait are late.
-
-    Args:
-        master: the Buildbot master.
     """
     heartbeat = getattr(master.masterHeartbeatService, "_loop", None)
     releasers = [each for each in master.service_manager if isinstance(each, KojiOrphanReleaser)]
@@ -63,11 +56,7 @@ def clock_trouble(master: Any) -> str | None:
 
 
 async def database_trouble(master: Any) -> str | None:
-    """Return what is wrong with the master's database, None if it answers.
-
-    Args:
-        master: the Buildbot master.
-    """
+    """Return what is wrong with the master's database, None if it answers."""
     asking = Deferred.fromCoroutine(_ask(master))
     try:
         await asking.addTimeout(DATABASE_PATIENCE, master.reactor)

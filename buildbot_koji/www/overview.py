@@ -19,22 +19,12 @@ def hub_state(status: HubStatus) -> str:
 
 
 def heard(status: HubStatus, now: float) -> float:
-    """Return up to when is known what a hub does: while it is unreachable, tasks may have ended.
-
-    Args:
-        status: the hub's status.
-        now: the time, in seconds since the epoch.
-    """
+    """Return up to when is known what a hub does: while it is unreachable, tasks may have ended."""
     return now if status.trouble is None else status.requests.last_answer or now
 
 
 def hub_json(status: HubStatus, now: float) -> dict[str, Any]:
-    """Return what the page shows of a hub.
-
-    Args:
-        status: the hub's status.
-        now: the time, in seconds since the epoch.
-    """
+    """Return what the page shows of a hub."""
     requests, watcher, survey = status.requests, status.watcher, status.survey
     return {
         "name": text(status.profile),

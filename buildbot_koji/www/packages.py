@@ -51,14 +51,7 @@ SHOWN = ("koji_nvr", "koji_reason", "koji_failed_arch", "koji_task_url", "koji_l
 def package_names(
     connection: sqlalchemy.Connection, model: Any, wanted: str, others: Iterable[str] = ()
 ) -> list[str]:
-    """Return the names of the packages of the newest builds, sorted.
-
-    Args:
-        connection: the master's database.
-        model: Buildbot's model of it.
-        wanted: what a name contains, in any case.
-        others: packages that were built otherwise.
-    """
+    """Return the names of the packages of the newest builds, sorted."""
     found = {*others, *(name for _, name in _packages(connection, model))}
     matching = sorted(name for name in found if wanted.lower() in name.lower())
     return matching[:MOST_NAMES]
@@ -67,13 +60,7 @@ def package_names(
 def builds_of_package(
     connection: sqlalchemy.Connection, model: Any, package: str
 ) -> list[dict[str, Any]]:
-    """Return the newest builds of a package as the page shows them, the newest first.
-
-    Args:
-        connection: the master's database.
-        model: Buildbot's model of it.
-        package: its name.
-    """
+    """Return the newest builds of a package as the page shows them, the newest first."""
     numbers = {build for build, name in _packages(connection, model) if name == package}
     return _shown(connection, model, sorted(numbers, reverse=True)[:MOST_BUILDS])
 
@@ -81,13 +68,7 @@ def builds_of_package(
 def last_failures(
     connection: sqlalchemy.Connection, model: Any, now: float
 ) -> list[dict[str, Any]]:
-    """Return the last builds of a day that failed in Koji, the newest first.
-
-    Args:
-        connection: the master's database.
-        model: Buildbot's model of it.
-        now: the time, in seconds since the epoch.
-    """
+    """Return the last builds of a day that failed in Koji, the newest first."""
     builds, properties = model.builds.c, model.build_properties.c
     newest = connection.execute(sqlalchemy.select(sqlalchemy.func.max(builds.id))).scalar() or 0
     rows = connection.execute(
@@ -140,13 +121,7 @@ def _shown(
 def builds_named(
     connection: sqlalchemy.Connection, model: Any, chosen: Sequence[int]
 ) -> dict[int, dict[str, Any]]:
-    """Return the builder and the number of builds, by their ids; a deleted one has none.
-
-    Args:
-        connection: the master's database.
-        model: Buildbot's model of it.
-        chosen: the ids.
-    """
+    """Return the builder and the number of builds, by their ids; a deleted one has none."""
     builds, builders = model.builds.c, model.builders.c
     rows = connection.execute(
         sqlalchemy.select(builds.id, builds.number, builds.builderid, builders.name)
@@ -164,12 +139,7 @@ def builds_named(
 
 
 def build_json(row: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the page shows of a build. Pure.
-
-    Args:
-        row: the build's row in the database.
-        properties: its properties of :data:`SHOWN`.
-    """
+    """Return what the page shows of a build. Pure."""
     started, ended = number(row["started_at"]), number(row["complete_at"])
     # A step whose failure the build tolerates leaves a reason, too.
     shown = {} if row["results"] == SUCCESS else properties
@@ -191,12 +161,7 @@ def build_json(row: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[st
 
 
 def mass_build_json(mass: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the page shows of a package of a mass build, like :func:`build_json`. Pure.
-
-    Args:
-        mass: the status of the mass build.
-        row: the package, as :func:`buildbot_koji.mass.report.package_row` gives it.
-    """
+    """Return what the page shows of a package of a mass build, like :func:`build_json`. Pure."""
     return {
         **{name: mass[name] for name in ("builder", "builder_id", "build_number")},
         "buildid": None,

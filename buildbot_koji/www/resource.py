@@ -44,11 +44,7 @@ Render = Callable[[], Awaitable[bytes]]
 
 
 class Answers:
-    """Caches answers for a moment; requests for one that is being rendered share it.
-
-    Args:
-        clock: an IReactorTime.
-    """
+    """Caches answers for a moment; requests for one that is being rendered share it."""
 
     def __init__(self, clock: Any) -> None:
         self._clock = clock
@@ -60,12 +56,7 @@ class Answers:
         self._made.clear()
 
     async def get(self, key: str, render: Render) -> bytes:
-        """Return the answer of a key.
-
-        Args:
-            key: what is asked for.
-            render: makes the answer.
-        """
+        """Return the answer of a key."""
         made_at, body = self._made.get(key, (None, b""))
         if made_at is not None and 0 <= self._clock.seconds() - made_at < FRESH_FOR:
             return body
@@ -91,12 +82,7 @@ class Answers:
 
 
 def koji_pages(master: Any, static: str) -> File:
-    """Return everything below ``/plugins/koji/``.
-
-    Args:
-        master: the Buildbot master.
-        static: the directory of the page's files.
-    """
+    """Return everything below ``/plugins/koji/``."""
     root = File(static)
     collector = Collector(master)
     answers = Answers(master.reactor)
@@ -257,12 +243,7 @@ class _Api(_Answering):
 
 
 def _cross_site(request: Any, own: str) -> str | None:
-    """Return why a request may come from another site's page, None if it can't.
-
-    Args:
-        request: the request.
-        own: the address of Buildbot's pages, as people's browsers see them.
-    """
+    """Return why a request may come from another site's page, None if it can't."""
     if request.getHeader(b"x-requested-with") != HEADER:
         return "the header X-Requested-With: buildbot-koji is missing"
     # A proxy may hand a request on under another host.

@@ -34,9 +34,6 @@ def answer_after_router_loss(master: Any) -> None:
     """Answer every request with 503 and the reason once Buildbot has closed the web server.
 
     SIGTERM ends the process then.
-
-    Args:
-        master: the Buildbot master.
     """
     joined = master.wamp.getService()
     joined.addCallback(lambda session: session.on("disconnect", partial(_disconnected, master)))

@@ -40,15 +40,7 @@ def source_json(
     now: float,
     owner: str | None = None,
 ) -> dict[str, Any]:
-    """Return what the page shows of a change source.
-
-    Args:
-        status: its status on this master.
-        is_paused: whether the database says that it is paused.
-        changes: its last changes, see :func:`last_changes`.
-        now: the time, in seconds since the epoch.
-        owner: the name of the master that runs it, None if none does.
-    """
+    """Return what the page shows of a change source."""
     here = status.listener or _ELSEWHERE
     is_silent = here.state in ("unreachable", "stale")
     return {
@@ -83,11 +75,7 @@ def source_json(
 def last_changes(
     changes: Sequence[Mapping[str, Any]],
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return the last changes of each source, by its name.
-
-    Args:
-        changes: changes as Buildbot's data API gives them, the newest first.
-    """
+    """Return the last changes of each source, by its name."""
     found: dict[str, list[dict[str, Any]]] = {}
     for change in changes:
         name, _ = change["properties"].get(CHANGE_SOURCE, (None, ""))

@@ -61,13 +61,7 @@ def _facts(task: WatchedTask, found: Mapping[str, Any]) -> _Facts:
 
 
 class Trees:
-    """The watched trees of a hub as JSON; each is rendered again only when it changed.
-
-    Args:
-        hub: the name of the hub's profile.
-        weburl: the address of its pages.
-        topurl: the address of its files.
-    """
+    """The watched trees of a hub as JSON; each is rendered again only when it changed."""
 
     def __init__(self, hub: str, weburl: str, topurl: str | None) -> None:
         self._hub, self._weburl, self._topurl = hub, weburl, topurl
@@ -81,16 +75,9 @@ class Trees:
         now: float,
         hosts: Mapping[int, str] | None = None,
     ) -> tuple[tuple[Any, ...], bytes, bool]:
-        """Return the key that sorts a tree, its JSON, and whether it was rendered again.
-
-        Args:
-            task: the watched task.
-            build: the build whose step watches it.
-            builder_id: the id of that build's builder.
-            now: the time, in seconds since the epoch.
-            hosts: the names of the hub's hosts, by id; one answer of the hub is one object.
-        """
+        """Return the key that sorts a tree, its JSON, and whether it was rendered again."""
         records = None if task.tree is None else task.tree.records
+        # The names of the hosts in one answer of the hub are one object.
         others = (task.usual, dict(task.places), build, builder_id, id(hosts))
         known = self._made.get(task.task_id)
         is_new = known is None or known[0] is not records or known[2] != others
@@ -117,13 +104,6 @@ class Trees:
         """Return what the page shows of a watched task and the tasks below it.
 
         The page itself counts how long it takes so far: the answer changes only with the task.
-
-        Args:
-            task: the task.
-            build: the build whose step watches it.
-            builder_id: the id of that build's builder.
-            now: the time, in seconds since the epoch.
-            hosts: the names of the hub's hosts, by id.
         """
         found: dict[str, Any] = {
             "hub": self._hub,

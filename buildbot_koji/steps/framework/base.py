@@ -111,12 +111,7 @@ class KojiStep(InterruptibleStep):
         raise NotImplementedError
 
     async def end_early(self, hub: Hub | None, ending: Ending) -> None:
-        """Clean up, within a limited time, and set the summary. A subclass may do more.
-
-        Args:
-            hub: the hub, None if the step had none yet.
-            ending: why the step ends.
-        """
+        """Clean up, within a limited time, and set the summary. A subclass may do more."""
         begun = "" if hub is None else ": the hub finishes what it has begun"
         words = {
             Ending.STOPPED: f"stopped{begun}",

@@ -85,9 +85,6 @@ class StepTiming:
 class EarlyEnd:
     """Ends the work of a step early: on a stop, a detachment or an expired limit.
 
-    Args:
-        timing: the limits.
-
     Attributes:
         reason: why the work ends, None while nothing ends it; the first reason counts.
     """
@@ -104,10 +101,6 @@ class EarlyEnd:
 
     def run(self, work: Coroutine[Deferred[Any], Any, int], clock: Any) -> Deferred[int]:
         """Start the work.
-
-        Args:
-            work: a coroutine that returns Buildbot's result.
-            clock: an IReactorTime.
 
         Returns:
             A Deferred of the result.

@@ -26,11 +26,7 @@ SUMMARY_LENGTH = 400
 
 
 class InterruptibleStep(StoringStep):
-    """A step that always ends, and that a master that stops leaves to its next attempt.
-
-    Attributes:
-        early_end: ends the work early; a subclass sets its limits there.
-    """
+    """A step that always ends, and that a master that stops leaves to its next attempt."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

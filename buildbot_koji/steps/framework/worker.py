@@ -26,10 +26,6 @@ async def run_on_worker(step: KojiStep, command: RemoteCommand) -> None:
     An early end of the step interrupts the command before the step ends: the worker's remaining
     output would find the step's logs closed.
 
-    Args:
-        step: the step.
-        command: the command.
-
     Raises:
         twisted.internet.error.ConnectionLost: the worker is lost.
     """

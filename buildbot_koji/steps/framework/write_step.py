@@ -99,12 +99,6 @@ class KojiWriteStep(KojiStep):
     ) -> None:
         """Make a call exactly once whose effect the hub's data show.
 
-        Args:
-            hub: the hub.
-            name: distinguishes the call from the others of the step.
-            call: the call.
-            is_done: returns whether the hub's data show the effect.
-
         Raises:
             HubFault, UnknownOutcome, TransportError, ProtocolError: as :meth:`once`.
         """

@@ -19,16 +19,7 @@ __all__ = ["TaskDisplay"]
 
 
 class TaskDisplay:
-    """Shows a watched task until it ends.
-
-    Args:
-        step: the step that watches it.
-        hub: the hub.
-        watch: the watch.
-        activity: what the task does unless one of its children says more.
-        logs: follows the tasks' logs.
-        attempt: which attempt at the build it is, in words; empty for the first.
-    """
+    """Shows a watched task until it ends."""
 
     _log = Logger()
 

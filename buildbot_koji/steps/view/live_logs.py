@@ -54,9 +54,6 @@ class LogText:
     """Turns the bytes of a log into complete lines, up to a cap. Pure.
 
     The first half of the cap is for the start of the log, the second half for its end.
-
-    Args:
-        cap: how many bytes are shown.
     """
 
     def __init__(self, cap: int) -> None:

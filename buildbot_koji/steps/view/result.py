@@ -26,11 +26,7 @@ LONGEST_PROPERTY = 60_000
 
 
 def properties_of(outcome: Outcome) -> dict[str, Any]:
-    """Return the properties that an outcome sets; pure.
-
-    Args:
-        outcome: the outcome of a task.
-    """
+    """Return the properties that an outcome sets; pure."""
     found: dict[str, Any] = {
         "koji_arches": outcome.arches,
         "koji_nvr": outcome.nvr,
@@ -54,14 +50,7 @@ def properties_of(outcome: Outcome) -> dict[str, Any]:
 
 
 async def show_outcome(step: Any, hub: Hub, outcome: Outcome, logs: LiveLogs) -> None:
-    """Set the properties, link the builds, and show the log that says why a task failed.
-
-    Args:
-        step: the step that watched the task.
-        hub: the hub.
-        outcome: the outcome of the task.
-        logs: the logs that the step has shown.
-    """
+    """Set the properties, link the builds, and show the log that says why a task failed."""
     for name, value in properties_of(outcome).items():
         step.setProperty(name, value, SOURCE)
     for build in outcome.builds:
@@ -101,11 +90,6 @@ async def _read_tail(hub: Hub, task: Any, name: str) -> str:
 
 
 def excerpt_of(text: str, title: str) -> str:
-    """Return the last lines of a log, with a line that says so; pure.
-
-    Args:
-        text: the log, or its end.
-        title: its title.
-    """
+    """Return the last lines of a log, with a line that says so; pure."""
     lines = text.splitlines()[-EXCERPT_LINES:]
     return "\n".join([f"--- the last {counted(len(lines), 'line')} of {title} ---", *lines, ""])
