@@ -13,7 +13,7 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredObject
 from txkoji import EVENT_NAMES, matches
 
-__all__ = ["KojiChangeFilter"]
+__all__ = ["KojiChangeFilter", "no_event"]
 
 _PROPERTIES = {
     "events": "koji_event",
@@ -33,11 +33,13 @@ def _events(value: Any) -> str | None:
     if complaint is not None:
         return complaint
     unknown = [each for each in value if not any(matches(name, [each]) for name in EVENT_NAMES)]
-    if not unknown:
-        return None
-    meant = checks.did_you_mean(unknown[0], EVENT_NAMES)
+    return no_event(unknown[0]) if unknown else None
+
+
+def no_event(name: str) -> str:
+    """Return the complaint about the name of an event that there is not."""
     known = f"; there are {', '.join(EVENT_NAMES)}"
-    return f"names no event: there is no {unknown[0]!r}{meant or known}"
+    return f"names no event: there is no {name!r}{checks.did_you_mean(name, EVENT_NAMES) or known}"
 
 
 class KojiChangeFilter(DeclaredObject, ChangeFilter):

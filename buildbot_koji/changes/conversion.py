@@ -8,7 +8,6 @@ from twisted.logger import Logger
 
 from buildbot_koji.changes.mapping import change_of
 from buildbot_koji.changes.options import SourceOptions
-from buildbot_koji.changes.selection import Selection
 from txkoji import Event
 
 __all__ = ["ChangeConverter"]
@@ -22,21 +21,11 @@ class ChangeConverter:
     def __init__(self, name: str, options: SourceOptions) -> None:
         self._name = name
         self._options = options
-        self._selection = Selection(
-            packages=tuple(options.packages),
-            targets=tuple(options.targets),
-            owners=tuple(options.owners),
-            types=tuple(options.build_types),
-            methods=tuple(options.methods),
-            scratch=options.scratch,
-            ignore_marker=options.ignore_marker,
-            function=options.filter,
-        )
 
     def may_fit(self, event: Event) -> bool:
         """Return whether an event, whose details may still be missing, can become a change."""
         try:
-            return self._selection.may_fit(event)
+            return self._options.may_fit(event)
         except Exception:  # noqa: BLE001 - convert() meets it again, and tells which event it is
             return True
 
@@ -52,7 +41,7 @@ class ChangeConverter:
 
     def _fits(self, event: Event) -> bool:
         try:
-            return self._selection.fits(event)
+            return self._options.fits(event)
         except Exception:  # noqa: BLE001 - a mistake in a function of master.cfg must lose nothing
             self._log.failure(
                 "{name}: the filter failed at {key}, which becomes a change",

@@ -11,8 +11,7 @@ from twisted.logger import Logger
 from buildbot_koji.changes.interruption import Interrupted, Interruption
 from buildbot_koji.changes.options import SourceOptions
 from buildbot_koji.changes.passing import is_passing
-from txkoji import Connection, Cursor, Event, Interest, Poller, is_glob, messages
-from txkoji.bus import BusMessage
+from txkoji import Connection, Cursor, Event, Interest, Poller, is_glob
 from txkoji.exceptions import TransportError
 from txkoji.gathering import gather
 
@@ -90,14 +89,6 @@ class HubFeed:
         found = await self._wait(partial(self._poller.round, self.cursor, known=known))
         self.cursor = found.cursor
         return list(found.events)
-
-    def read(self, message: BusMessage) -> Event | None:
-        """Return the event that a bus message reports; None if it is about something else.
-
-        Raises:
-            MalformedMessage: the message is not what its sender documents.
-        """
-        return messages.read(message, self._connection)
 
     async def confirm(self, reported: Event) -> list[Event]:
         """Return the events of the hub that a bus message reports.

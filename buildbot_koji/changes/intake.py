@@ -20,7 +20,6 @@ from buildbot_koji.changes.storage import SourceStorage, change_key
 from buildbot_koji.durable.claims import Claim
 from buildbot_koji.durable.unreadable import reading
 from txkoji import Connection, Cursor, Event, one_line
-from txkoji.bus import BusMessage
 
 __all__ = ["EventIntake"]
 
@@ -181,14 +180,6 @@ class EventIntake:
                 self.set_aside.discard(key)
             else:
                 self.pending.add([again], self._now())
-
-    def read(self, message: BusMessage) -> Event | None:
-        """Return the event that a bus message reports; None if it is about something else.
-
-        Raises:
-            MalformedMessage: the message is not what its sender documents.
-        """
-        return self._feed.read(message)
 
     async def confirm(self, reported: Event) -> bool:
         """Add what the hub knows of a reported event to the pending events.

@@ -32,7 +32,7 @@ from buildbot_koji.durable.database import (
 )
 from buildbot_koji.durable.orphans import MISSED
 from buildbot_koji.hubs.hub import Hub, get_hub, hubs_of
-from txkoji import Event
+from txkoji import Event, messages
 from txkoji.bus import BusMessage, Receiver, ReceiverState, Reject
 from txkoji.exceptions import KojiException, MalformedMessage
 
@@ -340,8 +340,9 @@ class Listener:
 
     async def _handle(self, message: BusMessage) -> None:
         """Ask the hub for the event that a bus message reports."""
+        assert self._hub is not None
         try:
-            reported = self._intake.read(message)
+            reported = messages.read(message, self._hub.connection)
         except MalformedMessage as error:
             raise Reject(str(error)) from error
         if reported is not None:

@@ -8,15 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from buildbot_koji.changes.selection import Selection
 from buildbot_koji.database_values import MAX_VALUE
 from buildbot_koji.hubs.hub import NamedHub
-from txkoji import Event, RetryPolicy
+from txkoji import RetryPolicy
 
 __all__ = ["SourceLimits", "SourceOptions"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceOptions:
+class SourceOptions(Selection):
     """The checked arguments of a ``KojiChangeSource``, whose documentation explains them.
 
     Attributes:
@@ -28,14 +29,6 @@ class SourceOptions:
     events: Sequence[str]
     tags: Sequence[str]
     inherited: bool
-    packages: Sequence[str]
-    targets: Sequence[str]
-    owners: Sequence[str]
-    build_types: Sequence[str]
-    methods: Sequence[str]
-    scratch: bool | None
-    ignore_marker: bool
-    filter: Callable[[Event], Any] | None
     rpms: bool
     project: str | None
     codebase: str | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,29 +12,21 @@ from txkoji import SUBMISSION_MARKER, Event, PackageListChange, RepoDone, TaskSt
 __all__ = ["Selection"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What an event must match. An empty tuple and None match any event.
+    """The arguments of a ``KojiChangeSource`` that an event must match.
 
-    Attributes:
-        packages: names of packages, or globs.
-        targets: names of build targets, or globs, of builds made by a task.
-        owners: names of the owners of builds and tasks, or globs.
-        types: types of builds.
-        methods: methods of tasks.
-        scratch: whether tasks must be scratch builds.
-        ignore_marker: leave out builds and tasks that this package submitted.
-        function: called with an event that matches all of the above; returns whether to take it.
+    An empty sequence and None match any event.
     """
 
-    packages: tuple[str, ...] = ()
-    targets: tuple[str, ...] = ()
-    owners: tuple[str, ...] = ()
-    types: tuple[str, ...] = ()
-    methods: tuple[str, ...] = ()
+    packages: Sequence[str] = ()
+    targets: Sequence[str] = ()
+    owners: Sequence[str] = ()
+    build_types: Sequence[str] = ()
+    methods: Sequence[str] = ()
     scratch: bool | None = None
     ignore_marker: bool = False
-    function: Callable[[Event], Any] | None = None
+    filter: Callable[[Event], Any] | None = None
 
     def may_fit(self, event: Event) -> bool:
         """Return whether an event, whose details may still be missing, can match."""
@@ -49,7 +41,7 @@ class Selection:
         """Return whether a complete event matches.
 
         Raises:
-            Exception: whatever :attr:`function` raises.
+            Exception: whatever :attr:`filter` raises.
         """
         return (
             not self._other_package(event)
@@ -57,7 +49,7 @@ class Selection:
             and not self._other_task(event)
             and not self._other_build(event)
             and not (self.ignore_marker and _has_marker(event))
-            and (self.function is None or bool(self.function(event)))
+            and (self.filter is None or bool(self.filter(event)))
         )
 
     def _other_package(self, event: Event) -> bool:
@@ -80,12 +72,11 @@ class Selection:
         return _differs(target, self.targets)
 
     def _other_build(self, event: Event) -> bool:
-        return (
-            bool(self.types) and event.build is not None and set(self.types).isdisjoint(event.types)
-        )
+        wanted = set(self.build_types)
+        return bool(wanted) and event.build is not None and wanted.isdisjoint(event.types)
 
 
-def _differs(value: str | None, patterns: tuple[str, ...]) -> bool:
+def _differs(value: str | None, patterns: Sequence[str]) -> bool:
     return bool(patterns) and not matches(value, patterns)
 
 

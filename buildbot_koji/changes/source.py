@@ -15,6 +15,7 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import DeclaredService
+from buildbot_koji.changes.change_filter import no_event
 from buildbot_koji.changes.listener import Listener
 from buildbot_koji.changes.options import SourceLimits, SourceOptions
 from buildbot_koji.changes.status import SourceStatus
@@ -34,9 +35,7 @@ def _events(value: Any) -> str | None:
         return complaint
     unknown = sorted(set(value) - set(EVENT_NAMES))
     if unknown:
-        meant = checks.did_you_mean(unknown[0], EVENT_NAMES)
-        known = f"; there are {', '.join(EVENT_NAMES)}"
-        return f"names no event: there is no {unknown[0]!r}{meant or known}"
+        return no_event(unknown[0])
     return None if value else "must name at least one event"
 
 

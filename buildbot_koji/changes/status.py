@@ -14,8 +14,8 @@ class ListenerStatus:
     """What a change source is doing on the master that runs it.
 
     Attributes:
-        state: ``starting``, ``listening``, ``paused``, ``unreachable`` (the last request failed) or
-            ``stale`` (the hub was silent for ``stale_after``).
+        state: ``starting``, ``listening``, ``paused``, ``unreachable`` (the last request failed),
+            ``stale`` (the hub was silent for ``stale_after``) or, on another master, ``waiting``.
         reason: why the last request failed, None if it did not.
         silence: seconds since the hub answered.
         polled_at: when the last poll succeeded, in seconds since the epoch; None before the first.
@@ -31,17 +31,17 @@ class ListenerStatus:
     """
 
     state: str
-    reason: str | None
-    silence: float
-    polled_at: float | None
-    next_poll: float | None
-    pending: int
-    held_back: int
-    waiting_since: float | None
-    unusable: int
-    last_unusable: tuple[UnusableEvent, ...]
-    bus: bool | None
-    bus_reason: str | None
+    reason: str | None = None
+    silence: float = 0.0
+    polled_at: float | None = None
+    next_poll: float | None = None
+    pending: int = 0
+    held_back: int = 0
+    waiting_since: float | None = None
+    unusable: int = 0
+    last_unusable: tuple[UnusableEvent, ...] = ()
+    bus: bool | None = None
+    bus_reason: str | None = None
 
     @property
     def complete_until(self) -> float | None:

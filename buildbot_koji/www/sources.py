@@ -16,20 +16,7 @@ __all__ = ["last_changes", "source_json"]
 
 MOST_CHANGES = 10
 
-_ELSEWHERE = ListenerStatus(
-    state="waiting",
-    reason=None,
-    silence=0.0,
-    polled_at=None,
-    next_poll=None,
-    pending=0,
-    held_back=0,
-    waiting_since=None,
-    unusable=0,
-    last_unusable=(),
-    bus=None,
-    bus_reason=None,
-)
+_ELSEWHERE = ListenerStatus(state="waiting")
 """What this master knows of a source that another one runs."""
 
 
