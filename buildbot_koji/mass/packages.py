@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from buildbot.interfaces import IRenderable
 from buildbot.util.twisted import async_to_deferred
@@ -18,7 +18,7 @@ from buildbot_koji.arguments.plugins import DeclaredObject
 from buildbot_koji.database_values import clean_line, member
 from buildbot_koji.mass.plan import MassPackage, find_cycle
 from buildbot_koji.words import named
-from txkoji import Connection, is_refusal, matches
+from txkoji import Call, Connection, is_refusal, matches, one_line
 from txkoji.exceptions import HubFault
 
 __all__ = [
@@ -26,10 +26,12 @@ __all__ = [
     "KojiPackages",
     "MassOrder",
     "PackageQuery",
+    "answers_by_key",
     "check_package_template",
     "check_packages",
     "find_packages",
     "is_name",
+    "list_in_tag",
     "listed_packages",
     "make_packages",
     "ordered_names",
@@ -37,6 +39,8 @@ __all__ = [
     "sources_in_tag",
     "unlisted",
 ]
+
+K = TypeVar("K")
 
 AT_ONCE = 500
 """Lookups in one multicall: five requests."""
@@ -170,17 +174,36 @@ async def find_packages(connection: Connection, query: PackageQuery) -> list[str
     """
     if query.complaints:
         raise BadPlan("; ".join(query.complaints))
-    rows = await _list_packages(connection, query.tag, inherited=query.inherited)
+    rows = await list_in_tag(connection, "listPackages", query.tag, inherited=query.inherited)
     return sorted({row["package_name"] for row in rows if query.takes(row)})
 
 
-async def _list_packages(connection: Connection, tag: str | int, **options: Any) -> list[Any]:
+async def list_in_tag(
+    connection: Connection, method: str, tag: str | int, **options: Any
+) -> list[Any]:
+    """Return what a method lists of a tag; raise BadPlan if the hub refuses."""
     try:
-        return list(await connection.checked("listPackages", tag, **options))
+        return list(await connection.checked(method, tag, **options))
     except HubFault as fault:
         if not is_refusal(fault):
             raise
-        raise BadPlan(f"can't read tag {tag}: {fault}") from fault
+        raise BadPlan(f"can't read tag {tag}: {one_line(fault)}") from fault
+
+
+async def answers_by_key(connection: Connection, calls: Mapping[K, Call]) -> dict[K, Any]:
+    """Make calls in one multicall; those that the hub refuses are absent from the answers."""
+    multicall = connection.MultiCall()
+    for call in calls.values():
+        multicall.call(call.method, *call.args, **call.kwargs)
+    answers = iter(await multicall())
+    found: dict[K, Any] = {}
+    for key in calls:
+        try:
+            found[key] = next(answers)
+        except HubFault as fault:
+            if not is_refusal(fault):
+                raise
+    return found
 
 
 async def listed_packages(
@@ -195,25 +218,12 @@ async def listed_packages(
     """
     wanted = set(names)
     if len(wanted) > AT_ONCE:
-        rows = await _list_packages(connection, tag, inherited=True)
+        rows = await list_in_tag(connection, "listPackages", tag, inherited=True)
         return {row["package_name"]: row for row in rows if row["package_name"] in wanted}
-    found: dict[str, Mapping[str, Any]] = {}
-    multicall = connection.MultiCall()
-    asked = sorted(wanted)
-    for name in asked:
-        multicall.call("getPackageConfig", tag, name)
-    results = iter(await multicall())
-    for name in asked:
-        try:
-            row = next(results)
-        except HubFault as fault:
-            if not is_refusal(fault):
-                raise
-            # The package, or the tag, is unknown.
-            continue
-        if isinstance(row, dict):
-            found[name] = row
-    return found
+    calls = {name: Call.of("getPackageConfig", tag, name) for name in sorted(wanted)}
+    # The hub refuses one whose package, or tag, is unknown.
+    found = await answers_by_key(connection, calls)
+    return {name: row for name, row in found.items() if isinstance(row, dict)}
 
 
 async def sources_in_tag(connection: Connection, tag: str, names: Sequence[str]) -> dict[str, str]:
@@ -224,46 +234,23 @@ async def sources_in_tag(connection: Connection, tag: str, names: Sequence[str])
         KojiException: the hub is unreachable.
     """
     wanted = set(names)
-    ids: dict[str, int] = {}
     if len(wanted) > AT_ONCE:
-        try:
-            rows = await connection.checked("listTagged", tag, inherit=True, latest=True)
-        except HubFault as fault:
-            if not is_refusal(fault):
-                raise
-            raise BadPlan(f"can't read tag {tag}: {fault}") from fault
+        rows = await list_in_tag(connection, "listTagged", tag, inherit=True, latest=True)
         ids = {row["package_name"]: row["build_id"] for row in rows}
     else:
-        multicall = connection.MultiCall()
-        asked = sorted(wanted)
-        for name in asked:
-            multicall.call("getLatestBuilds", tag, package=name)
-        results = iter(await multicall())
-        for name in asked:
-            try:
-                rows = next(results)
-            except HubFault as fault:
-                if not is_refusal(fault):
-                    raise
-                continue
-            build_id = member(rows[0], "build_id") if isinstance(rows, list) and rows else None
-            if isinstance(build_id, int):
-                ids[name] = build_id
+        calls = {name: Call.of("getLatestBuilds", tag, package=name) for name in sorted(wanted)}
+        latest = await answers_by_key(connection, calls)
+        first = {
+            name: member(rows[0], "build_id")
+            for name, rows in latest.items()
+            if isinstance(rows, list) and rows
+        }
+        ids = {name: build for name, build in first.items() if isinstance(build, int)}
     sources: dict[str, str] = {}
     known = [name for name in names if name in ids]
     for start in range(0, len(known), AT_ONCE):
-        part = known[start : start + AT_ONCE]
-        multicall = connection.MultiCall()
-        for name in part:
-            multicall.call("getBuild", ids[name])
-        results = iter(await multicall())
-        for name in part:
-            try:
-                build = next(results)
-            except HubFault as fault:
-                if not is_refusal(fault):
-                    raise
-                continue
+        calls = {name: Call.of("getBuild", ids[name]) for name in known[start : start + AT_ONCE]}
+        for name, build in (await answers_by_key(connection, calls)).items():
             source = member(build, "source")
             if isinstance(source, str) and source:
                 sources[name] = source

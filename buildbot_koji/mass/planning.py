@@ -14,6 +14,7 @@ from buildbot_koji.mass.packages import (
     PackageQuery,
     find_packages,
     is_name,
+    list_in_tag,
     listed_packages,
     make_packages,
     ordered_names,
@@ -22,8 +23,7 @@ from buildbot_koji.mass.packages import (
 from buildbot_koji.mass.plan import MassPackage, PackageState
 from buildbot_koji.mass.values import seconds_of
 from buildbot_koji.words import named
-from txkoji import Connection, is_refusal, one_line
-from txkoji.exceptions import HubFault
+from txkoji import Connection, one_line
 
 __all__ = ["MassPlanner", "PlanRequest"]
 
@@ -198,12 +198,7 @@ class MassPlanner:
 
     async def _adopt(self, tag: str, packages: list[MassPackage], since: float) -> None:
         """Adopt builds that are new enough."""
-        try:
-            rows = await self._connection.checked("listTagged", tag, latest=True)
-        except HubFault as fault:
-            if not is_refusal(fault):
-                raise
-            raise BadPlan(f"can't read tag {tag}: {one_line(fault)}") from fault
+        rows = await list_in_tag(self._connection, "listTagged", tag, latest=True)
         latest = {row["package_name"]: row for row in rows}
         for package in packages:
             row = latest.get(package.name)

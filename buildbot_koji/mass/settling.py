@@ -12,14 +12,12 @@ from twisted.logger import Logger
 from buildbot_koji.database_values import number
 from buildbot_koji.hubs.existing import find_existing_build
 from buildbot_koji.mass.context import REFUSALS, MassContext
-from buildbot_koji.mass.plan import (
-    MassPackage,
-    PackageEvent,
-    duration_in_words,
-)
+from buildbot_koji.mass.packages import answers_by_key
+from buildbot_koji.mass.plan import MassPackage, PackageEvent, duration_in_words
 from buildbot_koji.mass.tasks import EndedTask
 from txkoji import (
     INFRASTRUCTURE_FAULTS,
+    Call,
     Outcome,
     TaskTree,
     arch_of,
@@ -29,9 +27,7 @@ from txkoji import (
     read_outcome,
     task_states,
 )
-from txkoji.exceptions import HubFault
 from txkoji.gathering import gather
-from txkoji.retry import is_passing
 
 __all__ = ["Settler"]
 
@@ -95,31 +91,18 @@ class Settler:
     async def _read_builds(
         self, trees: Mapping[int, tuple[MassPackage, TaskTree]]
     ) -> dict[int, tuple[str | None, int | None]]:
-        multicall = self._context.hub.connection.MultiCall()
-        asked: list[int] = []
+        calls: dict[int, Call] = {}
         for index, (package, tree) in trees.items():
             if not self._context.options.scratch:
-                multicall.call("listBuilds", taskID=package.task_id)
-                asked.append(index)
+                calls[index] = Call.of("listBuilds", taskID=package.task_id)
                 continue
             for task in tree.descendents():
                 if task.method in ("buildSRPMFromSCM", "rebuildSRPM"):
-                    multicall.call("getTaskResult", task.id)
-                    asked.append(index)
+                    calls[index] = Call.of("getTaskResult", task.id)
                     break
-        found: dict[int, tuple[str | None, int | None]] = {}
-        if not asked:
-            return found
-        results = iter(await multicall())
-        for index in asked:
-            try:
-                result = next(results)
-            except HubFault as fault:
-                if is_passing(fault):
-                    raise
-                continue
-            found[index] = _made(result)
-        return found
+        connection = self._context.hub.connection
+        found = await answers_by_key(connection, calls) if calls else {}
+        return {index: _made(result) for index, result in found.items()}
 
     async def _settle_other(self, package: MassPackage, tree: TaskTree) -> None:
         """Find out the outcome of a task that failed, or that someone else started."""
