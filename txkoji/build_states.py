@@ -19,11 +19,7 @@ class BuildStates(IntEnum):
     CANCELED = 4
 
 
-BUILDING = BuildStates.BUILDING
-COMPLETE = BuildStates.COMPLETE
-DELETED = BuildStates.DELETED
-FAILED = BuildStates.FAILED
-CANCELED = BuildStates.CANCELED
+BUILDING, COMPLETE, DELETED, FAILED, CANCELED = BuildStates
 
 
 def to_str(number: int) -> str:

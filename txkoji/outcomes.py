@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -314,29 +314,17 @@ def _names_of(results: Iterable[dict[str, Any]]) -> Iterator[str]:
             yield "{}-{}-{}".format(*names)
 
 
-def _container_builds(result: Any) -> Iterator[int]:
-    # Their ids are text.
-    found = result.get("koji_builds")
-    ids = map(integer, found if isinstance(found, list) else ())
-    yield from (build_id for build_id in ids if build_id is not None)
-
-
-def _osbuild_build(result: Any) -> Iterator[int]:
-    build_id = integer((struct(result.get("koji")) or {}).get("build"))
-    if build_id is not None:
-        yield build_id
-
-
-_BUILDS_IN_RESULT: dict[str, Callable[[Any], Iterator[int]]] = {
-    "buildContainer": _container_builds,
-    "buildSourceContainer": _container_builds,
-    "osbuildImage": _osbuild_build,
-}
-
-
 def _build_ids(method: str, result: Any) -> list[int]:
-    read = _BUILDS_IN_RESULT.get(method)
-    return list(read(result)) if read is not None and isinstance(result, dict) else []
+    """Return the ids of the builds that a task's result names."""
+    given = struct(result) or {}
+    found: Any = None
+    if method in ("buildContainer", "buildSourceContainer"):
+        # As text.
+        found = given.get("koji_builds")
+    elif method == "osbuildImage":
+        found = [(struct(given.get("koji")) or {}).get("build")]
+    ids = map(integer, found if isinstance(found, list) else ())
+    return [build_id for build_id in ids if build_id is not None]
 
 
 def _repo_id(method: str, result: Any) -> int | None:

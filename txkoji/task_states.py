@@ -31,12 +31,7 @@ class TaskStates(IntEnum):
     FAILED = 5
 
 
-FREE = TaskStates.FREE
-OPEN = TaskStates.OPEN
-CLOSED = TaskStates.CLOSED
-CANCELED = TaskStates.CANCELED
-ASSIGNED = TaskStates.ASSIGNED
-FAILED = TaskStates.FAILED
+FREE, OPEN, CLOSED, CANCELED, ASSIGNED, FAILED = TaskStates
 
 ACTIVE_GROUP = (FREE, OPEN, ASSIGNED)
 """The states of a task that is not finished. OPEN can go back to FREE."""

@@ -128,8 +128,8 @@ async def files_of_build(
     place = (str(words[0]), str(words[1]), str(words[2]))
     volume = text(info.get("volume_name"))
     files = []
-    rpms = await _rows(client, "listRPMs", buildID=build_id) if _wanted("rpm", types) else []
-    for each in rpms:
+    wants_rpms = types is None or "rpm" in types
+    for each in await _rows(client, "listRPMs", buildID=build_id) if wants_rpms else ():
         nvr, arch = text(each.get("nvr")), text(each.get("arch"))
         name = f"{nvr}.{arch}.rpm"
         if not (nvr and arch and _stays_inside(name)):
@@ -187,10 +187,6 @@ def _with_unique_names(files: list[RemoteFile], root: str) -> list[RemoteFile]:
         else replace(file, name=unquote(file.url.removeprefix(f"{root}/")))
         for file in files
     ]
-
-
-def _wanted(kind: str, types: Sequence[str] | None) -> bool:
-    return types is None or kind in types
 
 
 async def _archive_types(

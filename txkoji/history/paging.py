@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from txkoji._values import integer, seconds, struct
@@ -18,127 +19,101 @@ LARGEST_PAGE = 8
 MAX_UNREADABLE = 100
 """Rows in succession that can't be read: after so many, nothing that the hub answers can be."""
 
+Read = Callable[[int, int], Awaitable[list[Any]]]
+"""Called with an offset and a number of rows; returns the rows there."""
+
 Unreadable = Callable[[Any, Exception], None]
 """Called with the record before an unreadable one, if there is one, and the error."""
 
 
-async def rows_after(
-    method: str,
-    read: Callable[[float, int, int], Awaitable[list[Any]]],
-    after: float,
-    column: str,
-    page: int,
-    longest: LongestPage,
-    unreadable: Unreadable,
-) -> list[Any]:
-    """Read the rows after a time, which they are ordered by.
+class Listing:
+    """Reads the pages of one listing, around the rows that can't be read.
 
-    Each page starts just before the last row of the previous one: with offsets, a row that
-    disappears in between would hide another. The hub may allow fewer rows than a page has.
+    It ends whatever the hub answers: the same rows at each offset and nothing readable at any
+    offset are failures.
 
     Args:
         method: what lists the rows.
-        read: called with a time, an offset and a number of rows; returns those rows after that
-            time.
-        after: where to start, in seconds since the epoch.
-        column: the name of the time.
         page: how many rows to read at a time.
         longest: the longest page of the hub so far.
         unreadable: called for each row that can't be read.
 
     Raises:
-        UnusableAnswer: the hub ignores offsets.
-        UnreadableReply, ReplyTooLarge: nothing that the hub answers can be read.
-    """
-    found: dict[Any, Any] = {}
-    listing = _Listing(method, longest, unreadable)
-    limit, offset = page, 0
-    while True:
-
-        async def at(offset: int, count: int, start: float = after) -> list[Any]:
-            """Read the rows from an offset on."""
-            return await read(start, offset, count)
-
-        rows, count = await listing.around_unreadable(at, offset, limit)
-        for row in rows:
-            found[_id_of(row, len(found))] = row
-        if not longest.may_be_cut(count, limit):
-            return list(found.values())
-        times = [time for row in rows if (time := _time_of(row, column)) is not None]
-        last = max(times, default=0.0) - 0.001
-        if last > after:
-            after, offset = last, 0
-        elif count == limit:
-            # More rows than a page have the same time: only a larger page gets past them.
-            limit *= 2
-        else:
-            # The hub gives no larger page.
-            offset += count
-
-
-async def rows_by_offset(
-    method: str,
-    read: Callable[[int, int], Awaitable[list[Any]]],
-    page: int,
-    longest: LongestPage,
-    unreadable: Unreadable,
-) -> list[Any]:
-    """Read all rows of a listing; see :func:`pages_by_offset`."""
-    pages = pages_by_offset(method, read, page, LARGEST_PAGE * page, longest, unreadable)
-    return [row async for rows in pages for row in rows]
-
-
-async def pages_by_offset(
-    method: str,
-    read: Callable[[int, int], Awaitable[list[Any]]],
-    page: int,
-    largest: int,
-    longest: LongestPage,
-    unreadable: Unreadable,
-) -> AsyncIterator[list[Any]]:
-    """Yield the pages of a listing to which rows may be added meanwhile.
-
-    An added row shifts the others, so that one of them may be read twice.
-
-    Args:
-        method: what lists the rows.
-        read: called with an offset and a number of rows; returns the rows there.
-        page: how many rows to read at first; each full page is followed by a larger one.
-        largest: how many rows to read at a time later.
-        longest: the longest page of the hub so far.
-        unreadable: called for each row that can't be read.
-
-    Raises:
-        UnusableAnswer: the hub ignores offsets.
-        UnreadableReply, ReplyTooLarge: nothing that the hub answers can be read.
-    """
-    listing = _Listing(method, longest, unreadable)
-    offset, limit = 0, page
-    while True:
-        found, count = await listing.around_unreadable(read, offset, limit)
-        yield found
-        offset += count
-        if not longest.may_be_cut(count, limit):
-            return
-        # The hub sorts the whole listing for each request: a long one is read in fewer.
-        limit = min(2 * limit, largest)
-
-
-class _Listing:
-    """Reads the pages of one listing, around the rows that can't be read.
-
-    It ends whatever the hub answers: the same rows at each offset and nothing readable at any
-    offset are failures.
+        UnusableAnswer: (while reading) the hub ignores offsets.
+        UnreadableReply, ReplyTooLarge: (while reading) nothing that the hub answers can be read.
     """
 
-    def __init__(self, method: str, longest: LongestPage, unreadable: Unreadable) -> None:
+    def __init__(
+        self, method: str, page: int, longest: LongestPage, unreadable: Unreadable
+    ) -> None:
         self._repeated = RepeatedRows(method)
+        self._page = page
         self._longest = longest
         self._unreadable = unreadable
         self._count = 0
 
-    async def around_unreadable(
-        self, read: Callable[[int, int], Awaitable[list[Any]]], offset: int, limit: int
+    async def after(
+        self,
+        time: float,
+        column: str,
+        read: Callable[[float, int, int], Awaitable[list[Any]]],
+    ) -> list[Any]:
+        """Read the rows after a time, which they are ordered by.
+
+        Each page starts just before the last row of the previous one: with offsets, a row that
+        disappears in between would hide another. The hub may allow fewer rows than a page has.
+
+        Args:
+            time: where to start, in seconds since the epoch.
+            column: the name of the time.
+            read: called with a time, an offset and a number of rows; returns those rows after that
+                time.
+        """
+        found: dict[Any, Any] = {}
+        limit, offset = self._page, 0
+        while True:
+            rows, count = await self._around_unreadable(partial(read, time), offset, limit)
+            for row in rows:
+                found[_id_of(row, len(found))] = row
+            if not self._longest.may_be_cut(count, limit):
+                return list(found.values())
+            times = [each for row in rows if (each := _time_of(row, column)) is not None]
+            last = max(times, default=0.0) - 0.001
+            if last > time:
+                time, offset = last, 0
+            elif count == limit:
+                # More rows than a page have the same time: only a larger page gets past them.
+                limit *= 2
+            else:
+                # The hub gives no larger page.
+                offset += count
+
+    async def by_offset(self, read: Read) -> list[Any]:
+        """Read all rows; see :meth:`pages`."""
+        return [row async for rows in self.pages(read, LARGEST_PAGE * self._page) for row in rows]
+
+    async def pages(self, read: Read, largest: int) -> AsyncIterator[list[Any]]:
+        """Yield the pages of a listing to which rows may be added meanwhile.
+
+        An added row shifts the others, so that one of them may be read twice.
+
+        Args:
+            read: reads a page.
+            largest: how many rows to read at a time later: each full page is followed by a larger
+                one.
+        """
+        offset, limit = 0, self._page
+        while True:
+            found, count = await self._around_unreadable(read, offset, limit)
+            yield found
+            offset += count
+            if not self._longest.may_be_cut(count, limit):
+                return
+            # The hub sorts the whole listing for each request: a long one is read in fewer.
+            limit = min(2 * limit, largest)
+
+    async def _around_unreadable(
+        self, read: Read, offset: int, limit: int
     ) -> tuple[list[Any], int]:
         """Return the readable rows of a page, and how many rows it has in all."""
         try:
@@ -153,15 +128,15 @@ class _Listing:
             self._count = 0
             return rows, len(rows)
         half = limit // 2
-        first, first_count = await self.around_unreadable(read, offset, half)
+        first, first_count = await self._around_unreadable(read, offset, half)
         if first_count != half:
             return first, first_count
-        rest, rest_count = await self.around_unreadable(read, offset + half, limit - half)
+        rest, rest_count = await self._around_unreadable(read, offset + half, limit - half)
         return first + rest, first_count + rest_count
 
     async def _leave_out(
         self,
-        read: Callable[[int, int], Awaitable[list[Any]]],
+        read: Read,
         offset: int,
         error: Exception,
     ) -> None:
@@ -172,7 +147,7 @@ class _Listing:
         self._unreadable(await _row_before(read, offset), error)
 
 
-async def _row_before(read: Callable[[int, int], Awaitable[list[Any]]], offset: int) -> Any:
+async def _row_before(read: Read, offset: int) -> Any:
     """Return the row before an unreadable one, by which people can find it."""
     if offset == 0:
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from txkoji import build_states, task_states
@@ -16,7 +15,7 @@ from txkoji.history.cursor import Cursor
 from txkoji.history.events import Event, TagUntag
 from txkoji.history.hub import UNREADABLE, BatchedCalls, RichHub
 from txkoji.history.interest import Interest
-from txkoji.history.paging import Unreadable, pages_by_offset, rows_after, rows_by_offset
+from txkoji.history.paging import Listing, Unreadable
 from txkoji.history.records import RecordReader, identity
 from txkoji.history.tags import TagWatch
 from txkoji.history.unusable import UnusableItems
@@ -81,7 +80,7 @@ class Query:
         raise NotImplementedError
 
     async def _rows(
-        self, kind: str, read: Callable[[Unreadable], Awaitable[list[Any]]]
+        self, kind: str, method: str, read: Callable[[Listing], Awaitable[list[Any]]]
     ) -> list[Any]:
         """Read rows; one that can't be read is left out, and named by the row before it."""
         left_out: set[str] = set()
@@ -91,7 +90,7 @@ class Query:
             left_out.add(item)
             self._unusable.add(item, error)
 
-        rows = await read(add)
+        rows = await read(Listing(method, *self._pages, add))
         if self._unusable.reasons:
             for row in rows:
                 item = f"the {kind} after {kind} {identity(row)}"
@@ -108,7 +107,7 @@ class Query:
             return a_list(await self._call("listBuilds", **given), "listBuilds")
 
         return await self._rows(
-            "build", partial(rows_after, "listBuilds", read, after, f"{column}_ts", *self._pages)
+            "build", "listBuilds", lambda listing: listing.after(after, f"{column}_ts", read)
         )
 
     async def _list_tasks(
@@ -120,7 +119,7 @@ class Query:
             return a_list(await self._call("listTasks", options, order), "listTasks")
 
         return await self._rows(
-            "task", partial(rows_after, "listTasks", read, after, f"{column}_ts", *self._pages)
+            "task", "listTasks", lambda listing: listing.after(after, f"{column}_ts", read)
         )
 
 
@@ -173,7 +172,7 @@ class TagHistory(Query):
         order = "create_event,build_id" if is_listing else "create_event,package_id"
         read = self._reader(tag_id, table, after, order, **wanted)
         rows = await self._rows(
-            "event of tag", partial(rows_by_offset, "queryHistory", read, *self._pages)
+            "event of tag", "queryHistory", lambda listing: listing.by_offset(read)
         )
         convert = self._records.tags if is_listing else self._records.packages
         return list(convert(rows, after, self._tags.watched))
@@ -211,9 +210,9 @@ class TagHistory(Query):
         read = self._reader(tag_id, "tag_listing", after, f"{column},build_id")
         previous = (after, -1)
         page, longest = self._pages
-        async for rows in pages_by_offset(
-            "queryHistory", read, min(page, largest), largest, longest, self._left_out(tag_id)
-        ):
+        left_out = self._left_out(tag_id)
+        listing = Listing("queryHistory", min(page, largest), longest, left_out)
+        async for rows in listing.pages(read, largest):
             for event in self._records.tags(rows, after, self._tags.watched):
                 this = (event.event_id or 0, event.build.build_id)
                 if event.action != action or this <= previous:
@@ -400,7 +399,7 @@ class Repos(Query):
             return a_list(found, "repo.query")
 
         return await self._rows(
-            "repo", partial(rows_after, "repo.query", read, after, "state_ts", *self._pages)
+            "repo", "repo.query", lambda listing: listing.after(after, "state_ts", read)
         )
 
     async def _of_tasks(self, after: float) -> list[Any]:

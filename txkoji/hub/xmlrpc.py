@@ -153,10 +153,6 @@ def _encode(value: Any, out: list[str], depth: int) -> None:
 # Decoding
 
 
-def _integer(text: str) -> int:
-    return int(text)
-
-
 def _boolean(text: str) -> bool:
     if text == "0":
         return False
@@ -165,21 +161,17 @@ def _boolean(text: str) -> bool:
     raise ValueError(f"bad boolean {text!r}")
 
 
-def _binary(text: str) -> bytes:
-    return base64.b64decode(text.encode("ascii"))
-
-
 _SCALARS: dict[str, Callable[[str], Any]] = {
-    "int": _integer,
-    "i1": _integer,
-    "i2": _integer,
-    "i4": _integer,
-    "i8": _integer,
-    "biginteger": _integer,
+    "int": int,
+    "i1": int,
+    "i2": int,
+    "i4": int,
+    "i8": int,
+    "biginteger": int,
     "boolean": _boolean,
     "double": float,
     "string": str,
-    "base64": _binary,
+    "base64": base64.b64decode,
     "dateTime.iso8601": str,
 }
 

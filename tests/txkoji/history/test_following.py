@@ -14,7 +14,7 @@ from tests.txkoji.history.test_poller import MaintenancePage, Site
 from txkoji import Interest
 from txkoji.exceptions import GenericError, UnusableAnswer
 from txkoji.history.following import PORTION
-from txkoji.history.paging import rows_by_offset
+from txkoji.history.paging import Listing
 from txkoji.hub.paging import LongestPage
 
 TAGGED = Interest(frozenset({"tagged", "untagged"}), tags=("demo-candidate",))
@@ -199,7 +199,8 @@ async def test_a_long_listing_takes_few_requests() -> None:
         asked.append((offset, limit))
         return list(range(offset, min(offset + limit, 2000)))
 
-    found = await rows_by_offset("queryHistory", read, 100, LongestPage(), lambda *_: None)
+    listing = Listing("queryHistory", 100, LongestPage(), lambda *_: None)
+    found = await listing.by_offset(read)
     assert found == list(range(2000))
     assert asked == [(0, 100), (100, 200), (300, 400), (700, 800), (1500, 800)]
 
