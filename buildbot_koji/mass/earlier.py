@@ -7,9 +7,11 @@ from typing import Any
 
 from buildbot.data import resultspec
 
+from buildbot_koji.durable.unreadable import UnreadableRow
 from buildbot_koji.mass.packages import BadPlan
 from buildbot_koji.mass.plan import FINAL, MassPackage, PackageState
 from buildbot_koji.mass.stored import MassStore, packages_of
+from txkoji import one_line
 
 __all__ = ["EarlierMassBuilds"]
 
@@ -26,6 +28,9 @@ class EarlierMassBuilds:
         master: the Buildbot master.
         store_of: returns the store of the mass build of a build.
         until_stored: reads the database, and retries while it is unreachable.
+
+    Attributes:
+        notes: which mass builds can't be compared with, for the log.
     """
 
     def __init__(
@@ -37,6 +42,7 @@ class EarlierMassBuilds:
         self._master = master
         self._store_of = store_of
         self._until_stored = until_stored
+        self.notes: list[str] = []
 
     async def names_of(self, mass_id: int, kinds: Collection[str]) -> set[str]:
         """Return the packages of a mass build that failed, were skipped, or are missing.
@@ -73,9 +79,12 @@ class EarlierMassBuilds:
         if mass_id:
             return _built(await self._packages_of(mass_id))
         for each in await self._before(build_id, root):
-            store = await self._store_of(each)
-            if (await self._until_stored(store.control)).get("ended"):
-                return _built(packages_of(await self._until_stored(store.load)))
+            try:
+                store = await self._store_of(each)
+                if (await self._until_stored(store.control)).get("ended"):
+                    return _built(packages_of(await self._until_stored(store.load)))
+            except UnreadableRow as error:
+                self.notes.append(f"no regressions against mass build {each}: {one_line(error)}")
         return set()
 
     async def _before(self, build_id: int, root: int) -> list[int]:

@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 
 from buildbot_koji.durable.attempts import StepIdentity, read_identity
 from buildbot_koji.durable.store import BuildData, BuildRows
-from buildbot_koji.durable.unreadable import StoredByNewerVersion, reading
+from buildbot_koji.durable.unreadable import DamagedRow, StoredByNewerVersion, reading
 from buildbot_koji.mass.plan import MassPackage, PackageState
 from buildbot_koji.words import named
 
@@ -95,6 +95,8 @@ class MassStore:
                 packages.extend(
                     _planned(number, each) for number, each in enumerate(rows, len(packages))
                 )
+        if len(packages) != header["total"]:
+            raise DamagedRow(what)
         async for start, rows in self._read("state", range(0, len(packages), STATE_ROW)):
             for package, facts in zip(packages[start : start + STATE_ROW], rows, strict=False):
                 with reading(f"the state of {package.name} of {what}"):
@@ -151,8 +153,9 @@ class MassStore:
 
     async def control(self) -> dict[str, Any]:
         """Return what :meth:`save_control` stored last, an empty dictionary if nothing."""
-        found: dict[str, Any] = await self._rows.get("control") or {}
-        return found
+        found = await self._rows.get("control")
+        with reading(f"the progress of the mass build {self.name}"):
+            return dict(found or {})
 
 
 class MixedPlans(Exception):
@@ -177,15 +180,17 @@ class MassStores:
     async def _begun(self) -> dict[str, StepIdentity | None]:
         """Return whose each mass build is; None for one that an earlier version began."""
         found = await self._index.get("steps") or {}
-        return {name: _identity(name, whose) for name, whose in found.items()}
+        with reading("the index of mass builds"):
+            return {name: _identity(name, whose) for name, whose in found.items()}
 
     def _store(self, name: str) -> MassStore:
         return MassStore(BuildRows(self._data, self._root, name), name, self._pause)
 
     async def _renamed(self) -> dict[str, str]:
         """Return the first name of each step that a later attempt gave another one."""
-        found: dict[str, str] = await self._index.get("renamed") or {}
-        return found
+        found = await self._index.get("renamed")
+        with reading("the new names of mass builds"):
+            return dict(found or {})
 
     async def called(self, name: str) -> MassStore:
         """Return the store of the mass build of the step that the last attempt gave a name."""

@@ -438,7 +438,7 @@ class KojiMassBuild(PackageBuildStep):
                 raise
             planner.complain(f"wait_builds: {one_line(fault)}")
         packages = await planner.make()
-        self._plan_notes = planner.notes
+        self._plan_notes = [*earlier.notes, *planner.notes]
         for package in packages:
             package.was_built = package.name in built
         header = {

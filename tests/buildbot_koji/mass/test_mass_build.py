@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.durable.database import was_cancelled
+from buildbot_koji.durable.store import SOURCE as STORED_BY
 from buildbot_koji.durable.store import BuildData
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.mass import registry
@@ -666,6 +667,22 @@ async def test_failures(bench: Workbench) -> None:
         f"no package failed in mass build {previous.properties['koji_mass_id']}:"
         " there is nothing to build"
     )
+
+
+@pytest_twisted.ensureDeferred
+async def test_previous_mass_build_is_damaged(bench: Workbench) -> None:
+    """What can't be read of it stops no later one, which is compared with the one before."""
+    names = add_packages(bench.hub, "good")
+    await bench.build(mass(bench, packages=names, scratch=True))
+    previous = await bench.build(mass(bench, packages=names, scratch=True))
+    number, store = previous.properties["koji_mass_id"], BuildData(bench.master, STORED_BY)
+    [row] = [name for name, _ in await store.rows(number) if "mass_build_control" in name]
+    await store.put(number, row, b"")
+    other = SOURCE.replace("main", "failsrpm")
+    ended = await bench.build(mass(bench, packages=names, source=other))
+    assert ended.text == "1 of 1 done, 1 failed; 1 regression: good"
+    said = f"no regressions against mass build {number}: the master's database holds"
+    assert ended.logs["packages"].startswith(said)
 
 
 @pytest_twisted.ensureDeferred

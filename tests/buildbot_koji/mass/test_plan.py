@@ -327,6 +327,8 @@ def test_mass_build_of_a_newer_version() -> None:
         ("state 0", [["paused"]], StoredByNewerVersion),
         ("state 0", [["running", *[None] * 15]], StoredByNewerVersion),
         ("plan 0", [["a"]], DamagedRow),
+        # Its row is lost: no package of it may be forgotten.
+        ("plan 0", [], DamagedRow),
         ("header", {"run": "old"}, DamagedRow),
         ("state 0", None, DamagedRow),
     ],
@@ -342,6 +344,18 @@ def test_unreadable_mass_build(row: str, value: Any, error: type[UnreadableRow])
         data.rows[name] = data.rows[name][:-5]
     with pytest.raises(error):
         drive(MassStore(rows, "mass", lambda: succeed(None)).load())
+
+
+@pytest.mark.parametrize("row", ["steps", "renamed"])
+def test_damaged_index(row: str) -> None:
+    """Which mass builds a build request has is not guessed."""
+    rows = BuildRows(data := Data(), 7, "koji mass builds")  # type: ignore[arg-type]
+    drive(rows.put(row, [5]))
+    stores = MassStores(data, 7, lambda: succeed(None))  # type: ignore[arg-type]
+    with pytest.raises(DamagedRow):
+        drive(stores.resume("mass", ["mass"], StepIdentity.of("Mass", {}, {})))
+    with pytest.raises(DamagedRow):
+        drive(stores.find("mass"))
 
 
 def test_mass_builds_of_one_build() -> None:
