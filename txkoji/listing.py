@@ -76,12 +76,7 @@ async def pages(
     Raises:
         UnusableAnswer: the answer is no list, its rows lack the key, or the hub repeats a page.
     """
-    paging = PAGED.get(method) or Paging((), has_options=False)
-    names = paging.key if key is None else (key,) if isinstance(key, str) else tuple(key)
-    if not names:
-        raise ValueError(f"the rows of {method} have no known key: name one, such as key='id'")
-    # A database orders text as its locale says; `filterResults` orders it as Python does.
-    has_options = paging.has_options and names == paging.key
+    names, has_options = _ordered_by(method, key)
     if size is None:
         size = PAGE_SIZE if has_options else WHOLE_LIST_PAGE_SIZE
     if size < 2:
@@ -123,6 +118,16 @@ async def pages(
         # From a hub that gives one row at a time, the next page can't begin with a known one.
         overlap = int(longest.rows > 1)
         offset += len(rows) - overlap
+
+
+def _ordered_by(method: str, key: str | Sequence[str] | None) -> tuple[tuple[str, ...], bool]:
+    """Return the members that order the rows of a method, and whether its ``queryOpts`` can."""
+    paging = PAGED.get(method) or Paging((), has_options=False)
+    names = paging.key if key is None else (key,) if isinstance(key, str) else tuple(key)
+    if not names:
+        raise ValueError(f"the rows of {method} have no known key: name one, such as key='id'")
+    # A database orders text as its locale says; `filterResults` orders it as Python does.
+    return names, paging.has_options and names == paging.key
 
 
 def _key_of(row: Any, names: Sequence[str], method: str) -> tuple[Any, ...]:

@@ -228,35 +228,39 @@ class Requester:
                 max_bytes=limits.max_reply_bytes,
             )
         )
-        # A little later than the inner limits, whose errors say more.
-        deadline = self.reactor.callLater(left + 0.05, attempt.cancel)
         try:
-            result = await attempt
+            # A little later than the inner limits, whose errors say more.
+            result = await self._within(left + 0.05, attempt, request)
         except HubFault as fault:
-            self._was_answered = True
-            if not is_passing(fault):
-                self._count_answer(sent)
+            self._count_answer(sent, fault)
             raise
+        finally:
+            silence.end()
+        self._count_answer(sent)
+        self._set_trouble(None)
+        return result
+
+    async def _within(self, seconds: float, attempt: Deferred[Any], request: Request) -> Any:
+        deadline = self.reactor.callLater(seconds, attempt.cancel)
+        try:
+            return await attempt
         except CancelledError as error:
             if deadline.active():
                 raise
             raise RequestTimeout(
                 f"{self._url} did not finish its reply to {request.method} within"
-                f" {limits.deadline:g} s",
+                f" {self.limits.deadline:g} s",
                 url=self._url,
             ) from error
         finally:
             if deadline.active():
                 deadline.cancel()
-            silence.end()
-        self._was_answered = True
-        self._count_answer(sent)
-        self._set_trouble(None)
-        return result
 
-    def _count_answer(self, sent: float) -> None:
-        now = self.reactor.seconds()
-        self.statistics.took(now - sent, now)
+    def _count_answer(self, sent: float, fault: HubFault | None = None) -> None:
+        self._was_answered = True
+        if fault is None or not is_passing(fault):
+            now = self.reactor.seconds()
+            self.statistics.took(now - sent, now)
 
     def _set_trouble(self, trouble: KojiException | None, began: float | None = None) -> None:
         """Set why the hub is unreachable, None if it is not; log when that begins and ends."""

@@ -38,8 +38,7 @@ def without_query(url: str) -> str:
 
 def range_start(response: Response) -> int | None:
     """Return the offset of the part that a 206 response holds, None if it is unreadable."""
-    values = response.headers.getRawHeaders(b"Content-Range") or [b""]
-    found = re.match(rb"bytes ([0-9]{1,18})-", values[0])
+    found = re.match(r"bytes ([0-9]{1,18})-", _header(response, b"Content-Range"))
     return int(found[1]) if found else None
 
 
@@ -134,8 +133,8 @@ def _seconds_of(date: str) -> float | None:
 
 def refuse_page(response: Response, url: str, wanted: str = "a hub's reply") -> None:
     """Refuse a web page with status 200: only a front end sends one."""
-    kinds = response.headers.getRawHeaders(b"Content-Type") or [b""]
-    if kinds[0].partition(b";")[0].strip().lower() in (b"text/html", b"application/xhtml+xml"):
+    kind = _header(response, b"Content-Type").partition(";")[0].strip().lower()
+    if kind in ("text/html", "application/xhtml+xml"):
         response.deliverBody(Discard())
         raise NotXMLRPC(
             f"{url} answered with a web page instead of {wanted}: a maintenance page, a login"

@@ -114,7 +114,7 @@ class _Reply(Protocol):
     def __init__(
         self, decoder: Any, clock: Any, limit: float, url: str, pace: float | None = None
     ) -> None:
-        self.done: Deferred[Any] = Deferred(self._cancelled)
+        self.done: Deferred[Any] = Deferred(lambda _: self._close())
         self._decoder = decoder
         self._clock = clock
         self._url = url
@@ -159,9 +159,6 @@ class _Reply(Protocol):
     def _stalled(self) -> None:
         words = f"sent nothing for {self._limit:g} s inside its reply"
         self._fail(RequestTimeout(f"{self._url} {words}", url=self._url))
-
-    def _cancelled(self, _: Deferred[Any]) -> None:
-        self._close()
 
     def _fail(self, error: KojiException) -> None:
         self._finish(Failure(error))
@@ -447,7 +444,9 @@ class Transport:
                 ) from problem
             if _is_cancelled(problem):
                 raise CancelledError from problem
-            raise self._in_plain_words(problem, shown) from problem
+            certificate = self._shown_to(shown)
+            words = None if certificate is None else certificate.words(self._reactor.seconds())
+            raise in_plain_words(problem, shown, words) from problem
         finally:
             if timer.active():
                 timer.cancel()
@@ -469,11 +468,6 @@ class Transport:
         agents, self._agents = self._agents, {}
         for each in agents.values():
             await each.close()
-
-    def _in_plain_words(self, problem: Exception, url: str) -> BaseException:
-        certificate = self._shown_to(url)
-        words = None if certificate is None else certificate.words(self._reactor.seconds())
-        return in_plain_words(problem, url, words)
 
 
 def _is_cancelled(problem: Exception) -> bool:

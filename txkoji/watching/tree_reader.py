@@ -16,6 +16,7 @@ split until the task is found, which is then asked for alone.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from txkoji import task_states
@@ -105,23 +106,18 @@ async def read_trees(
     return await poll.trees()
 
 
+@dataclass
 class _Poll:
     """The records of all trees of one poll, by their ids, and their children's ids."""
 
-    def __init__(
-        self,
-        client: HubClient,
-        known: Mapping[int, TreeRecords | None],
-        rest: Rest,
-        refused: Refusals,
-        probes: int,
-    ) -> None:
-        self._client = client
-        self._known = known
-        self._rest = rest
-        self._refused = refused
-        self._probes = probes
-        self._missing = set(known)
+    _client: HubClient
+    _known: Mapping[int, TreeRecords | None]
+    _rest: Rest
+    _refused: Refusals
+    _probes: int
+
+    def __post_init__(self) -> None:
+        self._missing = set(self._known)
         self._records: dict[int, TaskRecord] = {}
         self._children: dict[int, tuple[int, ...]] = {}
         self._unknown: set[int] = set()
