@@ -46,7 +46,7 @@ COMMANDS = (
     ("download-logs --recurse {task}", "Downloading"),
     ("download-task --noprogress {task}", r"Downloading.*\.rpm"),
     ("buildinfo hello-1.0-1", "State: COMPLETE"),
-    ("rpminfo hello-1.0-1.x86_64", "hello-1.0-1"),
+    ("rpminfo hello-1.0-1.x86_64", "hello-1.0-1.*License: MIT"),
     ("list-tagged demo-candidate", "hello-1.0-1 "),
     ("latest-build demo-candidate hello", "hello-1.0-"),
     ("list-builds --package hello", "hello-1.0-1 .*COMPLETE"),

@@ -77,6 +77,11 @@ def import_archive(
     """
     files, state = call.hub.files, call.state
     filename = path.rpartition("/")[2]
+    target = f"{archive_directory(call, build, {'btype': btype, **more})}/{filename}"
+    for other in state.rows("archiveinfo", build_id=build["id"], btype=btype, filename=filename):
+        if f"{archive_directory(call, build, other)}/{filename}" == target:
+            text = f"Error importing archive file, /mnt/koji/{target} already exists"
+            raise GenericError(text)
     data = files.read(f"work/{path}")
     digest = hashlib.md5 if checksum_type == MD5 else hashlib.sha256
     row = state.insert(
@@ -95,7 +100,7 @@ def import_archive(
             **more,
         },
     )
-    files.write(f"{archive_directory(call, build, row)}/{filename}", data)
+    files.write(target, data)
     struct = archive_struct(state, row)
     state.announce(lambda: messages.archive_imported(state, build, struct, btype, f"work/{path}"))
     return row

@@ -192,7 +192,7 @@ def get_rpm_headers(
     headers: Any = None,
     strict: bool = False,
 ) -> Any:
-    """Return headers of an RPM, by name."""
+    """Return headers of an RPM, by their names in any case: all of them, or those asked for."""
     if rpmID is not None:
         row = (require_rpm if strict else find_rpm)(call, rpmID)
         if row is None:
@@ -205,7 +205,8 @@ def get_rpm_headers(
     if not call.hub.files.exists(path):
         raise GenericError(f"{path} does not exist")
     tags = rpms.headers(call.hub.files.read(path))
-    return {name: tags.get(name) for name in headers or []}
+    names = map(str.title, tags) if headers is None else headers
+    return {name: tags.get(str(name).upper()) for name in names}
 
 
 @hub_method("getRPMDeps")

@@ -305,6 +305,8 @@ def test_import_of_a_file(hub: FakeHub) -> None:
         hub.call("createImageBuild", build, user="alice")
     hub.call("createImageBuild", build)
     hub.call("importArchive", "up/disk.raw", "disk-1-1", "image", {"arch": "x86_64"})
+    with pytest.raises(GenericError, match=r"/disk/1/1/images/disk\.raw already exists"):
+        hub.call("importArchive", "up/disk.raw", "disk-1-1", "image", {"arch": "aarch64"})
     hub.call("createWinBuild", build, {"platform": "import"})
     where = {"relpath": "", "platforms": ["x86", "arm"], "flags": []}
     hub.call("importArchive", "up/setup.exe", build, "win", where)
@@ -330,6 +332,18 @@ def test_import_of_rpms(hub: FakeHub) -> None:
     assert len(hub.call("listBuildRPMs", "a-1-1")) == 2
     with pytest.raises(GenericError, match="already exists"):
         hub.call("importRPM", "up", "a-1-1.src.rpm")
+
+
+def test_headers_of_an_rpm(hub: FakeHub) -> None:
+    """Headers are found in any case, under the names that were asked for; by default all are."""
+    hub.files.write("work/up/a-1-1.src.rpm", make_rpm("a", "1", "1", "x86_64", source=True))
+    rpm = hub.call("importRPM", "up", "a-1-1.src.rpm")["id"]
+    assert hub.call("getRPMHeaders", rpm, headers=["license", "NAME"]) == {
+        "license": "MIT",
+        "NAME": "a",
+    }
+    assert hub.call("getRPMHeaders", rpm, headers=[]) == {}
+    assert {"Name", "License", "Sourcepackage"} <= hub.call("getRPMHeaders", rpm).keys()
 
 
 def test_copies_of_tags(hub: FakeHub) -> None:
