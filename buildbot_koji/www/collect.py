@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
@@ -81,6 +82,9 @@ class Collector:
 
     def _now(self) -> float:
         return float(self._master.reactor.seconds())
+
+    async def _query(self, read: Callable[..., Any], *args: Any) -> Any:
+        return await self._master.db.pool.do(read, self._master.db.model, *args)
 
     def _sources(self) -> list[SourceStatus]:
         return [each.status() for each in change_sources(self._master)]
@@ -219,9 +223,8 @@ class Collector:
     async def _name_builds(self, shown: list[dict[str, Any]]) -> None:
         """Add the Buildbot builds that deliveries are about, unless they were deleted."""
         if shown:
-            database = self._master.db
             ids = sorted({each["build_id"] for each in shown})
-            builds = await database.pool.do(builds_named, database.model, ids)
+            builds = await self._query(builds_named, ids)
             for each in shown:
                 each.update(builds.get(each["build_id"], {}))
 
@@ -236,15 +239,14 @@ class Collector:
 
     async def packages(self, wanted: str) -> dict[str, Any]:
         """Return the names of the packages that were built lately."""
-        database = self._master.db
         others = {name for each in await self._mass_builds() for name in each.submitted()}
-        found = await database.pool.do(package_names, database.model, wanted, others)
+        found = await self._query(package_names, wanted, others)
         return {"packages": found}
 
     async def failures(self) -> dict[str, Any]:
         """Return the last builds that failed in Koji, and the last packages of mass builds."""
-        database, now = self._master.db, self._now()
-        found = await database.pool.do(last_failures, database.model, now)
+        now = self._now()
+        found = await self._query(last_failures, now)
         masses = []
         for each in await self._mass_builds():
             status = each.status()
@@ -258,8 +260,7 @@ class Collector:
 
     async def package(self, name: str) -> dict[str, Any]:
         """Return the last builds of a package."""
-        database = self._master.db
-        found = await database.pool.do(builds_of_package, database.model, name)
+        found = await self._query(builds_of_package, name)
         for each in await self._mass_builds():
             status = each.status()
             rows = each.package_rows(name)

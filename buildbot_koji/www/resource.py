@@ -17,8 +17,9 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from twisted.web.static import File
 
+from buildbot_koji.arguments.buttons import NotThere
 from buildbot_koji.durable.database import is_database_unreachable
-from buildbot_koji.www.actions import ActionRefused, Actions
+from buildbot_koji.www.actions import ActionRefused, find_action
 from buildbot_koji.www.collect import Collector
 from buildbot_koji.www.masters import database_words
 from buildbot_koji.www.metrics import exposition
@@ -155,7 +156,6 @@ class _Api(_Answering):
     def __init__(self, master: Any, collector: Collector, answers: Answers) -> None:
         super().__init__(collector, answers)
         self._master = master
-        self._actions = Actions(master)
 
     async def _get(self, request: Any) -> None:
         path = [each.decode(errors="replace") for each in request.postpath if each]
@@ -218,7 +218,7 @@ class _Api(_Answering):
             self._reply(request, 403, {"message": refusal})
             return
         path = [each.decode(errors="replace") for each in request.postpath if each]
-        action = self._actions.find(path)
+        action = find_action(self._master, path)
         if action is None:
             self._reply(request, 404, {"message": "there is no such action"})
             return
@@ -228,8 +228,9 @@ class _Api(_Answering):
             message = await action.do(options)
         except Error as error:
             self._refuse(request, error)
-        except ActionRefused as error:
-            self._reply(request, error.code, {"message": str(error)})
+        except (NotThere, ActionRefused) as error:
+            code = 404 if isinstance(error, NotThere) else 400
+            self._reply(request, code, {"message": str(error)})
         else:
             self._answers.forget()
             self._reply(request, 200, {"message": message})
@@ -269,13 +270,13 @@ def _host(address: bytes) -> bytes:
 def _body(request: Any) -> dict[str, Any]:
     content = request.content.read(LARGEST_BODY + 1)
     if len(content) > LARGEST_BODY:
-        raise ActionRefused("the body is too large", code=400)
+        raise ActionRefused("the body is too large")
     try:
         found = json.loads(content) if content.strip() else {}
     except (ValueError, RecursionError):
-        raise ActionRefused("the body must be JSON", code=400) from None
+        raise ActionRefused("the body must be JSON") from None
     if not isinstance(found, dict):
-        raise ActionRefused("the body must be a JSON object", code=400)
+        raise ActionRefused("the body must be a JSON object")
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from buildbot_koji.arguments.declaration import described
-from buildbot_koji.www.actions import Actions
+from buildbot_koji.www.actions import find_action
 from tests.docs.scripts import load
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -92,7 +92,7 @@ def test_every_button_has_an_address() -> None:
         first, *others = re.findall(r"``([^`]+)``", row)
         folder = first.rpartition("/")[0].removeprefix("api/").split("/")
         for what in [first.rpartition("/")[2], *others]:
-            action = Actions(None).find([*folder, what])
+            action = find_action(None, [*folder, what])
             assert action is not None, (row, what)
             found.add(action.name)
     assert found == named

@@ -54,6 +54,9 @@ class KojiTaskStep(KojiStep):
     A subclass returns in :meth:`hub_call` the call that submits the task. It may prepare something
     first (:meth:`prepare`), read the task's results (:meth:`finished`), and describe what the task
     is doing (``activity``) and its success (:meth:`done_words`).
+
+    Attributes:
+        intent: what this attempt or an earlier one submitted, None before.
     """
 
     # A build that was adopted with a defect must show that.
@@ -97,18 +100,13 @@ class KojiTaskStep(KojiStep):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._intent: TaskIntent | None = None
+        self.intent: TaskIntent | None = None
         self._no_retry = ""
-
-    @property
-    def intent(self) -> TaskIntent | None:
-        """What this attempt or an earlier one submitted, None before."""
-        return self._intent
 
     @property
     def follows_task(self) -> bool:
         """Whether there is a task."""
-        return self._intent is not None and self._intent.task_id is not None
+        return self.intent is not None and self.intent.task_id is not None
 
     # What a subclass implements
 
@@ -156,7 +154,7 @@ class KojiTaskStep(KojiStep):
 
     async def work(self, hub: Hub) -> int:
         """Submit the task, or find that of an earlier attempt, and follow it to its end."""
-        intent, state = self._intent or await self._find_earlier(), IntentState.IN_DOUBT
+        intent, state = self.intent or await self._find_earlier(), IntentState.IN_DOUBT
         if intent is None:
             result = await self.prepare(hub)
             if result is not None:
@@ -227,7 +225,7 @@ class KojiTaskStep(KojiStep):
         """
         if intent.task_id is None:
             if state is IntentState.IN_DOUBT:
-                self._intent = intent
+                self.intent = intent
             action = submit_once(hub, intent.call, intent.submission)
 
             def submitted(found: int | None) -> TaskIntent:
@@ -265,9 +263,9 @@ class KojiTaskStep(KojiStep):
     async def save_intent(self, intent: TaskIntent) -> None:
         """Store an intent for the next attempt and for a stop."""
         if intent.task_id is not None:
-            self._intent = intent
+            self.intent = intent
         await self.store_attempt(intent.to_struct())
-        self._intent = intent
+        self.intent = intent
 
     # The task
 
@@ -368,7 +366,7 @@ class KojiTaskStep(KojiStep):
 
     async def end_early(self, hub: Hub | None, ending: Ending) -> None:
         """Cancel the task on a stop or an expired limit; otherwise leave it to the next attempt."""
-        intent = self._intent
+        intent = self.intent
         if ending is Ending.DETACHED:
             task_id = intent.task_id if intent is not None else None
             self.say(f"left task {task_id} to the next attempt" if task_id else "interrupted")
