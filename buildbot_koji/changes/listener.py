@@ -163,7 +163,7 @@ class Listener:
     async def stop(self) -> None:
         """Stop: await a change that is being stored, cancel everything else."""
         if self._hub is not None:
-            self._hub.use_broker(self._name, None)
+            self._hub.buses.use(self._name, None)
             self._hub.leave(self)
         receiving = None if self.receiver is None else self.receiver.stop()
         self._interruption.stop()
@@ -258,7 +258,7 @@ class Listener:
         hub.use(self)
         self._health.load(hub)
         if self._options.bus is not None:
-            hub.use_broker(self._name, self._options.bus)
+            hub.buses.use(self._name, self._options.bus)
             self.receiver = Receiver(
                 self._options.bus,
                 self._handle,
@@ -330,11 +330,11 @@ class Listener:
 
     def _bus_changed(self, state: ReceiverState, _reason: str | None) -> None:
         is_connected = None if state is ReceiverState.STOPPED else state is ReceiverState.READY
-        self._for_hubs(lambda hub: hub.bus_changed(self._name, is_connected))
+        self._for_hubs(lambda hub: hub.buses.changed(self._name, is_connected))
         if state is ReceiverState.READY:
             assert self._hub is not None
             assert self.receiver is not None
-            self._hub.use_broker(self._name, self._options.bus, self.receiver.server_expires)
+            self._hub.buses.use(self._name, self._options.bus, self.receiver.server_expires)
             # Messages that were sent while nobody listened may be lost.
             self.wake()
 
@@ -346,7 +346,7 @@ class Listener:
         except MalformedMessage as error:
             raise Reject(str(error)) from error
         if reported is not None:
-            self._for_hubs(lambda hub: hub.hear(reported, self._name))
+            self._for_hubs(lambda hub: hub.buses.hear(reported, self._name))
             await self._locked(lambda: self._confirm(reported))
 
     async def _confirm(self, reported: Event) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,6 +20,7 @@ from buildbot_koji.durable.once import CheckClaim
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import recorded_tasks
 from buildbot_koji.hubs.builders import ChannelBuilders
+from buildbot_koji.hubs.buses import HubBuses
 from buildbot_koji.hubs.configured import configured_profile, may_name
 from buildbot_koji.hubs.counts import TaskCounts
 from buildbot_koji.hubs.credentials import CredentialStatus, CredentialWatch, worst
@@ -27,22 +28,16 @@ from buildbot_koji.hubs.survey import HISTORY_CLASS, HubSurvey, Point, SurveyRes
 from txkoji import (
     Call,
     Connection,
-    Credential,
-    Event,
     RequestStatistics,
     Submission,
-    TaskStateChange,
     TaskTree,
     TaskWatcher,
     UnknownTask,
     Watch,
     WatchedTask,
     WatcherStatus,
-    messages,
     one_line,
 )
-from txkoji.bus import Broker, BusMessage, Receiver, ReceiverState, Reject
-from txkoji.exceptions import MalformedMessage
 
 __all__ = ["Hub", "HubStatus", "NamedHub", "WatchingBuild", "get_hub", "hubs_of"]
 
@@ -121,6 +116,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         identity: the same for all links to a hub as one user.
         is_current: whether this is the newest of them: a changed profile or secret makes a new one.
         credentials: reads what we log in with.
+        buses: what reports the hub's tasks.
         followed_logs: how many task logs are followed; the more, the less often each is read.
 
     Args:
@@ -156,15 +152,10 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         self._used_at = float(reactor.seconds())
         self.counts = TaskCounts()
         self.survey = HubSurvey(self.connection)
-        self._bus: Broker | None = getattr(profile, "bus", None)
         self.credentials = CredentialWatch(self.connection.credentials, reactor)
-        self.broker_credentials = CredentialWatch(self._read_broker_credentials, reactor)
         self._background = Background()
-        self._brokers: dict[str, tuple[Broker, float | None]] = {}
-        if self._bus is not None:
-            self.use_broker("", self._bus)
-        self._receiver: Receiver | None = None
-        self._connected: dict[str, bool] = {}
+        bus = getattr(profile, "bus", None)
+        self.buses = HubBuses(self.connection, self.watcher, bus, self._background)
         self.builders = ChannelBuilders(self.connection.call, reactor)
         self.followed_logs = 0
         self._builds: dict[int, WatchingBuild] = {}
@@ -241,9 +232,9 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
             weburl=connection.weburl,
             trouble=None if trouble is None else one_line(trouble),
             is_logged_in=connection.session_id is not None,
-            bus=any(self._connected.values()) if self._connected else None,
+            bus=self.buses.is_connected,
             survey=self.survey.result,
-            credentials=(*self.credentials.status(), *self.broker_credentials.status()),
+            credentials=(*self.credentials.status(), *self.buses.credentials.status()),
             counts=self.counts,
             watcher=self.watcher.status(),
             requests=connection.statistics,
@@ -317,85 +308,22 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
                 earlier.is_current = False
                 earlier.cancellations.hand_over(self.cancellations)
 
-    # The bus
-
-    def hear(self, event: Event | None, who: str = "") -> None:
-        """Poll soon the watched task that a bus message reports.
-
-        Args:
-            event: what the message reports; anything but the state of a task is ignored.
-            who: the listener.
-        """
-        # The bus may have been connected before this hub was used.
-        self.bus_changed(who, True)
-        if isinstance(event, TaskStateChange) and event.task is not None:
-            self.watcher.hint(event.task.id, parent=event.task.get("parent"))
-
-    def bus_changed(self, who: str, is_connected: bool | None) -> None:
-        """Record the state of a bus that reports this hub's tasks.
-
-        While one is connected, the watcher polls calmly.
-
-        Args:
-            who: the listener.
-            is_connected: whether it is connected; None if nobody listens any more.
-        """
-        if is_connected is None:
-            self._connected.pop(who, None)
-        else:
-            self._connected[who] = is_connected
-        self.watcher.expect_hints(any(self._connected.values()))
-
-    def use_broker(
-        self, who: str, broker: Broker | None, server_expires: float | None = None
-    ) -> None:
-        """Record which broker is used for this hub: a certificate may expire.
-
-        Args:
-            who: who uses it.
-            broker: its settings; None if it is no longer used.
-            server_expires: when its own certificate expires, in seconds since the epoch; None while
-                that is unknown.
-        """
-        known = self._brokers.get(who)
-        if broker is None:
-            self._brokers.pop(who, None)
-        else:
-            if server_expires is None and known is not None and known[0] == broker:
-                server_expires = known[1]
-            self._brokers[who] = (broker, server_expires)
-        if self._brokers.get(who) != known and self.broker_credentials.was_read:
-            checking = self.broker_credentials.check()
-            self._background.run(checking, "reading a broker's certificate failed")
-
-    def _own_bus_changed(self, state: ReceiverState, _reason: str | None) -> None:
-        is_ready = state is ReceiverState.READY
-        self.bus_changed("", is_ready)
-        if is_ready and self._receiver is not None:
-            self.use_broker("", self._bus, self._receiver.server_expires)
-
     @property
     def credential_trouble(self) -> CredentialStatus | None:
         """The credential in the worst state; None if all are good, or before they are read."""
-        return worst([*self.credentials.status(), *self.broker_credentials.status()])
+        return worst([*self.credentials.status(), *self.buses.credentials.status()])
 
     @property
     def knows_credentials(self) -> bool:
         """Whether the credentials were read since the start."""
-        return self.credentials.was_read and self.broker_credentials.was_read
-
-    def _handle(self, message: BusMessage) -> None:
-        try:
-            self.hear(messages.read(message, self.connection))
-        except MalformedMessage as error:
-            raise Reject(str(error)) from error
+        return self.credentials.was_read and self.buses.credentials.was_read
 
     # What the pages show
 
     async def refresh(self) -> None:
         """Ask the hub again if the last answer is old; called while someone looks at a page."""
         await self.credentials.read_once()
-        await self.broker_credentials.read_once()
+        await self.buses.credentials.read_once()
         if self.survey.is_stale():
             await self._survey()
             if not self.survey.history:
@@ -426,15 +354,6 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
             await self._survey()
             await self.survey.sample(*self._counted())
 
-    async def _read_broker_credentials(self) -> Sequence[Credential]:
-        found: dict[Credential, None] = {}
-        for broker, expires in self._brokers.values():
-            if (ours := broker.credential) is not None:
-                found[ours] = None
-            if expires is not None:
-                found[Credential("broker server certificate", broker.host, expires)] = None
-        return list(found)
-
     # The service
 
     @async_to_deferred
@@ -446,25 +365,16 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         self.cancellations.start(self.master)
         name = f"hub {self.connection.profile}"
         self._background.run(self._sample(), f"{name}: keeping its history failed")
-        for watch in (self.credentials, self.broker_credentials):
+        for watch in (self.credentials, self.buses.credentials):
             self._background.run(watch.run(), f"{name}: reading its credentials failed")
-        if self._bus is not None:
-            self._receiver = Receiver(
-                self._bus,
-                self._handle,
-                reactor=self.connection.reactor,
-                on_state=self._own_bus_changed,
-                name=f"hub {self.connection.profile}",
-            )
-            self._receiver.start()
+        self.buses.start(name)
 
     @async_to_deferred
     async def stopService(self) -> None:
         """End the watches and close the connections."""
         await super().stopService()
         self._background.stop()
-        if self._receiver is not None:
-            await self._receiver.stop()
+        await self.buses.stop()
         self.cancellations.stop()
         self.watcher.stop()
         await self.connection.close()

@@ -232,12 +232,12 @@ class CIMessageSender:
         if self._publisher is not None:
             hub, expires = await self._hub(), self._publisher.server_expires
             self._shown_by = hub
-            hub.use_broker(self._name, self._broker, expires)
+            hub.buses.use(self._name, self._broker, expires)
 
     async def disconnect(self) -> None:
         """Disconnect from the broker."""
         if self._shown_by is not None:
-            self._shown_by.use_broker(self._name, None)
+            self._shown_by.buses.use(self._name, None)
         publisher, self._publisher, self._broker = self._publisher, None, None
         if publisher is not None:
             await publisher.stop()

@@ -87,7 +87,7 @@ async def test_certificate(site: Site) -> None:
 
     async def look(master: Any) -> Any:
         hub = await get_hub(master.master, profile)
-        for watch in (hub.credentials, hub.broker_credentials):
+        for watch in (hub.credentials, hub.buses.credentials):
             await watch.check()
             await watch.check()
         await site.polled()
@@ -129,10 +129,10 @@ async def test_broker_certificates(site: Site) -> None:
     master = await site.listen(koji(profile=profile))
     hub = await get_hub(master.master, profile)
     await hub.credentials.check()
-    hub.use_broker("ci", broker)
-    await hub.broker_credentials.check()
-    hub.use_broker("ci", broker, reactor.seconds() + 2.5 * DAY)
-    hub.use_broker("ci", broker)
+    hub.buses.use("ci", broker)
+    await hub.buses.credentials.check()
+    hub.buses.use("ci", broker, reactor.seconds() + 2.5 * DAY)
+    hub.buses.use("ci", broker)
     found = {each.kind: each for each in hub.status().credentials}
     assert found["certificate"].state == found["broker certificate"].state == "warning"
     server = found["broker server certificate"]
@@ -140,7 +140,7 @@ async def test_broker_certificates(site: Site) -> None:
     await site.polled()
     [change] = await master.until_changes(1)
     assert change["properties"]["koji_health"] == "credentials"
-    hub.use_broker("ci", None)
+    hub.buses.use("ci", None)
     renew(site, 100)
     await hub.credentials.check()
     await site.polled()

@@ -57,6 +57,6 @@ async def test_seen_before_a_poll(
     assert hub.connection.statistics.requests - before < 60
 
     # A bus that is lost, or no longer listened to, leaves the watcher to its polls.
-    hub.bus_changed("koji" if listener == "source" else "", None)
+    hub.buses.changed("koji" if listener == "source" else "", None)
     assert hub.status().bus is None
     await served.close()

@@ -184,7 +184,7 @@ def with_broker(test: Any) -> Any:
 async def test_shown_broker() -> None:
     """The pages and warnings of the hub include the broker's certificates while it is used."""
     shown: list[Any] = []
-    hub: Any = SimpleNamespace(use_broker=lambda *told: shown.append(told))
+    hub: Any = SimpleNamespace(buses=SimpleNamespace(use=lambda *told: shown.append(told)))
     sender = CIMessageSender(lambda: succeed(hub), lambda _: succeed(True))
     settings = AMQP("amqps://b.example", user="me", password="secret")
     await sender.use(settings, reactor, "ci")

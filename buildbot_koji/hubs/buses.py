@@ -1,0 +1,130 @@
+"""The message buses that report a hub's tasks, and the certificates of their brokers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from buildbot_koji.durable.background import Background
+from buildbot_koji.hubs.credentials import CredentialWatch
+from txkoji import Connection, Credential, Event, TaskStateChange, TaskWatcher, messages
+from txkoji.bus import Broker, BusMessage, Receiver, ReceiverState, Reject
+from txkoji.exceptions import MalformedMessage
+
+__all__ = ["HubBuses"]
+
+
+class HubBuses:
+    """The buses of one hub: its own, and those of the master's other plugins.
+
+    Args:
+        connection: the hub.
+        watcher: polls soon what a bus reports, and calmly while one is connected.
+        own: the broker that the hub is declared with, or None.
+        background: reads certificates.
+
+    Attributes:
+        credentials: reads the certificates of the brokers, and our own.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        watcher: TaskWatcher,
+        own: Broker | None,
+        background: Background,
+    ) -> None:
+        self._connection = connection
+        self._watcher = watcher
+        self._own = own
+        self._background = background
+        self._receiver: Receiver | None = None
+        self._connected: dict[str, bool] = {}
+        self._brokers: dict[str, tuple[Broker, float | None]] = {}
+        self.credentials = CredentialWatch(self._read_credentials, connection.reactor)
+        if own is not None:
+            self.use("", own)
+
+    @property
+    def is_connected(self) -> bool | None:
+        """Whether a bus is connected, None without one."""
+        return any(self._connected.values()) if self._connected else None
+
+    def hear(self, event: Event | None, who: str = "") -> None:
+        """Poll soon the watched task that a bus message reports.
+
+        Args:
+            event: what the message reports; anything but the state of a task is ignored.
+            who: the listener.
+        """
+        # The bus may have been connected before this hub was used.
+        self.changed(who, True)
+        if isinstance(event, TaskStateChange) and event.task is not None:
+            self._watcher.hint(event.task.id, parent=event.task.get("parent"))
+
+    def changed(self, who: str, is_connected: bool | None) -> None:
+        """Record whether a listener's bus is connected; None if nobody listens any more."""
+        if is_connected is None:
+            self._connected.pop(who, None)
+        else:
+            self._connected[who] = is_connected
+        self._watcher.expect_hints(any(self._connected.values()))
+
+    def use(self, who: str, broker: Broker | None, server_expires: float | None = None) -> None:
+        """Record which broker a plugin uses: a certificate may expire.
+
+        Args:
+            who: who uses it.
+            broker: its settings; None if it is no longer used.
+            server_expires: when its own certificate expires, in seconds since the epoch; None while
+                that is unknown.
+        """
+        known = self._brokers.get(who)
+        if broker is None:
+            self._brokers.pop(who, None)
+        else:
+            if server_expires is None and known is not None and known[0] == broker:
+                server_expires = known[1]
+            self._brokers[who] = (broker, server_expires)
+        if self._brokers.get(who) != known and self.credentials.was_read:
+            checking = self.credentials.check()
+            self._background.run(checking, "reading a broker's certificate failed")
+
+    async def _read_credentials(self) -> Sequence[Credential]:
+        found: dict[Credential, None] = {}
+        for broker, expires in self._brokers.values():
+            if (ours := broker.credential) is not None:
+                found[ours] = None
+            if expires is not None:
+                found[Credential("broker server certificate", broker.host, expires)] = None
+        return list(found)
+
+    # The hub's own
+
+    def start(self, name: str) -> None:
+        """Listen to the hub's own bus, if it has one."""
+        if self._own is not None:
+            self._receiver = Receiver(
+                self._own,
+                self._handle,
+                reactor=self._connection.reactor,
+                on_state=self._own_changed,
+                name=name,
+            )
+            self._receiver.start()
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._receiver is not None:
+            await self._receiver.stop()
+
+    def _handle(self, message: BusMessage) -> None:
+        try:
+            self.hear(messages.read(message, self._connection))
+        except MalformedMessage as error:
+            raise Reject(str(error)) from error
+
+    def _own_changed(self, state: ReceiverState, _reason: str | None) -> None:
+        is_ready = state is ReceiverState.READY
+        self.changed("", is_ready)
+        if is_ready and self._receiver is not None:
+            self.use("", self._own, self._receiver.server_expires)
