@@ -61,8 +61,8 @@ def _add_demo(commands: Any) -> None:
     demo.add_argument(
         "--idle",
         action="store_true",
-        help="start without history and work (default: a day of builds, two commits and a"
-        " rebuild of all packages)",
+        help="start without history and work (default: a day of builds, two commits, a"
+        " real build and a rebuild of all packages)",
     )
     demo.add_argument(
         "--package", default="hello", help="what --once builds; failarch fails (default: hello)"
@@ -351,7 +351,7 @@ async def _run(demo: Any, parsed: argparse.Namespace) -> int:
     else:
         print(f"No message bus, so the change source only polls: {demo.no_bus}")
     if not parsed.idle:
-        work = "Two commits and a rebuild of all packages are at work"
+        work = "Two commits, a real build and a rebuild of all packages are at work"
         work = "What was at work resumes" if demo.resumes else work
         print(f"{work}. What Koji does for this master:")
         print(f"  {demo.url}#/koji")

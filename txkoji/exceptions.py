@@ -170,7 +170,9 @@ class HubFault(KojiException):
     def __str__(self) -> str:
         words = printable(excerpt(self.text.strip()))
         words = words or f"the hub gave fault {self.code} without a text"
-        return f"{self.method}: {words}" if self.method else words
+        # An offline hub refuses any call: which one it was does not matter.
+        is_named = self.method and not isinstance(self, ServerOffline)
+        return f"{self.method}: {words}" if is_named else words
 
     def __repr__(self) -> str:
         text = excerpt(self.text)

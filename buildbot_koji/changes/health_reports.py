@@ -14,7 +14,7 @@ from buildbot_koji.changes.interruption import Alarm, Interruption
 from buildbot_koji.changes.options import SourceOptions
 from buildbot_koji.hubs.hub import Hub
 from txkoji import one_line
-from txkoji.exceptions import KojiException, ServerOffline
+from txkoji.exceptions import KojiException
 
 __all__ = ["HealthReports"]
 
@@ -74,8 +74,7 @@ class HealthReports:
 
     def failed(self, error: KojiException) -> None:
         """Log why a request failed, once until the hub answers."""
-        # An offline hub refuses any call: which one it was does not matter.
-        words = one_line(error.text if isinstance(error, ServerOffline) else error)
+        words = one_line(error)
         if self._health.failed(words):
             self._log.warn("{name}: {error}; retrying", name=self._name, error=words)
 

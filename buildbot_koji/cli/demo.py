@@ -46,6 +46,8 @@ PACKAGES = tuple(f"package-{number}" for number in range(1, 34))
 """Packages beside those of the embedded hub's demo content: 40 to rebuild."""
 PUSHED = ("hello", "failarch")
 """The packages whose commits a lively demonstration starts with."""
+RELEASED = "foo"
+"""The package of which it makes a real build: a change of Koji's, which is tested and tagged."""
 GIT = "https://git.example.test/rpms"
 HUB_STATE = "hub.sqlite"
 PORTS = "ports"
@@ -84,7 +86,7 @@ class Demo:
         build_seconds: how long a Koji build takes.
         bus: a broker for the hub's messages, such as ``amqp://guest:guest@127.0.0.1``, or None.
         lively: the hub has a day of builds behind it, and the master begins with some work: two
-            commits and a rebuild of all packages.
+            commits, a real build and a rebuild of all packages.
 
     Attributes:
         no_bus: why there is no message bus, in words; None if there is one.
@@ -204,7 +206,7 @@ class Demo:
             live_a_day(self.hub, names, f"git+{GIT}/%s.git#%s", "demo")
 
     async def _begin_work(self) -> None:
-        """Push two commits, and rebuild all packages."""
+        """Push two commits, release a package, which is then tested, and rebuild all packages."""
         for package in PUSHED:
             await self.master.data.updates.addChange(
                 author="alice",
@@ -214,10 +216,13 @@ class Demo:
                 branch="main",
                 revision="f00d1e",
             )
-        found = await self.master.data.get(("builders",), fields=["name", "builderid"])
-        builder = next(each["builderid"] for each in found if each["name"] == REBUILD)
-        arguments = {"builderid": builder, "owner": "alice"}
-        await self.master.data.control("force", arguments, ("forceschedulers", REBUILD_SCHEDULER))
+        for builder, scheduler, more in (
+            (BUILDER, FORCE_SCHEDULER, {"package": RELEASED, "ref": "main"}),
+            (REBUILD, REBUILD_SCHEDULER, {}),
+        ):
+            number = await self._builder_id(builder)
+            arguments = {"builderid": number, "owner": "alice", **more}
+            await self.master.data.control("force", arguments, ("forceschedulers", scheduler))
 
     async def _use_bus(self) -> AMQP | None:
         """Let the hub publish to the named broker, if it is reachable."""
@@ -277,11 +282,11 @@ class Demo:
         if not self._keep:
             shutil.rmtree(self.directory, ignore_errors=True)
 
-    async def _builder_id(self) -> int:
+    async def _builder_id(self, name: str = BUILDER) -> int:
         for builder in await self.master.data.get(("builders",)):
-            if builder["name"] == BUILDER:
+            if builder["name"] == name:
                 return int(builder["builderid"])
-        raise DemoError(f"the example has no builder {BUILDER!r}")
+        raise DemoError(f"the example has no builder {name!r}")
 
     @async_to_deferred
     async def build_page(self) -> str:

@@ -274,6 +274,12 @@ describe("buttons", () => {
     show("/koji/sources", <SourcesPage />);
     expect(await screen.findByText("once the hub answers")).toBeTruthy();
     cleanup();
+    const paused = source({ state: "paused", since: null, reason: "connection refused" });
+    answers["sources"] = () => answer({ sources: [paused] });
+    show("/koji/sources", <SourcesPage />);
+    expect(await screen.findByText("once it is resumed")).toBeTruthy();
+    expect(screen.getByText("connection refused")).toBeTruthy();
+    cleanup();
     answers["sources"] = () => answer({ sources: [source({ next_poll: 1 })] });
     show("/koji/sources", <SourcesPage />);
     const next = await screen.findByText("Next poll");

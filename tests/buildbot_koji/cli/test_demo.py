@@ -103,6 +103,10 @@ def test_until_interrupted(temporary: dict[str, str]) -> None:
         # The tasks leave one another room.
         while not fetched(f"{pages}mass")["mass_builds"][0]["done"]:
             time.sleep(0.5)
+        # What was released becomes a change.
+        while not (found := fetched(f"{pages}sources")["sources"][0]["last_changes"]):
+            time.sleep(0.5)
+        assert found[0]["comments"].startswith("foo-1.0-main was tagged into demo-candidate")
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
         killing.cancel()

@@ -52,8 +52,9 @@ export function SourceCard({
         <h2>{source.name}</h2>
         <Badge tone={TONES[source.state] ?? "off"}>{source.state}</Badge>
         <span>
-          {source.since !== null && `since ${clock(source.since, now)}`}
-          {source.reason !== null && `: ${source.reason}`}
+          {[source.since !== null && `since ${clock(source.since, now)}`, source.reason]
+            .filter(Boolean)
+            .join(": ")}
         </span>
       </div>
       <div className="card-body">
@@ -145,7 +146,9 @@ function Polls({ source, now }: { source: Source; now: number }) {
       <div>
         <dt>Next poll</dt>
         <dd>
-          {source.next_poll !== null && source.next_poll <= now ? (
+          {source.state === "paused" ? (
+            "once it is resumed"
+          ) : source.next_poll !== null && source.next_poll <= now ? (
             source.state === "unreachable" ? (
               "once the hub answers"
             ) : (
