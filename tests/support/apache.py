@@ -40,6 +40,7 @@ SSLSessionCache shmcb:{directory}/sessions(512000)
 KeepAlive On
 KeepAliveTimeout {keep_alive_timeout}
 MaxKeepAliveRequests {max_requests}
+LimitRequestFieldSize {max_header}
 StartServers 1
 Listen 127.0.0.1:{port}
 Listen 127.0.0.1:{proxy_port}
@@ -127,6 +128,7 @@ class Apache:
         files: the directory that it serves as ``/kojifiles``; None to ask the hub for them.
         max_requests: what ``MaxKeepAliveRequests`` says.
         keep_alive_timeout: what ``KeepAliveTimeout`` says, seconds.
+        max_header: what ``LimitRequestFieldSize`` says, bytes.
     """
 
     directory: Path
@@ -139,6 +141,7 @@ class Apache:
     proxy_server: Path | None = None
     files: Path | None = None
     max_requests: int = 100
+    max_header: int = 8190
     keep_alive_timeout: int = 5
     port: int = 0
     proxy_port: int = 0
@@ -233,6 +236,7 @@ class Apache:
             else "",
             keep_alive_timeout=self.keep_alive_timeout,
             max_requests=self.max_requests,
+            max_header=self.max_header,
             port=self.port,
             proxy_port=self.proxy_port,
             protocol=self.protocol,

@@ -144,6 +144,7 @@ class Authenticator:
             on_headers=answered.append,
         )
         exchange = None if way.kerberos is None else await self._negotiate(way.kerberos)
+        token = ""
         if exchange is not None:
             token = base64.b64encode(exchange.token).decode("ascii")
             request = replace(request, headers={"Authorization": f"Negotiate {token}"})
@@ -157,6 +158,12 @@ class Authenticator:
                 f"{url} refuses the login with {way.description}: {fault.text}"
             ) from fault
         except HTTPStatusError as error:
+            if error.status in (400, 431) and exchange is not None:
+                raise KojiLoginException(
+                    f"{url}{way.path} answered the login with {way.description} with HTTP status"
+                    f" {error.status}: the ticket takes {len(token):,} bytes of a header, perhaps"
+                    " more than the front end allows (Apache: LimitRequestFieldSize)"
+                ) from error
             if error.status not in (401, 403):
                 raise
             raise KojiLoginException(

@@ -24,7 +24,7 @@ from txkoji.exceptions import (
 )
 from txkoji.hub.endpoints import CONNECT_TIMEOUT
 from txkoji.hub.proxies import proxy_for
-from txkoji.hub.tls import reasons, tls_words
+from txkoji.hub.tls import NOT_TLS, reasons, tls_words
 from txkoji.profiles import usable_url
 
 MAX_RETRY_AFTER = 600.0
@@ -51,6 +51,7 @@ _STATUS_REMEDIES = {
     408: "the request took too long to arrive",
     413: "the request is too large: send less at a time",
     429: "too many requests",
+    431: "the headers of the request are too large for the front end",
 }
 
 
@@ -131,6 +132,17 @@ def _seconds_of(date: str) -> float | None:
         return None
 
 
+def refuse_encoding(response: Response, url: str) -> None:
+    """Refuse a compressed reply: no request asks for one."""
+    encoding = _header(response, b"Content-Encoding")
+    if encoding.lower() not in ("", "identity"):
+        response.deliverBody(Discard())
+        raise NotXMLRPC(
+            f"{url} answered with the encoding {encoding[:40]!r}, which nobody asked for: a proxy"
+            " or the front end must not compress what does not accept it"
+        )
+
+
 def refuse_page(response: Response, url: str, wanted: str = "a hub's reply") -> None:
     """Refuse a web page with status 200: only a front end sends one."""
     kind = _header(response, b"Content-Type").partition(";")[0].strip().lower()
@@ -178,9 +190,18 @@ def in_plain_words(problem: Exception, url: str, certificate: str | None) -> Bas
         if words is not None:
             return ConnectionFailed(words, url=url, may_have_arrived=False)
         if isinstance(reason, (SSL.Error, VerificationError)):
+            words = tls_words(reason, authority="serverca", client=certificate)
+            peer = urlsplit(url).hostname if is_https else host
+            if words == NOT_TLS and proxy is not None and is_https:
+                # A portal says 200 to CONNECT, and sends its page.
+                return ConnectionFailed(
+                    f"what {host} connects to {peer} does not speak TLS: a login portal, the"
+                    " proxy's own page, or another port?",
+                    url=url,
+                    may_have_arrived=False,
+                )
             return TLSError(
-                f"no secure connection to {urlsplit(url).hostname if is_https else host}:"
-                f" {tls_words(reason, authority='serverca', client=certificate)}",
+                f"no secure connection to {peer}: {words}",
                 url=url,
                 may_have_arrived=False,
             )

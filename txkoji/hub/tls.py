@@ -399,6 +399,9 @@ class OverTLS:
         return connecting.addCallback(lambda protocol: protocol.wrappedProtocol)
 
 
+NOT_TLS = "it does not speak TLS there: is the address http:// or the port another?"
+"""The words for a peer that answers a handshake with something else."""
+
 _REFUSALS = ("certificate", "unknown ca", "access denied")
 """Words in the TLS alerts with which a server refuses a client certificate (RFC 8446, 6.2)."""
 
@@ -425,7 +428,7 @@ def tls_words(problem: BaseException, *, authority: str, client: str | None = No
             return f"it wants a client certificate ({words})"
         return f"it refuses {client}"
     if "wrong version number" in words or "record layer failure" in words:
-        return "it does not speak TLS there: is the address http:// or the port another?"
+        return NOT_TLS
     if "expired" in words:
         return "a certificate has expired"
     return words or "the TLS handshake failed"

@@ -42,6 +42,7 @@ from txkoji.hub.responses import (
     in_plain_words,
     range_start,
     redirected,
+    refuse_encoding,
     refuse_page,
     refuse_status,
     without_query,
@@ -363,6 +364,7 @@ class Transport:
         response = await self._request(b"POST", url, fields, _Body(body), timeout)
         refuse_status(response, without_query(url))
         refuse_page(response, without_query(url))
+        refuse_encoding(response, without_query(url))
         if on_headers is not None:
             on_headers(response.headers)
         decoder = ResponseDecoder(max_bytes=max_bytes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,12 @@ async def test_login_by_ticket(hub: FakeHub, start: Start, monkeypatch: pytest.M
         hub.sessions.expire_all()
         task_id = await koji.submit("build", SOURCE.format(1), "demo", {"scratch": True})
         assert hub.call("getTaskInfo", task_id)["state"] is not None
+        await koji.close()
+        small = start(login=BY_TICKET.format(keytab=service), max_header=400)
+        server = f"{small.url}/kojihub"
+        koji = Connection(replace(koji.settings, server=server), reactor=reactor)
+        with pytest.raises(KojiLoginException, match=r"status 400: the ticket takes .* bytes"):
+            await koji.login()
         await koji.close()
     finally:
         kdc.stop()

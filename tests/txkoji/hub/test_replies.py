@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from tests.support import ONE_ATTEMPT, do_not_retry
 from txkoji import Connection, Profile
-from txkoji.exceptions import HTTPStatusError, KojiException, NotXMLRPC
+from txkoji.exceptions import ConnectionFailed, HTTPStatusError, KojiException, NotXMLRPC
 from txkoji.files.downloads import RemoteFile
 from txkoji.retry import RetryPolicy, is_passing, was_not_carried_out
 from txkoji.testing.front.certificates import CertificateAuthority, ServerContextFactory
@@ -98,6 +98,15 @@ async def front() -> AsyncIterator[FrontEnd]:
         (REDIRECT % b"http://[", "to the final address$", True),
         (b"HTTP/1.1 429 X\r\nContent-Length: 0\r\n\r\n", "too many requests", True),
         (b"HTTP/1.1 407 X\r\nContent-Length: 0\r\n\r\n", "environment's proxy variable", False),
+        (b"HTTP/1.1 431 X\r\nContent-Length: 0\r\n\r\n", "headers .* too large", False),
+        *[
+            (
+                b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: 1\r\n\r\nx" % each,
+                "with the encoding '[^']{1,40}', which nobody asked for",
+                True,
+            )
+            for each in (b"gzip", b"x-gzip, identity", b"\xff" * 200)
+        ],
         # The head of a reply without an end.
         (b"HTTP/1.1 200 OK\r\n" + b"X: %s\r\n" % (b"x" * 1000) * 300, "broke before", True),
         (
@@ -141,6 +150,24 @@ async def test_odd_proxy(front: FrontEnd, monkeypatch: pytest.MonkeyPatch) -> No
     koji = front.connection("https")
     with pytest.raises(KojiException, match="answered CONNECT with something that is not HTTP"):
         await koji.getKojiVersion()
+    await koji.close()
+
+
+@pytest.mark.parametrize("header", [b"", b"Content-Length: 17\r\n"])
+@pytest_twisted.ensureDeferred
+async def test_portal_instead_of_a_tunnel(
+    front: FrontEnd, header: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that says yes to CONNECT and sends its own page is waited out, like any page."""
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{front.port.getHost().port}")
+    monkeypatch.setenv("no_proxy", "")
+    front.replies = [b"HTTP/1.1 200 OK\r\n" + header + b"\r\n<html>out</html>\n"]
+    koji = front.connection("https")
+    words = "the proxy .* connects to 127.0.0.1 does not speak TLS: a login portal"
+    with pytest.raises(ConnectionFailed, match=words) as caught:
+        await koji.getKojiVersion()
+    assert is_passing(caught.value)
+    assert was_not_carried_out(caught.value)
     await koji.close()
 
 
