@@ -44,12 +44,7 @@ def _below(prefix: str) -> list[str]:
 
 
 class HubMethod:
-    """A callable hub method; its attributes are the methods with a dot in their names.
-
-    Args:
-        call: takes the method's name and the arguments.
-        name: the method's name.
-    """
+    """A callable hub method; its attributes are the methods with a dot in their names."""
 
     __slots__ = ("_call", "_name")
 

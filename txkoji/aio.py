@@ -256,17 +256,7 @@ async def connect(
 ) -> AsyncIterator[AioConnection]:
     """Open a connection on the running loop, and close it at the end, which cancels its calls.
 
-    Args:
-        profile: as for :class:`txkoji.Connection`.
-        config: likewise, as all that follow.
-        deadline: seconds that a call may take, retries included.
-        first_deadline: the same while the hub has never answered.
-        request_timeout: seconds until one reply begins, and between two pieces of it.
-        max_reply_bytes: the largest reply that is accepted.
-        at_once: requests outside of the session that are in flight at a time.
-        anonymous_reads: send reads outside of the session.
-        batching: send lookups of one reactor iteration together.
-        retry: how long to wait between attempts.
+    The arguments are those of :class:`txkoji.Connection`.
 
     Yields:
         The connection.

@@ -45,11 +45,7 @@ from txkoji.task import Channel, Task
 
 
 class HubProxy:
-    """Calls a hub like :class:`twisted.web.xmlrpc.Proxy`; the results are plain.
-
-    Args:
-        client: the hub's client.
-    """
+    """Calls a hub like :class:`twisted.web.xmlrpc.Proxy`; the results are plain."""
 
     def __init__(self, client: HubClient) -> None:
         self.url = client.url

@@ -151,10 +151,6 @@ class QueueState:
 class Link(abc.ABC):
     """One connection to a broker, from its first byte to its last. It is used once.
 
-    Args:
-        settings: the broker: an :class:`AMQP` or an :class:`AMQP1`.
-        reactor: the reactor.
-
     Attributes:
         lost: a Deferred that fires with a :class:`~txkoji.exceptions.BusError` when an open
             connection ends, whichever side ended it.
@@ -227,13 +223,7 @@ class Link(abc.ABC):
 
 
 async def close_link(link: Link, reactor: Any, timeout: float = CLOSE_TIMEOUT) -> None:
-    """Close a connection; drop it if the broker does not answer in time.
-
-    Args:
-        link: the connection.
-        reactor: the reactor.
-        timeout: seconds that the broker has to answer.
-    """
+    """Close a connection; drop it if the broker does not answer in time."""
     try:
         if link.is_open:
             closing = Deferred.fromCoroutine(link.close())

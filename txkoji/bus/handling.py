@@ -44,9 +44,6 @@ class MessageCounts:
 class Pauses:
     """Pauses that can be ended together.
 
-    Args:
-        reactor: the reactor.
-
     Attributes:
         are_over: whether :meth:`end` was called.
     """

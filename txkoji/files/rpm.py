@@ -22,9 +22,6 @@ PIECE = 1 << 20
 def payload_hash(path: Path) -> str:
     """Compare an RPM file with the digest that it holds. Blocks while the file is read.
 
-    Args:
-        path: the file.
-
     Returns:
         The digest in hex: what Koji calls the RPM's ``payloadhash``.
 

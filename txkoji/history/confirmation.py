@@ -19,13 +19,7 @@ from txkoji.history.queries import Repos, Scope, TagHistory
 
 
 class Confirmation:
-    """Asks the hub for the event that a bus message reports.
-
-    Args:
-        scope: the hub and the watched tags.
-        history: reads the history of a tag.
-        repos: reads a repo.
-    """
+    """Asks the hub for the event that a bus message reports."""
 
     def __init__(self, scope: Scope, history: TagHistory, repos: Repos) -> None:
         self._call = scope.batch.call

@@ -16,13 +16,7 @@ from txkoji.task import Task
 
 
 class Details:
-    """Reads the details of events: whole builds, tasks with their owners, RPMs, types.
-
-    Args:
-        hub: the hub.
-        batch: sends calls together.
-        interest: which details to read.
-    """
+    """Reads the details of events: whole builds, tasks with their owners, RPMs, types."""
 
     def __init__(self, hub: RichHub, batch: BatchedCalls, interest: Interest) -> None:
         self._hub = hub

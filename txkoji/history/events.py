@@ -444,13 +444,6 @@ def decode(
 ) -> Event | None:
     """Return the event that a message reports; see :func:`txkoji.history.dialects.decode`.
 
-    Args:
-        dialect: the plugin that wrote the message.
-        kind: what it is about, in the dialect's own words.
-        body: the body, JSON.
-        connection: a :class:`txkoji.Connection` to the hub that sent the message.
-        defaults: what the body says where it lacks a field.
-
     Returns:
         The event; None for a message about something else.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from txkoji import build_states, task_states
@@ -136,9 +137,7 @@ class TagHistory(Query):
         "package-listed": "tag_packages",
     }
 
-    def __init__(self, scope: Scope) -> None:
-        super().__init__(scope)
-        self._settled_tags: frozenset[int] = frozenset()
+    _settled_tags: frozenset[int] = frozenset()
 
     async def since(self, cursor: Cursor) -> list[Event]:
         """Return what happened in the watched tags."""
@@ -249,10 +248,8 @@ class Builds(Query):
 class GeneratedBuilds(Query):
     """Builds of content generators, which may be imported long after their end."""
 
-    def __init__(self, scope: Scope) -> None:
-        super().__init__(scope)
-        self._generators: tuple[int, ...] = ()
-        self._reserved: Mapping[int, float] = {}
+    _generators: tuple[int, ...] = ()
+    _reserved: Mapping[int, float] = MappingProxyType({})
 
     def reserved_since(self, time: float) -> dict[int, float]:
         """Return the builds that are still reserved at a time: ids and reservation times."""

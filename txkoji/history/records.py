@@ -40,12 +40,7 @@ _BUILD_OF_LISTING = ("build_id", "name", "version", "release", "epoch")
 
 
 class RecordReader:
-    """Turns a hub's records into events. A record that can't be used is left out.
-
-    Args:
-        hub: the hub.
-        unusable: the records that were left out.
-    """
+    """Turns a hub's records into events. A record that can't be used is left out."""
 
     def __init__(self, hub: RichHub, unusable: UnusableItems) -> None:
         self._hub = hub
@@ -81,7 +76,6 @@ class RecordReader:
         found: list[TagUntag] = []
         for row in read:
             known = {
-                "connection": self._hub,
                 "build": make(Build, row.build, self._hub),
                 "tag_id": row.tag_id,
                 "tag_name": row.tag_name,
@@ -132,7 +126,6 @@ class RecordReader:
             if required(build, "state", integer) == build_states.BUILDING:
                 return None
             return BuildStateChange(
-                connection=self._hub,
                 build=make(Build, build, self._hub),
                 event=build_states.BuildStates(build.state).name,
                 user_name=build.get("owner_name"),
@@ -149,7 +142,6 @@ class RecordReader:
             if build.get("promotion_ts") is None:
                 return None
             return BuildPromote(
-                connection=self._hub,
                 build=make(Build, build, self._hub),
                 user_name=build.get("promoter_name"),
                 when=build.promotion_ts,
@@ -166,7 +158,6 @@ class RecordReader:
             if state not in task_states.DONE_GROUP and state != task_states.OPEN:
                 return None
             return TaskStateChange(
-                connection=self._hub,
                 task=make(Task, task, self._hub),
                 event=task_states.TaskStates(state).name,
                 when=task.get("completion_ts") or task.get("start_ts"),
@@ -180,7 +171,6 @@ class RecordReader:
         def read(record: Any) -> Event:
             task = read_task(record)
             return TaskStateChange(
-                connection=self._hub,
                 task=make(Task, task, self._hub),
                 event=task_states.OPEN.name,
                 when=task.get("start_ts"),
@@ -189,17 +179,10 @@ class RecordReader:
         return self._usable("task", found, read)
 
     def signature(self, build: Any, rpm: Any, row: Any) -> list[Event]:
-        """Return the event of a signature.
-
-        Args:
-            build: the build of the RPM.
-            rpm: the RPM.
-            row: the signature, as ``queryRPMSigs`` returns it.
-        """
+        """Return the event of a signature."""
 
         def read(signature: Any) -> Event:
             return RPMSign(
-                connection=self._hub,
                 build=make(Build, read_build(build), self._hub),
                 rpm=read_rpm(rpm),
                 sigkey=required(signature, "sigkey", text),

@@ -39,12 +39,6 @@ class TagWatch:
 
     A missing tag is logged once, and found when it is created.
 
-    Args:
-        client: the hub.
-        patterns: names, or globs.
-        inherited: follow the inheritance.
-        batch: sends the calls together with others.
-
     Attributes:
         names: the name of each tag, by id.
         watched: for each tag, by id, the names of the fitting tags that have its builds: the tag

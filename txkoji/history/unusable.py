@@ -16,9 +16,6 @@ MAX_LOGGED = 300
 class UnusableItems:
     """Remembers the items that were left out.
 
-    Args:
-        name: who asks, for the log.
-
     Attributes:
         reasons: why each of the last 1000 left-out items is left out, by its description.
         count: how many items were ever left out.
@@ -32,12 +29,7 @@ class UnusableItems:
         self.count = 0
 
     def add(self, item: str, error: Exception) -> None:
-        """Leave an item out; log it, unless it was logged for the same reason.
-
-        Args:
-            item: what it is, such as ``build 17``.
-            error: why it can't be used.
-        """
+        """Leave an item out; log it, unless it was logged for the same reason."""
         reason = one_line(error, MAX_LOGGED)
         if not isinstance(error, (KojiException, UnusableRecord)):
             reason = f"{type(error).__name__}: {reason}"

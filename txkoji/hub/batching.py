@@ -55,10 +55,6 @@ def multicall(batch: Sequence[Call]) -> Call:
 def results_of(batch: Sequence[Call], reply: Any) -> list[Any]:
     """Read the reply to a batch.
 
-    Args:
-        batch: the calls.
-        reply: the hub's reply to :func:`multicall` of them.
-
     Returns:
         For each call its plain result, or the exception that it failed with.
 

@@ -221,10 +221,6 @@ class HubClient:
 
         A piece may be sent again: it goes to the same place.
 
-        Args:
-            query: where it goes, as a query string.
-            chunk: its bytes.
-
         Raises:
             HubFault, TransportError, ProtocolError: as for a write.
         """

@@ -77,11 +77,6 @@ class HostEndpoint:
     """Connects to a host, and tells a canceled attempt from a host name that is unknown.
 
     Twisted fails a name lookup that is canceled as it fails one that found nothing.
-
-    Args:
-        reactor: the reactor.
-        host: the host's name or address.
-        port: the port.
     """
 
     def __init__(self, reactor: Any, host: bytes | str, port: int) -> None:
@@ -251,13 +246,7 @@ def _stamp(path: str | None) -> tuple[int, int, int] | None:
 
 @implementer(IAgentEndpointFactory)
 class Endpoints:
-    """Connects to a hub and to its files.
-
-    Args:
-        reactor: the reactor.
-        profile: the TLS settings.
-        certificate: the client certificate to present, or None.
-    """
+    """Connects to a hub and to its files."""
 
     _log = Logger()
 

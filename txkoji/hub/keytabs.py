@@ -11,9 +11,6 @@ _VERSION = b"\x05\x02"
 def principals(data: bytes) -> set[str] | None:
     """Return the principals whose keys a keytab holds, ``name@REALM`` each.
 
-    Args:
-        data: the content of the file.
-
     Returns:
         The principals; None if it is broken, or not a keytab of the version in use since 1995.
     """

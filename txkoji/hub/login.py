@@ -63,9 +63,6 @@ class Authenticator:
     async def log_in(self, send: Send) -> Session:
         """Return a new session.
 
-        Args:
-            send: sends a request outside of a session.
-
         Raises:
             KojiLoginException: it did not work; the text says what was tried and what to do.
             TransportError: the hub, or the Kerberos KDC, could not be reached.

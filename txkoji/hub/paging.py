@@ -44,11 +44,7 @@ class LongestPage:
 
 
 class RepeatedRows:
-    """Ends the reading of a list from a hub that ignores offsets: it would never end.
-
-    Args:
-        method: what lists the rows.
-    """
+    """Ends the reading of a list from a hub that ignores offsets: it would never end."""
 
     def __init__(self, method: str) -> None:
         self._method = method

@@ -82,13 +82,7 @@ class Request:
 
 
 class _Silence:
-    """Notices that nothing is answered while a request waits for its reply.
-
-    Args:
-        requester: whose request it is.
-        request: the request.
-        sent: when it was sent.
-    """
+    """Notices that nothing is answered while a request waits for its reply."""
 
     def __init__(self, requester: Requester, request: Request, sent: float) -> None:
         self._requester = requester
@@ -115,13 +109,6 @@ class _Silence:
 
 class Requester:
     """Sends requests to one hub, each until it is answered or its deadline expires.
-
-    Args:
-        url: the hub's endpoint.
-        transport: sends one attempt.
-        reactor: times the pauses.
-        limits: the limits of time and size.
-        retry: how long to wait between attempts.
 
     Attributes:
         trouble: why the hub is unreachable, None if the last attempt was answered. A hub that takes

@@ -380,11 +380,6 @@ class OverTLS:
     """An endpoint that speaks TLS over another one, on the reactor of the connection.
 
     Twisted's ``wrapClientTLS`` sends small writes by the global reactor, which may never run.
-
-    Args:
-        creator: the TLS options.
-        endpoint: the other endpoint.
-        reactor: the reactor of both.
     """
 
     def __init__(self, creator: Any, endpoint: Endpoint, reactor: Any) -> None:

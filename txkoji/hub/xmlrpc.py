@@ -181,11 +181,7 @@ _ELEMENTS = {"methodName", "params", "param", "fault", "value", "nil"} | _CONTAI
 
 
 class _Document:
-    """The values of an XML-RPC document, built from expat's events without recursion.
-
-    Args:
-        root: the root element.
-    """
+    """The values of an XML-RPC document, built from expat's events without recursion."""
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -435,9 +431,6 @@ def decode_response(data: bytes) -> Any:
 
 def decode_call(data: bytes) -> tuple[str, list[Any], dict[str, Any]]:
     """Decode a call, such as the ``request`` that a hub stores with a task.
-
-    Args:
-        data: a whole ``methodCall`` document.
 
     Returns:
         The method, its positional arguments, and its named arguments.

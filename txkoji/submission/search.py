@@ -92,11 +92,7 @@ class _Search:
 
 
 class TaskSearch:
-    """Looks for tasks that submissions may have made.
-
-    Args:
-        client: the hub.
-    """
+    """Looks for tasks that submissions may have made."""
 
     def __init__(self, client: HubClient) -> None:
         self._client = client

@@ -60,9 +60,6 @@ class Submitter:
     async def begin(self, call: Call) -> Submission:
         """Begin a submission: return what must be stored before the call is submitted.
 
-        Args:
-            call: a call of a hub method that makes a task.
-
         Raises:
             ValueError: the method is none of :data:`txkoji.TASK_METHODS`.
         """

@@ -18,13 +18,7 @@ QUEUE_LIMIT = 500
 
 
 class ChannelQueues:
-    """The queues of the channels in which watched tasks wait.
-
-    Args:
-        client: the hub's client.
-        clock: gives the time.
-        interval: seconds until a queue is read again.
-    """
+    """The queues of the channels in which watched tasks wait."""
 
     def __init__(self, client: HubClient, clock: Clock, *, interval: float = 60.0) -> None:
         self._client = client
@@ -37,9 +31,6 @@ class ChannelQueues:
 
         A task is before another of its channel if its priority number is smaller, or the same and
         its id is smaller.
-
-        Args:
-            task: the task.
 
         Returns:
             The number, :data:`QUEUE_LIMIT` for that many or more; None for a task that is not FREE,

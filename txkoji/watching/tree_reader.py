@@ -63,13 +63,7 @@ _ACTIVE = [int(state) for state in task_states.ACTIVE_GROUP]
 
 
 async def portioned(items: Sequence[T], rest: Rest, size: int = PORTION) -> AsyncIterator[T]:
-    """Yield items, and yield to the reactor after each portion of them.
-
-    Args:
-        items: the items.
-        rest: returns an awaitable of a later reactor iteration.
-        size: how many items a portion has.
-    """
+    """Yield items, and yield to the reactor after each portion of them."""
     for number, item in enumerate(items, 1):
         yield item
         if number % size == 0:

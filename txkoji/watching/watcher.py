@@ -224,11 +224,7 @@ class TaskWatcher:
         return bool(roots)
 
     def expect_hints(self, expected: bool) -> None:
-        """Poll all tasks calmly while a bus reports their changes through :meth:`hint`.
-
-        Args:
-            expected: whether a bus is connected.
-        """
+        """Poll all tasks calmly while a bus reports their changes through :meth:`hint`."""
         if expected is self._hints_expected:
             return
         self._hints_expected = expected
