@@ -168,7 +168,7 @@ class Once(Generic[T]):
             clock,
             policy,
             say,
-            gives_up=lambda: self._may_give_up and gives_up(),
+            ends=lambda error: not is_passing(error) or (self._may_give_up and gives_up()),
         )
 
     @property

@@ -72,17 +72,40 @@ class DeliveryStore(Protocol):
         """Raise :class:`ClaimLost` if another master sends the delivery by now."""
 
 
-class Attempt(Protocol):
-    """What a sender calls right before it sends: the master may have been frozen until then.
+class Attempt:
+    """A delivery during one attempt.
 
-    Both methods raise :class:`ClaimLost` if another master sends the delivery by now.
+    A sender calls :meth:`remember` or :meth:`check` right before it sends: the master may have been
+    frozen until then. Both raise :class:`ClaimLost` if another master sends the delivery by now.
     """
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        save: Callable[[Delivery], Awaitable[None]],
+        check: Callable[[Delivery], Awaitable[None]],
+    ) -> None:
+        self.delivery = delivery
+        self._save = save
+        self._check = check
+
+    def happened(self, event: DeliveryEvent, said: str = "") -> None:
+        """Apply an event."""
+        self.delivery = self.delivery.after(event, said=said)
+
+    async def save(self, notes: Mapping[str, Any]) -> None:
+        """Store notes for the next attempt."""
+        self.delivery = replace(self.delivery, notes=dict(notes))
+        await self._save(self.delivery)
 
     async def remember(self, notes: Mapping[str, Any]) -> None:
         """Store notes for the next attempt, then check the claim."""
+        await self.save(notes)
+        await self.check()
 
     async def check(self) -> None:
         """Check the claim."""
+        await self._check(self.delivery)
 
 
 class Sender(Protocol):
@@ -185,7 +208,7 @@ class Outbox:
 
     async def _attempt(self, delivery: Delivery) -> Delivery:
         await self._wait()
-        attempt = _DeliveryAttempt(delivery, self._save, self._check)
+        attempt = Attempt(delivery, self._save, self._check)
         undone = False
         try:
             if delivery.state is not DeliveryState.SENT:
@@ -222,7 +245,7 @@ class Outbox:
             await self._save_until_stored(attempt.delivery)
         return attempt.delivery
 
-    async def _send(self, attempt: _DeliveryAttempt) -> None:
+    async def _send(self, attempt: Attempt) -> None:
         async with self._slots:
             # Other deliveries may have hit an outage meanwhile.
             await self._wait()
@@ -288,35 +311,3 @@ class Outbox:
                 reason=reason,
                 count=sum(len(lane) for lane in self._lanes.values()),
             )
-
-
-class _DeliveryAttempt:
-    """A delivery during one attempt."""
-
-    def __init__(
-        self,
-        delivery: Delivery,
-        save: Callable[[Delivery], Awaitable[None]],
-        check: Callable[[Delivery], Awaitable[None]],
-    ) -> None:
-        self.delivery = delivery
-        self._save = save
-        self._check = check
-
-    def happened(self, event: DeliveryEvent, said: str = "") -> None:
-        """Apply an event."""
-        self.delivery = self.delivery.after(event, said=said)
-
-    async def save(self, notes: Mapping[str, Any]) -> None:
-        """Store notes for the next attempt."""
-        self.delivery = replace(self.delivery, notes=dict(notes))
-        await self._save(self.delivery)
-
-    async def remember(self, notes: Mapping[str, Any]) -> None:
-        """Store notes for the next attempt, then check the claim."""
-        await self.save(notes)
-        await self.check()
-
-    async def check(self) -> None:
-        """Raise :class:`ClaimLost` if another master sends the delivery by now."""
-        await self._check(self.delivery)

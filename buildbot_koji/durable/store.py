@@ -169,9 +169,18 @@ class BuildData:
 
     async def get_several(self, build_id: int, names: Collection[str]) -> dict[str, bytes]:
         """Return what is stored with a build under names, with one query; others are absent."""
+        return await self._select(build_id, self._master.db.model.build_data.c.name.in_(names))
+
+    async def rows(self, build_id: int) -> dict[str, bytes]:
+        """Return what this source stored with a build, by name, with one query."""
+        return await self._select(
+            build_id, self._master.db.model.build_data.c.source == self._source
+        )
+
+    async def _select(self, build_id: int, condition: Any) -> dict[str, bytes]:
         table = self._master.db.model.build_data
         query = sqlalchemy.select(table.c.name, table.c.value).where(
-            (table.c.buildid == build_id) & table.c.name.in_(names)
+            (table.c.buildid == build_id) & condition
         )
 
         def read(connection: sqlalchemy.Connection) -> dict[str, bytes]:
@@ -209,20 +218,6 @@ class BuildData:
         builds = await self._data.get(("buildrequests", build["buildrequestid"], "builds"))
         ids = {int(each["buildid"]) for each in builds} - {build_id}
         return sorted(ids, reverse=True)
-
-    async def rows(self, build_id: int) -> list[tuple[str, bytes]]:
-        """Return the names and values that this source stored with a build, with one query."""
-        table = self._master.db.model.build_data
-        query = sqlalchemy.select(table.c.name, table.c.value).where(
-            (table.c.buildid == build_id) & (table.c.source == self._source)
-        )
-
-        def read(connection: sqlalchemy.Connection) -> list[tuple[str, bytes]]:
-            """Read the rows, in a thread."""
-            return [(row.name, bytes(row.value)) for row in connection.execute(query)]
-
-        found: list[tuple[str, bytes]] = await self._master.db.pool.do(read)
-        return found
 
 
 class BuildRows:

@@ -22,7 +22,7 @@ async def until_answered(
     policy: RetryPolicy,
     say: Callable[[KojiException], object],
     *,
-    gives_up: Callable[[], bool] = lambda: False,
+    ends: Callable[[KojiException], bool] = lambda error: not is_passing(error),
 ) -> T:
     """Ask the hub until it answers.
 
@@ -33,20 +33,21 @@ async def until_answered(
         clock: an IReactorTime.
         policy: how long to pause after each failure.
         say: called before each pause with the error that says why the hub is unreachable.
-        gives_up: returns, while the hub is unreachable, whether to raise instead of pausing.
+        ends: returns whether to raise an error instead of pausing: by default, one that is an
+            answer of the hub.
 
     Returns:
         The answer.
 
     Raises:
-        KojiException: the hub answered with an error, or ``gives_up()`` is true.
+        KojiException: ``ends`` is true of it.
     """
     failures = 0
     while True:
         try:
             return await ask()
         except KojiException as error:
-            if not is_passing(error) or gives_up():
+            if ends(error):
                 raise
             say(error)
         failures += 1

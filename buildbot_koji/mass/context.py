@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, TypeVar
-
-from twisted.internet.task import deferLater
 
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.durable.waiting import until_answered
@@ -94,37 +91,24 @@ class MassContext:
 
     # Waiting for the hub
 
-    async def ask(self, ask: Callable[[], Awaitable[T]], *, may_refuse: bool = False) -> T:
-        """Ask the hub, and wait while it is unreachable or refuses to log in.
-
-        Args:
-            ask: asks it; must be safe to repeat.
-            may_refuse: whether one of :data:`REFUSALS` of this very call is raised.
-        """
-        answered = partial(until_answered, ask, self.clock, self.timing.retry, self.say_trouble)
-        return await self.until_accepted(answered, REFUSALS if may_refuse else ())
-
-    async def until_accepted(
+    async def ask(
         self, do: Callable[[], Awaitable[T]], refusals: tuple[type[KojiException], ...] = ()
     ) -> T:
-        """Retry something while the hub refuses access: a step that gave up would forget its tasks.
+        """Do something on the hub; wait while that is unreachable or refuses access.
 
-        Someone may fix credentials, permissions or proxies meanwhile.
+        A step that gave up would forget its tasks. Someone may fix credentials, permissions or
+        proxies meanwhile.
 
         Args:
-            do: what to do; it waits for a hub that is unreachable by itself.
+            do: what to do; must be safe to repeat.
             refusals: what is raised, unless it is about access: it is about this very call.
         """
-        failures = 0
-        while True:
-            try:
-                return await do()
-            except KojiException as error:
-                if isinstance(error, refusals) and not isinstance(error, _ACCESS_REFUSALS):
-                    raise
-                failures += 1
-                self.say_trouble(error)
-                await deferLater(self.clock, self.timing.retry.pause(failures))
+
+        def ends(error: KojiException) -> bool:
+            is_access = isinstance(error, _ACCESS_REFUSALS)
+            return isinstance(error, refusals) and not (is_access or is_passing(error))
+
+        return await until_answered(do, self.clock, self.timing.retry, self.say_trouble, ends=ends)
 
     async def has_target(self) -> bool:
         """Return whether the target exists and its tag takes builds; else nothing more starts."""

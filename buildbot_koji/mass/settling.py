@@ -72,7 +72,7 @@ class Settler:
 
     async def _settle_closed(self, trees: Mapping[int, tuple[MassPackage, TaskTree]]) -> None:
         try:
-            answers = await self._context.ask(partial(self._read_builds, trees), may_refuse=True)
+            answers = await self._context.ask(partial(self._read_builds, trees), REFUSALS)
         except REFUSALS as fault:
             # One odd build fails the whole request.
             if len(trees) > 1:
@@ -117,14 +117,12 @@ class Settler:
             return
         connection = self._context.hub.connection
         try:
-            outcome = await self._context.ask(
-                partial(read_outcome, connection, tree), may_refuse=True
-            )
+            outcome = await self._context.ask(partial(read_outcome, connection, tree), REFUSALS)
             existing = None
             if package.is_foreign or (self._options.adopts and outcome.fault is not None):
                 target = None if self._options.skip_tag else self._options.target
                 find = partial(find_existing_build, connection, outcome, package.source, target)
-                existing = await self._context.ask(find, may_refuse=True)
+                existing = await self._context.ask(find, REFUSALS)
         except REFUSALS as fault:
             self._context.hub.counts.add(tree, infrastructure=False)
             self._failed(package, tree, one_line(fault))

@@ -71,7 +71,7 @@ class MassSubmissions:
         in_doubt = [each for each in self._plan.packages if each.state is PackageState.SUBMITTING]
         if not in_doubt:
             return
-        await self._context.until_accepted(self._hub.log_in)
+        await self._context.ask(self._hub.log_in)
         wanted = [
             (self._context.options.call(each), self._context.submission_of(each))
             for each in in_doubt
@@ -102,7 +102,7 @@ class MassSubmissions:
         # A successor finds that this one was not submitted, and submits it.
         once = context.host.once_of(action, Intent(save, IntentState.STORED), max_age=CLAIM_AGE)
         try:
-            await context.until_accepted(
+            await context.ask(
                 lambda: once.run(
                     context.clock,
                     context.timing.retry,

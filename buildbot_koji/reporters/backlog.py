@@ -79,7 +79,7 @@ class DeliveryRecords:
     async def of_build(self, build_id: int) -> list[Delivery]:
         """Return the stored deliveries about a build, oldest first, without unreadable ones."""
         rows = await self._data.rows(build_id)
-        found = [self._read(build_id, name, stored) for name, stored in rows]
+        found = [self._read(build_id, name, stored) for name, stored in rows.items()]
         return sorted((each for each in found if each is not None), key=lambda each: each.since)
 
     async def find(self, build_id: int, name: str) -> Delivery | None:

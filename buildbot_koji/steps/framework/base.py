@@ -320,7 +320,9 @@ class KojiStep(InterruptibleStep):
                 self.master.reactor,
                 self.timing.retry,
                 partial(self.say_error, WAITING),
-                gives_up=lambda: self.patience.is_lost or self._is_out_of_patience(hub),
+                ends=lambda error: (
+                    not is_passing(error) or self.patience.is_lost or self._is_out_of_patience(hub)
+                ),
             )
         finally:
             checking.stop()

@@ -96,11 +96,11 @@ class StoringStep(DeclaredStep):
         build_id = self.build.buildid
         for earlier in await self.until_stored(lambda: data.earlier_builds(build_id)):
             rows = await self.until_stored(partial(data.rows, earlier))
-            found = choose_attempt(earlier, rows, own, self._identity, self._taken)
+            found = choose_attempt(earlier, rows.items(), own, self._identity, self._taken)
             if found is not None:
                 self.found_attempt = found.row
                 return dict(found.value)
-            if any(name == own for name, _ in rows):
+            if own in rows:
                 self._log.info(
                     "{name} of build {id} leaves alone what another step of that name began in"
                     " build {earlier}",
