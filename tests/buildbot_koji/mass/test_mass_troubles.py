@@ -11,6 +11,7 @@ from buildbot.plugins import steps, util
 
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.mass.ended import EndedMassBuilds
+from buildbot_koji.mass.registry import running
 from buildbot_koji.steps.framework.early_end import StepTiming
 from buildbot_koji.steps.mass import KojiMassBuild
 from tests.buildbot_koji.mass.test_mass_build import FAST, SOURCE, add_packages, mass, sources
@@ -225,6 +226,28 @@ async def test_maintenance_while_it_plans(
     ended = await bench.ended(request)
     assert (ended.result, ended.text) == ("success", "1 of 1 done")
     assert sources(bench.hub)[before:] == ["p0"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_end_is_foretold_in_an_outage(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the hub is unreachable nobody knows when a mass build ends."""
+    names = add_packages(bench.hub, "p0", "p1")
+    release = hold(bench.hub, "buildArch")
+    request = await bench.begin(mass(bench, packages=names))
+    await until(lambda: "2 running" in bench.text())
+    status = running(bench.master)[-1]
+    monkeypatch.setattr(status.runner.progress, "time_left", lambda *_: 60.0)
+    assert status.status()["eta"] == 60.0
+    bench.hub.offline("moving to another rack")
+    connection = (await get_hub(bench.master, bench.profile)).connection
+    await until(lambda: connection.trouble is not None)
+    assert status.status()["eta"] is None
+    bench.hub.online()
+    release()
+    ended = await bench.ended(request)
+    assert ended.result == "success"
 
 
 @pytest_twisted.ensureDeferred
