@@ -18,6 +18,7 @@ __all__ = [
     "names_of",
     "plan_tagging",
     "read_build",
+    "read_builds",
     "row_of",
     "summary_of",
 ]
@@ -68,13 +69,16 @@ def read_build(row: Any) -> TaggedBuild | None:
     return TaggedBuild(number, NVR(name, version, release, epoch if type(epoch) is int else None))
 
 
+def read_builds(rows: Iterable[Any]) -> list[TaggedBuild]:
+    """Read what ``listTagged`` answered, but for rows that are no builds."""
+    return [each for each in map(read_build, rows) if each is not None]
+
+
 def latest_builds(rows: Any) -> dict[str, TaggedBuild]:
     """Return the latest build of each package in what ``listTagged`` answered, latest first."""
     found: dict[str, TaggedBuild] = {}
-    for row in rows if isinstance(rows, list) else ():
-        build = read_build(row)
-        if build is not None:
-            found.setdefault(build.nvr.name, build)
+    for build in read_builds(rows if isinstance(rows, list) else ()):
+        found.setdefault(build.nvr.name, build)
     return found
 
 

@@ -7,6 +7,7 @@ are written in which something changed.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import astuple
 from typing import Any
@@ -28,13 +29,17 @@ PLAN_ROW = 500
 STATE_ROW = 64
 """How many packages share a row: the fewer, the less is written when one changes."""
 
-READ_AT_ONCE = 10
-"""Rows that one query reads. Buildbot reads one, which took most of the time of a restart."""
+READ_AT_ONCE = 1000
+"""Packages whose rows one query reads, before the reactor's next iteration: Buildbot reads one row,
+which took most of the time of a restart.
+"""
 
 _UNSTORED = (PackageState.WAITING, PackageState.HELD)
 """States that follow from those of other packages."""
 
 _MORE = ("level", "was_built")
+
+_STATES = frozenset(each.value for each in PackageState)
 
 _FACTS = (
     "attempt",
@@ -88,25 +93,28 @@ class MassStore:
         with reading(what):
             # An earlier version gave the rows of a plan no name.
             self._plan = header.get("plan", "")
-            starts = range(0, header["total"], PLAN_ROW)
+            total = operator.index(header["total"])
         packages: list[MassPackage] = []
-        async for _, rows in self._read("plan", starts):
+        async for _, rows in self._read("plan", total, PLAN_ROW):
             with reading(what):
                 packages.extend(
                     _planned(number, each) for number, each in enumerate(rows, len(packages))
                 )
-        if len(packages) != header["total"]:
+        if len(packages) != total:
             raise DamagedRow(what)
-        async for start, rows in self._read("state", range(0, len(packages), STATE_ROW)):
-            for package, facts in zip(packages[start : start + STATE_ROW], rows, strict=False):
-                with reading(f"the state of {package.name} of {what}"):
+        async for start, rows in self._read("state", total, STATE_ROW):
+            with reading(f"the states from {packages[start].name} on of {what}"):
+                for package, facts in zip(packages[start : start + STATE_ROW], rows, strict=False):
                     _apply(package, facts)
         return header, packages
 
-    async def _read(self, kind: str, starts: range) -> AsyncIterator[tuple[int, Sequence[Any]]]:
+    async def _read(
+        self, kind: str, total: int, size: int
+    ) -> AsyncIterator[tuple[int, Sequence[Any]]]:
         """Yield the rows of a kind, in their order; empty ones for those that were not written."""
-        for place in range(0, len(starts), READ_AT_ONCE):
-            part = starts[place : place + READ_AT_ONCE]
+        starts, count = range(0, total, size), READ_AT_ONCE // size
+        for place in range(0, len(starts), count):
+            part = starts[place : place + count]
             found = await self._rows.get_several([self._row(kind, start) for start in part])
             for start, rows in zip(part, found, strict=True):
                 yield start, rows or ()
@@ -289,8 +297,7 @@ def _planned(index: int, row: Sequence[Any]) -> MassPackage:
 def _apply(package: MassPackage, facts: Sequence[Any] | None) -> None:
     if facts is None:
         return
-    is_known = facts[0] in {each.value for each in PackageState}
-    if not is_known or len(facts) > 1 + len(_FACTS):
+    if facts[0] not in _STATES or len(facts) > 1 + len(_FACTS):
         raise StoredByNewerVersion(f"the state of {package.name} in a mass build")
     package.state = PackageState(facts[0])
     for name, value in zip(_FACTS, facts[1:], strict=False):

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 from buildbot_koji.durable.once import CheckClaim, Intent, IntentState, Once, OnceAction
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.mass.comparison import TaggedBuild, read_build
+from buildbot_koji.mass.comparison import TaggedBuild, read_builds
 from txkoji import Call, Submission, TaskTree, one_line, read_outcome, task_states
 from txkoji.exceptions import HubFault, KojiException
 from txkoji.gathering import gather
@@ -45,6 +45,10 @@ class TagHost(Protocol):
 
     def say(self, text: str) -> None:
         """Set the summary."""
+
+    def in_thread(self, make: Callable[[], T]) -> Awaitable[T]:
+        """Compute something that takes long in a thread."""
+        ...
 
     def once_of(self, action: OnceAction[T], intent: Intent) -> Once[T]:
         """Return the action such that only the master that runs the build request does it."""
@@ -150,7 +154,7 @@ class MassTagger:
     async def tagged(self) -> list[TaggedBuild]:
         """Return all builds in the tag itself."""
         rows = await self._hub.connection.checked("listTagged", self._tag)
-        return [each for each in map(read_build, rows) if each is not None]
+        return await self._host.in_thread(partial(read_builds, rows))
 
     async def tag(self, builds: Sequence[TaggedBuild]) -> None:
         """Finish what earlier attempts began, then tag more builds."""
@@ -327,7 +331,7 @@ def _is_closed(tree: TaskTree | None) -> bool:
 def not_tagged(parts: Collection[TagPart], there: Collection[int]) -> dict[int, str]:
     """Return why builds of parts are not in the tag, by their ids."""
     return {
-        build: (part.failed or {}).get(build, "untagged meanwhile")
+        build: (part.failed or {}).get(build, "untagged, deleted or blocked meanwhile")
         for part in parts
         for build in part.builds
         if build not in there

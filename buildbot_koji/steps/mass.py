@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from buildbot.process import results
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
-from twisted.internet.threads import deferToThreadPool
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
@@ -72,8 +71,6 @@ from txkoji.profiles import read_configured
 
 __all__ = ["KojiMassBuild"]
 
-T = TypeVar("T")
-
 PACKAGES = ("packages", "packages_file", "levels", "requires")
 """The arguments that name packages."""
 
@@ -82,9 +79,6 @@ BUILT = ("source", "source_tag", *PACKAGES, "only")
 
 AT_ONCE = 50
 """Packages in Koji at the same time unless the configuration says another number."""
-
-ROWS_AT_ONCE = 200
-"""Packages of a report that are rendered before the reactor's next iteration."""
 
 LARGEST_FILE = 4 << 20
 """Bytes of a file with the names of packages."""
@@ -325,11 +319,6 @@ class KojiMassBuild(PackageBuildStep):
     def _pause(self) -> Deferred[None]:
         return deferLater(self.master.reactor, 0)
 
-    def _in_thread(self, make: Callable[[], T]) -> Deferred[T]:
-        """Compute something that takes long, and shares no state, in a thread."""
-        reactor = self.master.reactor
-        return deferToThreadPool(reactor, reactor.getThreadPool(), make)
-
     async def _run_plan(self, hub: Hub, store: MassStore) -> int:
         assert self.runner is not None
         runner, packages = self.runner, self.runner.plan.packages
@@ -374,7 +363,7 @@ class KojiMassBuild(PackageBuildStep):
         holds = not (self.scratch or self.skip_tag or self.repo_id)
         limit = self.stop_after_failures
         most = None if limit is None else number_of(limit, len(packages))
-        plan = await self._in_thread(partial(MassPlan, packages, holds=holds, stop_after=most))
+        plan = await self.in_thread(partial(MassPlan, packages, holds=holds, stop_after=most))
         repos = None
         if holds:
             repos = RepoWaiter(hub, self.target, clock, timing.repo_polling)
@@ -428,7 +417,7 @@ class KojiMassBuild(PackageBuildStep):
             limit=self.max_packages,
             skip_unknown=bool(self.skip_unknown),
         )
-        planner = MassPlanner(hub.connection, request, self._pause, self._in_thread)
+        planner = MassPlanner(hub.connection, request, self._pause, self.in_thread)
         if isinstance(mistake := await self._at_once_given(), str):
             planner.complain(f"at_once can't be evaluated: {mistake}")
         try:
@@ -454,7 +443,7 @@ class KojiMassBuild(PackageBuildStep):
         try:
             if self.files_on == "master":
                 file = Path(self.master.basedir, path)
-                content = await self._in_thread(partial(read_configured, file, LARGEST_FILE))
+                content = await self.in_thread(partial(read_configured, file, LARGEST_FILE))
             else:
                 content = await read_on_worker(self, path, LARGEST_FILE)
             # Some editors begin a file with a mark of its encoding.
@@ -510,16 +499,15 @@ class KojiMassBuild(PackageBuildStep):
         for name, value in facts.items():
             self.setProperty(f"koji_mass_{name}", value, SOURCE)
         packages = list(plan.packages)
-        rows = []
-        for place, package in enumerate(packages):
-            rows.append(package_row(package, self._weburl))
-            if not place % ROWS_AT_ONCE:
-                await self._pause()
+        rows = await self.in_thread(lambda: [package_row(e, self._weburl) for e in packages])
         head = {"summary": self._text, "target": self.target, **facts}
-        title = f"Mass build for {self.target}"
-        await write_report(self, "report.html", "h", html_report(title, self._text, packages, rows))
-        await write_report(self, "report.json", "t", json_report(head, rows))
-        await write_report(self, "report.csv", "t", csv_report(rows))
+        html = html_report(f"Mass build for {self.target}", self._text, packages, rows)
+        for name, kind, parts in (
+            ("report.html", "h", html),
+            ("report.json", "t", json_report(head, rows)),
+            ("report.csv", "t", csv_report(rows)),
+        ):
+            await write_report(self, name, kind, await self.in_thread(partial(list, parts)))
 
     # Early ends
 

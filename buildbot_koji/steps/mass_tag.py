@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any, ClassVar
 
 from buildbot.process import results
@@ -24,7 +25,7 @@ from buildbot_koji.mass.comparison import (
     line_of,
     names_of,
     plan_tagging,
-    read_build,
+    read_builds,
     row_of,
     summary_of,
 )
@@ -41,9 +42,6 @@ from buildbot_koji.words import counted
 from txkoji.gathering import gather
 
 __all__ = ["KojiCompareTags", "KojiMassTag"]
-
-ROWS_AT_ONCE = 500
-"""Packages that are compared before the reactor's next iteration."""
 
 NAMES = 100
 """Names of packages of each kind that the property has."""
@@ -95,14 +93,9 @@ class KojiCompareTags(KojiStep):
             return self.fail(complaint)
         builds = await self._latest(hub, self.tag)
         others = await self._latest(hub, self.other)
-        counts: Counter[str] = Counter()
-        differences = []
-        for number, each in enumerate(compare_tags(builds, others)):
-            counts["same" if each is None else each.kind] += 1
-            if each is not None:
-                differences.append(each)
-            if not number % ROWS_AT_ONCE:
-                await deferLater(self.master.reactor, 0)
+        found = await self.in_thread(lambda: list(compare_tags(builds, others)))
+        counts = Counter("same" if each is None else each.kind for each in found)
+        differences = [each for each in found if each is not None]
         numbers = {kind: counts[kind] for kind in (*KINDS, "same")}
         packages = names_of(differences, NAMES)
         self.setProperty("koji_tag_comparison", {**numbers, "packages": packages}, SOURCE)
@@ -113,15 +106,16 @@ class KojiCompareTags(KojiStep):
             ("," if place else "") + "\n" + json.dumps(row_of(each))
             for place, each in enumerate(differences)
         )
-        parts = [head[:-1], ', "differences": [', *rows, "]}\n"]
+        parts = chain([head[:-1], ', "differences": ['], rows, ["]}\n"])
         await write_report(self, "differences.json", "t", parts)
         is_bad = self.warn_if_different and bool(differences)
         return results.WARNINGS if is_bad else results.SUCCESS
 
     async def _latest(self, hub: Hub, tag: Any) -> dict[str, TaggedBuild]:
-        return latest_builds(
-            await hub.connection.checked("listTagged", tag, inherit=bool(self.inherit), latest=True)
+        rows = await hub.connection.checked(
+            "listTagged", tag, inherit=bool(self.inherit), latest=True
         )
+        return await self.in_thread(partial(latest_builds, rows))
 
 
 class KojiMassTag(KojiWriteStep):
@@ -170,16 +164,16 @@ class KojiMassTag(KojiWriteStep):
         """Tag the builds that are not tagged yet."""
         self.say(f"comparing {self.from_tag} with {self.to_tag}")
         complaint = await _unknown_tags(hub, self.from_tag, self.to_tag)
-        if complaint is None and not self.dry_run:
-            complaint = await _locked(hub, self.to_tag)
-        if complaint is not None:
-            return self.fail(complaint)
+        locked = None if complaint else await _locked(hub, self.to_tag)
+        refusal = complaint or (None if self.dry_run else locked)
+        if refusal is not None:
+            return self.fail(refusal)
         only = None if self.mass is None else await self._made()
         if only is not None and not only:
             return self.fail(f"mass build {self.mass} made nothing, or there is none of that id")
         options = {} if only is not None else {"latest": True}
         rows = await hub.connection.checked("listTagged", self.from_tag, **options)
-        builds = [each for each in map(read_build, rows) if each is not None]
+        builds = await self.in_thread(partial(read_builds, rows))
         if only is not None:
             builds = [each for each in builds if each.id in only]
         builds.reverse()
@@ -192,7 +186,8 @@ class KojiMassTag(KojiWriteStep):
         await tagger.load()
         begun = {each for part in tagger.parts for each in part.builds}
         rest = [each for each in builds if each.id not in begun]
-        plan = list(plan_tagging(rest, await tagger.tagged()))
+        there = await tagger.tagged()
+        plan = await self.in_thread(lambda: list(plan_tagging(rest, there)))
         todo = [build for build, reason in plan if not reason]
         lines = [f"{build.nvr}: skipped: {reason}\n" for build, reason in plan if reason]
         skipped = len(plan) - len(todo)
@@ -201,7 +196,7 @@ class KojiMassTag(KojiWriteStep):
         if self.dry_run:
             names = [each.nvr.name for each in todo]
             listed = await listed_packages(hub.connection, self.to_tag, names)
-            refusals = [unlisted(listed.get(name), str(self.to_tag)) for name in names]
+            refusals = [locked or unlisted(listed.get(each), str(self.to_tag)) for each in names]
             lines += [
                 f"{build.nvr}: {f'would fail: {why}' if why else 'would be tagged'}\n"
                 for build, why in zip(todo, refusals, strict=True)
@@ -212,8 +207,8 @@ class KojiMassTag(KojiWriteStep):
             self.patience.begun()
             await hub.log_in()
         await tagger.tag(todo)
-        there = {each.id for each in await tagger.tagged()} if tagger.parts else set()
-        reasons = not_tagged(tagger.parts, there)
+        now = {each.id for each in await tagger.tagged()} if tagger.parts else set()
+        reasons = not_tagged(tagger.parts, now)
         nvrs = {build: nvr for part in tagger.parts for build, nvr in part.builds.items()}
         lines += [f"{nvr}: tagged\n" for build, nvr in nvrs.items() if build not in reasons]
         lines += [f"{nvrs[build]}: failed: {reason}\n" for build, reason in reasons.items()]

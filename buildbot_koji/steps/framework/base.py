@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from buildbot.process import results
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
@@ -143,6 +144,11 @@ class KojiStep(InterruptibleStep):
     def follows_task(self) -> bool:
         """Whether the hub has accepted what the step is about, so that it can't be refused."""
         return False
+
+    def in_thread(self, make: Callable[[], T]) -> Deferred[T]:
+        """Compute something that takes long, and shares no state, in a thread."""
+        reactor = self.master.reactor
+        return deferToThreadPool(reactor, reactor.getThreadPool(), make)
 
     def now(self) -> float:
         """Return the time, in seconds since the epoch."""

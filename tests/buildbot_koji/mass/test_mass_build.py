@@ -19,6 +19,7 @@ from buildbot.process.buildstep import create_step_from_step_or_factory
 from buildbot.process.results import RETRY
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.failure import Failure
+from twisted.python.threadable import isInIOThread
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.durable.database import was_cancelled
@@ -29,6 +30,7 @@ from buildbot_koji.mass import registry
 from buildbot_koji.mass.options import MassTiming
 from buildbot_koji.mass.plan import PackageState
 from buildbot_koji.mass.registry import running
+from buildbot_koji.mass.report import by_reason, package_row
 from buildbot_koji.mass.stored import MassStore
 from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending, StepTiming
@@ -667,6 +669,32 @@ async def test_failures(bench: Workbench) -> None:
         f"no package failed in mass build {previous.properties['koji_mass_id']}:"
         " there is nothing to build"
     )
+
+
+@pytest_twisted.ensureDeferred
+async def test_reports_are_made_in_threads(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report of 17,000 packages, which takes most of a second, does not keep the reactor."""
+    seen: list[bool] = []
+
+    def noting(*args: Any) -> Any:
+        """Note the thread, and make the row."""
+        seen.append(isInIOThread())
+        return package_row(*args)
+
+    monkeypatch.setattr("buildbot_koji.steps.mass.package_row", noting)
+
+    def count(packages: Any) -> Any:
+        """Note the thread, and count the reasons."""
+        seen.append(isInIOThread())
+        return by_reason(packages)
+
+    monkeypatch.setattr("buildbot_koji.mass.report.by_reason", count)
+    names = add_packages(bench.hub, "failarch")
+    ended = await bench.build(mass(bench, packages=names))
+    assert "Failures by reason" in ended.logs["report.html"]
+    assert seen == [False, False]
 
 
 @pytest_twisted.ensureDeferred

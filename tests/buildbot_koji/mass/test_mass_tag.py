@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 import pytest_twisted
 from buildbot.plugins import steps
+from twisted.python.threadable import isInIOThread
 
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.mass.comparison import compare_tags, latest_builds, line_of, plan_tagging, row_of
+from buildbot_koji.steps import mass_tag
 from buildbot_koji.steps.framework.early_end import StepTiming
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
 from tests.support.fault_proxy import Fate
 from tests.support.hubs import hold
-from txkoji import RetryPolicy
+from txkoji import RetryPolicy, task_states
 from txkoji.submission.submitter import Submitter
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import METHODS
@@ -216,6 +218,11 @@ async def test_refused_builds(bench: Workbench) -> None:
         f"{nvrs[1]}: would be tagged",
     ]
     bench.hub.call("editTag2", "demo-released", locked=True)
+    ended = await bench.build(steps.KojiMassTag(bench.profile, **tags, dry_run=True))
+    assert (ended.result, ended.properties["koji_mass_untagged"]) == ("failure", 2)
+    assert sorted(ended.logs["builds"].splitlines()) == [
+        f"{nvr}: would fail: tag demo-released is locked" for nvr in nvrs
+    ]
     ended = await bench.build(steps.KojiMassTag(bench.profile, **tags))
     assert (ended.result, ended.text) == (
         "failure",
@@ -232,6 +239,51 @@ async def test_refused_builds(bench: Workbench) -> None:
         assert f"{nvrs[0]}: failed: " in ended.logs["builds"]
         assert "blocked" in ended.logs["builds"]
         assert tagged(bench) == {nvrs[1]}
+
+
+@pytest_twisted.ensureDeferred
+async def test_blocked_in_the_middle(bench: Workbench) -> None:
+    """Of a build that was tagged, and is not there any more, the log says what may be why."""
+    nvr = await bench.built("hello")
+    active = {"method": "tagBuild", "state": list(task_states.ACTIVE_GROUP)}
+    release = hold(bench.hub, "tagBuild")
+    step = steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
+    request = await bench.begin(step)
+    await until(lambda: bool(bench.hub.call("listTasks", active)))
+    bench.hub.call("packageListBlock", "demo-released", "hello")
+    release()
+    ended = await bench.ended(request)
+    said = f"{nvr}: failed: untagged, deleted or blocked meanwhile\n"
+    assert (ended.result, ended.logs["builds"]) == ("failure", said)
+
+
+@pytest_twisted.ensureDeferred
+async def test_comparisons_are_made_in_threads(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What takes a tenth of a second with 17,000 packages does not keep the reactor."""
+    await bench.built("hello")
+    seen: list[tuple[str, bool]] = []
+
+    def watch(name: str) -> None:
+        """Note where a function is called."""
+        function = getattr(mass_tag, name)
+
+        def noting(*args: Any) -> Any:
+            """Note it, and call the function."""
+            seen.append((name, isInIOThread()))
+            return function(*args)
+
+        monkeypatch.setattr(mass_tag, name, noting)
+
+    names = ["latest_builds", "compare_tags", "read_builds", "plan_tagging"]
+    for name in names:
+        watch(name)
+    tags = {"tag": "demo-candidate", "other": "demo-released"}
+    await bench.build(steps.KojiCompareTags(bench.profile, **tags))
+    step = steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
+    await bench.build(step)
+    assert set(seen) == {(name, False) for name in names}
 
 
 @pytest_twisted.ensureDeferred

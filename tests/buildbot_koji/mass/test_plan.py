@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from buildbot.process.results import FAILURE
-from twisted.internet.defer import succeed
+from twisted.internet.defer import Deferred, succeed
 
 from buildbot_koji.durable.attempts import StepIdentity
 from buildbot_koji.durable.store import BuildRows
@@ -268,6 +268,28 @@ def test_stored_plan_resumes() -> None:
             assert again.counts == plan.counts
     assert plan.is_over
     assert max(data.sizes) < 20_000
+
+
+def test_large_plan_is_read_in_parts() -> None:
+    """The reactor goes on between a thousand packages and the next ones."""
+    made = packages(*[()] * 4000)
+    for package in made:
+        package.state = PackageState.RUNNING
+    paused: list[None] = []
+
+    def pause() -> Deferred[None]:
+        """Note it."""
+        return succeed(paused.append(None))
+
+    rows = BuildRows(Data(), 7, "mass")  # type: ignore[arg-type]
+    store = MassStore(rows, "mass", pause)
+    drive(store.save_plan({}, made))
+    drive(store.save_packages(made, set(range(4000))))
+    paused.clear()
+    _, found = drive(store.load())
+    assert found == made
+    # Its plan, and its states.
+    assert len(paused) >= 4 + 4
 
 
 def test_plan_that_was_never_whole() -> None:
