@@ -14,6 +14,7 @@ from urllib.parse import quote
 from twisted.internet.defer import Deferred
 
 from txkoji._deferreds import in_thread, returns_deferred
+from txkoji._rich_base import HubConnection
 from txkoji.profiles import read_configured
 
 __all__ = ["Cache"]
@@ -22,13 +23,9 @@ TIME_TO_LIVE = 7 * 86400.0
 """Seconds that a name is kept: a rename shows after a week at the latest."""
 
 
-class _AsksForNames(Protocol):
+class _AsksForNames(HubConnection, Protocol):
     profile: str
     reactor: Any
-
-    def call(self, method: str, /, *args: Any, **kwargs: Any) -> Deferred[Any]:
-        """Call a hub method."""
-        ...
 
 
 class Cache:

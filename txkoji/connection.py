@@ -347,11 +347,6 @@ class Connection(HubMethods):
     async def new_submission(self, method: str, /, *args: Any, **kwargs: Any) -> Submission:
         """Start a submission: return what to store before submitting.
 
-        Args:
-            method: a hub method that makes a task, such as ``build``.
-            args: its positional arguments.
-            kwargs: its named arguments.
-
         Returns:
             A Deferred of a :class:`txkoji.Submission`, whose fields are plain.
 

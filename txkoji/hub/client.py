@@ -34,16 +34,8 @@ MOST_LEFT_OUT = 1000
 class HubClient:
     """Talks to one hub.
 
-    Results are plain: structs are :class:`munch.Munch`, never richer objects.
-
-    Args:
-        profile: where the hub is and how to log in.
-        reactor: the reactor.
-        limits: how long a call may take, and how large its reply may be.
-        anonymous_reads: send reads outside of the session, in parallel.
-        batching: send lookups of one reactor iteration together.
-        retry: how long to wait between attempts.
-        agent: sends the requests, instead of an Agent of our own.
+    Results are plain: structs are :class:`munch.Munch`, never richer objects. The arguments are
+    those of :class:`txkoji.Connection`.
 
     Attributes:
         session: the session, None while not logged in.

@@ -422,13 +422,6 @@ class ResponseDecoder:
         return f"it begins {words[:60]!r}"
 
 
-def decode_response(data: bytes) -> Any:
-    """Decode a complete reply, or a stored task result. Raises as :class:`ResponseDecoder` does."""
-    decoder = ResponseDecoder()
-    decoder.feed(data)
-    return decoder.close()
-
-
 def decode_call(data: bytes) -> tuple[str, list[Any], dict[str, Any]]:
     """Decode a call, such as the ``request`` that a hub stores with a task.
 

@@ -22,11 +22,18 @@ from txkoji.exceptions import (
     UnknownFault,
     UnreadableReply,
 )
-from txkoji.hub.xmlrpc import ResponseDecoder, decode_call, decode_response, encode_call
+from txkoji.hub.xmlrpc import ResponseDecoder, decode_call, encode_call
 from txkoji.retry import RetryPolicy
 
 HEAD = b"<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n"
 TAIL = b"</param>\n</params>\n</methodResponse>\n"
+
+
+def decode_response(data: bytes) -> Any:
+    """Decode a complete reply."""
+    decoder = ResponseDecoder()
+    decoder.feed(data)
+    return decoder.close()
 
 
 def reply(value: bytes) -> bytes:
