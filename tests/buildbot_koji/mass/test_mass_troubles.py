@@ -232,7 +232,7 @@ async def test_maintenance_while_it_plans(
 async def test_no_end_is_foretold_in_an_outage(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the hub is unreachable nobody knows when a mass build ends."""
+    """While the hub is unreachable, the page says that the end of a mass build is unknown."""
     names = add_packages(bench.hub, "p0", "p1")
     release = hold(bench.hub, "buildArch")
     request = await bench.begin(mass(bench, packages=names))
