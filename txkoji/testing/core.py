@@ -69,11 +69,16 @@ class Denial:
     reason: str | None
     tag: str | None
 
+    @property
+    def action(self) -> str:
+        """What the rule says to do: ``deny``, with its reason."""
+        return f"deny {self.reason}" if self.reason else "deny"
+
     def __str__(self) -> str:
         """The hub's text of the refusal."""
         test = "all" if self.tag is None else f"tag {self.tag}"
-        said, ruled = (f": {self.reason}", f" {self.reason}") if self.reason else ("", "")
-        return f"policy violation ({self.policy}){said} [rule: {test} :: deny{ruled}]"
+        said = f": {self.reason}" if self.reason else ""
+        return f"policy violation ({self.policy}){said} [rule: {test} :: {self.action}]"
 
 
 class HubCore:

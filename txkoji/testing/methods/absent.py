@@ -108,11 +108,12 @@ _POLICIES = frozenset(
 
 @hub_method("evalPolicy")
 def eval_policy(call: MethodCall, name: Any, data: Any) -> str:
-    """Return what a policy says."""
-    denials = [str(each) for each in call.hub.denials if each.policy == name]
+    """Return what a policy says to do: ``allow``, or ``deny`` and a reason."""
+    denials = [each for each in call.hub.denials if each.policy == name]
     if name not in _POLICIES and not denials:
         raise GenericError(f"no such policy: {name}")
-    return denials[0] if denials else "allow"
+    tag = data.get("tag")
+    return next((each.action for each in denials if each.tag in (None, tag)), "allow")
 
 
 @hub_method("repo.getExternalRepoData")

@@ -296,6 +296,15 @@ def test_access_to_a_tag(hub: FakeHub) -> None:
         assert access == [False, may_force, "tag is locked"]
 
 
+def test_what_a_policy_says(hub: FakeHub) -> None:
+    """A policy says what to do with the tag that the data name."""
+    hub.deny("tag", "tag is frozen", tag="demo-candidate")
+    hub.deny("sidetag", None)
+    said = [hub.call("evalPolicy", "tag", {"tag": tag}) for tag in (*TAG, "demo-released")]
+    assert said == ["deny tag is frozen", "allow"]
+    assert hub.call("evalPolicy", "sidetag", {}) == "deny"
+
+
 def test_login_of_a_session(hub: FakeHub) -> None:
     """Who is logged in can't log in again, in either way."""
     user = find_user(hub.state, "alice")
