@@ -109,12 +109,7 @@ argument = _of_any_type(Argument)
 
 
 def mistakes(arguments: Mapping[str, Argument], values: Mapping[str, Any]) -> list[str]:
-    """Return one line for each mistake that the declarations reveal.
-
-    Args:
-        arguments: the declarations, by the names of the arguments.
-        values: the values; None is "not given".
-    """
+    """Return one line for each mistake that the declarations reveal; None is "not given"."""
     found = [*_missing(arguments, values), *wrong_values(arguments, values)]
     # Combinations are only checked once each value is valid by itself.
     return found or [*_excluded(arguments, values), *_unmet(arguments, values)]

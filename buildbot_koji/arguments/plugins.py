@@ -101,11 +101,7 @@ class DeclaredArguments:
         """Process the arguments that a class declares, as the kind of plugin requires."""
 
     def complaints_about(self, values: Mapping[str, Any]) -> list[str]:
-        """Return one line for each mistake.
-
-        Args:
-            values: the arguments by their names; None is "not given".
-        """
+        """Return one line for each mistake in the arguments; None is "not given"."""
         return mistakes(self.arguments, values) or list(self.check_together(values))
 
     def check_together(self, values: Mapping[str, Any]) -> Iterable[str]:

@@ -64,10 +64,7 @@ class HubFeed:
         return self._poller.unusable.reasons
 
     async def start_now(self, since: float | None) -> None:
-        """Set the cursor of a first run.
-
-        Args:
-            since: where to start, in seconds since the epoch; None for now.
+        """Set the cursor of a first run to a time, or to now.
 
         Raises:
             KojiException: the hub is unreachable, or refused.

@@ -98,11 +98,7 @@ class ChangeRecorder:
         await self._held.load()
 
     async def read_back(self, horizon: float) -> None:
-        """Read what was stored before, and announce what no scheduler took.
-
-        Args:
-            horizon: events before it are not polled again, in seconds since the epoch.
-        """
+        """Read the keys of events that may be polled again, and announce what no scheduler took."""
         self._read_from = horizon
         for change in await self._stored.find("when_timestamp", "ge", int(horizon)):
             self._keys[change["properties"][EVENT_KEY][0]] = float(change["when_timestamp"])

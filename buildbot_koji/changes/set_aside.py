@@ -87,12 +87,7 @@ class SetAside:
         return self._events.pop(key, None) is not None
 
     def due(self, count: int, now: float) -> list[Event]:
-        """Return the events to retry, those first that were tried longest ago.
-
-        Args:
-            count: how many at most.
-            now: the time, in seconds since the epoch; a clock that was set back delays no try.
-        """
+        """Return the events to retry, at most so many; those first that were tried longest ago."""
         due = [
             each.event
             for each in self._events.values()

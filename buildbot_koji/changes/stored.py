@@ -41,11 +41,7 @@ class StoredChanges:
         return [change for change in found if EVENT_KEY in change["properties"]]
 
     async def get(self, change: dict[str, Any]) -> dict[str, Any] | None:
-        """Return a change as it is stored, None if it is not.
-
-        Args:
-            change: the arguments of ``addChange``; a report of the health has no key of an event.
-        """
+        """Return a change as it is stored, None if it is not; a health report has no event."""
         key = change["properties"].get(EVENT_KEY)
         same = await self._find("revision", "eq", change["revision"])
         equal = (each for each in same if each["properties"].get(EVENT_KEY, (None,))[0] == key)

@@ -55,10 +55,7 @@ class ClaimCheck:
         self._checked_at = float("-inf")
 
     async def __call__(self, *, max_age: float = 0.0) -> None:
-        """Return if the claim is held.
-
-        Args:
-            max_age: for how many seconds an earlier check counts.
+        """Return if the claim is held; a check counts for ``max_age`` seconds.
 
         Raises:
             ClaimLost: another master has it, or is about to.

@@ -78,13 +78,7 @@ class TaskIntent:
 
 
 def submit_once(hub: Submits, call: Call, submission: Submission) -> OnceAction[int]:
-    """Return the action that submits a task; its result is the task's id.
-
-    Args:
-        hub: the hub.
-        call: makes the task.
-        submission: finds it.
-    """
+    """Return the action that submits a task, or finds it; its result is the task's id."""
     submitter = hub.connection.submissions
     return OnceAction(
         do=lambda check: submitter.submit(call, submission, before=check),

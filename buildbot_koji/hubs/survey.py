@@ -122,11 +122,7 @@ def loads(
 
 
 def host_names(answers: Sequence[Any]) -> dict[int, str]:
-    """Return the names of hosts, by id. Pure, and total.
-
-    Args:
-        answers: the same as for :func:`loads`.
-    """
+    """Return the names of hosts, by id, from the answers for :func:`loads`. Pure, and total."""
     hosts = (each for answer in answers[2::3] if _is_list(answer) for each in answer)
     return {
         each["id"]: each["name"]
@@ -183,11 +179,7 @@ class HubSurvey:
         self.result = SurveyResult()
 
     async def load(self, state: MasterState) -> None:
-        """Read the history of an earlier run.
-
-        Args:
-            state: where it is stored.
-        """
+        """Read the history of an earlier run, and keep it there."""
         self._state = state
         oldest = self._clock.seconds() - DAY
         with suppress(UnreadableRow), reading("the history of a hub"):
@@ -199,11 +191,7 @@ class HubSurvey:
         return not self._is_asking and self._clock.seconds() - self._asked_at >= LIVELY
 
     async def ask(self, ours: Iterable[int]) -> None:
-        """Ask the hub now, once at a time; an unreachable hub is asked the next time.
-
-        Args:
-            ours: the channel of each of our tasks.
-        """
+        """Ask the hub now, once at a time; an unreachable hub is asked the next time."""
         if self._is_asking:
             return
         self._asked_at = now = self._clock.seconds()

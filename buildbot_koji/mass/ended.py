@@ -39,11 +39,7 @@ class EndedMassBuilds:
         self._found: dict[str, EndedMassBuild] = {}
 
     async def get(self, here: Collection[str] = ()) -> list[EndedMassBuild]:
-        """Return them, the newest last.
-
-        Args:
-            here: the ids of those that need not be read, because they ran in this master.
-        """
+        """Return them, the newest last, without those that ran in this master."""
         now = self._master.reactor.seconds()
         if not 0 <= now - self._looked < FRESH_FOR:
             rows = await self._master.db.pool.do(_rows, self._master.db.model)

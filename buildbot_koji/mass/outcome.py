@@ -13,12 +13,7 @@ __all__ = ["facts_of", "result_of"]
 
 
 def result_of(plan: MassPlan, max_failures: int) -> tuple[int, str]:
-    """Return Buildbot's result of a mass build that is over, and its summary.
-
-    Args:
-        plan: the plan.
-        max_failures: with so many failures the result is still WARNINGS.
-    """
+    """Return Buildbot's result of a mass build, WARNINGS with few failures, and its summary."""
     failed = plan.counts[PackageState.FAILED]
     dropped = plan.counts[PackageState.SKIPPED] - sum(e.is_excluded for e in plan.packages)
     left = len(plan.packages) - plan.ended

@@ -284,11 +284,7 @@ class MassPlan:
         return self._stopped
 
     def stop(self, why: str) -> None:
-        """Start nothing more; what runs continues.
-
-        Args:
-            why: a sentence for the summary.
-        """
+        """Start nothing more, and say why in the summary; what runs continues."""
         self._stopped = f"stopped: {why}"
 
     @property
@@ -423,11 +419,7 @@ class MassPlan:
     # In words
 
     def summary(self, left: float | None) -> str:
-        """Return the progress in one line.
-
-        Args:
-            left: seconds until the end, None if that is unknown.
-        """
+        """Return the progress in one line, with the seconds that are left if they are known."""
         total, failed = len(self.packages), self.counts[PackageState.FAILED]
         words = [f"{self.ended:,} of {total:,} done"]
         if failed:

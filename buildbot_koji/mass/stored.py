@@ -124,12 +124,7 @@ class MassStore:
         return f"{kind} {self._plan}{start}"
 
     async def save_plan(self, header: Mapping[str, Any], packages: Sequence[MassPackage]) -> None:
-        """Store the plan: it counts as stored once the header is, which comes last.
-
-        Args:
-            header: what else is known of the mass build.
-            packages: the packages.
-        """
+        """Store the plan: it counts as stored once the header is, which comes last."""
         self._plan = f"{uuid4().hex} "
         for start in range(0, len(packages), PLAN_ROW):
             rows = [
@@ -205,11 +200,7 @@ class MassStores:
         return self._store((await self._renamed()).get(name, name))
 
     async def find(self, name: str) -> MassStore:
-        """Return the store of a step's mass build; the only one if no step has that name.
-
-        Args:
-            name: the step's name.
-        """
+        """Return the store of a step's mass build; the only one if no step has that name."""
         store, begun = await self.called(name), await self._begun()
         is_only = store.name not in begun and len(begun) == 1
         return self._store(next(iter(begun))) if is_only else store

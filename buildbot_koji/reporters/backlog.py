@@ -407,11 +407,7 @@ class Backlog:
             )
 
     async def retry(self, letters: Collection[tuple[int, str]] | None = None) -> None:
-        """Revive dead letters.
-
-        Args:
-            letters: their builds' ids and their names; None for all.
-        """
+        """Revive dead letters, by their builds' ids and their names; None for all."""
         dead = [each for each in self._dead if letters is None or each in letters]
         chosen = set(dead)
         self._dead = [each for each in self._dead if each not in chosen]

@@ -78,13 +78,7 @@ class Backlogs:
         return [each for backlog in self._backlogs.values() for each in backlog.pending()]
 
     async def load(self, master: Any, name: str, background: Background) -> None:
-        """Resume what an earlier run left of this master's builds.
-
-        Args:
-            master: the Buildbot master.
-            name: the reporter's name.
-            background: runs the scans.
-        """
+        """Resume what an earlier run left of this master's builds."""
         self._master, self._name, self._background = master, name, background
         self._backlogs = {}
         await self._load(master.masterid)

@@ -254,11 +254,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         return {**build, "results": request["results"]}
 
     async def properties_of_attempts(self, build: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a build's properties, and those of earlier attempts: it may have died with none.
-
-        Args:
-            build: one whose result is that of its request.
-        """
+        """Return the properties of a build and its earlier attempts: it may have none itself."""
         found: dict[str, Any] = {}
         attempts = await self.master.data.get(("buildrequests", build["buildrequestid"], "builds"))
         for attempt in sorted(each["buildid"] for each in attempts):

@@ -395,28 +395,7 @@ class KojiMassBuild(PackageBuildStep):
         """
         earlier = EarlierMassBuilds(self.master, self._store_of, self.until_stored)
         built = await earlier.built(self.earlier, self.build.buildid, self._root)
-        wanted = None
-        if self.only:
-            wanted = await earlier.names_of(self.earlier, self.only)
-        in_file = None
-        if self.packages_file is not None:
-            in_file = await self._names_in_file(self.packages_file)
-        request = PlanRequest(
-            self.target,
-            packages=self.packages if in_file is None else in_file,
-            requires=self.requires or {},
-            levels=[checks.words(level) for level in self.levels or ()],
-            skip=self.skip or {},
-            only=wanted,
-            only_words=f"{' or '.join(self.only or ())} in mass build {self.earlier}",
-            source=self.source,
-            source_tag=self.source_tag,
-            since=None if self.since is None else seconds_of(self.since),
-            must_be_listed=not (self.scratch or self.skip_tag),
-            channel=self.channel or ("default" if self.only_when_idle else None),
-            limit=self.max_packages,
-            skip_unknown=bool(self.skip_unknown),
-        )
+        request = await self._plan_request(earlier)
         planner = MassPlanner(hub.connection, request, self._pause, self.in_thread)
         if isinstance(mistake := await self._at_once_given(), str):
             planner.complain(f"at_once can't be evaluated: {mistake}")
@@ -438,6 +417,28 @@ class KojiMassBuild(PackageBuildStep):
             "wait_builds": self.wait_builds,
         }
         return header, packages
+
+    async def _plan_request(self, earlier: EarlierMassBuilds) -> PlanRequest:
+        """Return what the arguments ask for; raise BadPlan if it can't be read."""
+        packages = self.packages
+        if self.packages_file is not None:
+            packages = await self._names_in_file(self.packages_file)
+        return PlanRequest(
+            self.target,
+            packages=packages,
+            requires=self.requires or {},
+            levels=[checks.words(level) for level in self.levels or ()],
+            skip=self.skip or {},
+            only=await earlier.names_of(self.earlier, self.only) if self.only else None,
+            only_words=f"{' or '.join(self.only or ())} in mass build {self.earlier}",
+            source=self.source,
+            source_tag=self.source_tag,
+            since=None if self.since is None else seconds_of(self.since),
+            must_be_listed=not (self.scratch or self.skip_tag),
+            channel=self.channel or ("default" if self.only_when_idle else None),
+            limit=self.max_packages,
+            skip_unknown=bool(self.skip_unknown),
+        )
 
     async def _names_in_file(self, path: str) -> list[str]:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, ClassVar
@@ -177,13 +177,7 @@ class KojiMassTag(KojiWriteStep):
         if only is not None:
             builds = [each for each in builds if each.id in only]
         builds.reverse()
-        place = self.noted("parts") or {"build": self.build.buildid, "rows": str(self.name)}
-        await self.note("parts", **place)
-        stored = BuildRows(self._build_data, place["build"], place["rows"])
-        tagger = MassTagger(
-            hub, self.to_tag, stored, self, bypass=bool(self.bypass), part=self.part
-        )
-        await tagger.load()
+        tagger = await self._tagger(hub)
         begun = {each for part in tagger.parts for each in part.builds}
         rest = [each for each in builds if each.id not in begun]
         there = await tagger.tagged()
@@ -194,15 +188,7 @@ class KojiMassTag(KojiWriteStep):
         if only is not None and (gone := len(only - {each.id for each in builds})):
             lines.append(f"{gone:,} builds of the mass build are not in {self.from_tag}\n")
         if self.dry_run:
-            names = [each.nvr.name for each in todo]
-            listed = await listed_packages(hub.connection, self.to_tag, names)
-            refusals = [locked or unlisted(listed.get(each), str(self.to_tag)) for each in names]
-            lines += [
-                f"{build.nvr}: {f'would fail: {why}' if why else 'would be tagged'}\n"
-                for build, why in zip(todo, refusals, strict=True)
-            ]
-            failed = sum(map(bool, refusals))
-            return await self._ended(lines, len(todo) - failed, failed, "would tag", skipped)
+            return await self._would_tag(hub, todo, lines, skipped, locked)
         if todo or begun:
             self.patience.begun()
             await hub.log_in()
@@ -213,6 +199,35 @@ class KojiMassTag(KojiWriteStep):
         lines += [f"{nvr}: tagged\n" for build, nvr in nvrs.items() if build not in reasons]
         lines += [f"{nvrs[build]}: failed: {reason}\n" for build, reason in reasons.items()]
         return await self._ended(lines, len(nvrs) - len(reasons), len(reasons), "tagged", skipped)
+
+    async def _tagger(self, hub: Hub) -> MassTagger:
+        """Return what tags the builds, with what earlier attempts began."""
+        place = self.noted("parts") or {"build": self.build.buildid, "rows": str(self.name)}
+        await self.note("parts", **place)
+        stored = BuildRows(self._build_data, place["build"], place["rows"])
+        bypass = bool(self.bypass)
+        tagger = MassTagger(hub, self.to_tag, stored, self, bypass=bypass, part=self.part)
+        await tagger.load()
+        return tagger
+
+    async def _would_tag(
+        self,
+        hub: Hub,
+        todo: Sequence[TaggedBuild],
+        lines: list[str],
+        skipped: int,
+        locked: str | None,
+    ) -> int:
+        """End a dry run."""
+        names = [each.nvr.name for each in todo]
+        listed = await listed_packages(hub.connection, self.to_tag, names)
+        refusals = [locked or unlisted(listed.get(each), str(self.to_tag)) for each in names]
+        lines += [
+            f"{build.nvr}: {f'would fail: {why}' if why else 'would be tagged'}\n"
+            for build, why in zip(todo, refusals, strict=True)
+        ]
+        failed = sum(map(bool, refusals))
+        return await self._ended(lines, len(todo) - failed, failed, "would tag", skipped)
 
     async def _ended(
         self, lines: Iterable[str], tagged: int, failed: int, verb: str, skipped: int

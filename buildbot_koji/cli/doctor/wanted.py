@@ -73,11 +73,7 @@ class HubNeeds:
 
 
 def wanted_of(config: Any) -> list[HubNeeds]:
-    """Return what a configuration wants of each hub that it names.
-
-    Args:
-        config: Buildbot's MasterConfig.
-    """
+    """Return what a ``MasterConfig`` wants of each hub that it names."""
     found: dict[str, HubNeeds] = {}
     for plugin, where in _plugins(config):
         hub = plugin.declared_values().get("profile")
