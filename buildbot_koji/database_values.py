@@ -80,12 +80,7 @@ def fit_text(value: Any, size: int) -> str:
 
 
 def fit_properties(properties: Mapping[str, Any], size: int) -> dict[str, Any]:
-    """Return properties that take at most so many bytes: the largest ones are cut.
-
-    Args:
-        properties: their names and values: texts, numbers, flags, and lists of texts.
-        size: the limit, in bytes of JSON.
-    """
+    """Return properties that take at most so many bytes: the largest ones are cut."""
     # No character takes less than a byte.
     fitted = {
         name: _clean(value[:size] if isinstance(value, str) else value)

@@ -466,10 +466,6 @@ def rendered(check: Check, value: Any) -> Any:
     """Return a rendered value, with numbers and flags that it holds as text converted.
 
     A text field of a ForceScheduler is text, as is a property that is set from a command's output.
-
-    Args:
-        check: what the value may be.
-        value: what a renderable was rendered to.
     """
     convert = _FROM_TEXT.get(check)
     return value if convert is None else convert(value)

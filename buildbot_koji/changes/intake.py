@@ -34,16 +34,6 @@ class EventIntake:
     methods may run at a time; the caller holds a lock. Changes are stored under the master's own
     lock, so that schedulers don't start or stop meanwhile.
 
-    Args:
-        master: the Buildbot master.
-        name: the change source's name.
-        options: its arguments.
-        limits: its pauses and limits.
-        claim: the claim to the source.
-        storage: what the source keeps in the database.
-        interruption: ends the waits for the hub and the master's lock.
-        announced: the last change that an earlier source of this master announced.
-
     Attributes:
         recorder: stores the changes.
         pending: the events that wait for the quiet time to pass.

@@ -49,12 +49,7 @@ class SourceState:
 
 
 class SourceStorage(MasterState):
-    """The values of one change source in the master's database.
-
-    Args:
-        master: the Buildbot master.
-        name: the change source's name.
-    """
+    """The values of one change source in the master's database."""
 
     def __init__(self, master: Any, name: str) -> None:
         super().__init__(master, name, CLASS)

@@ -51,13 +51,7 @@ class StepIdentity:
     def of(
         cls, kind: str, configured: Mapping[str, Any], rendered: Mapping[str, Any]
     ) -> StepIdentity:
-        """Return the identity of a step.
-
-        Args:
-            kind: the name of the step's class.
-            configured: the arguments that identify it, which may be renderables.
-            rendered: their values.
-        """
+        """Return the identity of a step."""
         return cls(kind, _digest(configured), _digest(rendered))
 
     def is_that_of(self, other: StepIdentity) -> bool:
@@ -88,22 +82,13 @@ _WHOSE = fields(StepIdentity)
 
 
 def to_row(value: Mapping[str, Any], identity: StepIdentity) -> bytes:
-    """Return the stored form of what a step must know in its next attempt.
-
-    Args:
-        value: a JSON object.
-        identity: the step's.
-    """
+    """Return the stored form of what a step must know in its next attempt."""
     whose = [identity.kind, identity.configured, identity.rendered]
     return json.dumps({**value, _IDENTITY: whose}).encode()
 
 
 def read_identity(whose: Any, what: str) -> StepIdentity:
     """Return the identity that a row has.
-
-    Args:
-        whose: its stored form.
-        what: what it is the identity of, for the message.
 
     Raises:
         StoredByNewerVersion: it has another form.

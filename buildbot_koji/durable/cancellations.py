@@ -61,12 +61,6 @@ class Cancellations:
     A cancellation that the hub does not answer is stored in the master's database and retried until
     the hub accepts or refuses it, also after a restart of the master. A refused login or connection
     says nothing about the task, so it is retried too.
-
-    Args:
-        name: distinguishes the hub from others.
-        connection: the hub.
-        log_in: makes sure that the connection has a session.
-        retry: how long to pause between retries.
     """
 
     _log = Logger()

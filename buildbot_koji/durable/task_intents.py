@@ -89,13 +89,7 @@ def submit_once(hub: Submits, call: Call, submission: Submission) -> OnceAction[
 
 @async_to_deferred
 async def recorded_tasks(master: Any, task_ids: Collection[int], since: float) -> set[int]:
-    """Return which of some tasks a build has recorded as its own, on any master of the database.
-
-    Args:
-        master: the Buildbot master.
-        task_ids: the ids of the tasks.
-        since: skip builds that ended before this, in seconds since the epoch.
-    """
+    """Return which of some tasks a build has recorded as its own, on any master of the database."""
     model = master.db.model
     data, builds = model.build_data.c, model.builds.c
     query = (

@@ -153,10 +153,6 @@ def _number(value: Any) -> float:
 class HubSurvey:
     """Asks one hub, and keeps the history of a day over restarts.
 
-    Args:
-        connection: the hub.
-        interval: seconds between two points.
-
     Attributes:
         history: the points of the last day, oldest first.
         result: what the hub last reported.
@@ -207,13 +203,7 @@ class HubSurvey:
             self._is_asking = False
 
     def point(self, watched: int, ended: int, failed: int) -> Point:
-        """Return the current point of the history.
-
-        Args:
-            watched: how many tasks are watched.
-            ended: how many tasks have ended since the start of the master.
-            failed: how many of those failed.
-        """
+        """Return the current point of the history."""
         before_ended, before_failed = self._counted
         free, running = self._totals
         now = round(self._clock.seconds())

@@ -41,15 +41,8 @@ _ACCESS_REFUSALS = (AuthError, ActionNotAllowed, KojiLoginException)
 class MassContext:
     """A running mass build.
 
-    Attributes:
-        hub: the hub.
-        plan: the plan.
-        options: what to do.
-        host: the step.
-        clock: an IReactorTime.
-        run_id: tells this mass build from all others; part of the markers of its submissions.
-        timing: the pauses.
-        lines: the lines of the log that are not written yet.
+    The ``run_id`` tells it from all others, in the markers of its submissions; the ``lines`` of its
+    log are not written yet.
     """
 
     hub: Hub

@@ -10,7 +10,7 @@ from buildbot_koji.durable.once import Intent, Once, OnceAction
 from buildbot_koji.mass.plan import MassPackage
 from txkoji import Call, RetryPolicy
 
-__all__ = ["MassHost", "MassOptions", "MassTiming"]
+__all__ = ["MassHost", "MassOptions", "MassTiming", "StepHost"]
 
 T = TypeVar("T")
 
@@ -50,19 +50,10 @@ class MassTiming:
 
 @dataclass(frozen=True)
 class MassOptions:
-    """What a mass build does with its packages.
+    """What a mass build does with its packages: see the arguments of ``steps.KojiMassBuild``.
 
-    Attributes:
-        call: returns the call that submits a package.
-        target: the build target.
-        skip_tag: whether the builds go to no tag.
-        scratch: whether the builds are scratch builds.
-        adopts: whether an existing build of the same source counts as the package's.
-        infra_retries: how often a package is submitted again after failures of the build system.
-        infra_faults: what counts as a failure of the build system, None for the usual faults.
-        max_queue_time: seconds that a task may wait for a builder, None for any time.
-        package_timeout: seconds that a task may take from its start, None for any time.
-        idle_channel: submit only while no other user's task waits in this channel; None for always.
+    If it ``adopts``, an existing build of the same source counts as the package's. It submits only
+    while no other user's task waits in the ``idle_channel``; None is for always.
     """
 
     call: Callable[[MassPackage], Call]
@@ -77,30 +68,32 @@ class MassOptions:
     idle_channel: str | None = None
 
 
-class MassHost(Protocol):
-    """The step that a mass build runs in."""
+class StepHost(Protocol):
+    """The step that works on many packages or builds."""
 
     build: Any
-
-    @property
-    def trouble(self) -> str | None:
-        """Since when and why the hub is unreachable, None if it is not."""
 
     def say(self, text: str) -> None:
         """Set the summary."""
 
-    def say_error(self, words: str, error: BaseException) -> None:
-        """Set the summary to what it waits for, and the error that makes it wait."""
-
-    def once_of(
-        self, action: OnceAction[int], intent: Intent, *, max_age: float = 0.0
-    ) -> Once[int]:
-        """Return the action such that only the master that runs the mass build does it."""
+    def once_of(self, action: OnceAction[T], intent: Intent, *, max_age: float = 0.0) -> Once[T]:
+        """Return the action such that only the master that runs the build request does it."""
         ...
 
     async def until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write to the master's database, and retry while it is unreachable."""
         ...
+
+
+class MassHost(StepHost, Protocol):
+    """The step that a mass build runs in."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Since when and why the hub is unreachable, None if it is not."""
+
+    def say_error(self, words: str, error: BaseException) -> None:
+        """Set the summary to what it waits for, and the error that makes it wait."""
 
     async def check_claim(self, *, max_age: float = 0.0) -> None:
         """Raise ClaimLost if another master runs the mass build; see ``KojiStep``."""

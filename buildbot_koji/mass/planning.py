@@ -33,24 +33,7 @@ ROWS_AT_ONCE = 200
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """What is to be built; see the arguments of ``steps.KojiMassBuild``.
-
-    Attributes:
-        target: the build target.
-        packages: names or a query; None if ``levels`` or ``requires`` name the packages.
-        requires: the packages that each package requires.
-        levels: the packages of each level.
-        skip: packages that need not be built, with the reasons if it is a mapping.
-        only: build only these packages, None for all.
-        only_words: which packages these are.
-        source: a template or a function of the name.
-        source_tag: the tag whose latest builds' sources are built instead.
-        since: adopt builds that completed after this, in seconds since the epoch.
-        must_be_listed: whether the destination tag must list the packages.
-        channel: a channel that must exist, None for none.
-        limit: how many packages may be built at most.
-        skip_unknown: whether to skip packages that can't be built rather than complain.
-    """
+    """What is to be built; see the arguments of ``steps.KojiMassBuild``."""
 
     target: str
     packages: Any

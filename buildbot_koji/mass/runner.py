@@ -34,12 +34,6 @@ YOUNG_SHARE = 10
 class MassRunner:
     """Runs a mass build.
 
-    Args:
-        context: the mass build.
-        store: where it is stored.
-        started: when it began, in seconds since the epoch.
-        repos: waits for repos; None if nothing is built against what was built before.
-
     Attributes:
         plan: the plan.
         started: when it began, in seconds since the epoch.

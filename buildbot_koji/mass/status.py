@@ -17,17 +17,7 @@ __all__ = ["EndedMassBuild", "MassStatus", "MassView"]
 
 @dataclass
 class MassView:
-    """A mass build that runs or has ended.
-
-    Attributes:
-        id: tells it from the others.
-        hub: the name of the hub's profile.
-        weburl: the address of the hub's pages.
-        builder: the name of the builder.
-        builder_id: its id.
-        build_number: the number of the build.
-        packages: its packages.
-    """
+    """A mass build that runs or has ended."""
 
     id: str
     hub: str

@@ -60,13 +60,7 @@ _FACTS = (
 
 
 class MassStore:
-    """The stored form of one mass build.
-
-    Args:
-        rows: the rows of the step, which are with the first build of the build request.
-        name: the name that the step had when it began.
-        pause: yields to the reactor.
-    """
+    """The stored form of one mass build."""
 
     def __init__(self, rows: BuildRows, name: str, pause: Callable[[], Deferred[None]]) -> None:
         self._rows = rows
@@ -166,13 +160,7 @@ class MixedPlans(Exception):
 
 
 class MassStores:
-    """The mass builds of one build request, by the names of the steps that began them.
-
-    Args:
-        data: the data of Buildbot's builds.
-        root: the first build of the build request.
-        pause: yields to the reactor.
-    """
+    """The mass builds of one build request, by the names of the steps that began them."""
 
     def __init__(self, data: BuildData, root: int, pause: Callable[[], Deferred[None]]) -> None:
         self._data = data

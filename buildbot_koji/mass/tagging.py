@@ -17,6 +17,7 @@ from buildbot_koji.durable.once import CheckClaim, Intent, IntentState, Once, On
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import TaggedBuild, read_builds
+from buildbot_koji.mass.options import StepHost
 from txkoji import Call, Submission, TaskTree, one_line, read_outcome, task_states
 from txkoji.exceptions import HubFault, KojiException
 from txkoji.gathering import gather
@@ -38,20 +39,11 @@ NO_TASK = 0
 WAITING = "waiting to read the tag again"
 
 
-class TagHost(Protocol):
+class TagHost(StepHost, Protocol):
     """The step that tags."""
-
-    build: Any
-
-    def say(self, text: str) -> None:
-        """Set the summary."""
 
     def in_thread(self, make: Callable[[], T]) -> Awaitable[T]:
         """Compute something that takes long in a thread."""
-        ...
-
-    def once_of(self, action: OnceAction[T], intent: Intent) -> Once[T]:
-        """Return the action such that only the master that runs the build request does it."""
         ...
 
     async def run_once(self, hub: Hub, once: Once[T], words: str) -> T:
@@ -60,10 +52,6 @@ class TagHost(Protocol):
 
     async def ask(self, ask: Callable[[], Awaitable[T]], words: str) -> T:
         """Ask the hub something that is safe to repeat; wait while it is unreachable."""
-        ...
-
-    async def until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
-        """Write to the master's database, and retry while it is unreachable."""
         ...
 
 

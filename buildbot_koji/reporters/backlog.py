@@ -324,9 +324,6 @@ class Backlog:
         """Store what is to be delivered about a build, and start delivering it, once.
 
         The next scan retries what fails: the database may be unavailable.
-
-        Args:
-            build: the build as Buildbot's data API gives it, at its start or at its end.
         """
         await self._lock.acquire()
         try:
@@ -434,13 +431,7 @@ class Backlog:
 
 
 async def dead_letters(master: Any, reporter: str, newest: int = MOST_DEAD) -> list[Delivery]:
-    """Return the dead letters of a reporter, on all masters.
-
-    Args:
-        master: the Buildbot master.
-        reporter: the reporter's name.
-        newest: how many of each master, the newest ones.
-    """
+    """Return the dead letters of a reporter, on all masters."""
     state = MasterState(master, reporter, CLASS)
     records = DeliveryRecords(master, reporter)
     found = []
@@ -456,14 +447,7 @@ async def dead_letters(master: Any, reporter: str, newest: int = MOST_DEAD) -> l
 async def pending_elsewhere(
     master: Any, reporter: str, here: Collection[int], most: int
 ) -> list[Delivery]:
-    """Return deliveries that other masters have not settled, as the database has them.
-
-    Args:
-        master: the Buildbot master.
-        reporter: the reporter's name.
-        here: the ids of the masters whose builds this master reports.
-        most: how many builds of each master to look at.
-    """
+    """Return deliveries that other masters have not settled, as the database has them."""
     state = MasterState(master, reporter, CLASS)
     records = DeliveryRecords(master, reporter)
     found: list[Delivery] = []

@@ -34,11 +34,6 @@ class Backlogs:
     """The backlogs of one reporter, one for each master whose builds it reports.
 
     It scans for missed builds every five minutes, and sooner after a failure.
-
-    Args:
-        wanted: returns what to deliver about a build.
-        outbox: makes an outbox, of a store and a callback for settled deliveries.
-        scan: looks for anything else to report.
     """
 
     _log = Logger()

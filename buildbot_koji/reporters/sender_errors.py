@@ -18,9 +18,6 @@ __all__ = ["mapped_errors"]
 def mapped_errors(about: str = "") -> Iterator[None]:
     """Map errors to Refused (permanent) or Postponed (transient).
 
-    Args:
-        about: prepended to what they say.
-
     Raises:
         Refused: the hub or broker refused, and would refuse again.
         Postponed: anything else; also a failed login, which an administrator can repair.

@@ -398,11 +398,7 @@ class KojiTagReporter(KojiReporter):
 
 
 class TagSender:
-    """Tags builds on a hub, each by one task; a :class:`Sender`.
-
-    Args:
-        hub: returns the hub.
-    """
+    """Tags builds on a hub, each by one task; a :class:`Sender`."""
 
     def __init__(self, hub: Callable[[], Awaitable[Hub]]) -> None:
         self._hub = hub

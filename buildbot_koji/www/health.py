@@ -24,14 +24,7 @@ def reasons(
     *,
     master: Sequence[str | None],
 ) -> list[str]:
-    """Return why a master is not healthy; nothing if it is.
-
-    Args:
-        hubs: the hubs that it uses.
-        sources: its change sources.
-        now: the time, in seconds since the epoch.
-        master: what is wrong with each thing that the master needs besides, None if nothing is.
-    """
+    """Return why a master is not healthy; nothing if it is."""
     found = [each for each in master if each is not None]
     for hub in hubs:
         since = hub.requests.changed_at

@@ -53,16 +53,7 @@ METRICS = {
 
 @attrs.frozen
 class Snapshot:
-    """What the metrics are computed from.
-
-    Attributes:
-        now: the time, in seconds since the epoch.
-        healthy: whether the master is healthy.
-        hubs: the hubs.
-        cancellations: how many tasks are still to be canceled, for each hub.
-        sources: the change sources.
-        reporters: the reporters.
-    """
+    """What the metrics are computed from."""
 
     now: float
     healthy: bool

@@ -25,13 +25,7 @@ T = TypeVar("T")
 async def check_broker(
     settings: Broker, reactor: Any, limit: float = LIMIT
 ) -> AsyncIterator[Finding]:
-    """Check a broker: the way there, the login, the queue. No message is taken.
-
-    Args:
-        settings: the broker and what to receive from it.
-        reactor: the reactor.
-        limit: seconds for each step.
-    """
+    """Check a broker: the way there, the login, the queue. No message is taken."""
 
     def within(step: Coroutine[Any, Any, T]) -> Deferred[T]:
         """Limit the time of a step."""

@@ -47,14 +47,6 @@ async def examine(
 ) -> int:
     """Check a hub, or all that a configuration names; nothing is changed anywhere.
 
-    Args:
-        reactor: the reactor.
-        out: where the findings go.
-        profile: the name of the hub's profile.
-        config: a ``master.cfg`` to check in place of a profile.
-        as_json_text: write one JSON value instead of lines.
-        now: returns this machine's time, in seconds since the epoch.
-
     Returns:
         0 if all is well, 1 if there are warnings, 2 if something does not work.
     """

@@ -27,14 +27,7 @@ SQLITE = b"SQLite format 3\0"
 async def check_database(
     url: str, directory: Path, reactor: Any, limit: float = LIMIT
 ) -> list[Finding]:
-    """Check that the database takes what we store.
-
-    Args:
-        url: Buildbot's ``db_url``.
-        directory: the base directory of the master.
-        reactor: the reactor.
-        limit: seconds for all of it.
-    """
+    """Check that the database takes what we store."""
     try:
         # The drivers themselves wait for a server as long as it takes.
         return await deferToThread(_check, url, directory).addTimeout(limit, reactor)

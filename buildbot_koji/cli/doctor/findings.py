@@ -53,15 +53,7 @@ def error(check: str, text: str, remedy: str) -> Finding:
 
 
 def expiry(check: str, name: str, expires: float, now: float, remedy: str) -> Finding | None:
-    """Return that something has expired or soon will; None while there is time.
-
-    Args:
-        check: what was checked.
-        name: what expires.
-        expires: when, in seconds since the epoch.
-        now: the time, in seconds since the epoch.
-        remedy: what to do.
-    """
+    """Return that something has expired or soon will; None while there is time."""
     if expires < now:
         ended = datetime.fromtimestamp(expires, timezone.utc)
         return error(check, f"{name} expired on {ended:%Y-%m-%d %H:%M} UTC", remedy)

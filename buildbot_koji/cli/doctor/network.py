@@ -73,10 +73,6 @@ def way_to(url: str, limit: float = LIMIT) -> Iterator[Finding]:
     """Check the way to a hub or a broker; ends with the first thing that does not work.
 
     The server's certificate is not verified here: the client does that.
-
-    Args:
-        url: the server's.
-        limit: seconds for each step.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port

@@ -194,13 +194,7 @@ class KojiStep(InterruptibleStep):
         return await until_answered(ask, self.master.reactor, self.timing.retry, say)
 
     def once_of(self, action: OnceAction[T], intent: Intent, *, max_age: float = 0.0) -> Once[T]:
-        """Return the action such that only the master that runs the request does it.
-
-        Args:
-            action: what to do.
-            intent: what is known of it.
-            max_age: for how many seconds an earlier check of the request's claim counts.
-        """
+        """Return the action such that only the master that runs the request does it."""
         check_claim = partial(self.check_claim, max_age=max_age)
         return Once(action, intent, check_claim, self.early_end.critical)
 

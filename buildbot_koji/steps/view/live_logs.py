@@ -216,15 +216,7 @@ class _Follower:
 
 
 class LiveLogs:
-    """Follows the logs of the tasks of a build.
-
-    Args:
-        step: the step that shows them.
-        hub: the hub.
-        wanted: True for the default logs, False for none, or the names of logs.
-        cap: how many bytes of each log are shown.
-        attempt: the number of the attempt at the build.
-    """
+    """Follows the logs of the tasks of a build."""
 
     _log = Logger()
 
