@@ -127,11 +127,6 @@ def dead_letters(master: Master, out: TextIO, reporter: str | None = None) -> in
     return count
 
 
-def source_path(name: str, action: str) -> str:
-    """Return the path of an action of a change source."""
-    return f"sources/{quote(name, safe='')}/{action}"
-
-
-def reporter_path(name: str, action: str) -> str:
-    """Return the path of an action of a reporter."""
-    return f"deliveries/{quote(name, safe='')}/{action}"
+def action_path(page: str, name: str, action: str) -> str:
+    """Return the path of an action of a change source or a reporter."""
+    return f"{page}/{quote(name, safe='')}/{action}"

@@ -375,11 +375,9 @@ class MassPlan:
 
     def _released(self, package: MassPackage) -> None:
         self.happened(package, PackageEvent.NEEDS_MET)
-        if not (self._holds and self._has_needs(package)):
+        has_needs = package.requires or package.level > self._lowest
+        if not (self._holds and has_needs):
             self.happened(package, PackageEvent.IN_REPO)
-
-    def _has_needs(self, package: MassPackage) -> bool:
-        return bool(package.requires) or package.level > self._lowest
 
     def _ended(self, package: MassPackage) -> None:
         if package.meets_needs:

@@ -270,7 +270,11 @@ class MassTagger:
             for watch in tasks.values():
                 watch.stop()
         failed = await self._reasons(
-            {each: tree for each, tree in ended.items() if not _is_closed(tree)}
+            {
+                each: tree
+                for each, tree in ended.items()
+                if tree is None or tree.root.state != task_states.CLOSED
+            }
         )
         for part in group:
             part.failed = {}
@@ -310,10 +314,6 @@ def _task_of(answer: Any) -> int | str:
     """Return the id of a task, or what the hub said instead."""
     is_id = type(answer) is int and 0 < answer < 1 << 31
     return answer if is_id else f"the hub answered {answer!r:.100}, which is no task"
-
-
-def _is_closed(tree: TaskTree | None) -> bool:
-    return tree is not None and tree.root.state == task_states.CLOSED
 
 
 def not_tagged(parts: Collection[TagPart], there: Collection[int]) -> dict[int, str]:

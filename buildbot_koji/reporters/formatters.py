@@ -68,7 +68,8 @@ class KojiMessageFormatter(_KojiFormatter):
         result = reduce(worst_status, (build.get("results") or SUCCESS for build in builds))
         worst = next(build for build in builds if (build.get("results") or SUCCESS) == result)
         more = f" and {len(builds) - 1} more" if len(builds) > 1 else ""
-        subject = _cut(f"{_builder(worst)}{more}: {one_line_of(worst)}", SUBJECT_CHARACTERS)
+        builder = (worst.get("builder") or {}).get("name", "")
+        subject = _cut(f"{builder}{more}: {one_line_of(worst)}", SUBJECT_CHARACTERS)
         return {
             "body": "\n".join(bodies),
             "type": self._values["message_type"],
@@ -173,10 +174,6 @@ async def _excerpt(master: Any, build: Mapping[str, Any]) -> str:
                 # Its first line is the reason.
                 return str(found["content"]).partition("\n")[2][-EXCERPT_CHARACTERS:]
     return ""
-
-
-def _builder(build: Mapping[str, Any]) -> str:
-    return str((build.get("builder") or {}).get("name", ""))
 
 
 def _property(build: Mapping[str, Any], name: str) -> str | None:

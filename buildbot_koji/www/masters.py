@@ -57,7 +57,7 @@ def clock_trouble(master: Any) -> str | None:
 
 async def database_trouble(master: Any) -> str | None:
     """Return what is wrong with the master's database, None if it answers."""
-    asking = Deferred.fromCoroutine(_ask(master))
+    asking: Deferred[Any] = master.data.get(("masters",))
     try:
         await asking.addTimeout(DATABASE_PATIENCE, master.reactor)
     except CancelledError:
@@ -76,7 +76,3 @@ def database_words(error: BaseException | None) -> str:
         error: its error, whose text is left out: it may name the database with its password.
     """
     return f"the master's database is unreachable: {type(cause_of(error)).__name__}"
-
-
-async def _ask(master: Any) -> None:
-    await master.data.get(("masters",))

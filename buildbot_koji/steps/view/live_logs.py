@@ -88,7 +88,7 @@ class LogText:
 
 
 class _Follower:
-    """Follows one log of one task."""
+    """Follows one log of one task; ``log`` is what shows it, None before any of it is shown."""
 
     def __init__(self, logs: LiveLogs, task: Any, name: str) -> None:
         self._logs = logs
@@ -97,15 +97,10 @@ class _Follower:
         self._piece = LogPiece(b"", 0)
         self._text = LogText(logs.cap)
         self._restarts = 0
-        self._log: Any = None
+        self.log: Any = None
         self._ended = False
         self._pause: Deferred[None] | None = None
         self.done: Deferred[None] = Deferred.fromCoroutine(self._follow())
-
-    @property
-    def has_text(self) -> bool:
-        """Whether any of the log was shown."""
-        return self._log is not None
 
     def end(self) -> None:
         """Read the rest, then stop."""
@@ -127,8 +122,8 @@ class _Follower:
             if not self._text.room:
                 await self._show_tail()
             await self._write(self._text.end())
-            if self._log is not None:
-                await self._log.finish()
+            if self.log is not None:
+                await self.log.finish()
         finally:
             hub.followed_logs -= 1
 
@@ -210,9 +205,9 @@ class _Follower:
         await self._logs.until_stored(lambda: log.addContent(f"{text}\n"))
 
     async def _opened(self) -> Any:
-        if self._log is None:
-            self._log = await self._logs.open(log_title(self._task, self._name), self._task)
-        return self._log
+        if self.log is None:
+            self.log = await self._logs.open(log_title(self._task, self._name), self._task)
+        return self.log
 
 
 class LiveLogs:
@@ -279,7 +274,7 @@ class LiveLogs:
     def shows(self, task_id: int, name: str) -> bool:
         """Return whether a log of a task is shown."""
         follower = self._followers.get((task_id, name))
-        return follower is not None and follower.has_text
+        return follower is not None and follower.log is not None
 
     def clean(self, text: str) -> str:
         """Remove secrets from a text."""
