@@ -46,11 +46,7 @@ class Progress:
 
 
 def new_directory(now: float) -> str:
-    """Return a new directory for an upload, named as Koji's own client does.
-
-    Args:
-        now: seconds since the epoch.
-    """
+    """Return a new directory for an upload, named as Koji's own client does."""
     letters = "".join(secrets.choice(string.ascii_letters) for _ in range(8))
     return f"cli-build/{now!r}.{letters}"
 

@@ -58,11 +58,7 @@ class ClientCertificate:
     options: dict[str, Any] = field(repr=False, compare=False)
 
     def words(self, now: float) -> str:
-        """Name the certificate in a message, with the dates that may explain a refusal.
-
-        Args:
-            now: seconds since the epoch.
-        """
+        """Name the certificate in a message, with the dates that may explain a refusal."""
         moment = datetime.datetime.fromtimestamp(now, datetime.timezone.utc)
         if moment > self.not_after:
             dates = f"which expired on {self.not_after:%Y-%m-%d %H:%M} UTC"
