@@ -70,7 +70,7 @@ def read_build(row: Any) -> TaggedBuild | None:
 
 
 def read_builds(rows: Iterable[Any]) -> list[TaggedBuild]:
-    """Read what ``listTagged`` answered, but for rows that are no builds."""
+    """Read what ``listTagged`` answered, without rows that are no builds."""
     return [each for each in map(read_build, rows) if each is not None]
 
 
