@@ -18,7 +18,7 @@ from buildbot_koji.cli.doctor.findings import Finding, error, expiry, ok, warnin
 from buildbot_koji.cli.doctor.network import answer_to, clock_difference, walked
 from buildbot_koji.cli.doctor.wanted import HubNeeds
 from buildbot_koji.database_values import number
-from buildbot_koji.error_messages import add_package, grant_permission
+from buildbot_koji.error_messages import PLUGINS, add_package, grant_permission
 from buildbot_koji.words import counted
 from txkoji import Connection, build_states, login_problem, paths, task_states
 from txkoji.exceptions import (
@@ -40,6 +40,7 @@ __all__ = ["check_hub"]
 MAX_CLOCK_DIFFERENCE = 60.0
 OLDEST = (1, 31)
 NO_HUB = "is 'server' the address of a hub? It ends in /kojihub"
+NO_TLS = "correct address and port of 'server' in the profile, or of the proxy"
 FILES = {"certificate": "cert", "keytab": "keytab"}
 """The settings that name the files with secrets."""
 RENEWALS = {
@@ -157,6 +158,8 @@ async def _reachable(examined: _Examined) -> AsyncIterator[Finding]:
             remedy = "does the server expect https? Check 'server' of the profile"
         elif isinstance(problem, HubFault) and not isinstance(problem, ServerOffline):
             remedy = NO_HUB
+        if "does not speak TLS" in str(problem):
+            remedy = NO_TLS
         yield error("hub", str(problem), remedy)
     else:
         examined.is_reachable = True
@@ -181,7 +184,7 @@ def _tls_remedy(text: str) -> str:
     if "client certificate" in text:
         return "'cert' of the profile must name one that the hub's administrators gave you"
     if "does not speak TLS" in text:
-        return "correct address and port of 'server' in the profile, or of the proxy"
+        return NO_TLS
     return "'serverca' of the profile must name the CA of the hub"
 
 
@@ -218,7 +221,9 @@ async def _version(examined: _Examined) -> AsyncIterator[Finding]:
     known = set(await koji.checked("system.listMethods"))
     for method, where in examined.wanted.methods.items():
         if method not in known:
-            near = difflib.get_close_matches(method, known, n=1, cutoff=0.8)
+            near = difflib.get_close_matches(
+                method, () if method in PLUGINS else known, n=1, cutoff=0.8
+            )
             yield error(
                 "plugin",
                 f"the hub has no {method}, which {where} needs",
