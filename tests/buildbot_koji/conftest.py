@@ -1,4 +1,4 @@
-"""A master in this process and its hub, for each test that asks for them."""
+"""Masters in this process and their hubs, for each test that asks for them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 import pytest_twisted
+from twisted.internet import reactor
 
+from tests.buildbot_koji.inprocess import Site
 from tests.buildbot_koji.workbench import Workbench
+from txkoji.testing import FakeHub
 
 HANDLED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 """What a master handles, calling what handled it before: one that has ended would stay."""
@@ -35,3 +38,15 @@ async def bench(
     await bench.open(empty_home)
     yield bench
     await bench.close()
+
+
+@pytest_twisted.async_yield_fixture
+async def site(
+    request: pytest.FixtureRequest, tmp_path: Path, empty_home: Path
+) -> AsyncIterator[Site]:
+    """A hub, whose options the mark ``hub`` sets, and a directory for a master with sources."""
+    mark = request.node.get_closest_marker("hub")
+    site = Site(FakeHub(reactor, **{"build_seconds": 1, **(mark.kwargs if mark else {})}), tmp_path)
+    await site.open(empty_home)
+    yield site
+    await site.close()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,23 +13,13 @@ import pytest_twisted
 from buildbot.plugins import reporters, util
 from buildbot.secrets.providers.base import SecretProviderBase
 from sqlalchemy import event
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
 from buildbot_koji.hubs.hub import hubs_of
 from tests.buildbot_koji.inprocess import Master, Site, koji
 from tests.support import poll, until
-from txkoji.testing import FakeHub
 
 pytestmark = pytest.mark.limit(60)
-
-
-@pytest_twisted.async_yield_fixture
-async def site(tmp_path: Path, empty_home: Path) -> AsyncIterator[Site]:
-    site = Site(FakeHub(reactor, build_seconds=1), tmp_path)
-    await site.open(empty_home)
-    yield site
-    await site.close()
 
 
 class Secrets(SecretProviderBase):

@@ -29,6 +29,12 @@ Connect = Callable[..., Connection]
 """Makes a connection; the arguments change its profile."""
 
 
+class DeadlockDetected(Exception):
+    """The database driver's: a hub names it so in the traceback that it answers with."""
+
+    __module__ = "psycopg2.errors"
+
+
 def hold(hub: FakeHub, method: str) -> Callable[[], None]:
     """Keep the tasks of a method OPEN, at their start.
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +13,6 @@ import pytest_twisted
 from buildbot.interfaces import IRenderable
 from buildbot.plugins import schedulers, util
 from sqlalchemy.exc import DataError, OperationalError
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
@@ -25,7 +22,6 @@ from buildbot_koji.hubs.hub import get_hub
 from tests.buildbot_koji.inprocess import ForwardReactor, Site, koji
 from tests.support import do_not_retry, until
 from txkoji import RetryPolicy, task_states
-from txkoji.testing import FakeHub
 
 # Buildbot is older than the Twisted and alembic that it runs on.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -34,15 +30,6 @@ SOURCE = "git+https://git.example.test/rpms/hello.git#"
 
 NO_LIMIT = SourceLimits(stop=1e6)
 """A stop that waits for something does not end before the test's own limit."""
-
-
-@pytest_twisted.async_yield_fixture
-async def site(tmp_path: Path, empty_home: Path) -> AsyncIterator[Site]:
-    hub = FakeHub(reactor, build_seconds=1)
-    site = Site(hub, tmp_path)
-    await site.open(empty_home)
-    yield site
-    await site.close()
 
 
 @pytest_twisted.ensureDeferred

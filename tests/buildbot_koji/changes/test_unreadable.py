@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_twisted
-from twisted.internet import reactor
 
 from tests.buildbot_koji.inprocess import Site, koji
 from tests.support import until
-from txkoji.testing import FakeHub
-
-
-@pytest_twisted.async_yield_fixture
-async def site(tmp_path: Path, empty_home: Path) -> AsyncIterator[Site]:
-    site = Site(FakeHub(reactor, build_seconds=1), tmp_path)
-    await site.open(empty_home)
-    yield site
-    await site.close()
 
 
 def replaced(site: Site, row: str, text: str | None) -> str:

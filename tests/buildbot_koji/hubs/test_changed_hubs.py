@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
-from twisted.internet import reactor
 
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import Hub, get_hub, hubs_of
@@ -18,17 +16,8 @@ from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import until
 from tests.support.hubs import hold
 from txkoji import Call, task_states
-from txkoji.testing import FakeHub
 
 pytestmark = pytest.mark.limit(60)
-
-
-@pytest_twisted.async_yield_fixture
-async def site(tmp_path: Path, empty_home: Path) -> AsyncIterator[Site]:
-    site = Site(FakeHub(reactor, build_seconds=1), tmp_path)
-    await site.open(empty_home)
-    yield site
-    await site.close()
 
 
 def change_profile(home: Path, before: str, after: str) -> None:

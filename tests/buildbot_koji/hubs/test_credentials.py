@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +15,6 @@ from buildbot_koji.hubs.hub import get_hub
 from tests.buildbot_koji.inprocess import Site, koji
 from txkoji import Credential
 from txkoji.bus import AMQP
-from txkoji.testing import FakeHub
 
 DAY = 24 * 3600.0
 NOW = 1e9
@@ -55,14 +52,6 @@ def test_judged(credential: Credential, state: str, words: str) -> None:
     assert words in found.message
 
 
-@pytest_twisted.async_yield_fixture
-async def site(tmp_path: Path, empty_home: Path) -> AsyncIterator[Site]:
-    site = Site(FakeHub(reactor, tls=True, anonymous_user=None), tmp_path)
-    await site.open(empty_home)
-    yield site
-    await site.close()
-
-
 def renew(site: Site, days: float) -> str:
     """Make a certificate that expires so soon; returns its file."""
     authority = site.hub.authority
@@ -73,6 +62,7 @@ def renew(site: Site, days: float) -> str:
     return str(path)
 
 
+@pytest.mark.hub(tls=True)
 @pytest_twisted.ensureDeferred
 async def test_certificate(site: Site) -> None:
     """One line in the log and one change report it; a restart does not repeat them."""
@@ -121,6 +111,7 @@ async def test_certificate(site: Site) -> None:
     globalLogPublisher.removeObserver(observe)
 
 
+@pytest.mark.hub(tls=True)
 @pytest_twisted.ensureDeferred
 async def test_broker_certificates(site: Site) -> None:
     """Ours and the broker's own are on the page and in the health kind, also a reporter's."""

@@ -17,7 +17,7 @@ from buildbot_koji.steps.framework.early_end import StepTiming
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
 from tests.support.fault_proxy import Fate
-from tests.support.hubs import hold
+from tests.support.hubs import DeadlockDetected, hold
 from txkoji import RetryPolicy, task_states
 from txkoji.submission.submitter import Submitter
 from txkoji.testing.methods.call import MethodCall
@@ -300,12 +300,6 @@ async def test_odd_answers(bench: Workbench, monkeypatch: pytest.MonkeyPatch) ->
     for answer in (None, 1 << 40):
         words = f"-1.0-main: failed: the hub answered {answer}, which is no task"
         assert words in ended.logs["builds"]
-
-
-class DeadlockDetected(Exception):
-    """The driver's, as its hub names it in a traceback."""
-
-    __module__ = "psycopg2.errors"
 
 
 @pytest_twisted.ensureDeferred

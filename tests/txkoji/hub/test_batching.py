@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.python.failure import Failure
 
 from tests.support import HubInMemory, do_not_retry
+from tests.support.hubs import DeadlockDetected
 from txkoji import Connection, Profile
 from txkoji.exceptions import GenericError, ServerOffline, UnknownFault
 from txkoji.hub.call import Call
@@ -93,12 +94,6 @@ async def test_hub_is_offline(koji: Connection, hub: FakeHub) -> None:
             await call
 
 
-class OperationalError(Exception):
-    """The driver's, as its hub names it in a traceback."""
-
-    __module__ = "psycopg2"
-
-
 @pytest_twisted.ensureDeferred
 async def test_hub_that_loses_its_database(
     koji: Connection, monkeypatch: pytest.MonkeyPatch
@@ -106,11 +101,13 @@ async def test_hub_that_loses_its_database(
     """A call of a batch fails with the class that the hub's exception has, as one by itself."""
 
     def lose(*_: Any, **__: Any) -> None:
-        raise OperationalError("server closed the connection")
+        raise DeadlockDetected("deadlock detected")
 
     monkeypatch.setitem(METHODS, "getTag", lose)
     for call in [koji.getTag("demo-build"), koji.getTag("demo-candidate")]:
-        with pytest.raises(UnknownFault, match=r"psycopg2\.OperationalError: server") as caught:
+        with pytest.raises(
+            UnknownFault, match=r"psycopg2\.errors\.DeadlockDetected: dead"
+        ) as caught:
             await call
         assert is_passing(caught.value)
 
