@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest_twisted
+from buildbot.data.resultspec import ResultSpec
 from twisted.internet.defer import succeed
 
 from buildbot_koji.changes.storage import HeldChanges
@@ -53,8 +54,9 @@ async def test_requests_that_nobody_reports_are_forgotten() -> None:
     waiting: list[dict[str, Any]] = []
     rows = Rows()
 
-    def get(path: tuple[Any, ...], **_: Any) -> Any:
-        return succeed([] if path == ("masters",) else list(waiting))
+    def get(path: tuple[str], **wanted: Any) -> Any:
+        rows = {"masters": [], "buildrequests": list(waiting)}[path[0]]
+        return succeed(list(ResultSpec(**wanted).apply(rows)))
 
     state = SimpleNamespace(
         getObjectId=lambda *_: succeed(1),
@@ -72,6 +74,6 @@ async def test_requests_that_nobody_reports_are_forgotten() -> None:
     queued = QueuedRequests(master, "reporter", wanted, lambda *_: outbox)
     await queued.scan()
     for number in range(1, 20):
-        waiting[:] = [{"buildrequestid": number}]
+        waiting[:] = [{"buildrequestid": number, "complete": False, "claimed": False}]
         await queued.scan()
     assert queued._taken == {19}

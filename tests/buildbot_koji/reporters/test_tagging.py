@@ -121,17 +121,23 @@ def test_move_from_where_it_is_not() -> None:
 @pytest_twisted.ensureDeferred
 async def test_failed_task(fault: str, attempts: int, kind: type[Exception]) -> None:
     """A tagging that the build system failed is submitted again, some times; no other is."""
+    call, submission = Call("tagBuild", ("tested", 3)), Submission("marker", 1.0, 6)
 
-    async def ended(*_: Any) -> TaskTree:
+    async def ended(watch: Any, *sent: Any) -> TaskTree:
+        assert (watch, *sent) == (7, call, submission)
         return TaskTree(TaskInfo(id=7, state=task_states.FAILED, method="tagBuild"))
 
-    async def answer(method: str, *_: Any, **_named: Any) -> Any:
-        return [] if method == "listTags" else {"faultCode": 1000, "faultString": fault}
+    async def answer(method: str, *args: Any, **named: Any) -> Any:
+        if method == "listTags":
+            assert (args, named) == ((), {"build": 3})
+            return []
+        assert (method, args, named) == ("getTaskResult", (7,), {"raise_fault": False})
+        return {"faultCode": 1000, "faultString": fault}
 
     hub = SimpleNamespace(
         connection=SimpleNamespace(call=answer, checked=answer),
         ended=ended,
-        watcher=SimpleNamespace(watch=lambda _: None),
+        watcher=SimpleNamespace(watch=lambda task_id: task_id),
     )
 
     async def get() -> Any:
@@ -140,8 +146,8 @@ async def test_failed_task(fault: str, attempts: int, kind: type[Exception]) -> 
     notes = {
         "task_id": 7,
         "said": "hello-1-1 tagged into tested",
-        "call": Call("tagBuild", ("tested", 3)).to_json(),
-        "submission": asdict(Submission("marker", 1.0, 6)),
+        "call": call.to_json(),
+        "submission": asdict(submission),
     }
     sent = Delivery(1, "tag", "lane", {}, 1.0, DeliveryState.SENT, "", attempts, notes)
     with pytest.raises((Refused, Undone)) as raised:

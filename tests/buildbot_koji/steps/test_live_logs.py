@@ -40,14 +40,13 @@ class OddHub:
         self.reactor = Clock()
         self.settings = SimpleNamespace(poll_interval=1)
 
-    def read_log(self, *_arguments: Any, **_named: Any) -> Any:
+    def read_log(self, task_id: int, name: str, offset: int, *, tail: bytes, max_bytes: int) -> Any:
         """Return another log."""
+        assert (task_id, name) == (7, "build.log")
+        assert (offset, tail) == ((2, b"x") if self.reads else (0, b""))
+        assert 0 < max_bytes <= 1000
         self.reads += 1
         return succeed(LogPiece(b"%d\n" % self.reads, 2, restarted=self.reads > 1, tail=b"x"))
-
-    def log_size(self, *_arguments: Any) -> Any:
-        """Return the size of the log."""
-        return succeed(2)
 
 
 class Step:

@@ -652,6 +652,7 @@ async def test_queue_that_is_taken_away(broker: RabbitMQ) -> None:
     await until(lambda: receiver.reconnects)
     await bus.publish("1")
     await until(lambda: got)
+    assert [message.body for message in got] == ["1"]
     await bus.stop()
 
 

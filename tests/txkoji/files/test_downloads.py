@@ -170,6 +170,18 @@ async def test_odd_listing(koji: Connection, hub: FakeHub, tmp_path: Path) -> No
     assert all(row.isprintable() for row in rows)
 
 
+def answer_about_build(koji: Connection, answers: dict[str, Any]) -> None:
+    """Have a hub answer, by method, what it is asked about the build 1, and nothing else."""
+
+    def answer(method: str, *args: Any, **named: Any) -> Any:
+        asked = {"build": args[0]} if method == "getBuild" else named
+        kind = {"type": "maven"} if "type" in named else {}
+        assert asked == ({"build": 1} if method == "getBuild" else {"buildID": 1, **kind})
+        return succeed(munchify(answers[method]))
+
+    koji.client.call = answer  # type: ignore[method-assign]
+
+
 @pytest_twisted.ensureDeferred
 async def test_odd_build(koji: Connection, hub: FakeHub) -> None:
     """An odd RPM or archive is left out; its neighbors are listed."""
@@ -181,7 +193,7 @@ async def test_odd_build(koji: Connection, hub: FakeHub) -> None:
         "listRPMs": [{**rpm, "arch": None}, 7, None, {**rpm, "nvr": "../app"}, rpm],
         "listArchives": [{**archive, "group_id": []}, {**archive, "filename": "../x"}, [], archive],
     }
-    koji.client.call = lambda method, *_, **__: succeed(munchify(answers[method]))  # type: ignore[method-assign]
+    answer_about_build(koji, answers)
     files = await koji.files_of_build(1, topurl="http://k")
     assert [(file.name, file.size, file.digest) for file in files] == [
         ("app-1-1.noarch.rpm", 3, None),
@@ -330,10 +342,7 @@ async def test_archives_of_one_name(koji: Connection, hub: FakeHub) -> None:
         ],
     }  # fmt: skip
 
-    def answer(method: str, *_arguments: Any, **_named: Any) -> Any:
-        return succeed(munchify(answers[method]))
-
-    koji.client.call = answer  # type: ignore[method-assign]
+    answer_about_build(koji, answers)
     files = await files_of_build(koji.client, 1, None, topurl="http://k")
     assert [file.name for file in files] == [
         "maven/org/a/app/1/app.jar", "maven/org/b/app/1/app.jar", "odd.jar",
