@@ -66,7 +66,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from txkoji._values import excerpt, printable
+from txkoji._values import excerpt, one_line
 
 __all__ = [
     "FAULT_CLASSES",
@@ -168,7 +168,7 @@ class HubFault(KojiException):
         return "got an unexpected keyword argument" in self.text
 
     def __str__(self) -> str:
-        words = printable(excerpt(self.text.strip()))
+        words = one_line(self.text)
         words = words or f"the hub gave fault {self.code} without a text"
         # An offline hub refuses any call: which one it was does not matter.
         is_named = self.method and not isinstance(self, ServerOffline)

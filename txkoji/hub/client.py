@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from txkoji._deferreds import returns_deferred
 from txkoji._interfaces import HTTPAgent
+from txkoji._values import one_line
 from txkoji.exceptions import AuthError, HubFault, RetryError
 from txkoji.hub.answers import a_struct, an_id, read_answer
 from txkoji.hub.batching import MAX_CALLS, Batcher, batches, multicall, results_of
@@ -240,7 +241,8 @@ class HubClient:
         self.requester.statistics.logged_in(self.reactor.seconds())
 
     async def _renew(self, session: Session, fault: HubFault) -> None:
-        self._log.info("{url}: {reason}; logging in again", url=self.url, reason=fault.text)
+        reason = one_line(fault.text)
+        self._log.info("{url}: {reason}; logging in again", url=self.url, reason=reason)
 
         async def send_inside(request: Request) -> Any:
             return await self._in_session(session, request)

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 
 from txkoji._deferreds import in_thread
+from txkoji._values import one_line
 from txkoji.exceptions import (
     AuthExpired,
     BrokenConfiguration,
@@ -152,7 +153,7 @@ class Authenticator:
             if is_passing(fault):
                 raise
             raise KojiLoginException(
-                f"{url} refuses the login with {way.description}: {fault.text}"
+                f"{url} refuses the login with {way.description}: {one_line(fault.text)}"
             ) from fault
         except HTTPStatusError as error:
             if error.status in (400, 431) and exchange is not None:
