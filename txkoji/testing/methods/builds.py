@@ -95,6 +95,10 @@ def _list_builds(call: MethodCall, *, type: Any, queryOpts: Any, **filters: Any)
         }
         for row in rows
     ]
+    package = filters["packageID"]
+    if package is not None and find_package(call.state, package) is None:
+        # Nothing is asked of the database, which would refuse an unknown order.
+        return apply_query_options([], queryOpts)
     more = f" {type}" if f"listBuilds {type}" in COLUMNS else ""
     return apply_query_options(found, queryOpts, f"listBuilds{more}")
 

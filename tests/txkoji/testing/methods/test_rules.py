@@ -239,6 +239,8 @@ def test_columns_of_lists(hub: FakeHub, clock: Clock) -> None:
         else:
             without_rows.add(method)
     assert without_rows == {"listArchives", "listBuilds maven", "listBuilds win"}
+    # Of an unknown package the database is asked nothing.
+    assert hub.call("listBuilds", "nosuch", queryOpts={"order": "x"}) == []
 
 
 def test_texts_of_other_types(hub: FakeHub) -> None:
