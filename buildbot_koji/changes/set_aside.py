@@ -87,7 +87,7 @@ class SetAside:
         return self._events.pop(key, None) is not None
 
     def due(self, count: int, now: float) -> list[Event]:
-        """Return the events to retry, at most so many; those first that were tried longest ago."""
+        """Return up to so many events to retry, first those that were tried longest ago."""
         due = [
             each.event
             for each in self._events.values()

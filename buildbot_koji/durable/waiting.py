@@ -40,7 +40,7 @@ async def until_answered(
         The answer.
 
     Raises:
-        KojiException: ``ends`` is true of it.
+        KojiException: an error for which ``ends`` returns True.
     """
     failures = 0
     while True:

@@ -151,6 +151,19 @@ async def test_stored_by_an_earlier_version(bench: Workbench, monkeypatch: Any) 
     assert built(bench) == [("hello", "demo")]
 
 
+async def second_attempt(bench: Workbench, monkeypatch: Any, to_row: Any) -> Ended:
+    """Return how a build ends whose worker is lost after its step was stored in another way."""
+    monkeypatch.setattr(storing_step, "to_row", to_row)
+    release = hold(bench.hub, "buildArch")
+    request = await bench.begin(koji_build(bench, "hello"), ref="main")
+    await until(lambda: followed(bench) is not None)
+    monkeypatch.undo()
+    bench.lose_worker()
+    ended = await bench.ended(request)
+    release()
+    return ended
+
+
 @pytest.mark.parametrize(
     ("newer", "stored"),
     [
@@ -173,32 +186,20 @@ async def test_stored_by_a_newer_version(
     def to_row(value: Any, identity: Any) -> bytes:
         return json.dumps({**json.loads(own(value, identity)), **newer}).encode()
 
-    monkeypatch.setattr(storing_step, "to_row", to_row)
-    release = hold(bench.hub, "buildArch")
-    request = await bench.begin(koji_build(bench, "hello"), ref="main")
-    await until(lambda: followed(bench) is not None)
-    monkeypatch.undo()
-    bench.lose_worker()
-    ended = await bench.ended(request)
-    release()
+    ended = await second_attempt(bench, monkeypatch, to_row)
     words = f"a newer version of buildbot_koji stored {stored}: it is left alone, and nothing is"
     rest = " submitted again; upgrade this master, and look at the hub before you rebuild"
     assert (ended.result, ended.text) == ("exception", words + rest)
     assert built(bench) == [("hello", "demo")]
 
 
-@pytest.mark.parametrize("stored", ['{"call": {"method', '{"call": 5}', "[]"])
+@pytest.mark.parametrize("stored", ['{"call": {"method', '{"call": 5}', "[]", "null", "\udc80"])
 @pytest_twisted.ensureDeferred
 async def test_damaged_attempt(bench: Workbench, monkeypatch: Any, stored: str) -> None:
     """A step whose record of the earlier attempt is damaged submits nothing again."""
-    release = hold(bench.hub, "buildArch")
-    monkeypatch.setattr(storing_step, "to_row", lambda *_: stored.encode())
-    request = await bench.begin(koji_build(bench, "hello"), ref="main")
-    await until(lambda: followed(bench) is not None)
-    monkeypatch.undo()
-    bench.lose_worker()
-    ended = await bench.ended(request)
-    release()
+    ended = await second_attempt(
+        bench, monkeypatch, lambda *_: stored.encode(errors="surrogateescape")
+    )
     assert ended.result == "exception"
     assert ", damaged: it is left alone, and nothing is submitted again" in ended.text
     assert built(bench) == [("hello", "demo")]
