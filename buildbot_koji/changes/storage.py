@@ -10,7 +10,7 @@ from buildbot_koji.database_values import encoded_size
 from buildbot_koji.durable.claims import Claim
 from buildbot_koji.durable.fence import fence_source
 from buildbot_koji.durable.store import MasterState
-from buildbot_koji.durable.unreadable import check_fields, reading
+from buildbot_koji.durable.unreadable import DamagedRow, check_fields, reading
 from buildbot_koji.properties import EVENT_KEY
 
 __all__ = ["CLAIM_KEY", "HeldChanges", "SourceState", "SourceStorage", "change_key"]
@@ -75,8 +75,11 @@ class SourceStorage(MasterState):
         await self.put("standing", asdict(state))
 
     async def is_paused(self) -> bool:
-        """Return whether someone has paused the source."""
-        return bool(await self.get("paused", False))
+        """Return whether someone has paused the source; raise DamagedRow."""
+        found = await self.get("paused", False)
+        if not isinstance(found, bool):
+            raise DamagedRow("whether a change source is paused")
+        return found
 
     async def set_paused(self, paused: bool) -> None:
         """Pause the source, or resume it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from buildbot_koji.arguments import checks
@@ -10,6 +11,7 @@ from buildbot_koji.arguments.buttons import PAUSED, NotThere, PauseStep
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.changes.listener import POLL
 from buildbot_koji.changes.storage import SourceStorage
+from buildbot_koji.durable.unreadable import UnreadableRow
 
 __all__ = ["KojiPauseChanges", "owners", "pause_source", "paused_sources", "poll_source"]
 
@@ -67,7 +69,13 @@ async def owners(master: Any) -> dict[str, str | None]:
 
 async def paused_sources(master: Any, names: Iterable[str]) -> set[str]:
     """Return which of these change sources are paused, on any master."""
-    return {name for name in names if await SourceStorage(master, name).is_paused()}
+    paused = set()
+    for name in names:
+        # The source itself says, and shows, what it can't read.
+        with suppress(UnreadableRow):
+            if await SourceStorage(master, name).is_paused():
+                paused.add(name)
+    return paused
 
 
 class KojiPauseChanges(PauseStep):

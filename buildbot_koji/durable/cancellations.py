@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, count
 from typing import Any
 
 import attrs
@@ -82,8 +82,10 @@ class Cancellations:
         self._pending: dict[str, TaskIntent] = {}
         self._shown: dict[str, PendingCancellation] = {}
         self._work: Deferred[None] | None = None
-        # How many rows are stored, and the number of the last stored change.
-        self._rows = self._changes = self._stored = 0
+        # The numbers of the rows that are stored.
+        self._rows: set[int] = set()
+        # The number of the last change, and of the last stored one.
+        self._changes = self._stored = 0
         self._storing = DeferredLock()
         self._is_read = False
         # The stored form of each pending cancellation, and its size in bytes.
@@ -91,7 +93,7 @@ class Cancellations:
         # Stored forms that a newer version may read.
         self._unreadable: list[str] = []
         # The numbers of rows that are left as they are.
-        self._damaged: list[int] = []
+        self._damaged: set[int] = set()
         self._trouble = ""
         self._successor: Cancellations | None = None
 
@@ -210,7 +212,7 @@ class Cancellations:
             if each["masterid"] == self._master.masterid:
                 continue
             rows = await _rows_of(self._state_of(each["name"]))
-            for text in chain.from_iterable(filter(None, rows)):
+            for text in chain.from_iterable(filter(None, rows.values())):
                 # Its own master logs what is unreadable.
                 with suppress(UnreadableRow):
                     found.append(_shown(TaskIntent.from_json(text)))
@@ -247,9 +249,10 @@ class Cancellations:
         if self._is_read:
             return
         rows = await _rows_of(self._state, self._say_unreadable)
-        self._rows, self._is_read = len(rows), True
-        self._damaged = [number for number, row in enumerate(rows) if row is None]
-        for text in chain.from_iterable(filter(None, rows)):
+        self._is_read = True
+        self._damaged = {number for number, row in rows.items() if row is None}
+        self._rows = set(rows) - self._damaged
+        for text in chain.from_iterable(filter(None, rows.values())):
             try:
                 intent = TaskIntent.from_json(text)
             except UnreadableRow as error:
@@ -330,7 +333,7 @@ class Cancellations:
                     self._texts[marker] = _sized(intent.to_json().decode())
             pending = [self._texts[marker] for marker in self._pending]
             row: list[str] = []
-            rows: list[list[str] | None] = [row]
+            rows = [row]
             size = 0
             for text, added in [*map(_sized, self._unreadable), *pending]:
                 size += added
@@ -338,34 +341,32 @@ class Cancellations:
                     rows.append(row := [])
                     size = added
                 row.append(text)
-            for number in self._damaged:
-                rows.extend([] for _ in range(number - len(rows)))
-                rows.insert(number, None)
-            rows.extend([] for _ in range(self._rows - len(rows)))
-            for number, texts in enumerate(rows):
-                if texts is not None:
-                    await self._state.put(_row_key(number), texts)
-            self._rows, self._stored = len(rows), changes
+            free = (number for number in count() if number not in self._damaged)
+            written = dict(zip(free, rows, strict=False))
+            # After a crash a task may be in two rows, but not in none.
+            for number, texts in written.items():
+                await self._state.put(_row_key(number), texts)
+            for number in self._rows - written.keys():
+                await self._state.remove(_row_key(number))
+            self._rows, self._stored = set(written), changes
 
 
 async def _rows_of(
     state: MasterState, say: Callable[[UnreadableRow], None] | None = None
-) -> list[list[str] | None]:
-    """Return the rows of what a master stored as pending, None for a damaged one."""
-    rows: list[list[str] | None] = []
-    while True:
+) -> dict[int, list[str] | None]:
+    """Return what a master stored as pending, by the number of the row; None for a damaged one."""
+    rows: dict[int, list[str] | None] = {}
+    for number in _row_numbers(await state.keys(PENDING)):
         try:
-            row = await state.get(_row_key(len(rows)), [])
+            row = await state.get(_row_key(number))
             if not isinstance(row, list):
-                raise DamagedRow(f"row {len(rows)} of the tasks that were to be canceled")
+                raise DamagedRow(f"row {number} of the tasks that were to be canceled")
+            rows[number] = row
         except UnreadableRow as error:
-            rows.append(None)
+            rows[number] = None
             if say is not None:
                 say(error)
-        else:
-            if not row:
-                return rows
-            rows.append(row)
+    return rows
 
 
 def _shown(intent: TaskIntent) -> PendingCancellation:
@@ -379,6 +380,12 @@ def _sized(text: str) -> tuple[str, int]:
 def _row_key(number: int) -> str:
     """Return the key of a row of pending cancellations."""
     return f"{PENDING} {number}" if number else PENDING
+
+
+def _row_numbers(keys: Iterable[str]) -> list[int]:
+    """Return the numbers of the rows that have these keys; parts of rows have others."""
+    found = (key.removeprefix(PENDING) for key in keys)
+    return sorted(int(each or 0) for each in found if not each or each[1:].isdecimal())
 
 
 def is_final(error: BaseException) -> bool:

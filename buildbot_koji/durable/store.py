@@ -119,6 +119,20 @@ class MasterState:
     async def _write(self, key: str, value: Any) -> None:
         await self._master.db.state.setState(await self._object(), key, value)
 
+    async def keys(self, prefix: str) -> list[str]:
+        """Return the keys that begin with a text."""
+        table = self._master.db.model.object_state.c
+        query = sqlalchemy.select(table.name).where(
+            (table.objectid == await self._object()) & table.name.startswith(prefix)
+        )
+
+        def read(connection: sqlalchemy.Connection) -> list[str]:
+            """Read the keys, in a thread."""
+            return [str(row.name) for row in connection.execute(query)]
+
+        found: list[str] = await self._master.db.pool.do(read)
+        return found
+
     async def remove(self, key: str) -> None:
         """Delete a value, if there is one."""
         table = self._master.db.model.object_state

@@ -37,6 +37,7 @@ class EndedMassBuilds:
         self._master = master
         self._looked = float("-inf")
         self._found: dict[str, EndedMassBuild] = {}
+        self._hidden: set[str] = set()
 
     async def get(self, here: Collection[str] = ()) -> list[EndedMassBuild]:
         """Return them, the newest last, without those that ran in this master."""
@@ -60,7 +61,9 @@ class EndedMassBuilds:
             if was_cancelled(error) or is_database_unreachable(error):
                 raise
             # One damaged mass build must not hide the others.
-            self._log.failure("can't show mass build {id}", id=key)
+            if key not in self._hidden:
+                self._log.failure("can't show mass build {id}", id=key)
+            self._hidden.add(key)
             return None
 
     async def _load(self, key: str, row: Mapping[str, Any]) -> EndedMassBuild | None:

@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 import pytest_twisted
 
+from buildbot_koji.changes.switch import pause_source
 from tests.buildbot_koji.inprocess import Site, koji
 from tests.support import until
 
@@ -30,6 +31,8 @@ def replaced(site: Site, row: str, text: str | None) -> str:
         ("standing", '{"cursor": nu', "holds the state 'standing' of 'KojiChangeSource-fake', dam"),
         ("standing", '{"cursor": {}}', "holds the cursor of a change source, damaged"),
         ("standing", "[]", "holds the state of a change source, damaged"),
+        ("paused", '"no"', "holds whether a change source is paused, damaged"),
+        ("paused", "tru", "holds the state 'paused' of 'KojiChangeSource-fake', damaged"),
         ("held", "[1]", "holds the number of changes that are held back, damaged"),
         ("held-0", '[{"proper', "holds the state 'held-0' of 'KojiChangeSource-fake', damaged"),
         ("held-0", "[{}]", "holds changes that are held back, damaged"),
@@ -41,6 +44,7 @@ async def test_unreadable_state(
 ) -> None:
     """A source waits, and says why in one line; others work; nothing is lost once it is mended."""
     await site.listen(koji(max_changes_per_hour=1), koji(name="other"))
+    await pause_source(site.master.master, "KojiChangeSource-fake", False)
     site.build()
     site.build()
     await site.polled()

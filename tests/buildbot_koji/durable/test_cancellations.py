@@ -7,6 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from buildbot.db.model import Model
+from sqlalchemy import StaticPool, create_engine
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
@@ -18,29 +20,56 @@ from txkoji.exceptions import TransportError
 
 
 class States:
-    """Buildbot's table of states, in memory."""
+    """Buildbot's table of states, and the pool of its database, which is in memory."""
+
+    model = Model
 
     def __init__(self) -> None:
-        self.rows: dict[str, str] = {}
+        self.engine = create_engine("sqlite://", poolclass=StaticPool)
+        Model.object_state.create(self.engine)
         self.written: list[str] = []
         self.slow: Deferred[None] | None = None
+
+    @property
+    def state(self) -> Any:
+        return self
+
+    pool = state
+
+    @property
+    def rows(self) -> dict[str, str]:
+        with self.engine.connect() as connection:
+            found = connection.execute(Model.object_state.select())
+            return {row.name: row.value_json for row in found}
+
+    def put(self, key: str, text: str) -> None:
+        """Replace a row."""
+        row = Model.object_state.insert().prefix_with("OR REPLACE")
+        with self.engine.begin() as connection:
+            connection.execute(row, {"objectid": 1, "name": key, "value_json": text})
 
     async def getObjectId(self, _name: str, _class: str) -> int:  # noqa: N802
         return 1
 
     def thdGetState(self, _: None, _object: int, key: str, default: Any) -> Any:  # noqa: N802
-        return json.loads(self.rows[key]) if key in self.rows else default
+        rows = self.rows
+        return json.loads(rows[key]) if key in rows else default
 
     async def do(self, query: Any) -> Any:
-        """Run a query; it is the pool, too."""
-        value = query(None)
+        """Run a query."""
+        with self.engine.connect() as connection:
+            value = query(connection)
         if self.slow is not None:
             await self.slow
         return value
 
+    async def do_with_transaction(self, query: Any) -> None:
+        with self.engine.begin() as connection:
+            query(connection)
+
     async def setState(self, _object: int, key: str, value: Any) -> None:  # noqa: N802
-        self.rows[key] = json.dumps(value)
-        self.written.append(self.rows[key])
+        self.written.append(json.dumps(value))
+        self.put(key, self.written[-1])
 
 
 class Hub:
@@ -73,7 +102,7 @@ class Hub:
 def cancellations(hub: Hub, states: States) -> Cancellations:
     """Return the cancellations of a master that starts."""
     made = Cancellations("hub", hub, lambda: succeed(None))  # type: ignore[arg-type]
-    made.start(SimpleNamespace(name="master", db=SimpleNamespace(state=states, pool=states)))
+    made.start(SimpleNamespace(name="master", db=states))
     return made
 
 
@@ -82,32 +111,32 @@ def elsewhere(hub: Hub, states: States) -> list[PendingCancellation]:
     masters = [{"masterid": 1, "name": "master"}, {"masterid": 2, "name": "second"}]
     data = SimpleNamespace(get=lambda _path: succeed(masters))
     made = Cancellations("hub", hub, lambda: succeed(None))  # type: ignore[arg-type]
-    db = SimpleNamespace(state=(own := States()), pool=own)
-    second = SimpleNamespace(name="second", masterid=2, data=data, db=db)
+    second = SimpleNamespace(name="second", masterid=2, data=data, db=States())
     made.start(second)
-    db.state = db.pool = states
+    second.db = states
     return Deferred.fromCoroutine(made.elsewhere()).result
 
 
 def test_many_cancellations() -> None:
-    """A thousand cancellations fit the database's rows, and none is lost by a restart."""
+    """Many large cancellations fit the database's rows, and none is lost by a restart."""
     hub, states = Hub(), States()
     first = cancellations(hub, states)
-    call = Call("build", ("git+https://git.example.test/rpms/package.git#main", "demo", {}))
-    for task_id in range(1, 1001):
+    source = "git+https://git.example.test/rpms/package.git#" + "a" * 4000
+    call = Call("build", (source, "demo", {}))
+    for task_id in range(1, 101):
         intent = TaskIntent(call, Submission(f"m{task_id}", 1.0, 1, 1), 1.0, task_id)
         first.cancel(intent, 30.0)
     first.stop()
     assert len(states.rows) > 3
     assert max(map(len, states.rows.values())) <= MAX_VALUE + 100
     # Another master that shares the database shows all of them.
-    assert len(elsewhere(hub, states)) == 1000
-    hub.answers, hub.lost = True, {500}
+    assert len(elsewhere(hub, states)) == 100
+    hub.answers, hub.lost = True, {50}
     cancellations(hub, states)
     # A hub that was restored from a backup gave this id to another task.
-    assert sorted({*hub.canceled, *hub.lost}) == list(range(1, 1001))
-    assert 500 not in hub.canceled
-    assert {key: json.loads(row) for key, row in states.rows.items() if row != "[]"} == {}
+    assert sorted({*hub.canceled, *hub.lost}) == list(range(1, 101))
+    assert 50 not in hub.canceled
+    assert {key: row for key, row in states.rows.items() if row != "[]"} == {}
 
 
 @pytest.mark.parametrize(
@@ -127,7 +156,7 @@ def test_unreadable_cancellation(row: str, said: str, logged: list[str]) -> None
     texts = {"newer": newer, "damaged": newer[:-9], "good": intents[1].to_json().decode()}
     whole = row.endswith("]")
     before = json.dumps([texts[each] for each in json.loads(row)]) if whole else row
-    states.rows["left"] = before
+    states.put("left", before)
     first = cancellations(hub, states)
     first.cancel(intents[2], 30.0)
     assert [each.task_id for each in elsewhere(hub, states)] == ([2, 3] if whole else [3])
@@ -136,6 +165,28 @@ def test_unreadable_cancellation(row: str, said: str, logged: list[str]) -> None
     assert sorted(hub.canceled) == ([2, 3] if whole else [3])
     assert states.rows["left"] == (json.dumps([json.loads(before)[0]]) if whole else before)
     assert len([line for line in logged if said in line]) == 1
+
+
+def test_damaged_row_between_others(logged: list[str]) -> None:
+    """It stays, and each start says so, also once the rows before it are done and used again."""
+    hub, states, call = Hub(), States(), Call("build", ("x" * MAX_VALUE, "demo", {}))
+    intents = [TaskIntent(call, Submission(f"m{n}", 1.0, 1, 1), 1.0, n) for n in range(1, 6)]
+    first = cancellations(hub, states)
+    for each in intents[:3]:
+        first.cancel(each, 30.0)
+    first.stop()
+    states.put("left 1", damaged := states.rows["left 1"][:-9])
+    hub.answers = True
+    cancellations(hub, states)
+    assert sorted(hub.canceled) == [1, 3]
+    hub.answers = False
+    again = cancellations(hub, states)
+    for each in intents[3:]:
+        again.cancel(each, 30.0)
+    again.stop()
+    assert states.rows["left 1"] == damaged
+    assert [each.task_id for each in elsewhere(hub, states)] == [4, 5]
+    assert len([line for line in logged if "'left 1' of 'master hub', damaged" in line]) == 2
 
 
 def test_cancellation_during_the_start_of_a_master() -> None:

@@ -420,3 +420,27 @@ async def test_no_secrets(served: ServedMaster, secret_net: SecretNet) -> None:
     assert PASSWORD in secret_net.words
     assert secret_net.leaks() == []
     await served.ended(request)
+
+
+@pytest_twisted.ensureDeferred
+async def test_damaged_rows(served: ServedMaster, logged: list[str]) -> None:
+    """Each page answers, whatever of ours is damaged in the database; the source says it."""
+    await until_listening(served)
+    await served.press("api/sources/koji/pause")
+
+    def damage(connection: Any) -> None:
+        for table, column in (("object_state", "value_json"), ("build_data", "value")):
+            connection.exec_driver_sql(f"UPDATE {table} SET {column} = '{{\"' || {column}")
+
+    await served.master.db.pool.do_with_transaction(damage)
+    pages = ["overview", "tasks", "sources", "deliveries", "failures", "packages", "mass"]
+    answers = [await served.ask(path) for path in (*(f"api/{each}" for each in pages), "metrics")]
+    assert [each.code for each in answers] == [200] * len(answers)
+    assert (await served.press("api/sources/koji/poll")).json == {"message": "koji polls now"}
+    said = "holds the state 'paused' of 'koji', damaged"
+    await until(lambda: any(said in line for line in logged))
+    [source] = (await served.ask("api/sources")).json["sources"]
+    assert said in source["reason"]
+    # It takes either button to mend this one.
+    assert (await served.press("api/sources/koji/resume")).code == 200
+    await until_listening(served)
