@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_twisted
 
-from tests.contract.conftest import FinishedBuild, Subject
+from tests.contract.conftest import FinishedBuild, Subject, some
 from txkoji import Connection, task_states
 from txkoji.build import Build
 from txkoji.exceptions import ActionNotAllowed, AuthError, GenericError, HubFault, TagError
@@ -70,7 +70,7 @@ async def test_states_of_a_build(finished: FinishedBuild) -> None:
 @pytest_twisted.ensureDeferred
 async def test_files_of_a_build(finished: FinishedBuild, koji: Connection) -> None:
     """Every task of an arch leaves RPMs and logs; its result names them."""
-    for arch in finished.tasks("buildArch"):
+    for arch in some(finished.tasks("buildArch")):
         names = await koji.listTaskOutput(arch.id)
         assert any(name.endswith(".rpm") for name in names)
         assert "build.log" in names
@@ -171,11 +171,11 @@ async def test_write_carries_its_number(writer: Subject) -> None:
     assert numbers == sorted(set(numbers))
 
 
-async def tagged_builds(writer: Subject) -> list[Build]:
-    """Return at most one build of the package that has the tag of the target."""
+async def tagged_build(writer: Subject) -> Build:
+    """Return the latest build of the package that has the tag of the target."""
     target = await writer.koji.getBuildTarget(writer.target, strict=True)
     options = {"package": writer.package, "latest": True}
-    return list(await writer.koji.listTagged(target.dest_tag, **options))[:1]
+    return some(await writer.koji.listTagged(target.dest_tag, **options))[0]
 
 
 async def tag_to_the_end(writer: Subject, tag: int, build: int) -> None:
@@ -191,52 +191,50 @@ async def test_tagging_what_is_tagged(writer: Subject) -> None:
 
     A user who may not tag there at all is told that instead.
     """
-    for build in await tagged_builds(writer):
-        with pytest.raises((TagError, ActionNotAllowed)) as caught:
-            await tag_to_the_end(writer, build.tag_id, build.id)
-        if isinstance(caught.value, TagError):
-            assert f"build {build.nvr} already tagged ({build.tag_name})" in caught.value.text
-        [after] = await writer.koji.listTagged(build.tag_id, package=build.name, latest=True)
-        assert (after.id, after.create_event) == (build.id, build.create_event)
+    build = await tagged_build(writer)
+    with pytest.raises((TagError, ActionNotAllowed)) as caught:
+        await tag_to_the_end(writer, build.tag_id, build.id)
+    if isinstance(caught.value, TagError):
+        assert f"build {build.nvr} already tagged ({build.tag_name})" in caught.value.text
+    [after] = await writer.koji.listTagged(build.tag_id, package=build.name, latest=True)
+    assert (after.id, after.create_event) == (build.id, build.create_event)
 
 
 @pytest_twisted.ensureDeferred
 async def test_untagging_what_is_not_tagged(writer: Subject) -> None:
     """A build can't be taken out of a tag that it does not have."""
     target = await writer.koji.getBuildTarget(writer.target, strict=True)
-    for build in await tagged_builds(writer):
-        tags = [tag.id for tag in await writer.koji.listTags(build=build.id)]
-        for tag in {target.build_tag} - set(tags):
-            with pytest.raises((TagError, ActionNotAllowed)) as caught:
-                await writer.koji.untagBuild(tag, build.id)
-            if isinstance(caught.value, TagError):
-                words = f"build {build.nvr} not in tag {target.build_tag_name}"
-                assert words in caught.value.text
+    build = await tagged_build(writer)
+    tags = [tag.id for tag in await writer.koji.listTags(build=build.id)]
+    [tag] = some([each for each in [target.build_tag] if each not in tags])
+    with pytest.raises((TagError, ActionNotAllowed)) as caught:
+        await writer.koji.untagBuild(tag, build.id)
+    if isinstance(caught.value, TagError):
+        assert f"build {build.nvr} not in tag {target.build_tag_name}" in caught.value.text
 
 
 @pytest_twisted.ensureDeferred
 async def test_tagging_an_unlisted_package(writer: Subject) -> None:
     """A tag takes no build of a package that it does not list; no task is made."""
-    for build in await tagged_builds(writer):
-        tags = await writer.koji.listTags(queryOpts={"limit": 50, "order": "-id"})
-        multicall = writer.koji.MultiCall()
-        for tag in tags:
-            multicall.checkTagPackage(tag.id, build.name)
-        allowed = list(await multicall())
-        unlisted = [tag for tag, yes in zip(tags, allowed, strict=True) if not yes]
-        for tag in unlisted[:1]:
-            with pytest.raises((TagError, ActionNotAllowed)) as caught:
-                await writer.koji.tagBuild(tag.id, build.id)
-            if isinstance(caught.value, TagError):
-                assert f"Package {build.name} " in caught.value.text
+    build = await tagged_build(writer)
+    tags = await writer.koji.listTags(queryOpts={"limit": 50, "order": "-id"})
+    multicall = writer.koji.MultiCall()
+    for tag in tags:
+        multicall.checkTagPackage(tag.id, build.name)
+    allowed = list(await multicall())
+    unlisted = some([tag for tag, yes in zip(tags, allowed, strict=True) if not yes])
+    with pytest.raises((TagError, ActionNotAllowed)) as caught:
+        await writer.koji.tagBuild(unlisted[0].id, build.id)
+    if isinstance(caught.value, TagError):
+        assert f"Package {build.name} " in caught.value.text
 
 
 @pytest_twisted.ensureDeferred
 async def test_tagging_with_a_missing_tag(writer: Subject) -> None:
     """A tag that is not there can't be given: a fault that names it."""
-    for build in await tagged_builds(writer):
-        with pytest.raises(GenericError, match=r"No such.*no-such-tag-anywhere"):
-            await writer.koji.tagBuild("no-such-tag-anywhere", build.id)
+    build = await tagged_build(writer)
+    with pytest.raises(GenericError, match=r"No such.*no-such-tag-anywhere"):
+        await writer.koji.tagBuild("no-such-tag-anywhere", build.id)
 
 
 @pytest_twisted.ensureDeferred
