@@ -155,9 +155,8 @@ async def test_health(site: Site) -> None:
 
 def test_tables_are_complete() -> None:
     """Every event, and every property that a change can have, is in the tables."""
-    for name in events.NAMES:
-        assert f"\n``{name}`` " in TEXT
+    assert [name for name in events.NAMES if f"\n``{name}`` " not in TEXT] == []
     source = Path(change_of.__code__.co_filename).read_text(encoding="utf-8")
     names = {*re.findall(r'"(koji_[a-z_]+)"', source), EVENT_KEY, CHANGE_SOURCE}
-    for name in names:
-        assert f"``{name}``" in TEXT
+    assert len(names) >= 20
+    assert {name for name in names if f"``{name}``" not in TEXT} == set()

@@ -152,8 +152,9 @@ def test_every_option_is_an_argument(name: str) -> None:
     """A step takes every option of its command."""
     module, command, renamed = COMMANDS[name]
     arguments = getattr(steps, name.partition(" ")[0]).arguments
-    options = options_of(module, command) - OF_TERMINALS
-    for option in options:
-        wanted = renamed.get(option, option)
-        assert wanted is None or wanted in arguments, f"--{option} has no argument"
+    options = options_of(module, command)
+    assert "help" in options
+    options -= OF_TERMINALS
+    wanted = {option: renamed.get(option, option) for option in options}
+    assert {option: name for option, name in wanted.items() if name not in {None, *arguments}} == {}
     assert renamed.keys() <= options, "the table names options that the command does not have"

@@ -159,13 +159,20 @@ async def test_each_method(koji: Connection, hub: FakeHub) -> None:
     """A hub orders and cuts the list of each method of the table; builds and tasks are rich."""
     task_id = hub.call("build", "git+https://git.example.test/rpms/hello.git#1", "demo")
     await TaskWatcher(koji, reactor, interval=0.05).watch(task_id).done
+    for release in "123":
+        image = {"name": "disk", "version": "1", "release": release}
+        hub.call("createImageBuild", image)
+        hub.files.write("work/up/disk.raw", b"data")
+        hub.call("importArchive", "up/disk.raw", image, "image", {"arch": "x86_64"})
+        hub.call("createExternalRepo", f"repo{release}", "https://repo.example.test/")
+        hub.call("createSideTag", "demo-build")
     for method, paging in PAGED.items():
         wanted = ARGUMENTS.get(method, ())
         found = [row async for row in koji.pages(method, *wanted, page_size=2)]
         keys = [tuple(row[name] for name in paging.key) for row in found]
-        assert keys == sorted(set(keys)), method
+        assert keys == sorted(set(keys)) != [], method
         if method in {"listBuilds", "listTagged"}:
-            assert [type(each) for each in found] == [Build]
+            assert {type(each) for each in found} == {Build}
         elif method == "listTasks":
             assert {type(each) for each in found} == {Task}
 

@@ -467,32 +467,29 @@ def test_values_of_the_wrong_kind(name: str) -> None:
         assert " must " in line
 
 
-def test_missing_arguments() -> None:
-    """An argument that must be given is missed."""
-    for name in NAMES:
-        needed = [each for each, one in getattr(steps, name).arguments.items() if one.required]
-        assert "profile" in needed
-        for each in needed:
-            good = {**GOOD[name][0]}
-            del good[each]
-            assert f"{name}: {each} is missing" in mistakes(name, good)
+@pytest.mark.parametrize("name", NAMES)
+def test_missing_and_unknown_arguments(name: str) -> None:
+    """An argument that must be given is missed; one that a step does not have is named."""
+    needed = [each for each, one in getattr(steps, name).arguments.items() if one.required]
+    assert "profile" in needed
+    for each in needed:
+        good = {**GOOD[name][0]}
+        del good[each]
+        assert f"{name}: {each} is missing" in mistakes(name, good)
+    [complaint] = mistakes(name, {**GOOD[name][0], "srcatch": True})
+    assert "srcatch" in complaint
+    assert name in complaint
 
 
-def test_unknown_arguments() -> None:
-    """An argument that a step does not have is named."""
-    for name in NAMES:
-        [complaint] = mistakes(name, {**GOOD[name][0], "srcatch": True})
-        assert "srcatch" in complaint
-        assert name in complaint
-
-
-def test_documentation() -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_documentation(name: str) -> None:
     """Each argument is in the documentation of its step, and no sentence ends twice."""
-    for name in NAMES:
-        step = getattr(steps, name)
-        for each, one in step.arguments.items():
-            assert f"    {each}: {one.meaning}." in step.__doc__
-            assert not one.meaning.endswith(".")
+    step = getattr(steps, name)
+    meanings = {each: one.meaning for each, one in step.arguments.items()}
+    assert "profile" in meanings
+    for each, meaning in meanings.items():
+        assert f"    {each}: {meaning}." in step.__doc__
+        assert not meaning.endswith(".")
 
 
 @pytest.mark.parametrize(

@@ -77,9 +77,9 @@ async def test_task(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
     names = sorted(hub.call("listTaskOutput", arch["id"]))
     assert [path.name for path in paths] == names == files_in(tmp_path)
     assert steps[-1].done == steps[-1].total == sum(path.stat().st_size for path in paths)
-    for path in paths:
-        if path.suffix == ".rpm":
-            assert payload_hash(path)
+    hashes = [payload_hash(path) for path in paths if path.suffix == ".rpm"]
+    assert hashes
+    assert all(hashes)
 
 
 @pytest_twisted.ensureDeferred
