@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from buildbot.config.master import MasterConfig
-from buildbot.process.properties import Properties
 from buildbot.process.results import RETRY
 from buildbot.reporters import utils
-from buildbot.util import datetime2epoch, service
+from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -25,16 +24,14 @@ from buildbot_koji.durable.outbox import DeliveryStore, Outbox, Sender
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.hubs.koji_hub import profile_name
 from buildbot_koji.reporters.backlogs import Backlogs
+from buildbot_koji.reporters.build_results import counting_properties, counting_result
 from buildbot_koji.reporters.status import OpenGate, ReporterStatus
 from txkoji import RetryPolicy
 
-__all__ = ["REDELIVER", "KojiReporter", "properties_of"]
+__all__ = ["REDELIVER", "KojiReporter"]
 
 RETRY_FOR = 3 * 24 * 3600.0
 """Seconds for which a delivery is retried: an outage over a weekend loses nothing."""
-
-BEGINS_WITHIN = 60.0
-"""Seconds within which a master begins a build of a request that it has claimed."""
 
 REDELIVER = ("koji_outbox", "redelivery", "requested")
 """The event that revives dead letters, on any master."""
@@ -215,56 +212,20 @@ class KojiReporter(DeclaredService, service.BuildbotService):
 
     async def _wanted(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
         """Return what to deliver about a build, None if unknown yet."""
-        decided = await self.decided(build)
-        if decided is None:
-            return None
-        # The next attempt at the same build request will have the result.
-        if decided["results"] == RETRY:
-            return []
-        builder = await self.master.data.get(("builders", decided["builderid"]))
-        if not self.reports(builder):
-            return []
-        detailed = dict(decided)
-        await utils.getDetailsForBuild(self.master, detailed, want_properties=True)
-        if decided is not build:
-            detailed["properties"] = await self.properties_of_attempts(build)
-        return await self.deliveries(detailed)
-
-    async def decided(self, build: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return a build with the result that counts; None, and scan again soon, if it isn't known.
-
-        A master that declares another one dead closes that one's builds with RETRY, and takes their
-        requests. If that one was only frozen, such a build may end nevertheless, and with it its
-        request. The result of the next attempt counts; if none begins, that of the request.
-        """
-        path = ("buildrequests", build["buildrequestid"])
-        request = await self.master.data.get(path)
-        if request is None:
-            return build
-        # One that is only released says nothing: a master does that when it starts after a kill.
-        is_taken = request["claimed_by_masterid"] not in (None, build["masterid"])
-        if build["results"] != RETRY and not is_taken:
-            return build
-        attempts = await self.master.data.get((*path, "builds"))
-        if any(each["buildid"] > build["buildid"] for each in attempts):
-            return {**build, "results": RETRY}
-        if not request["complete"] or (is_taken and self._may_begin(request)):
+        counting = await counting_result(self.master, build)
+        if counting is None:
             self._backlogs.scan_again()
             return None
-        return {**build, "results": request["results"]}
-
-    async def properties_of_attempts(self, build: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the properties of a build and its earlier attempts: it may have none itself."""
-        found: dict[str, Any] = {}
-        attempts = await self.master.data.get(("buildrequests", build["buildrequestid"], "builds"))
-        for attempt in sorted(each["buildid"] for each in attempts):
-            found |= await self.master.data.get(("builds", attempt, "properties"))
-        return found
-
-    def _may_begin(self, request: Mapping[str, Any]) -> bool:
-        """Return whether the master that took a request may still begin a build of it."""
-        age = self.master.reactor.seconds() - datetime2epoch(request["complete_at"])
-        return bool(0 <= age < BEGINS_WITHIN)
+        # The next attempt at the same build request will have the result.
+        if counting["results"] == RETRY:
+            return []
+        builder = await self.master.data.get(("builders", counting["builderid"]))
+        if not self.reports(builder):
+            return []
+        detailed = dict(counting)
+        await utils.getDetailsForBuild(self.master, detailed)
+        detailed["properties"] = await counting_properties(self.master, build, counting)
+        return await self.deliveries(detailed)
 
     def reports(self, builder: Mapping[str, Any]) -> bool:
         """Return whether the arguments include a builder."""
@@ -279,12 +240,3 @@ class KojiReporter(DeclaredService, service.BuildbotService):
             chosen = message.get("letters")
             letters = None if chosen is None else {(build, name) for build, name in chosen}
             await self._backlogs.retry(letters)
-
-
-def properties_of(build: Mapping[str, Any], master: Any) -> Properties:
-    """Return the properties of a build, which render its renderables."""
-    properties = Properties()
-    properties.master = master
-    for name, (value, source) in build["properties"].items():
-        properties.setProperty(name, value, source)
-    return properties

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from buildbot.process.results import worst_status
 
 from buildbot_koji.properties import SOURCE
 
-__all__ = ["KojiSubject", "Vote", "Votes", "subject_of", "worst"]
+__all__ = ["KojiSubject", "Vote", "Votes", "newest", "subject_of", "worst"]
 
 MOST_SUBJECTS = 5000
 """Koji builds that are remembered: a few days' worth, in a few megabytes."""
@@ -110,10 +111,11 @@ class Votes:
                     del self._numbers[key]
 
 
-def worst(votes: Collection[Vote]) -> int:
+def newest(votes: Mapping[str, Vote]) -> Vote:
+    """Return the vote of the newest Buildbot build."""
+    return max(votes.values(), key=lambda vote: vote.build_id)
+
+
+def worst(votes: Iterable[Vote]) -> int:
     """Return the worst result of some votes."""
-    results = [vote.result for vote in votes]
-    result = results[0]
-    for each in results[1:]:
-        result = worst_status(result, each)
-    return int(result)
+    return int(reduce(worst_status, [vote.result for vote in votes]))

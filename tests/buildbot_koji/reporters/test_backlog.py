@@ -381,7 +381,7 @@ async def test_vote_of_a_build_that_a_peer_closed(
     db = house.master.db
     # Its own master's result is overwritten by the one that closes the builds of a dead master.
     await house.finish(theirs, RETRY, tell=True)
-    await until(lambda: gate._undecided == {theirs})
+    await until(lambda: gate._gates._undecided == {theirs})
     request = (await db.builds.getBuild(theirs)).buildrequestid
     if died:
         peer = (await db.builds.getBuild(theirs)).masterid
@@ -400,20 +400,21 @@ async def test_vote_of_a_build_that_a_peer_closed(
 async def test_vote_is_missed_while_the_votes_are_read(house: House) -> None:
     """Votes of which one is missed while they are read are read again: it may not be among them."""
     await start_gate(house)
-    [gate] = house.master.service_manager
-    await gate._known_votes()
-    read, begun = gate._read_votes, Deferred[None]()
+    [reporter] = house.master.service_manager
+    gates = reporter._gates
+    await gates._known_votes()
+    read, begun = gates._read_votes, Deferred[None]()
 
     async def late() -> Any:
         votes = await read()
         await begun
         return votes
 
-    gate._votes = None
-    with mock.patch.object(gate, "_read_votes", side_effect=late) as reading:
-        known = Deferred.fromCoroutine(gate._known_votes())
+    gates._votes = None
+    with mock.patch.object(gates, "_read_votes", side_effect=late) as reading:
+        known = Deferred.fromCoroutine(gates._known_votes())
         await until(lambda: reading.called)
-        gate.missed()
+        reporter.missed()
         begun.callback(None)
         await known
     assert reading.call_count == 2

@@ -17,7 +17,7 @@ from twisted.internet import reactor
 
 from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.durable.outbox import Refused, Undone
-from buildbot_koji.reporters.tagging import TagCall, TagSender, plan
+from buildbot_koji.reporters.tag_delivery import TagCall, TagSender, plan
 from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.reporters.support import add_build, config, records, run, settled
 from tests.support import poll, until

@@ -11,7 +11,7 @@ from buildbot.plugins import steps, util
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.outbox import Refused
 from buildbot_koji.hubs.hub import get_hub
-from buildbot_koji.reporters.tagging import TagSender
+from buildbot_koji.reporters.tag_delivery import TagSender
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import until
 from tests.support.hubs import hold
