@@ -266,7 +266,7 @@ class HubMethods:
         """Add a type of build."""
     def addChannel(self, channel_name: str, description: str | None = None) -> Deferred[int]:
         """Add a channel; return its id."""
-    def addExternalRPM(self, rpminfo: Mapping[str, Any], external_repo: Info, strict: bool = True) -> Deferred[RPM]:
+    def addExternalRPM(self, rpminfo: Mapping[str, Any], external_repo: Info, strict: bool = True) -> Deferred[None]:
         """Record an RPM of an external repo."""
     def addExternalRepoToTag(self, tag_info: Info, repo_info: Info, priority: int, merge_mode: str = 'koji', arches: str | None = None) -> Deferred[None]:
         """Add an external repo to a tag."""
@@ -1202,7 +1202,7 @@ class AwaitedMethods:
         """Add a type of build."""
     def addChannel(self, channel_name: str, description: str | None = None) -> Future[int]:
         """Add a channel; return its id."""
-    def addExternalRPM(self, rpminfo: Mapping[str, Any], external_repo: Info, strict: bool = True) -> Future[RPM]:
+    def addExternalRPM(self, rpminfo: Mapping[str, Any], external_repo: Info, strict: bool = True) -> Future[None]:
         """Record an RPM of an external repo."""
     def addExternalRepoToTag(self, tag_info: Info, repo_info: Info, priority: int, merge_mode: str = 'koji', arches: str | None = None) -> Future[None]:
         """Add an external repo to a tag."""

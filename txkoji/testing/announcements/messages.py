@@ -210,7 +210,7 @@ def rpm_signed(state: HubState, rpm: Row, sigkey: str, sighash: str) -> Announce
     build = build_struct(state, row)
     names = {f"rpm_{key}": rpm[key] for key in ("name", "version", "release", "arch")}
     properties = {"type": "RPMSign", "sigkey": sigkey, **_nvr(build), **names}
-    body = {"sigkey": sigkey, "sighash": sighash, "build": build, "rpm": rpm_struct(rpm)}
+    body = {"sigkey": sigkey, "sighash": sighash, "build": build, "rpm": rpm_struct(state, rpm)}
     return _message("sign.rpm", properties, body)
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import struct
+from collections.abc import Iterable
 from typing import Any
 
-_INT32, _STRING, _BINARY, _I18N = 4, 6, 7, 9
+_INT16, _INT32, _STRING, _BINARY, _STRINGS, _I18N = 3, 4, 6, 7, 8, 9
 _SIGNATURE_REGION, _HEADER_REGION = 62, 63
-_ALIGNMENT = {_INT32: 4}
+_NUMBERS = {_INT16: ("H", 2), _INT32: ("I", 4)}
+"""The codes of whole numbers, and their sizes in bytes."""
 
 _TAGS = {
     "NAME": 1000,
@@ -27,12 +29,42 @@ _TAGS = {
     "GROUP": 1016,
     "OS": 1021,
     "ARCH": 1022,
+    "FILESIZES": 1028,
+    "FILEMODES": 1030,
+    "FILEMTIMES": 1034,
+    "FILEDIGESTS": 1035,
+    "FILEFLAGS": 1037,
+    "FILEUSERNAME": 1039,
+    "FILEGROUPNAME": 1040,
     "SOURCERPM": 1044,
     "SOURCEPACKAGE": 1106,
+    "DIRINDEXES": 1116,
+    "BASENAMES": 1117,
+    "DIRNAMES": 1118,
     "PAYLOADFORMAT": 1124,
     "PAYLOADCOMPRESSOR": 1125,
     "PAYLOADFLAGS": 1126,
+    "FILEDIGESTALGO": 5011,
 }
+_SHA256, _SPEC_FILE, _REGULAR = 8, 32, 0o100644
+_OF_FILES = {
+    _TAGS[name] for name in ("FILESIZES", "FILEMODES", "FILEMTIMES", "FILEFLAGS", "DIRINDEXES")
+}
+"""The tags that have a number for each file."""
+
+_SINGLE = """
+    ARCHIVESIZE BUGURL BUILDHOST COOKIE DISTRIBUTION DISTTAG DISTURL ENCODING EPOCH EVR NEVR
+    NEVRA NVR NVRA OPTFLAGS PACKAGER PKGID PLATFORM POSTIN POSTTRANS POSTUN PREIN PRETRANS PREUN
+    RHNPLATFORM SIGMD5 SIGSIZE SOURCEPKGID URL VCS VENDOR VERIFYSCRIPT
+    """
+_MANY = """
+    CHANGELOGNAME CHANGELOGTEXT CHANGELOGTIME CONFLICTFLAGS CONFLICTNAME CONFLICTVERSION
+    ENHANCENAME EXCLUDEARCH EXCLUSIVEARCH FILECLASS FILEDEVICES FILEINODES FILELANGS FILELINKTOS
+    FILENAMES FILERDEVS FILEVERIFYFLAGS OBSOLETEFLAGS OBSOLETENAME OBSOLETEVERSION PATCH
+    PROVIDEFLAGS PROVIDENAME PROVIDEVERSION RECOMMENDNAME REQUIREFLAGS REQUIRENAME
+    REQUIREVERSION SOURCE SUGGESTNAME SUPPLEMENTNAME TRIGGERNAME
+    """
+"""The fields that these files lack: those with one value, and those with a list."""
 
 _SIG_RSA, _SIG_SHA1, _SIG_SHA256, _SIG_SIZE, _SIG_MD5 = 268, 269, 273, 1000, 1004
 
@@ -42,18 +74,15 @@ def _header(entries: list[tuple[int, int, Any]], region: int) -> bytes:
     index = b""
     data = b""
     for tag, kind, value in sorted(entries, key=lambda entry: entry[0]):
-        data += bytes(-len(data) % _ALIGNMENT.get(kind, 1))
-        offset = len(data)
-        if kind == _INT32:
-            data += struct.pack(">I", value)
-            count = 1
-        elif kind == _BINARY:
-            data += value
-            count = len(value)
+        code, size = _NUMBERS.get(kind, ("", 1))
+        data += bytes(-len(data) % size)
+        values = value if isinstance(value, list) else [value]
+        count = len(value) if kind == _BINARY else len(values)
+        index += struct.pack(">IIII", tag, kind, len(data), count)
+        if code:
+            data += struct.pack(f">{count}{code}", *values)
         else:
-            data += value.encode("utf-8") + b"\0"
-            count = 1
-        index += struct.pack(">IIII", tag, kind, offset, count)
+            data += value if kind == _BINARY else b"".join(f"{each}\0".encode() for each in values)
     number = len(entries) + 1
     trailer = struct.pack(">IIiI", region, _BINARY, -16 * number, 16)
     index = struct.pack(">IIII", region, _BINARY, len(data), 16) + index
@@ -61,14 +90,16 @@ def _header(entries: list[tuple[int, int, Any]], region: int) -> bytes:
     return b"\x8e\xad\xe8\x01\0\0\0\0" + struct.pack(">II", number, len(data)) + index + data
 
 
-def _empty_cpio() -> bytes:
-    name = b"TRAILER!!!\0"
-    fields = [0] * 11
-    fields[4] = 1
-    head = b"070701" + b"".join(b"%08x" % field for field in fields)
-    head += b"%08x" % len(name) + b"00000000"
-    archive = head + name
-    return archive + bytes(-len(archive) % 4)
+def _cpio(files: dict[str, bytes]) -> bytes:
+    archive = b""
+    for name, content in {**files, "TRAILER!!!": b""}.items():
+        # Inode, mode, user, group, links, time, size, four numbers of devices, length of the name.
+        fields = (0, _REGULAR if name in files else 0, 0, 0, 1, 0, len(content), 0, 0, 0, 0)
+        archive += b"070701" + b"".join(b"%08x" % each for each in (*fields, len(name) + 1, 0))
+        archive += name.encode() + b"\0"
+        archive += bytes(-len(archive) % 4) + content
+        archive += bytes(-len(archive) % 4)
+    return archive
 
 
 SUMMARY = "A package of the embedded hub"
@@ -98,6 +129,8 @@ def make_rpm(
     Returns:
         The bytes of the file.
     """
+    spec = f"Name: {name}\nVersion: {version}\nRelease: {release}\nSummary: {SUMMARY}\n".encode()
+    files = {f"{name}.spec": spec} if source else {}
     entries: list[tuple[int, int, Any]] = [
         (_TAGS["NAME"], _STRING, name),
         (_TAGS["VERSION"], _STRING, version),
@@ -105,7 +138,7 @@ def make_rpm(
         (_TAGS["SUMMARY"], _I18N, SUMMARY),
         (_TAGS["DESCRIPTION"], _I18N, SUMMARY + "." * padding),
         (_TAGS["BUILDTIME"], _INT32, buildtime),
-        (_TAGS["SIZE"], _INT32, 0),
+        (_TAGS["SIZE"], _INT32, sum(map(len, files.values()))),
         (_TAGS["LICENSE"], _STRING, "MIT"),
         (_TAGS["GROUP"], _I18N, "Unspecified"),
         (_TAGS["OS"], _STRING, "linux"),
@@ -116,10 +149,23 @@ def make_rpm(
     ]
     if source:
         entries.append((_TAGS["SOURCEPACKAGE"], _INT32, 1))
+        entries += [
+            (_TAGS["FILESIZES"], _INT32, [len(spec)]),
+            (_TAGS["FILEMODES"], _INT16, [_REGULAR]),
+            (_TAGS["FILEMTIMES"], _INT32, [buildtime]),
+            (_TAGS["FILEDIGESTS"], _STRINGS, [hashlib.sha256(spec).hexdigest()]),
+            (_TAGS["FILEFLAGS"], _INT32, [_SPEC_FILE]),
+            (_TAGS["FILEUSERNAME"], _STRINGS, ["kojibuilder"]),
+            (_TAGS["FILEGROUPNAME"], _STRINGS, ["mock"]),
+            (_TAGS["DIRINDEXES"], _INT32, [0]),
+            (_TAGS["BASENAMES"], _STRINGS, list(files)),
+            (_TAGS["DIRNAMES"], _STRINGS, [""]),
+            (_TAGS["FILEDIGESTALGO"], _INT32, _SHA256),
+        ]
     else:
         entries.append((_TAGS["SOURCERPM"], _STRING, f"{name}-{version}-{release}.src.rpm"))
     header = _header(entries, _HEADER_REGION)
-    body = header + gzip.compress(_empty_cpio(), mtime=0)
+    body = header + gzip.compress(_cpio(files), mtime=0)
     signature = _header(
         [
             (_SIG_SHA1, _STRING, hashlib.sha1(header).hexdigest()),
@@ -145,12 +191,16 @@ def _entries(data: bytes, start: int) -> tuple[dict[int, Any], int]:
     for item in range(number):
         tag, kind, offset, count = struct.unpack_from(">IIII", data, start + 16 + 16 * item)
         at = store + offset
-        if kind == _INT32:
-            found[tag] = struct.unpack_from(">I", data, at)[0]
+        if kind in _NUMBERS:
+            values = list(struct.unpack_from(f">{count}{_NUMBERS[kind][0]}", data, at))
+            found[tag] = values if tag in _OF_FILES else values[0]
         elif kind == _BINARY:
             found[tag] = data[at : at + count]
         else:
-            found[tag] = data[at : data.index(b"\0", at)].decode("utf-8")
+            texts = data[at:].split(b"\0", count)[:count]
+            found[tag] = (
+                [each.decode() for each in texts] if kind == _STRINGS else texts[0].decode()
+            )
     return found, store + size
 
 
@@ -172,6 +222,40 @@ def headers(data: bytes) -> dict[str, Any]:
     _, end = _entries(data, 96)
     found, _ = _entries(data, end + (-end % 8))
     return {name: found[tag] for name, tag in _TAGS.items() if tag in found}
+
+
+def header_fields(data: bytes, names: Iterable[str]) -> dict[str, Any]:
+    """Return the header fields of an RPM file, by their names in any case.
+
+    Raises:
+        ValueError: the data is not an RPM file.
+        KeyError: there is no such field.
+    """
+    known: dict[str, Any] = dict.fromkeys((*_TAGS, *_SINGLE.split()))
+    known.update({name: [] for name in _MANY.split()}, **headers(data))
+    return {name: known[name.upper()] for name in names}
+
+
+def list_files(data: bytes) -> list[dict[str, Any]]:
+    """Return the files in an RPM file, as Koji describes them.
+
+    Raises:
+        ValueError: the data is not an RPM file.
+    """
+    tags = headers(data)
+    columns = {
+        "name": "BASENAMES",
+        "digest": "FILEDIGESTS",
+        "md5": "FILEDIGESTS",
+        "size": "FILESIZES",
+        "flags": "FILEFLAGS",
+        "user": "FILEUSERNAME",
+        "group": "FILEGROUPNAME",
+        "mtime": "FILEMTIMES",
+        "mode": "FILEMODES",
+    }
+    rows = zip(*(tags.get(tag, ()) for tag in columns.values()), strict=True)
+    return [{**dict(zip(columns, row, strict=True)), "digest_algo": "sha256"} for row in rows]
 
 
 def _key_packet(key_id: str) -> bytes:

@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.rpms import find_rpm
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.builds import find_build_row, require_build_row
 from txkoji.testing.tables.lookups.tags import require_tag, tag_name
@@ -49,17 +48,6 @@ def get_archive_file(
     if strict:
         missing = f"No such archive: {archive_id}" if found is None else f"No such file: {filename}"
         raise GenericError(f"{missing} in archive#{archive_id}" if found else missing)
-
-
-@hub_method("getRPMFile")
-def get_rpm_file(call: MethodCall, rpmID: Any, filename: Any, strict: bool = False) -> Any:
-    """Return a file of an RPM."""
-    row = find_rpm(call, rpmID)
-    if strict:
-        raise GenericError(
-            f"No such file: {filename} in RPM: {rpmID}" if row else f"No such RPM: {rpmID}"
-        )
-    return {}
 
 
 @hub_method("buildReferences")

@@ -278,7 +278,7 @@ def list_archives(
     ]
     if strict and not rows:
         raise GenericError("No archives found.")
-    return apply_query_options(rows, queryOpts, "listArchives")
+    return apply_query_options(rows, queryOpts, "listArchives", more)
 
 
 declare(

@@ -21,6 +21,7 @@ from txkoji.testing.tables.filters import (
 )
 from txkoji.testing.tables.lookups.builds import (
     BUILD_STATES,
+    TYPE_COLUMNS,
     build_nvr,
     build_struct,
     build_types,
@@ -34,7 +35,7 @@ from txkoji.testing.tables.lookups.packages import find_package, package_name
 from txkoji.testing.tables.lookups.tags import tag_name
 from txkoji.testing.tables.lookups.users import find_user, require_user
 from txkoji.testing.tables.lookups.values import row_by_info, seconds_of
-from txkoji.testing.tables.queries import COLUMNS, apply_query_options
+from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
 
@@ -99,8 +100,9 @@ def _list_builds(call: MethodCall, *, type: Any, queryOpts: Any, **filters: Any)
     if package is not None and find_package(call.state, package) is None:
         # Nothing is asked of the database, which would refuse an unknown order.
         return apply_query_options([], queryOpts)
-    more = f" {type}" if f"listBuilds {type}" in COLUMNS else ""
-    return apply_query_options(found, queryOpts, f"listBuilds{more}")
+    return apply_query_options(
+        found, queryOpts, "listBuilds", more=TYPE_COLUMNS.get(type, {}).values()
+    )
 
 
 declare(

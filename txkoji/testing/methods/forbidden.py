@@ -84,10 +84,6 @@ FOR_HOSTS = (
 """The methods that only builders may call, without their prefix ``host.``."""
 
 
-def _refuse(call: MethodCall, *_: Any) -> NoReturn:
-    raise call.lacks_permission("admin")
-
-
 def _require(permission: str) -> HubMethod:
     def require(call: MethodCall, *_: Any) -> None:
         call.require_permission(permission)
@@ -101,7 +97,6 @@ def _refuse_user(call: MethodCall, *_: Any, **__: Any) -> NoReturn:
     raise AuthError(f"User {call.user['id']} is not a host")
 
 
-declare("addExternalRPM(rpminfo, external_repo, strict=True)", _refuse)
 for _permission, _signatures in WITHOUT_EFFECT.items():
     for _signature in _signatures:
         declare(_signature, _require(_permission))

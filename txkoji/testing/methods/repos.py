@@ -25,7 +25,7 @@ from txkoji.testing.tables.lookups.values import (
     row_if,
     time_text,
 )
-from txkoji.testing.tables.queries import query_by_clauses
+from txkoji.testing.tables.queries import View
 from txkoji.testing.tables.state import HubState, Row
 
 INIT, READY, EXPIRED, DELETED, PROBLEM = range(5)
@@ -123,7 +123,7 @@ def get_active_repos(call: MethodCall) -> list[Any]:
     """Return the repos that are not deleted, in the struct that hubs before 1.35 gave repos."""
     newer = {"creation_ts", "custom_opts", "opts", "state_time", "state_ts", "task_state"}
     newer |= {"begin_event", "begin_ts", "end_event", "end_ts"}
-    rows = [row for row in call.state.rows("repo") if row["state"] in (INIT, READY, EXPIRED)]
+    rows = [row for row in call.state.rows("repo") if row["state"] != DELETED]
     structs = [repo_struct(call.state, row) for row in rows]
     return [{key: each[key] for key in each.keys() - newer} for each in structs]
 
@@ -287,16 +287,25 @@ def new_repo(
 
 # Queries by clauses
 
-_REPO_FIELDS = ("id", "tag_id", "create_event", "state", "dist", "task_id")
-_JOINED = ("begin_ts", "create_ts", "end_ts", "owner_name", "tag_name", "task_state")
-_REQUEST_FIELDS = ("id", "tag_id", "min_event", "at_event", "active", "task_id", "repo_id")
+_REPOS = View(
+    "begin_event create_event creation_time creation_ts custom_opts dist end_event id opts state"
+    " state_time state_ts tag_id task_id",
+    "begin_ts create_ts end_ts tag_name task_state",
+    "id tag_id create_event state dist task_id",
+)
+_REQUESTS = View(
+    "active at_event create_time create_ts id min_event opts owner priority repo_id tag_id task_id"
+    " tries update_time update_ts",
+    "owner_name tag_name task_state",
+    "id tag_id min_event at_event active task_id repo_id",
+)
 
 
 @hub_method("repo.query")
 def repo_query(call: MethodCall, clauses: Any, fields: Any = None, opts: Any = None) -> Any:
     """Return repos by conditions (hub 1.35)."""
     rows = [repo_struct(call.state, row) for row in call.state.rows("repo")]
-    return query_by_clauses(rows, clauses, fields or _REPO_FIELDS, opts, _JOINED)
+    return _REPOS.select(rows, clauses, fields, opts)
 
 
 @hub_method("repo.queryQueue")
@@ -305,7 +314,7 @@ def repo_query_queue(
 ) -> Any:
     """Return requests for repos by conditions (hub 1.35)."""
     rows = [request_struct(call.state, row) for row in call.state.rows("repo_queue")]
-    return query_by_clauses(rows, clauses, fields or _REQUEST_FIELDS, opts, _JOINED[3:])
+    return _REQUESTS.select(rows, clauses, fields, opts)
 
 
 @hub_method("repo.setRequestPriority")

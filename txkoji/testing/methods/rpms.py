@@ -14,7 +14,13 @@ from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.filters import Filter, Test, equals, select
 from txkoji.testing.tables.lookups.builds import find_build_row, require_build_row
 from txkoji.testing.tables.lookups.rpms import rpm_struct
-from txkoji.testing.tables.lookups.values import check_integers, database_integer, hub_error, must
+from txkoji.testing.tables.lookups.values import (
+    check_integers,
+    database_integer,
+    hub_error,
+    must,
+    row_by_info,
+)
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -51,7 +57,7 @@ def list_rpms(call: MethodCall, *, queryOpts: Any = None, **filters: Any) -> Any
     nothing = components != [None, None]
     found = [] if nothing else select(call.state, "rpminfo", _RPM_FILTERS, filters)
     rows = [
-        {**rpm_struct(row), "nvr": f"{row['name']}-{row['version']}-{row['release']}"}
+        {**rpm_struct(call.state, row), "nvr": f"{row['name']}-{row['version']}-{row['release']}"}
         for row in found
     ]
     return apply_query_options(rows, queryOpts, "listRPMs")
@@ -72,26 +78,35 @@ def list_build_rpms(call: MethodCall, build: Any) -> Any:
     return list_rpms(call, buildID=build_id)
 
 
-def find_rpm(call: MethodCall, info: Any) -> Row | None:
-    """Find an RPM by id, by the digits of one, by N-V-R.A or by struct."""
+def _matching(state: HubState, info: Any) -> list[Row]:
+    """Find RPMs by id, by the digits of one, by N-V-R.A or by struct; the hub's own first."""
     if isinstance(info, bool):
         raise hub_error("operator does not exist: integer = boolean")
+    if isinstance(info, str) and info.isdigit():
+        info = int(info)
     if isinstance(info, int):
-        return call.state.get("rpminfo", info)
+        return state.rows("rpminfo", id=info)
+    location = None
     if isinstance(info, str):
-        if info.isdigit():
-            return call.state.get("rpminfo", int(info))
         found = nvr.parse_rpm(info)
         if found is None:
             raise GenericError(f"invalid format: {info}")
-        parts = {"version": found.nvr.version, "release": found.nvr.release, "arch": found.arch}
-        return call.state.one("rpminfo", name=found.nvr.name, **parts)
-    if isinstance(info, dict):
-        if "id" in info:
-            return call.state.get("rpminfo", info["id"])
-        keys = ("name", "version", "release", "arch")
-        return call.state.one("rpminfo", **{key: info[key] for key in keys})
-    raise GenericError(f"Invalid type for rpminfo: {type(info)}")
+        location = info.partition("@")[2]
+        name, version, release = found.nvr.name, found.nvr.version, found.nvr.release
+        info = {"name": name, "version": version, "release": release, "arch": found.arch}
+    if not isinstance(info, dict):
+        raise GenericError(f"Invalid type for rpminfo: {type(info)}")
+    keys = ("id",) if "id" in info else ("name", "version", "release", "arch")
+    rows = state.rows("rpminfo", **{key: info[key] for key in keys})
+    if location := info.get("location", location):
+        repo = state.one("external_repo", name=location)
+        return [row for row in rows if repo and row["external_repo_id"] == repo["id"]]
+    return sorted(rows, key=lambda row: int(row["external_repo_id"]))
+
+
+def find_rpm(call: MethodCall, info: Any) -> Row | None:
+    """Find an RPM by id, by the digits of one, by N-V-R.A or by struct."""
+    return next(iter(_matching(call.state, info)), None)
 
 
 def require_rpm(call: MethodCall, info: Any) -> Row:
@@ -110,9 +125,9 @@ def require_rpm(call: MethodCall, info: Any) -> Row:
 def get_rpm(call: MethodCall, rpminfo: Any, strict: bool = False, multi: bool = False) -> Any:
     """Return an RPM."""
     row = (require_rpm if strict else find_rpm)(call, rpminfo)
-    if row is None:
-        return [] if multi else None
-    return [rpm_struct(row)] if multi else rpm_struct(row)
+    if multi:
+        return [rpm_struct(call.state, each) for each in _matching(call.state, rpminfo)]
+    return row and rpm_struct(call.state, row)
 
 
 def rpm_path(call: MethodCall, row: Row) -> str:
@@ -120,6 +135,13 @@ def rpm_path(call: MethodCall, row: Row) -> str:
     build = call.state.row("build", row["build_id"])
     file = f"{row['name']}-{row['version']}-{row['release']}.{row['arch']}.rpm"
     return f"{build_directory(call, build)}/{row['arch']}/{file}"
+
+
+def insert_rpm(call: MethodCall, **columns: Any) -> Row:
+    """Store an RPM; columns that are not given are empty."""
+    empty = dict.fromkeys(("build_id", "epoch", "buildroot_id", "extra"))
+    flags = {"external_repo_id": 0, "metadata_only": False, "draft": False}
+    return call.state.insert("rpminfo", {**empty, **flags, **columns})
 
 
 def import_rpm(
@@ -140,24 +162,18 @@ def import_rpm(
     files.copy(f"work/{path}", f"{build_directory(call, row)}/{arch}/{file}")
     data = files.read(f"work/{path}")
     tags = rpms.headers(data)
-    rpm = state.insert(
-        "rpminfo",
-        {
-            "build_id": row["id"],
-            "name": tags["NAME"],
-            "version": tags["VERSION"],
-            "release": tags["RELEASE"],
-            "epoch": None,
-            "arch": arch,
-            "payloadhash": rpms.payload_hash(data),
-            "size": len(data),
-            "buildtime": tags["BUILDTIME"],
-            "buildroot_id": buildroot_id,
-            "external_repo_id": 0,
-            "metadata_only": False,
-            "extra": None,
-            "draft": row["draft"],
-        },
+    rpm = insert_rpm(
+        call,
+        build_id=row["id"],
+        name=tags["NAME"],
+        version=tags["VERSION"],
+        release=tags["RELEASE"],
+        arch=arch,
+        payloadhash=rpms.payload_hash(data),
+        size=len(data),
+        buildtime=tags["BUILDTIME"],
+        buildroot_id=buildroot_id,
+        draft=row["draft"],
     )
     state.announce(lambda: messages.rpm_imported(state, row, rpm, f"work/{path}", source))
     return rpm
@@ -180,7 +196,43 @@ def import_uploaded_rpm(call: MethodCall, path: Any, basename: Any) -> dict[str,
     else:
         found = find_build_row(call.state, source.removesuffix(".src.rpm"))
         build = must(found, "No such build")
-    return rpm_struct(import_rpm(call, build, uploaded, source))
+    return rpm_struct(call.state, import_rpm(call, build, uploaded, source))
+
+
+_EXTERNAL: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("name", "version", "release"), str),
+    "epoch": (int, type(None)),
+    **dict.fromkeys(("arch", "payloadhash"), str),
+    **dict.fromkeys(("size", "buildtime"), int),
+}
+"""The columns that describe an RPM of an external repo, with their types."""
+
+
+@hub_method("addExternalRPM")
+def add_external_rpm(
+    call: MethodCall, rpminfo: Any, external_repo: Any, strict: bool = True
+) -> None:
+    """Describe an RPM of an external repo."""
+    call.require_permission("admin")
+    for field, kind in _EXTERNAL.items():
+        if field not in rpminfo:
+            raise GenericError(f"{field} field missing: {rpminfo!r}")
+        if not isinstance(rpminfo[field], kind):
+            raise GenericError(f"Invalid value for {field}: {rpminfo[field]!r}")
+    row = {field: rpminfo[field] for field in _EXTERNAL}
+    repo = must(
+        row_by_info(call.state, "external_repo", external_repo), f"No such repo: {external_repo}"
+    )
+    keys = {key: row[key] for key in ("name", "version", "release", "arch")}
+    known = call.state.one("rpminfo", **keys, external_repo_id=repo["id"])
+    what = f"{row['name']}-{row['version']}-{row['release']}.{row['arch']}@{repo['name']}"
+    if known is None:
+        insert_rpm(call, **row, external_repo_id=repo["id"])
+    elif strict:
+        raise GenericError(f"external rpm already exists: {what}")
+    elif known["payloadhash"] != row["payloadhash"]:
+        hashes = f"({known['payloadhash']} -> {row['payloadhash']})"
+        raise GenericError(f"hash changed for external rpm: {what} {hashes}")
 
 
 @hub_method("getRPMHeaders")
@@ -195,7 +247,7 @@ def get_rpm_headers(
     """Return headers of an RPM, by their names in any case: all of them, or those asked for."""
     if rpmID is not None:
         row = (require_rpm if strict else find_rpm)(call, rpmID)
-        if row is None:
+        if row is None or row["build_id"] is None:
             return {}
         path = rpm_path(call, row)
     elif taskID is not None and filepath:
@@ -204,9 +256,18 @@ def get_rpm_headers(
         raise GenericError("either rpmID or taskID and filepath must be specified")
     if not call.hub.files.exists(path):
         raise GenericError(f"{path} does not exist")
-    tags = rpms.headers(call.hub.files.read(path))
-    names = map(str.title, tags) if headers is None else headers
-    return {name: tags.get(str(name).upper()) for name in names}
+    data = call.hub.files.read(path)
+    names = map(str.title, rpms.headers(data)) if headers is None else headers
+    try:
+        return rpms.header_fields(data, names)
+    except KeyError as error:
+        raise GenericError(f"No such rpm header field: {error.args[0]}") from error
+
+
+def _files(call: MethodCall, row: Row | None) -> list[dict[str, Any]]:
+    if row is None or row["build_id"] is None:
+        return []
+    return rpms.list_files(call.hub.files.read(rpm_path(call, row)))
 
 
 @hub_method("getRPMDeps")
@@ -215,7 +276,7 @@ def get_rpm_deps(
 ) -> Any:
     """Return what an RPM requires, provides, and so on."""
     row = (require_rpm if strict else find_rpm)(call, rpmID)
-    if row is None:
+    if row is None or row["build_id"] is None:
         return []
     version = f"{row['version']}-{row['release']}"
     provides = {"name": row["name"], "version": version, "flags": 8, "type": 1}
@@ -231,7 +292,19 @@ def get_rpm_deps(
 
 @hub_method("listRPMFiles")
 def list_rpm_files(call: MethodCall, rpmID: Any, queryOpts: Any = None) -> Any:
-    # The RPMs of the embedded builder hold no files.
     """Return the files of an RPM."""
-    find_rpm(call, rpmID)
-    return apply_query_options([], queryOpts)
+    return apply_query_options(_files(call, find_rpm(call, rpmID)), queryOpts)
+
+
+@hub_method("getRPMFile")
+def get_rpm_file(call: MethodCall, rpmID: Any, filename: Any, strict: bool = False) -> Any:
+    """Return a file of an RPM."""
+    row = find_rpm(call, rpmID)
+    for found in _files(call, row):
+        if found["name"] == filename:
+            return {"rpm_id": row and row["id"], **found}
+    if strict:
+        raise GenericError(
+            f"No such file: {filename} in RPM: {rpmID}" if row else f"No such RPM: {rpmID}"
+        )
+    return {}

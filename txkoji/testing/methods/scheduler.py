@@ -8,14 +8,21 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.hosts import host_struct
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.values import hub_error
-from txkoji.testing.tables.queries import query_by_clauses
+from txkoji.testing.tables.queries import View
 
-_RUN_FIELDS = (
-    "id", "task_id", "method", "host_id", "host_name", "state", "active", "create_ts", "start_ts",
-    "completion_ts",
-)  # fmt: skip
-_LOG_FIELDS = ("id", "task_id", "host_id", "host_name", "msg_ts", "msg")
-_REFUSAL_FIELDS = ("id", "task_id", "host_id", "host_name", "by_host", "soft", "msg", "ts")
+_RUNS = View(
+    "id task_id host_id active create_ts",
+    "method host_name state start_ts completion_ts",
+    "id task_id method host_id host_name state active create_ts start_ts completion_ts",
+)
+_LOGS = View(
+    "id task_id host_id msg_ts msg", "host_name", "id task_id host_id host_name msg_ts msg"
+)
+_REFUSALS = View(
+    "id task_id host_id by_host soft msg ts",
+    "host_name",
+    "id task_id host_id host_name by_host soft msg ts",
+)
 
 
 def _runs(call: MethodCall) -> list[dict[str, Any]]:
@@ -47,7 +54,7 @@ def get_task_runs(
     call: MethodCall, clauses: Any = None, fields: Any = None, opts: Any = None
 ) -> Any:
     """Return which builders had which tasks."""
-    return query_by_clauses(_runs(call), clauses, fields or _RUN_FIELDS, opts)
+    return _RUNS.select(_runs(call), clauses, fields, opts)
 
 
 @hub_method("scheduler.getLogMessages")
@@ -60,13 +67,13 @@ def get_log_messages(
         {**{key: run[key] for key in keys}, "msg_ts": run["create_ts"], "msg": "Assigning task"}
         for run in _runs(call)
     ]
-    return query_by_clauses(rows, clauses, fields or _LOG_FIELDS, opts)
+    return _LOGS.select(rows, clauses, fields, opts)
 
 
 @hub_method("scheduler.getTaskRefusals")
 def get_task_refusals(call: MethodCall, clauses: Any = None, fields: Any = None) -> Any:
     """Return which builders refused which tasks, and why."""
-    return query_by_clauses([], clauses, fields or _REFUSAL_FIELDS, None)
+    return _REFUSALS.select([], clauses, fields, None)
 
 
 @hub_method("scheduler.getHostData")

@@ -121,7 +121,7 @@ def as_before_drafts(release: Version, value: Any) -> Any:
     return value
 
 
-_FAMILIES: dict[str, Version] = {"repo": (1, 35), "scheduler": (1, 35)}
+_FAMILIES: dict[str, Version] = {"repo": (1, 35), "scheduler": (1, 34)}
 """The versions that introduced methods of a common prefix."""
 
 

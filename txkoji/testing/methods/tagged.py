@@ -94,7 +94,7 @@ def _tagged_rpms(
         for row in call.state.rows("rpminfo", build_id=build["build_id"]):
             if arches and row["arch"] not in arches:
                 continue
-            struct = rpm_struct(row)
+            struct = rpm_struct(call.state, row)
             for key in ("external_repo_id", "external_repo_name"):
                 del struct[key]
             if not extra:

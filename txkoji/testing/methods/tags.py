@@ -84,6 +84,8 @@ def list_tags(
         wanted = set(entries)
     expression = None if pattern is None else glob(pattern)
     rows = []
+    of_entry = ("owner_id", "owner_name", "blocked", "extra_arches")
+    more = [*(("perm", "perm_id") if perms else ()), *(of_entry if package is not None else ())]
     for config in state.active("tag_config"):
         if wanted is not None and config["tag_id"] not in wanted:
             continue
@@ -92,11 +94,12 @@ def list_tags(
             continue
         if config["tag_id"] in entries:
             extra = package_struct(state, entries[config["tag_id"]])
-            for key in ("owner_id", "owner_name", "blocked", "extra_arches"):
-                struct[key] = extra[key]
+            struct |= {key: extra[key] for key in of_entry}
+        if not perms:
+            del struct["perm"], struct["perm_id"]
         rows.append(struct)
     rows.sort(key=lambda row: row["id"])
-    return apply_query_options(rows, queryOpts, "listTags")
+    return apply_query_options(rows, queryOpts, "listTags", more)
 
 
 @hub_method("createTag")

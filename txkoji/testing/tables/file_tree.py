@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from typing_extensions import override
+
+_MAXIMUM = 2**28
+"""How far into a file in memory one can write, in bytes."""
 
 
 class FileTree:
@@ -31,6 +35,8 @@ class FileTree:
 
     def write_at(self, path: str, offset: int, data: bytes, *, truncate: bool = False) -> None:
         """Write into a file at an offset; a gap before it is filled with zeros."""
+        if not 0 <= offset <= _MAXIMUM:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
         content = self._content.setdefault(path, bytearray())
         if len(content) < offset:
             content.extend(bytes(offset - len(content)))

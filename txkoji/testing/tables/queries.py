@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from txkoji.exceptions import ParameterError
 from txkoji.testing.tables.lookups.values import hub_error, no_attribute
-
-_BUILD = """
-    build_id completion_time completion_ts creation_event_id creation_time creation_ts draft epoch
-    extra name nvr owner_id owner_name package_id package_name promoter_id promoter_name
-    promotion_time promotion_ts release source start_time start_ts state task_id version volume_id
-    volume_name
-    """
 
 COLUMNS = {
     "getBuildTargets": "build_tag build_tag_name dest_tag dest_tag_name id name",
@@ -29,9 +22,12 @@ COLUMNS = {
         repo_create_event_id repo_create_event_time repo_id repo_state retire_event_id
         retire_event_time retire_ts state tag_id tag_name task_id
         """,
-    "listBuilds": _BUILD,
-    "listBuilds maven": f"{_BUILD} maven_group_id maven_artifact_id maven_version",
-    "listBuilds win": f"{_BUILD} platform",
+    "listBuilds": """
+        build_id completion_time completion_ts creation_event_id creation_time creation_ts draft
+        epoch extra name nvr owner_id owner_name package_id package_name promoter_id promoter_name
+        promotion_time promotion_ts release source start_time start_ts state task_id version
+        volume_id volume_name
+        """,
     "listExternalRepos": "id name url",
     "listPackagesSimple": "package_id package_name",
     "listRPMs": """
@@ -39,7 +35,7 @@ COLUMNS = {
         id metadata_only name nvr payloadhash release size version
         """,
     "listSideTags": "id name user_id user_name",
-    "listTags": "arches id locked maven_include_all maven_support name perm perm_id",
+    "listTags": "arches id locked maven_include_all maven_support name",
     "listTasks": """
         arch awaited channel_id completion_time completion_ts create_time create_ts host_id id label
         method owner owner_name owner_type parent priority request result start_time start_ts state
@@ -54,7 +50,10 @@ COLUMNS = {
 
 
 def apply_query_options(
-    rows: list[dict[str, Any]], options: dict[str, Any] | None, method: str = ""
+    rows: list[dict[str, Any]],
+    options: dict[str, Any] | None,
+    method: str = "",
+    more: Iterable[str] = (),
 ) -> Any:
     """Apply ``queryOpts`` to rows.
 
@@ -64,6 +63,7 @@ def apply_query_options(
             and None are none); ``asList`` (rows as lists of values, by sorted key). Others are
             ignored.
         method: a key of :data:`COLUMNS`, to refuse another order even if there are no rows.
+        more: further columns, of this call.
 
     Returns:
         An int with ``countOnly``, else a list.
@@ -83,7 +83,7 @@ def apply_query_options(
         raise no_attribute(order, "split")
     for key in reversed(order.split(",") if order else []):
         name = key.removeprefix("-")
-        known = result[0] if result else COLUMNS.get(method, "").split()
+        known = result[0] if result else [*COLUMNS.get(method, "").split(), *more]
         if known and name not in known:
             raise hub_error(f"<class 'Exception'>: Invalid order: {name}")
         # NULLs come last in ascending order, as PostgreSQL has it.
@@ -105,12 +105,6 @@ def apply_query_options(
     if options.get("asList"):
         return [[row[key] for key in sorted(row)] for row in result]
     return result
-
-
-def _is_id(sign: str, wanted: Any) -> bool:
-    if sign.upper().endswith("IN"):
-        return isinstance(wanted, list)
-    return wanted is None or isinstance(wanted, int)
 
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -137,59 +131,84 @@ def _clause(clause: Any) -> list[Any]:
     return [name, "IN" if isinstance(value, list) else "=", value]
 
 
-def query_by_clauses(
-    rows: list[dict[str, Any]],
-    clauses: list[list[Any]] | None,
-    fields: Iterable[str],
-    options: dict[str, Any] | None,
-    joined: Iterable[str] = (),
-) -> Any:
-    """Select rows as ``repo.query`` and its like do.
+class View(NamedTuple):
+    """What ``repo.query`` and its like select from.
 
-    Args:
-        rows: the rows, with all their fields.
-        clauses: conditions that all must hold: field, operator (may be left out), value.
-        fields: the fields to return: ``**`` are all, ``*`` those of the table itself.
-        options: as ``queryOpts``.
-        joined: the fields that come from other tables.
-
-    Raises:
-        ParameterError: a field or operator is unknown.
+    Attributes:
+        own: the fields of the table itself: ``*``.
+        joined: those that come from others, which ``**`` has as well.
+        default: the fields of a query that names none.
     """
-    if not isinstance(clauses or [], list):
-        raise ParameterError(f"Invalid clause: {clauses}")
-    clauses = [_clause(each) for each in clauses or []]
-    known = set(rows[0]) if rows else None
-    names = list(fields)
-    if fields in ("*", "**"):
-        names = sorted((known or set()) - set(joined if fields == "*" else ()))
-    for name, sign, wanted in clauses or []:
-        if known is not None and name not in known:
-            raise ParameterError(f"Invalid field for query {name}")
-        if str(sign).upper() not in _OPERATORS:
-            raise ParameterError(f"Invalid operator: {sign}")
-        is_id = name == "id" or name.endswith("_id")
-        if isinstance(wanted, dict) or (is_id and not _is_id(sign, wanted)):
-            raise hub_error("invalid input syntax for type integer")
-        if sign.upper().endswith("IN") and not wanted:
-            raise hub_error('syntax error at or near ")"')
-    for name in names:
-        if known is not None and name not in known:
-            raise ParameterError(f"Invalid field for query {name}")
 
-    def fits(row: dict[str, Any]) -> bool:
-        for name, sign, wanted in clauses or []:
-            value = row[name]
-            if value is None and not sign.upper().startswith("IS"):
-                # A comparison with NULL is never true.
-                return False
-            if not _OPERATORS[sign.upper()](value, wanted):
-                return False
-        return True
+    own: str
+    joined: str
+    default: str
 
-    found = [{name: row[name] for name in names} for row in rows if fits(row)]
-    order = str((options or {}).get("order") or "")
-    for key in filter(None, order.replace("-", "").split(",")):
-        if key.strip() not in names:
-            raise ParameterError(f"Invalid order: {key.strip()}")
-    return apply_query_options(found, options)
+    def select(self, rows: list[dict[str, Any]], clauses: Any, fields: Any, options: Any) -> Any:
+        """Return parts of rows.
+
+        Args:
+            rows: the rows, with all their fields.
+            clauses: conditions that all must hold: field, operator (may be left out), value.
+            fields: the fields to return.
+            options: as ``queryOpts``.
+
+        Raises:
+            ParameterError: a field or operator is unknown.
+            UnknownFault: (1) the database can't compare a field with such a value.
+        """
+        if not isinstance(clauses or [], list):
+            raise ParameterError(f"Invalid clause: {clauses}")
+        known = f"{self.own} {self.joined}".split()
+        conditions = [_clause(each) for each in clauses or []]
+        names = {"*": self.own.split(), "**": known}.get(str(fields), fields)
+        names = list(names or self.default.split())
+        for name in (*(each[0] for each in conditions), *names):
+            if name not in known:
+                raise ParameterError(f"Invalid field for query {name}")
+        for name, sign, wanted in conditions:
+            if str(sign).upper() not in _OPERATORS:
+                raise ParameterError(f"Invalid operator: {sign}")
+            _check_comparison(name, sign.upper(), wanted)
+        found = [
+            {name: row[name] for name in sorted(names)}
+            for row in rows
+            if all(_holds(row[name], sign.upper(), wanted) for name, sign, wanted in conditions)
+        ]
+        for key in str((options or {}).get("order") or "").split(","):
+            if key and key.removeprefix("-") not in names:
+                raise ParameterError(f"Invalid order: {key.removeprefix('-')}")
+        return apply_query_options(found, options)
+
+
+_KINDS = {
+    bool: "active by_host dist soft",
+    dict: "opts custom_opts",
+    float: "begin_ts completion_ts create_ts creation_ts end_ts msg_ts start_ts state_ts ts"
+    " update_ts",
+    str: "creation_time create_time host_name method msg owner_name state_time tag_name"
+    " update_time",
+}
+_KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split()}
+"""The types of the fields that are no whole numbers."""
+
+
+def _check_comparison(name: str, sign: str, wanted: Any) -> None:
+    """Refuse a value that a database can't compare with a field."""
+    many = sign.endswith("IN")
+    if many and not wanted:
+        raise hub_error('syntax error at or near ")"')
+    kind = _KIND_OF.get(name, int)
+    for value in wanted if many and isinstance(wanted, list) else [wanted]:
+        fits = isinstance(value, int | float if kind is float else kind)
+        if kind is not bool and isinstance(value, bool):
+            fits = False
+        if value is not None and not fits:
+            raise hub_error(f"operator does not exist: {name} {sign} {type(value).__name__}")
+    if many and not isinstance(wanted, list):
+        raise hub_error("syntax error at or near the list")
+
+
+def _holds(value: Any, sign: str, wanted: Any) -> bool:
+    # A comparison with NULL is never true.
+    return (value is not None or sign.startswith("IS")) and _OPERATORS[sign](value, wanted)

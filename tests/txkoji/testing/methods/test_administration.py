@@ -37,8 +37,6 @@ def test_forbidden_methods(hub: FakeHub) -> None:
     hub.add_user("bob")
     with pytest.raises(ActionNotAllowed, match=r"^.*admin permission required \(logged in as bob"):
         hub.call("setBuildOwner", "hello-1-1", "bob", user="bob")
-    with pytest.raises(ActionNotAllowed, match=r"admin permission required \(logged in as koji"):
-        hub.call("addExternalRPM", {}, "ext")
     with pytest.raises(AuthError, match="is not a host"):
         hub.call("host.closeTask", 1, {}, user="bob")
     with pytest.raises(ParameterError, match="missing 2 required positional arguments: 'group'"):
@@ -266,6 +264,44 @@ def test_what_admins_change(hub: FakeHub, clock: Clock) -> None:
     [repo] = hub.call("getActiveRepos")
     hub.call("repo.setState", repo["id"], 4)
     assert hub.call("repoInfo", repo["id"])["state"] == 4
+
+
+def test_external_rpms(hub: FakeHub) -> None:
+    """An RPM of an external repo is found there; the hub has neither its files nor headers."""
+    hub.call("createExternalRepo", "ext", "http://ext.example.test/")
+    rpm = {"name": "a", "version": "1", "release": "2", "epoch": None, "arch": "noarch"}
+    rpm.update(payloadhash="00", size=5, buildtime=7)
+    assert hub.call("addExternalRPM", rpm, "ext") is None
+    found = hub.call("getRPM", "a-1-2.noarch")
+    assert found == hub.call("getRPM", "a-1-2.noarch@ext") == hub.call("getRPM", rpm)
+    assert rpm.items() <= found.items()
+    assert (found["external_repo_name"], found["build_id"]) == ("ext", None)
+    assert hub.call("getRPM", "a-1-2.noarch@other") is None
+    assert hub.call("getRPM", "a-1-2.noarch", multi=True) == [found]
+    for method, nothing in (("listRPMFiles", []), ("getRPMDeps", []), ("getRPMHeaders", {})):
+        assert hub.call(method, found["id"]) == nothing
+    with pytest.raises(GenericError, match=r"external rpm already exists: a-1-2\.noarch@ext"):
+        hub.call("addExternalRPM", rpm, "ext")
+    assert hub.call("addExternalRPM", rpm, "ext", strict=False) is None
+    with pytest.raises(GenericError, match=r"hash changed for external rpm: .* \(00 -> 11\)"):
+        hub.call("addExternalRPM", {**rpm, "payloadhash": "11"}, "ext", strict=False)
+
+
+def test_files_and_headers(hub: FakeHub, clock: Clock) -> None:
+    """A source RPM holds the spec file; a header field that RPM doesn't know is refused."""
+    hub.call("build", "git+https://git.example.test/rpms/hello.git#r1", "demo")
+    clock.pump([0.5] * 80)
+    [file] = hub.call("listRPMFiles", "hello-1.0-r1.src")
+    assert (file["name"], file["user"], file["group"]) == ("hello.spec", "kojibuilder", "mock")
+    assert len(file["digest"]) == 64
+    rpm = hub.call("getRPM", "hello-1.0-r1.src")
+    assert hub.call("getRPMFile", rpm["id"], "hello.spec") == {"rpm_id": rpm["id"], **file}
+    assert hub.call("listRPMFiles", "hello-1.0-r1.x86_64") == []
+    names = ["name", "SIZE", "epoch", "changelogtext", "basenames"]
+    found = hub.call("getRPMHeaders", rpm["id"], headers=names)
+    assert list(found.values()) == ["hello", file["size"], None, [], ["hello.spec"]]
+    with pytest.raises(GenericError, match="No such rpm header field: NOSUCH"):
+        hub.call("getRPMHeaders", rpm["id"], headers=["nosuch"])
 
 
 def test_copy_onto_a_tag(hub: FakeHub) -> None:

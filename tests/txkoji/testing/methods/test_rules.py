@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from txkoji.exceptions import AuthError, GenericError
+from txkoji.exceptions import AuthError, GenericError, UnknownFault
 from txkoji.testing import FakeHub
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.dispatch import run_method, run_multicall
@@ -21,6 +21,8 @@ pytestmark = pytest.mark.hub(on_clock=True)
 TAG = ("demo-candidate",)
 LINK = {"priority": 7, "maxdepth": None, "intransitive": False, "noconfig": False, "pkg_filter": ""}
 LINKS = [{**LINK, "parent_id": 2}, {**LINK, "parent_id": 3}]
+RPM = {"name": "a", "version": "1", "release": "1", "epoch": None, "arch": "noarch"}
+RPM |= {"payloadhash": "00", "size": 5, "buildtime": 7}
 REFUSALS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], int, str]] = [
     # Repos
     ("alice", "repo.request", TAG, {"min_event": 10**6}, 1019, "Invalid event: 1000000"),
@@ -159,7 +161,22 @@ REFUSALS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], int, str]] = [
         "Tag: demo-candidate doesn't have extra: a",
     ),
     ("alice", "search", ("", "package", "glob"), {}, 1000, "empty search terms"),
+    # Queries by clauses, also of a table without rows
+    ("alice", "repo.queryQueue", ([["nosuch", 1]],), {}, 1019, "Invalid field for query nosuch"),
+    ("alice", "repo.queryQueue", (None, ["nosuch"]), {}, 1019, "Invalid field for query nosuch"),
+    ("alice", "repo.queryQueue", (), {"opts": {"order": "x"}}, 1019, "Invalid order: x"),
+    ("alice", "repo.query", ([["state", "x"]],), {}, 1, "operator does not exist"),
+    ("alice", "repo.query", ([["dist", 1]],), {}, 1, "operator does not exist"),
+    ("alice", "repo.query", ([["id", "IN", 1]],), {}, 1, "syntax error"),
+    ("alice", "scheduler.getTaskRefusals", ([["soft", 1]],), {}, 1, "operator does not exist"),
+    # External RPMs
+    ("alice", "addExternalRPM", ({}, "x"), {}, 1004, "admin permission required"),
+    ("kojiadmin", "addExternalRPM", ({"name": "a"}, "x"), {}, 1000, "version field missing: {'n"),
+    ("kojiadmin", "addExternalRPM", ({**RPM, "size": "5"}, "x"), {}, 1000, "value for size: '5'"),
+    ("kojiadmin", "addExternalRPM", (RPM, "nosuch"), {}, 1000, "No such repo: nosuch"),
     # Side tags and uploads
+    ("alice", "uploadFile", ("up", "x", 1, "", 2**40, "eA=="), {}, 1, "too large"),
+    ("alice", "uploadFile", ("up", "x", 1, "", -2, "eA=="), {}, 1, ""),
     ("alice", "createSideTag", ("demo-build",), {}, 1004, "policy violation (sidetag): closed"),
     ("alice", "uploadFile", ("tasks/1/1", "x", 1, "", 0, "eA=="), {}, 1002, "is not a host"),
     ("kojiadmin", "createExternalRepo", ("ext", {}), {}, 1, "no attribute"),
@@ -232,16 +249,34 @@ def test_columns_of_lists(hub: FakeHub, clock: Clock) -> None:
     hub.call("createSideTag", "demo-build", user="alice")
     hub.call("createExternalRepo", "ext", "http://ext.example.test/")
     arguments = {"search": ("*", "tag", "glob"), "queryRPMSigs": (1,)}
+    arguments["listTags"] = (None, None, False)
     without_rows = set()
     for method, columns in COLUMNS.items():
-        rows = hub.call(method, *arguments.get(method, ())) if " " not in method else []
+        rows = hub.call(method, *arguments.get(method, ()))
         if rows:
             assert set(rows[0]) == set(columns.split()), method
         else:
             without_rows.add(method)
-    assert without_rows == {"listArchives", "listBuilds maven", "listBuilds win"}
+    assert without_rows == {"listArchives"}
     # Of an unknown package the database is asked nothing.
     assert hub.call("listBuilds", "nosuch", queryOpts={"order": "x"}) == []
+
+
+def test_columns_of_a_kind(hub: FakeHub) -> None:
+    """Lists of one package or type can be ordered by its columns, also while they are empty."""
+    hub.add_package(*TAG, "unlisted")
+    hub.call("packageListRemove", *TAG, "unlisted")
+    for method, asked, order in (
+        ("listTags", {"package": "unlisted"}, "owner_name,perm"),
+        ("listArchives", {"type": "maven"}, "group_id"),
+        ("listBuilds", {"type": "win"}, "platform"),
+    ):
+        assert hub.call(method, **asked, queryOpts={"order": order}) == []
+        with pytest.raises(UnknownFault, match="Invalid order"):
+            hub.call(method, **asked, queryOpts={"order": "nosuch"})
+    with pytest.raises(UnknownFault, match="Invalid order: perm"):
+        hub.call("listTags", pattern="z", perms=False, queryOpts={"order": "perm"})
+    assert not {"perm", "perm_id"} & hub.call("listTags", perms=False)[0].keys()
 
 
 def test_texts_of_other_types(hub: FakeHub) -> None:

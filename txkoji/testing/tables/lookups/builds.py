@@ -124,7 +124,7 @@ def build_types(state: HubState, row: Row) -> dict[str, Any]:
     return {each["name"]: each["info"] for each in state.rows("build_type", build_id=row["id"])}
 
 
-_TYPE_COLUMNS = {
+TYPE_COLUMNS = {
     "maven": {
         "group_id": "maven_group_id",
         "artifact_id": "maven_artifact_id",
@@ -132,11 +132,12 @@ _TYPE_COLUMNS = {
     },
     "win": {"platform": "platform"},
 }
+"""The additional columns of a list of builds of one type, by their names in the type."""
 
 
 def type_columns(type: str | None, types: dict[str, Any]) -> dict[str, Any]:
     """Return the additional columns of a list of builds of one type."""
-    names = _TYPE_COLUMNS.get(type or "", {})
+    names = TYPE_COLUMNS.get(type or "", {})
     return {column: (types[str(type)] or {}).get(key) for key, column in names.items()}
 
 
