@@ -7,6 +7,7 @@ late; nothing else happens to it.
 
 from __future__ import annotations
 
+import operator
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from buildbot_koji.durable.task_intents import TaskIntent
+from buildbot_koji.durable.unreadable import reading
 from buildbot_koji.hubs.builders import no_builder
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.idle import IdleChannel
@@ -154,9 +156,10 @@ class MassRunner:
     async def load(self) -> None:
         """Take over what an earlier attempt stored beside the packages: before anything else."""
         control = await self._store.control()
-        self.paused = bool(control.get("paused"))
-        self.at_once = control.get("at_once")
-        self.progress = MassProgress(control.get("progress") or ())
+        with reading(f"the progress of the mass build {self._store.name}"):
+            self.paused, at_once = bool(control.get("paused")), control.get("at_once")
+            self.progress = MassProgress(control.get("progress") or ())
+            self.at_once = None if at_once is None else operator.index(at_once)
 
     async def run(self) -> None:
         """Run to the end. Cancelling it leaves the tasks as they are.

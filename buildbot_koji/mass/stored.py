@@ -1,15 +1,17 @@
 """What survives a crash of a mass build: its plan, and how far each package has come.
 
 Everything is stored with the first build of the build request, in rows of bounded size, so that any
-later attempt finds it, on another master too. The plan is written once. Of the packages only rows
-are written in which something changed.
+later attempt finds it, on another master too. All rows are written before the first package is
+submitted, so that one that is missing is known to be lost: its packages may have been submitted. Of
+the packages only rows are written again in which something changed.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import astuple
+from types import NoneType
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +19,7 @@ from twisted.internet.defer import Deferred
 
 from buildbot_koji.durable.attempts import StepIdentity, read_identity
 from buildbot_koji.durable.store import BuildData, BuildRows
-from buildbot_koji.durable.unreadable import DamagedRow, StoredByNewerVersion, reading
+from buildbot_koji.durable.unreadable import StoredByNewerVersion, reading
 from buildbot_koji.mass.plan import MassPackage, PackageState
 from buildbot_koji.words import named
 
@@ -37,35 +39,61 @@ which took most of the time of a restart.
 _UNSTORED = (PackageState.WAITING, PackageState.HELD)
 """States that follow from those of other packages."""
 
-_MORE = ("level", "was_built")
-
 _STATES = frozenset(each.value for each in PackageState)
 
-_FACTS = (
-    "attempt",
-    "task_id",
-    "is_foreign",
-    "is_excluded",
-    "begun",
-    "usual",
-    "since",
-    "duration",
-    "reason",
-    "nvr",
-    "build_id",
-    "arch",
-    "log_url",
-    "not_before",
-)
+_INTEGER, _NUMBER, _TEXT = (int, NoneType), (int, float, NoneType), (str, NoneType)
+
+_PLAN: Mapping[str, Any] = {
+    "name": str,
+    "source": str,
+    "owner": _TEXT,
+    "requires": list,
+    "level": int,
+    "was_built": bool,
+}
+"""What is stored of the plan of a package, with its types."""
+
+_FACTS: Mapping[str, Any] = {
+    "attempt": int,
+    "task_id": _INTEGER,
+    "is_foreign": bool,
+    "is_excluded": bool,
+    "begun": (list, NoneType),
+    "usual": _NUMBER,
+    "since": _NUMBER,
+    "duration": _NUMBER,
+    "reason": str,
+    "nvr": _TEXT,
+    "build_id": _INTEGER,
+    "arch": _TEXT,
+    "log_url": _TEXT,
+    "not_before": (int, float),
+}
+"""What is stored beside that once a package has begun, without unknown values at its end."""
 
 
 class MassStore:
-    """The stored form of one mass build."""
+    """The stored form of one mass build.
 
-    def __init__(self, rows: BuildRows, name: str, pause: Callable[[], Deferred[None]]) -> None:
+    Args:
+        rows: its rows.
+        name: the name of the step that began it.
+        pause: returns a Deferred of the reactor's next iteration.
+        has_begun: whether its plan was stored as a whole.
+    """
+
+    def __init__(
+        self,
+        rows: BuildRows,
+        name: str,
+        pause: Callable[[], Deferred[None]],
+        *,
+        has_begun: bool = False,
+    ) -> None:
         self._rows = rows
         self.name = name
         self._pause = pause
+        self._has_begun = has_begun
         # Part of the rows' names: a crash may have left rows of a plan that was never whole.
         self._plan = ""
 
@@ -80,38 +108,30 @@ class MassStore:
         Raises:
             UnreadableRow: a part of it can't be read.
         """
-        header = await self._rows.get("header")
-        if header is None:
+        header: Any = await self._rows.get("header")
+        if header is None and not self._has_begun:
             return None
-        what = f"the mass build {self.name}"
-        with reading(what):
-            # An earlier version gave the rows of a plan no name.
-            self._plan = header.get("plan", "")
-            total = operator.index(header["total"])
+        with reading(what := f"the mass build {self.name}"):
+            self._plan, total = header["plan"], operator.index(header["total"])
         packages: list[MassPackage] = []
-        async for _, rows in self._read("plan", total, PLAN_ROW):
+        async for start, rows in self._read("plan", total, PLAN_ROW):
             with reading(what):
-                packages.extend(
-                    _planned(number, each) for number, each in enumerate(rows, len(packages))
-                )
-        if len(packages) != total:
-            raise DamagedRow(what)
+                for index, row in zip(_row(start, PLAN_ROW, total), rows, strict=True):
+                    packages.append(_planned(index, row, total))
         async for start, rows in self._read("state", total, STATE_ROW):
             with reading(f"the states from {packages[start].name} on of {what}"):
-                for package, facts in zip(packages[start : start + STATE_ROW], rows, strict=False):
-                    _apply(package, facts)
+                for index, facts in zip(_row(start, STATE_ROW, total), rows, strict=True):
+                    _apply(packages[index], facts)
         return header, packages
 
-    async def _read(
-        self, kind: str, total: int, size: int
-    ) -> AsyncIterator[tuple[int, Sequence[Any]]]:
-        """Yield the rows of a kind, in their order; empty ones for those that were not written."""
+    async def _read(self, kind: str, total: int, size: int) -> AsyncIterator[tuple[int, Any]]:
+        """Yield the rows of a kind, in their order, each with the place of its first package."""
         starts, count = range(0, total, size), READ_AT_ONCE // size
         for place in range(0, len(starts), count):
             part = starts[place : place + count]
             found = await self._rows.get_several([self._row(kind, start) for start in part])
             for start, rows in zip(part, found, strict=True):
-                yield start, rows or ()
+                yield start, rows
             await self._pause()
 
     def _row(self, kind: str, start: int) -> str:
@@ -119,22 +139,19 @@ class MassStore:
 
     async def save_plan(self, header: Mapping[str, Any], packages: Sequence[MassPackage]) -> None:
         """Store the plan: it counts as stored once the header is, which comes last."""
-        self._plan = f"{uuid4().hex} "
-        for start in range(0, len(packages), PLAN_ROW):
-            rows = [
-                [each.name, each.source, each.owner, each.requires, each.level, each.was_built]
-                for each in packages[start : start + PLAN_ROW]
-            ]
+        self._plan, total = f"{uuid4().hex} ", len(packages)
+        for start in range(0, total, PLAN_ROW):
+            rows = [_values(packages[each], _PLAN) for each in _row(start, PLAN_ROW, total)]
             await self._rows.put(self._row("plan", start), rows)
             await self._pause()
-        await self.save_packages(packages, {each.index for each in packages if each.is_final})
-        await self._rows.put("header", {**header, "plan": self._plan, "total": len(packages)})
+        await self.save_packages(packages, set(range(total)))
+        await self._rows.put("header", {**header, "plan": self._plan, "total": total})
 
     async def save_packages(self, packages: Sequence[MassPackage], changed: set[int]) -> None:
         """Store the rows of the packages that changed, and take those off ``changed``."""
         while changed:
             start = min(changed) // STATE_ROW * STATE_ROW
-            row = range(start, min(start + STATE_ROW, len(packages)))
+            row = _row(start, STATE_ROW, len(packages))
             # What changes during the write is written again.
             changed.difference_update(row)
             try:
@@ -168,14 +185,18 @@ class MassStores:
         self._pause = pause
         self._index = BuildRows(data, root, "koji mass builds")
 
-    async def _begun(self) -> dict[str, StepIdentity | None]:
-        """Return whose each mass build is; None for one that an earlier version began."""
+    async def _begun(self) -> dict[str, StepIdentity]:
+        """Return whose each mass build is that was stored as a whole."""
         found = await self._index.get("steps") or {}
         with reading("the index of mass builds"):
-            return {name: _identity(name, whose) for name, whose in found.items()}
+            return {
+                name: read_identity(whose, f"the mass build {name}")
+                for name, whose in found.items()
+            }
 
-    def _store(self, name: str) -> MassStore:
-        return MassStore(BuildRows(self._data, self._root, name), name, self._pause)
+    def _store(self, name: str, begun: Container[str]) -> MassStore:
+        rows = BuildRows(self._data, self._root, name)
+        return MassStore(rows, name, self._pause, has_begun=name in begun)
 
     async def _renamed(self) -> dict[str, str]:
         """Return the first name of each step that a later attempt gave another one."""
@@ -185,13 +206,13 @@ class MassStores:
 
     async def called(self, name: str) -> MassStore:
         """Return the store of the mass build of the step that the last attempt gave a name."""
-        return self._store((await self._renamed()).get(name, name))
+        return self._store((await self._renamed()).get(name, name), await self._begun())
 
     async def find(self, name: str) -> MassStore:
         """Return the store of a step's mass build; the only one if no step has that name."""
         store, begun = await self.called(name), await self._begun()
         is_only = store.name not in begun and len(begun) == 1
-        return self._store(next(iter(begun))) if is_only else store
+        return self._store(next(iter(begun)), begun) if is_only else store
 
     async def rename(self, store: MassStore, name: str) -> None:
         """Note which name a later attempt gave the step of a mass build."""
@@ -216,74 +237,82 @@ class MassStores:
         """
         begun, renamed = await self._begun(), await self._renamed()
         name = renamed.get(name, name)
-        if name in begun:
-            earlier = begun[name]
-            if earlier is None or identity.is_that_of(earlier):
-                return self._store(name)
+        if name in begun and identity.is_that_of(begun[name]):
+            return self._store(name, begun)
         there = {renamed.get(each, each) for each in names}
         lost = [each for each in begun if each == name or each not in there]
-        same = [
-            each
-            for each in lost
-            if (whose := begun[each]) is not None and whose.rendered == identity.rendered
-        ]
+        same = [each for each in lost if begun[each].rendered == identity.rendered]
         if len(same) == 1:
-            return self._store(same[0])
+            return self._store(same[0], begun)
         if lost:
             raise MixedPlans(
                 f"an earlier attempt began the mass build {named(lost)}, and the steps have changed"
                 " since: give them their earlier names, targets and packages, or start another"
                 " build"
             )
-        return self._store(name)
+        return self._store(name, begun)
 
     async def add(self, store: MassStore, identity: StepIdentity) -> None:
-        """Note that a step begins a mass build."""
-        begun = {**await self._begun(), store.name: identity}
-        rows = {name: each and astuple(each) for name, each in begun.items()}
-        await self._index.put("steps", rows)
+        """Note that a step's mass build is stored: nothing of it may be missing from now on."""
+        begun = await self._begun()
+        if store.name not in begun:
+            rows = {name: astuple(each) for name, each in {**begun, store.name: identity}.items()}
+            await self._index.put("steps", rows)
 
 
-def _identity(name: str, whose: Any) -> StepIdentity | None:
-    """Return whose a mass build is; None for one of an earlier version, which only its name tells.
+def _row(start: int, size: int, total: int) -> range:
+    """Return the places of the packages in a row."""
+    return range(start, min(start + size, total))
 
-    That version stored a digest, the target, and the names of all steps.
-    """
-    if whose is None or (isinstance(whose, list) and any(isinstance(each, list) for each in whose)):
-        return None
-    return read_identity(whose, f"the mass build {name}")
+
+def _values(package: MassPackage, names: Iterable[str]) -> list[Any]:
+    return [getattr(package, name) for name in names]
 
 
 def _facts(package: MassPackage) -> list[Any] | None:
     """Return what is stored of a package beside its plan, without unknown values at its end."""
     if package.state in _UNSTORED or (package.state is PackageState.READY and not package.attempt):
         return None
-    facts = [package.state.value, *(getattr(package, name) for name in _FACTS)]
+    facts = [package.state.value, *_values(package, _FACTS)]
     while facts[-1] in (None, "", False, 0):
         facts.pop()
     return facts
 
 
-def _planned(index: int, row: Sequence[Any]) -> MassPackage:
-    name, source, owner, requires, *more = row
-    if len(more) > len(_MORE):
-        raise StoredByNewerVersion(f"the plan of {name} in a mass build")
-    return MassPackage(
-        index, name, source, owner, tuple(requires), **dict(zip(_MORE, more, strict=False))
-    )
+def _read_values(row: Sequence[Any], types: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Return stored values by name; raise an error of damage, or StoredByNewerVersion."""
+    if len(row) > len(types):
+        raise StoredByNewerVersion(what)
+    values = dict(zip(types, row, strict=False))
+    if odd := [name for name, value in values.items() if not isinstance(value, types[name])]:
+        raise TypeError(odd)
+    return values
+
+
+def _planned(index: int, row: Sequence[Any], total: int) -> MassPackage:
+    values = _read_values(row, _PLAN, f"the plan of {row[0]} in a mass build")
+    values["requires"] = tuple(range(total)[each] for each in values["requires"])
+    return MassPackage(index, **{name: values[name] for name in _PLAN})
 
 
 def _apply(package: MassPackage, facts: Sequence[Any] | None) -> None:
     if facts is None:
         return
-    if facts[0] not in _STATES or len(facts) > 1 + len(_FACTS):
-        raise StoredByNewerVersion(f"the state of {package.name} in a mass build")
+    what = f"the state of {package.name} in a mass build"
+    if facts[0] not in _STATES:
+        raise StoredByNewerVersion(what)
     package.state = PackageState(facts[0])
-    for name, value in zip(_FACTS, facts[1:], strict=False):
+    for name, value in _read_values(facts[1:], _FACTS, what).items():
         setattr(package, name, value)
     if package.begun is not None:
         newest, submitted, owner, created = package.begun
         package.begun = (newest, submitted, owner, created)
+    is_running = package.state is PackageState.RUNNING
+    has_task = package.task_id is not None and (package.begun is not None or package.is_foreign)
+    if (is_running and not has_task) or (
+        package.state is PackageState.SUBMITTING and package.begun is None
+    ):
+        raise ValueError(package.state)
 
 
 def packages_of(found: tuple[dict[str, Any], list[MassPackage]] | None) -> list[MassPackage]:

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from buildbot_koji.durable.once import CheckClaim, Intent, IntentState, Once, OnceAction
 from buildbot_koji.durable.store import BuildRows
+from buildbot_koji.durable.unreadable import reading
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import TaggedBuild, read_builds
 from buildbot_koji.mass.options import StepHost
@@ -131,7 +132,8 @@ class MassTagger:
         """Read the parts that earlier attempts stored."""
         self.parts = []
         while (row := await self._read(len(self.parts))) is not None:
-            self.parts.append(TagPart.from_row(len(self.parts), row))
+            with reading(f"part {len(self.parts)} of what is tagged with {self._tag}"):
+                self.parts.append(TagPart.from_row(len(self.parts), row))
 
     async def _read(self, number: int) -> Any:
         return await self._host.until_stored(lambda: self._rows.get(f"part {number}"))

@@ -22,6 +22,7 @@ from buildbot_koji.durable.attempts import StepIdentity
 from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.database import was_cancelled
 from buildbot_koji.durable.task_intents import TaskIntent
+from buildbot_koji.durable.unreadable import reading
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.earlier import EarlierMassBuilds
@@ -291,9 +292,9 @@ class KojiMassBuild(PackageBuildStep):
                 self.say(one_line(error))
                 return results.FAILURE
             await self.check_claim()
-            await self.until_stored(lambda: stores.add(store, identity))
             await self.until_stored(lambda: store.save_plan(header, packages))
             await self._make_runner(hub, store, header, packages)
+        await self.until_stored(lambda: stores.add(store, identity))
         return await self._run_plan(hub, store)
 
     async def _names_of_steps(self) -> list[str]:
@@ -358,7 +359,9 @@ class KojiMassBuild(PackageBuildStep):
         # From its stored plan on it waits for the hub without a limit.
         self.patience.begun()
         clock, timing = self.master.reactor, self.mass_timing
-        self.began, self._weburl = header["began"], header["weburl"]
+        with reading(f"the mass build {store.name}"):
+            self.began, self._weburl = float(header["began"]), header["weburl"]
+            run_id = str(header["run"])
         self.wait_builds = header.get("wait_builds")
         holds = not (self.scratch or self.skip_tag or self.repo_id)
         limit = self.stop_after_failures
@@ -379,7 +382,7 @@ class KojiMassBuild(PackageBuildStep):
             package_timeout=self.package_timeout,
             idle_channel=(self.channel or "default") if self.only_when_idle else None,
         )
-        context = MassContext(hub, plan, options, self, clock, header["run"], timing)
+        context = MassContext(hub, plan, options, self, clock, run_id, timing)
         runner = MassRunner(context, store, self.began, repos)
         await self.until_stored(runner.load)
         self.runner = runner

@@ -274,7 +274,8 @@ def test_large_plan_is_read_in_parts() -> None:
     """The reactor goes on between a thousand packages and the next ones."""
     made = packages(*[()] * 4000)
     for package in made:
-        package.state = PackageState.RUNNING
+        package.state, package.task_id = PackageState.RUNNING, package.index + 1
+        package.begun = (1, 1.0, None, None)
     paused: list[None] = []
 
     def pause() -> Deferred[None]:
@@ -306,32 +307,6 @@ def test_plan_that_was_never_whole() -> None:
     assert found == packages((), ())
 
 
-def test_plan_of_an_earlier_version() -> None:
-    """A master that is upgraded in the middle of a mass build resumes it."""
-    rows = BuildRows(Data(), 7, "mass")  # type: ignore[arg-type]
-    drive(rows.put("plan 0", [["a", "source", None, [], 0, False]]))
-    drive(rows.put("header", {"run": "old", "total": 1}))
-    _, found = drive(MassStore(rows, "mass", lambda: succeed(None)).load())
-    assert [package.name for package in found] == ["a"]
-
-
-@pytest.mark.parametrize("index", [None, {"mass": ["digest", "demo", ["mass", "other"]]}])
-def test_step_of_an_earlier_version(index: Any) -> None:
-    """What the step of that name began in an earlier version is known by the name."""
-    data = Data()
-    if index is not None:
-        drive(BuildRows(data, 7, "koji mass builds").put("steps", index))  # type: ignore[arg-type]
-    rows = BuildRows(data, 7, "mass")  # type: ignore[arg-type]
-    drive(rows.put("plan 0", [["a", "source", None, [], 0, False]]))
-    drive(rows.put("header", {"run": "old", "total": 1}))
-    stores = MassStores(data, 7, lambda: succeed(None))  # type: ignore[arg-type]
-    identity = StepIdentity.of("Mass", {}, {})
-    _, found = drive(drive(stores.resume("mass", ["mass"], identity)).load())
-    assert [package.name for package in found] == ["a"]
-    drive(stores.add(drive(stores.resume("mass", ["mass"], identity)), identity))
-    assert drive(stores.resume("mass", ["mass"], identity)).name == "mass"
-
-
 def test_mass_build_of_a_newer_version() -> None:
     """One whose identity has another form is left alone, and said to be a newer version's."""
     data = Data()
@@ -342,6 +317,9 @@ def test_mass_build_of_a_newer_version() -> None:
         drive(stores.resume("mass", ["mass"], StepIdentity.of("Mass", {}, {})))
 
 
+RUNNING = ["running", 0, 7, False, False, [6, 1.0, 1, None]]
+
+
 @pytest.mark.parametrize(
     ("row", "value", "error"),
     [
@@ -349,23 +327,41 @@ def test_mass_build_of_a_newer_version() -> None:
         ("state 0", [["paused"]], StoredByNewerVersion),
         ("state 0", [["running", *[None] * 15]], StoredByNewerVersion),
         ("plan 0", [["a"]], DamagedRow),
-        # Its row is lost: no package of it may be forgotten.
+        ("plan 0", [["a", "source", None, [5], 0, False]], DamagedRow),
+        # Its row is lost, or has lost some packages: none of it may be forgotten.
         ("plan 0", [], DamagedRow),
+        ("plan 0", "lost", DamagedRow),
+        ("state 0", [], DamagedRow),
+        ("state 0", "lost", DamagedRow),
+        ("header", "lost", DamagedRow),
         ("header", {"run": "old"}, DamagedRow),
-        ("state 0", None, DamagedRow),
+        ("state 0", "cut", DamagedRow),
+        # A submission that can't be looked for.
+        ("state 0", [["submitting"]], DamagedRow),
+        ("state 0", [["running", 0, 7]], DamagedRow),
+        ("state 0", [[*RUNNING[:2], "7", *RUNNING[3:]]], DamagedRow),
+        ("state 0", [[*RUNNING[:5], [6]]], DamagedRow),
     ],
 )
 def test_unreadable_mass_build(row: str, value: Any, error: type[UnreadableRow]) -> None:
-    """One that this version can't read, or that is damaged, is not taken for another one."""
+    """One that this version can't read, or that has lost a part, is not taken for another one."""
     rows = BuildRows(data := Data(), 7, "mass")  # type: ignore[arg-type]
-    drive(rows.put("plan 0", [["a", "source", None, [], 0, False]]))
-    drive(rows.put("header", {"run": "old", "total": 1}))
-    drive(rows.put(row, value))
-    if value is None:
-        [name] = [each for each in data.rows if "state_0" in each[1]]
+    stores = MassStores(data, 7, lambda: succeed(None))  # type: ignore[arg-type]
+    identity = StepIdentity.of("Mass", {}, {})
+    store = drive(stores.resume("mass", ["mass"], identity))
+    drive(store.save_plan({"run": "old"}, packages(())))
+    drive(stores.add(store, identity))
+    kind, _, start = row.partition(" ")
+    [name] = [each for each in data.rows if f"mass_{kind}" in each[1]]
+    plan = drive(store.load())[0]["plan"]
+    if value == "lost":
+        del data.rows[name]
+    elif value == "cut":
         data.rows[name] = data.rows[name][:-5]
+    else:
+        drive(rows.put(f"{kind} {plan}{start}" if start else kind, value))
     with pytest.raises(error):
-        drive(MassStore(rows, "mass", lambda: succeed(None)).load())
+        drive(drive(stores.resume("mass", ["mass"], identity)).load())
 
 
 @pytest.mark.parametrize("row", ["steps", "renamed"])
