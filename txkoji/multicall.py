@@ -92,7 +92,8 @@ class MultiCall(CollectedMethods):
 
         Returns:
             A Deferred of the results. It fails like a plain call if a whole request fails. If only
-            one call fails, accessing its result raises.
+            one call fails, accessing its result raises. Reads for which the hub loses its database
+            are retried until the deadline, unless their request also has a write.
         """
         calls, self.calls = self.calls, []
         return self._send(calls, before)

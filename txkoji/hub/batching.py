@@ -7,11 +7,10 @@ others of its request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from txkoji._interfaces import Clock
 from txkoji.exceptions import UNCAUGHT, NotXMLRPC, fault_from
@@ -23,7 +22,8 @@ MAX_CALLS = 100
 MAX_BYTES = 2 << 20
 """Half of the 4 MiB that a hub accepts in one request."""
 
-Sending = Coroutine[Deferred[Any], Any, list[Any]]
+Outcomes = AsyncIterator[tuple[int, Any]]
+"""The index of each call of a batch, with its result or exception, as soon as it is known."""
 
 
 def batches(
@@ -94,14 +94,14 @@ class Batcher:
     Args:
         clock: schedules the end of the iteration.
         send_one: sends a single call, which is passed with its encoded form.
-        send_batch: sends several in one request; returns a result or an exception for each.
+        send_batch: sends several in one request.
     """
 
     def __init__(
         self,
         clock: Clock,
         send_one: Callable[[Call, bytes], Coroutine[Deferred[Any], Any, Any]],
-        send_batch: Callable[[Sequence[Call]], Sending],
+        send_batch: Callable[[Sequence[Call]], Outcomes],
     ) -> None:
         self._clock = clock
         self._send_one = send_one
@@ -142,31 +142,41 @@ class Batcher:
         answers = list(waiting)
         for batch in batches([(call, len(body)) for call, body in waiting.values()]):
             those, answers = answers[: len(batch)], answers[len(batch) :]
-            if len(those) == 1:
-                self._begin(self._alone(*waiting[those[0]]), those)
-            else:
-                self._begin(self._send_batch(batch), those)
+            alone = len(those) == 1
+            self._begin(
+                self._alone(*waiting[those[0]]) if alone else self._send_batch(batch), those
+            )
 
-    async def _alone(self, call: Call, body: bytes) -> list[Any]:
-        return [await self._send_one(call, body)]
+    async def _alone(self, call: Call, body: bytes) -> Outcomes:
+        yield 0, await self._send_one(call, body)
 
-    def _begin(self, sending: Sending, answers: list[Deferred[Any]]) -> None:
-        request, wanted = Deferred.fromCoroutine(sending), set(answers)
+    def _begin(self, outcomes: Outcomes, answers: list[Deferred[Any]]) -> None:
+        wanted = set(answers)
+        request: Deferred[None] = Deferred()
         self._sent.update((answer, (request, wanted)) for answer in answers)
-        request.addCallbacks(
-            self._answer, self._fail, callbackArgs=(answers,), errbackArgs=(answers,)
+        request.addCallback(
+            lambda _: Deferred.fromCoroutine(self._deliver(outcomes, answers, wanted))
         )
+        request.callback(None)
 
-    def _answer(self, outcomes: list[Any], answers: list[Deferred[Any]]) -> None:
-        for answer, outcome in zip(answers, outcomes, strict=True):
+    async def _deliver(
+        self, outcomes: Outcomes, answers: list[Deferred[Any]], wanted: set[Deferred[Any]]
+    ) -> None:
+        try:
+            async for index, outcome in outcomes:
+                self._answer(answers[index], outcome, wanted)
+                # A callback may have cancelled the rest.
+                if not wanted:
+                    return
+        except Exception as error:  # noqa: BLE001 - each caller gets it
+            for answer in answers:
+                self._answer(answer, error, wanted)
+
+    def _answer(self, answer: Deferred[Any], outcome: Any, wanted: set[Deferred[Any]]) -> None:
+        if answer in wanted:
+            wanted.remove(answer)
             self._sent.pop(answer, None)
-            # A cancelled one has been answered already.
-            if answer.called:
-                continue
             if isinstance(outcome, Exception):
                 answer.errback(outcome)
             else:
                 answer.callback(outcome)
-
-    def _fail(self, failure: Failure, answers: list[Deferred[Any]]) -> None:
-        self._answer([failure.value] * len(answers), answers)

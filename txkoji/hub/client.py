@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from txkoji._deferreds import returns_deferred
 from txkoji._interfaces import HTTPAgent
 from txkoji._values import one_line
-from txkoji.exceptions import AuthError, HubFault, RetryError
+from txkoji.exceptions import AuthError, HubFault, KojiException, RetryError
 from txkoji.hub.answers import a_struct, an_id, read_answer
 from txkoji.hub.batching import MAX_CALLS, Batcher, batches, multicall, results_of
 from txkoji.hub.call import Call
@@ -23,7 +23,7 @@ from txkoji.hub.session import CallNumber, Session, has_run_out
 from txkoji.hub.transport import Transport
 from txkoji.hub.xmlrpc import encode_call
 from txkoji.profiles import Profile
-from txkoji.retry import RetryPolicy
+from txkoji.retry import RetryPolicy, is_passing
 
 SHOWN = 200
 """Characters of an odd row that are logged."""
@@ -153,16 +153,43 @@ class HubClient:
         """
         results: list[Any] = []
         for several in batches([(call, len(call.encode())) for call in calls], batch):
-            results += await self._send_batch(several, before)
+            found = {index: result async for index, result in self._send_batch(several, before)}
+            results += [found[index] for index in range(len(several))]
         return results
 
     async def _send_batch(
         self, batch: Sequence[Call], before: Callable[[], Awaitable[None]] | None = None
-    ) -> list[Any]:
-        call = multicall(batch)
+    ) -> AsyncIterator[tuple[int, Any]]:
+        """Send a batch; yield the index of each call, with its result or exception, once known.
+
+        Of a batch of reads, those for which the hub lost its database are sent again, as a read by
+        itself would be, until the deadline.
+        """
         reads = all(each.kind is Kind.READ for each in batch)
-        request = Request(call.method, call.encode(), repeatable=reads, before=before)
-        return results_of(batch, await self._route(request, outside=reads))
+        waiting = list(range(len(batch)))
+        since, failures = self.reactor.seconds(), 0
+        while waiting:
+            calls = [batch[index] for index in waiting]
+            call = multicall(calls)
+            request = Request(call.method, call.encode(), reads, before=before, since=since)
+            try:
+                results = results_of(calls, await self._route(request, outside=reads))
+            except KojiException as error:
+                if not failures:
+                    raise
+                results = [error] * len(calls)
+            failures += 1
+            faults: dict[int, HubFault] = {}
+            for index, result in zip(waiting, results, strict=True):
+                if reads and isinstance(result, HubFault) and is_passing(result):
+                    faults[index] = result
+                else:
+                    yield index, result
+            waiting = list(faults)
+            if faults and not await self.requester.wait_out(faults[waiting[0]], failures, since):
+                for found in faults.items():
+                    yield found
+                return
 
     async def _send(
         self,

@@ -61,6 +61,8 @@ class Request:
         on_headers: called with the headers of the reply.
         before: awaited right before each attempt, once it is the request's turn; what it raises
             ends the request.
+        since: when the first attempt began, by the reactor's clock, of a request that repeats a
+            part of an earlier one: the deadline counts from there.
     """
 
     method: str
@@ -71,6 +73,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     on_headers: Callable[[Headers], None] | None = field(default=None, repr=False)
     before: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
+    since: float | None = None
 
     def carried(self, query: str, headers: Mapping[str, str]) -> Request:
         """Return the request with what a session adds to it."""
@@ -161,7 +164,7 @@ class Requester:
     async def _send(self, request: Request, *, queued: bool) -> Any:
         query = f"?{request.query}" if request.query else ""
         url = f"{self._url}{request.path}{query}"
-        start = self.reactor.seconds()
+        start = self.reactor.seconds() if request.since is None else request.since
         failures = 0
         while True:
             began = self.reactor.seconds()
@@ -181,12 +184,35 @@ class Requester:
                     # The front end had just closed an idle connection: try a fresh one at once.
                     self.statistics.retries += 1
                     continue
-                self._set_trouble(error if is_passing(error) else None, began)
-                pause = self.pause_after(error, failures, start, write=not request.repeatable)
-                if pause is None or self._is_wrong_address(error, start, pause):
+                write = not request.repeatable
+                if not await self.wait_out(error, failures, start, began=began, write=write):
                     raise
-            self.statistics.retries += 1
-            await deferLater(self.reactor, pause)
+
+    async def wait_out(
+        self,
+        error: KojiException,
+        failures: int,
+        since: float,
+        *,
+        began: float | None = None,
+        write: bool = False,
+    ) -> bool:
+        """Wait before another attempt; return whether there is to be one.
+
+        Args:
+            error: what the last attempt failed with.
+            failures: how many failed in a row.
+            since: when the first of them began, by the reactor's clock.
+            began: when the last of them began; by default it was the first.
+            write: whether it changes something on the hub.
+        """
+        self._set_trouble(error if is_passing(error) else None, since if began is None else began)
+        pause = self.pause_after(error, failures, since, write=write)
+        if pause is None or self._is_wrong_address(error, since, pause):
+            return False
+        self.statistics.retries += 1
+        await deferLater(self.reactor, pause)
+        return True
 
     async def _attempt(self, url: str, request: Request, start: float) -> Any:
         """Send a request once; the reply must be complete before the deadline."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -94,22 +95,117 @@ async def test_hub_is_offline(koji: Connection, hub: FakeHub) -> None:
             await call
 
 
-@pytest_twisted.ensureDeferred
-async def test_hub_that_loses_its_database(
-    koji: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A call of a batch fails with the class that the hub's exception has, as one by itself."""
+def lose_the_database(patch: pytest.MonkeyPatch, broken: str, times: float = math.inf) -> list[str]:
+    """Have a hub lose its database in each getTag of a tag, so many times.
 
-    def lose(*_: Any, **__: Any) -> None:
-        raise DeadlockDetected("deadlock detected")
+    Returns:
+        The tags that getTag was asked for.
+    """
+    get_tag, asked = METHODS["getTag"], []
 
-    monkeypatch.setitem(METHODS, "getTag", lose)
-    for call in [koji.getTag("demo-build"), koji.getTag("demo-candidate")]:
-        with pytest.raises(
-            UnknownFault, match=r"psycopg2\.errors\.DeadlockDetected: dead"
-        ) as caught:
-            await call
-        assert is_passing(caught.value)
+    def lose(call: Any, tag: str, **options: Any) -> Any:
+        asked.append(tag)
+        if tag == broken and asked.count(tag) <= times:
+            raise DeadlockDetected("deadlock detected")
+        return get_tag(call, tag, **options)
+
+    patch.setitem(METHODS, "getTag", lose)
+    return asked
+
+
+TAGS = ["demo-build", "demo-candidate", "demo-released"]
+
+
+def gave_up(failure: Failure) -> None:
+    failure.trap(UnknownFault)
+    assert is_passing(failure.value)
+    assert "psycopg2.errors.DeadlockDetected: dead" in str(failure.value)
+
+
+def test_lookups_of_a_hub_that_loses_its_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lookup that met it is sent again after a pause; its neighbors don't wait for it."""
+    site = HubInMemory()
+    asked = lose_the_database(monkeypatch, "demo-candidate", 2)
+    answers = [site.koji.getTag(tag) for tag in TAGS]
+    site.answer()
+    assert [answer.called for answer in answers] == [True, False, True]
+    assert site.koji.trouble is not None
+    site.pass_time(10)
+    assert [answer.result.name for answer in answers] == TAGS
+    assert asked == [*TAGS, "demo-candidate", "demo-candidate"]
+    assert site.koji.trouble is None
+    assert site.koji.statistics.retries == 2
+
+
+def test_multicall_of_a_hub_that_loses_its_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The results of a multicall have the order of its calls, and each was read once."""
+    site = HubInMemory()
+    asked = lose_the_database(monkeypatch, "demo-build", 1)
+    calls = site.koji.MultiCall()
+    for tag in TAGS:
+        calls.getTag(tag)
+    sent = calls()
+    site.pass_time(10)
+    assert [tag.name for tag in sent.result] == TAGS
+    assert asked == [*TAGS, "demo-build"]
+
+
+@pytest.mark.parametrize("ends_offline", [False, True])
+def test_database_that_stays_lost(monkeypatch: pytest.MonkeyPatch, ends_offline: bool) -> None:
+    """The deadline holds for all attempts of a batch, and keeps what the others returned."""
+    site = HubInMemory(deadline=60)
+    lose_the_database(monkeypatch, "demo-candidate")
+    answers = [site.koji.getTag(tag) for tag in TAGS]
+    calls = site.koji.MultiCall()
+    for tag in TAGS:
+        calls.getTag(tag)
+    sent = calls()
+    site.answer()
+    if ends_offline:
+        site.hub.offline("closed")
+    site.pass_time(60)
+    assert site.clock.getDelayedCalls() == []
+    results = sent.result
+    assert (results[0].name, results[2].name) == (TAGS[0], TAGS[2])
+    expected = ServerOffline if ends_offline else UnknownFault
+    with pytest.raises(expected):
+        results[1]
+    assert answers[0].result.name == TAGS[0]
+    failed: list[Failure] = []
+    answers[1].addErrback(failed.append)
+    assert failed[0].check(expected)
+
+
+def test_writes_are_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A multicall with a write is sent once, though a read of it met a lost database."""
+    site = HubInMemory()
+    asked = lose_the_database(monkeypatch, "demo-candidate")
+    calls = site.koji.MultiCall()
+    calls.cancelBuild(1)
+    calls.getTag("demo-candidate")
+    sent = calls()
+    site.pass_time(60)
+    failed: list[Failure] = []
+    Deferred.fromCoroutine(result_of(sent, 1)).addErrback(failed.append)
+    gave_up(failed[0])
+    assert asked == ["demo-candidate"]
+
+
+async def result_of(sent: Deferred[Any], index: int) -> Any:
+    return (await sent)[index]
+
+
+def test_cancelling_the_rest_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lookup that a callback of its neighbor cancels is not sent again."""
+    site = HubInMemory()
+    asked = lose_the_database(monkeypatch, "demo-candidate")
+    first, second = site.koji.getTag("demo-build"), site.koji.getTag("demo-candidate")
+    cancelled: list[Failure] = []
+    second.addErrback(cancelled.append)
+    first.addCallback(lambda _: second.cancel())
+    site.pass_time(60)
+    assert cancelled[0].check(CancelledError)
+    assert asked == ["demo-build", "demo-candidate"]
 
 
 @pytest_twisted.ensureDeferred
