@@ -88,10 +88,9 @@ class Cancellations:
         self._changes = self._stored = 0
         self._storing = DeferredLock()
         self._is_read = False
-        # The stored form of each pending cancellation, and its size in bytes.
+        # The stored form of each cancellation, and its size in bytes, in the order of the rows;
+        # what only a newer version may read is among them.
         self._texts: dict[str, tuple[str, int]] = {}
-        # Stored forms that a newer version may read.
-        self._unreadable: list[str] = []
         # The numbers of rows that are left as they are.
         self._damaged: set[int] = set()
         self._trouble = ""
@@ -256,11 +255,13 @@ class Cancellations:
             try:
                 intent = TaskIntent.from_json(text)
             except UnreadableRow as error:
-                self._unreadable.append(text)
+                key = text
                 self._say_unreadable(error)
             else:
-                self._pending.setdefault(intent.submission.marker, intent)
+                key = intent.submission.marker
+                self._pending.setdefault(key, intent)
                 self._show(intent, None)
+            self._texts.setdefault(key, _sized(text))
 
     def _say_unreadable(self, error: UnreadableRow) -> None:
         self._log.error(
@@ -331,11 +332,10 @@ class Cancellations:
             for marker, intent in self._pending.items():
                 if marker not in self._texts:
                     self._texts[marker] = _sized(intent.to_json().decode())
-            pending = [self._texts[marker] for marker in self._pending]
             row: list[str] = []
             rows = [row]
             size = 0
-            for text, added in [*map(_sized, self._unreadable), *pending]:
+            for text, added in self._texts.values():
                 size += added
                 if row and size > MAX_VALUE:
                     rows.append(row := [])
@@ -343,7 +343,8 @@ class Cancellations:
                 row.append(text)
             free = (number for number in count() if number not in self._damaged)
             written = dict(zip(free, rows, strict=False))
-            # After a crash a task may be in two rows, but not in none.
+            # What moves, moves to an earlier row, which is written first: after a crash a task may
+            # be in two rows, but not in none.
             for number, texts in written.items():
                 await self._state.put(_row_key(number), texts)
             for number in self._rows - written.keys():

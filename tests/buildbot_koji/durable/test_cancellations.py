@@ -29,6 +29,7 @@ class States:
         Model.object_state.create(self.engine)
         self.written: list[str] = []
         self.slow: Deferred[None] | None = None
+        self.killed_after: int | None = None
 
     @property
     def state(self) -> Any:
@@ -68,6 +69,8 @@ class States:
             query(connection)
 
     async def setState(self, _object: int, key: str, value: Any) -> None:  # noqa: N802
+        if len(self.written) == self.killed_after:
+            await Deferred()
         self.written.append(json.dumps(value))
         self.put(key, self.written[-1])
 
@@ -187,6 +190,23 @@ def test_damaged_row_between_others(logged: list[str]) -> None:
     assert states.rows["left 1"] == damaged
     assert [each.task_id for each in elsewhere(hub, states)] == [4, 5]
     assert len([line for line in logged if "'left 1' of 'master hub', damaged" in line]) == 2
+
+
+def test_killed_between_two_rows() -> None:
+    """No task is in none of them, whatever else the rows hold."""
+    hub, states, call = Hub(), States(), Call("build", ("x" * (MAX_VALUE // 3), "demo", {}))
+    intents = [TaskIntent(call, Submission(f"m{n}", 1.0, 1, 1), 1.0, n) for n in range(1, 5)]
+    first = cancellations(hub, states)
+    for each in intents:
+        first.cancel(each, 30.0)
+    first.stop()
+    newer = json.dumps({"version": 99, "more": "y" * (MAX_VALUE // 3)})
+    states.put("left 1", json.dumps([newer, *json.loads(states.rows["left 1"])]))
+    states.killed_after = len(states.written) + 1
+    cancellations(hub, states).stop()
+    states.killed_after = None
+    assert [each.task_id for each in elsewhere(hub, states)] == [1, 2, 3, 4]
+    assert newer in json.loads(states.rows["left 1"])
 
 
 def test_cancellation_during_the_start_of_a_master() -> None:
