@@ -1,8 +1,8 @@
 """Programs for the existing txkoji: each row of the compatibility list, with its right value.
 
 The rows have the numbers of their lists: what we document, what programs rely on, the embedded hub.
-Program rows 18 and 19 are tested in ``test_connection`` and ``test_distribution``, row 3 of the
-embedded hub in ``testing/front/test_protocol``.
+Program rows 9 and 18 are tested in ``test_connection``, row 19 in ``test_distribution``, row 3 of
+the embedded hub in ``testing/front/test_protocol``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from twisted.internet import error
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 import txkoji
@@ -155,18 +154,9 @@ def test_program_3_arch() -> None:
     assert task("build", "git://h/a#1", "f44", arch="noarch").arch is None
 
 
-def test_program_4_containers(site: HubInMemory) -> None:
-    """Program row 4: a container's average is that of its last 5 builds; its package is named."""
+def test_program_4_containers() -> None:
+    """Program row 4: a container's package is named; for its average see ``test_rich``."""
     assert task("buildContainer", "git://h/c#1", "f44", {}).package == "c-container"
-
-    class Hub:
-        def call(self, method: str, package: str, **options: Any) -> Deferred[Any]:
-            assert (method, package, options["state"]) == ("listBuilds", "c-container", 1)
-            assert options["queryOpts"]["limit"] == 5
-            return succeed([Build(start_ts=0.0, completion_ts=float(end)) for end in (10, 20)])
-
-    average = estimates.average_build_duration(Hub(), "c-container")  # type: ignore[arg-type]
-    assert result(site, average) == datetime.timedelta(seconds=15)
 
 
 def test_program_5_channel(site: HubInMemory) -> None:
@@ -204,18 +194,6 @@ def test_program_8_unknown_states() -> None:
     """Program row 8: an unknown state has a text of its own."""
     assert build_states.to_str(999) == task_states.to_str(999) == "(unknown state 999)"
     assert Task(id=1, state=999).state_name == "(unknown state 999)"
-
-
-def test_program_9_hub_that_is_down() -> None:
-    """Program row 9: a first connection that is refused fails within seconds."""
-    profile = Profile(name="gone", server="http://hub.test/kojihub")
-    clock = Clock()
-    refused = SimpleNamespace(request=lambda *_args, **_more: fail(error.ConnectionRefusedError()))
-    failures: list[Any] = []
-    koji = Connection(profile, reactor=clock, agent=refused)
-    koji.getTag("x").addErrback(failures.append)
-    clock.pump([0.5] * 20)
-    assert len(failures) == 1
 
 
 def test_program_10_results_of_a_multicall(site: HubInMemory) -> None:

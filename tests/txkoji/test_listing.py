@@ -34,11 +34,10 @@ class Listing:
         self.changes: list[Any] = []
         self.largest = 0
 
-    def call(self, method: str, /, *_args: Any, **kwargs: Any) -> Deferred[Any]:
+    def call(self, method: str, /, *, queryOpts: dict[str, Any]) -> Deferred[Any]:  # noqa: N803
         """Answer with a page, then carry out the next change."""
-        assert method == "listTags"
-        options = kwargs["queryOpts"]
-        assert options["order"] == "id"
+        options = queryOpts
+        assert (method, options["order"]) == ("listTags", "id")
         start = options["offset"]
         page = sorted(self.rows)[start : start + min(options["limit"], self.limit)]
         self.largest = max(self.largest, len(page))
@@ -101,17 +100,15 @@ async def test_a_list_that_is_emptied_ends() -> None:
 async def test_a_key_that_is_a_text() -> None:
     """Texts are ordered by code point, where a database orders them as its locale says."""
     names = ["B", "D", "a", "c", "z"]
-    hub = Listing([])
 
-    def call(method: str, /, *args: Any, **kwargs: Any) -> Deferred[Any]:
-        """Order as the hub's Python, or as its database."""
-        options = kwargs.get("filterOpts") or kwargs["queryOpts"]
-        listed = names if method == "filterResults" else sorted(names, key=str.casefold)
-        page = listed[options["offset"] :][: options["limit"]]
-        return succeed([{"name": name} for name in page])
+    class Hub(Listing):
+        def call(self, method: str, /, *args: Any, filterOpts: dict[str, Any]) -> Deferred[Any]:  # type: ignore[override] # noqa: N803
+            """Order as the hub's Python."""
+            assert (method, args, filterOpts["order"]) == ("filterResults", ("listTags",), "name")
+            page = names[filterOpts["offset"] :][: filterOpts["limit"]]
+            return succeed([{"name": name} for name in page])
 
-    hub.call = call  # type: ignore[method-assign]
-    found = pages(hub, "listTags", (), {}, key="name", size=2)
+    found = pages(Hub([]), "listTags", (), {}, key="name", size=2)
     assert [row["name"] async for row in found] == names
 
 
@@ -131,12 +128,16 @@ async def test_a_hub_that_does_not_page(
     answer: Any, read_before: list[int], message: str | None
 ) -> None:
     """A hub, or its plugin, that ignores the options gives the whole list, or a clear failure."""
-    hub, found = Listing([]), []
-    hub.call = lambda *_args, **_kwargs: succeed(answer)  # type: ignore[method-assign]
+    found = []
+
+    class Hub(Listing):
+        def call(self, method: str, /, *, queryOpts: dict[str, Any]) -> Deferred[Any]:  # noqa: N803
+            assert (method, queryOpts["limit"]) == ("listTags", 2)
+            return succeed(answer)
 
     async def run() -> None:
         """Read the list."""
-        async for row in pages(hub, "listTags", (), {}, key=None, size=2):
+        async for row in pages(Hub([]), "listTags", (), {}, key=None, size=2):
             found.append(row["id"])  # noqa: PERF401 - what came before a failure counts
 
     if message is None:
@@ -240,10 +241,14 @@ def test_a_list_that_is_left() -> None:
 
 def test_a_list_that_is_canceled() -> None:
     """Canceling what reads the list cancels the request."""
-    listing = Listing([])
     request: Deferred[Any] = Deferred()
-    listing.call = lambda *_args, **_kwargs: request  # type: ignore[method-assign]
-    reading = Deferred.fromCoroutine(read(listing, 10))
+
+    class Hub(Listing):
+        def call(self, method: str, /, *, queryOpts: dict[str, Any]) -> Deferred[Any]:  # noqa: N803
+            assert (method, queryOpts["limit"]) == ("listTags", 10)
+            return request
+
+    reading = Deferred.fromCoroutine(read(Hub([]), 10))
     reading.cancel()
     reading.addErrback(lambda failure: failure.trap(CancelledError))
     assert reading.result is CancelledError

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import mock
 import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred, succeed
@@ -395,18 +394,18 @@ async def test_cache_of_a_program(koji: Connection, hub: FakeHub, tmp_path: Path
 @pytest_twisted.ensureDeferred
 async def test_containers(koji: Connection, hub: FakeHub) -> None:
     """The average of a container is that of its last five builds."""
-    asked: list[Any] = []
-
-    async def call(method: str, *args: Any, **kwargs: Any) -> Any:
-        asked.append((method, *args, kwargs["queryOpts"]["limit"]))
-        return [Build(start_ts=0.0, completion_ts=float(end)) for end in (10, 20)]
-
-    with mock.patch.object(koji, "call", side_effect=call):
-        found = await estimates.average_build_duration(koji, "x-container")
-        both = await estimates.average_build_durations(koji, ["x-container", "world"])
-    assert found == datetime.timedelta(seconds=15)
+    for release, seconds in enumerate([1000, 10, 20, 30, 40, 50, 2000]):
+        about = {"name": "x-container", "version": "1", "release": str(release)}
+        hub.call("createImageBuild", about)
+        build = hub.call("getBuild", about)["id"]
+        state = build_states.COMPLETE if release < 6 else build_states.FAILED
+        begun = 10_000.0 * release
+        times = {"start_ts": begun, "completion_ts": begun + seconds}
+        hub.state.update("build", build, state=int(state), **times)
+    found = await estimates.average_build_duration(koji, "x-container")
+    assert found == datetime.timedelta(seconds=30)
+    both = await estimates.average_build_durations(koji, ["x-container", "world"])
     assert both == [found, None]
-    assert asked == [("listBuilds", "x-container", 5)] * 2
 
 
 @pytest_twisted.ensureDeferred

@@ -25,7 +25,9 @@ from tests.buildbot_koji.www.test_api import guarded, until_listening
 from tests.support import PROCESS_LIMIT, REPOSITORY, forks
 from txkoji.exceptions import GenericError
 from txkoji.testing import FakeHub
+from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers.registry import HANDLERS
+from txkoji.testing.tables.state import Row
 
 __all__ = ["guarded"]
 
@@ -102,7 +104,8 @@ async def test_init(at_home: FakeHub, tmp_path: Path, empty_home: Path) -> None:
     )
 
 
-async def fail_with_colours(*_: Any) -> None:
+async def fail_with_colours(builder: Builder, task: Row) -> None:
+    assert task["method"] == "sleep"
     raise GenericError("red \x1b[31mhat")
 
 

@@ -59,9 +59,9 @@ async def test_requests_that_nobody_reports_are_forgotten() -> None:
         return succeed(list(ResultSpec(**wanted).apply(rows)))
 
     state = SimpleNamespace(
-        getObjectId=lambda *_: succeed(1),
-        thdGetState=lambda _, __, key, default: rows.rows.get(key, default),
-        setState=lambda _, key, value: succeed(rows.rows.update({key: value})),
+        getObjectId=lambda *owner: succeed(hash(owner)),
+        thdGetState=lambda _, owner, key, default: rows.rows.get((owner, key), default),
+        setState=lambda owner, key, value: succeed(rows.rows.update({(owner, key): value})),
     )
     pool = SimpleNamespace(do=lambda query: succeed(query(None)))
     db = SimpleNamespace(state=state, pool=pool)

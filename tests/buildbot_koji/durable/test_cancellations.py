@@ -112,7 +112,7 @@ def cancellations(hub: Hub, states: States) -> Cancellations:
 def elsewhere(hub: Hub, states: States) -> list[PendingCancellation]:
     """Return what another master says of the pending cancellations of the first."""
     masters = [{"masterid": 1, "name": "master"}, {"masterid": 2, "name": "second"}]
-    data = SimpleNamespace(get=lambda _path: succeed(masters))
+    data = SimpleNamespace(get=lambda path: succeed({("masters",): masters}[path]))
     made = Cancellations("hub", hub, lambda: succeed(None))  # type: ignore[arg-type]
     second = SimpleNamespace(name="second", masterid=2, data=data, db=States())
     made.start(second)

@@ -231,9 +231,13 @@ async def test_heartbeat(
     master = peers._master.master
     releaser = master.service_manager.namedServices["koji-orphan-releaser"]
     heartbeat, masters = master.masterHeartbeatService, master.db.masters
-    unreachable = OperationalError("UPDATE masters", {}, Exception("connection refused"))
+
+    def refuse(*, masterid: int, active: bool) -> Any:
+        assert (masterid, active) == (master.masterid, True)
+        return fail(OperationalError("UPDATE masters", {}, Exception("connection refused")))
+
     with monkeypatch.context() as patch:
-        patch.setattr(masters, "setMasterState", lambda **_: fail(unreachable))
+        patch.setattr(masters, "setMasterState", refuse)
         heartbeat.stopService()
         heartbeat.startService()
         await releaser._guard()

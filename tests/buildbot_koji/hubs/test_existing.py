@@ -14,7 +14,9 @@ from tests.support import until
 from txkoji import Connection, reason_of, task_states
 from txkoji.exceptions import AuthExpired, GenericError, HubFault, ServerOffline
 from txkoji.testing import FakeHub
+from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers.registry import HANDLERS
+from txkoji.testing.tables.state import Row
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,8 @@ async def test_fault_that_a_builder_had_with_the_hub(
 ) -> None:
     """A task that failed because the hub was offline for its builder has failed: nobody waits."""
 
-    async def end(*_: Any) -> None:
+    async def end(builder: Builder, task: Row) -> None:
+        assert (builder.hub, task["method"]) == (hub, "sleep")
         if fault is not None:
             raise fault
 

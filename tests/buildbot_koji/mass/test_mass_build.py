@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import mock
 import pytest
 import pytest_twisted
 from buildbot.config.errors import ConfigErrors, capture_config_errors
@@ -770,12 +771,14 @@ def test_interrupted_while_at_once_is_evaluated() -> None:
         template = KojiMassBuild("koji", "demo", ["p"], source=SOURCE)
     step = create_step_from_step_or_factory(template)
     # Buildbot renders the parts of a value together.
-    step.build = SimpleNamespace(render=lambda _: gatherResults([Deferred()], consumeErrors=True))
+    step.build = mock.Mock(spec=["render"])
+    step.build.render.return_value = gatherResults([Deferred()], consumeErrors=True)
     asking = Deferred.fromCoroutine(step.at_once_now(None))
     ended: list[Failure] = []
     asking.addErrback(ended.append)
     asking.cancel()
     assert was_cancelled(ended[0].value)
+    step.build.render.assert_called_once_with(template.at_once)
 
 
 @pytest.mark.parametrize("ends", ["a task", "by a stop of the master"])

@@ -292,7 +292,13 @@ async def test_odd_answers(bench: Workbench, monkeypatch: pytest.MonkeyPatch) ->
     for name in ("hello", "world"):
         await bench.built(name)
     answers = iter([None, 1 << 40])
-    monkeypatch.setitem(METHODS, "tagBuild", lambda *_, **__: next(answers))
+
+    def tag(call: MethodCall, tag: str, build: int) -> Any:
+        assert tag == "demo-released"
+        assert bench.hub.call("getBuild", build)["release"] == "main"
+        return next(answers)
+
+    monkeypatch.setitem(METHODS, "tagBuild", tag)
     ended = await bench.build(
         steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
     )

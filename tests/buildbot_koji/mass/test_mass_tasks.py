@@ -8,7 +8,8 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
-from buildbot_koji.durable.once import Once
+from buildbot_koji.durable.claims import CLAIM_AGE
+from buildbot_koji.durable.once import Intent, Once, OnceAction
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.options import MassOptions, MassTiming
@@ -16,7 +17,7 @@ from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageEvent, Package
 from buildbot_koji.mass.submissions import MassSubmissions
 from buildbot_koji.mass.tasks import MassTasks
 from txkoji import Call, Submission, TaskTree, task_states
-from txkoji.exceptions import GenericError
+from txkoji.exceptions import GenericError, HubFault
 from txkoji.task_info import TaskInfo
 
 
@@ -24,36 +25,53 @@ def follow(packages: list[MassPackage], state: int, **options: Any) -> tuple[Mas
     """Follow the tasks of packages, which began at time 0; returns the watches, too."""
     watches: dict[int, Any] = {}
 
-    def watch(task_id: int, _build: Any, **given: Any) -> Any:
+    def watch(task_id: int, build: Any, *, usual: float | None, queue_place: bool) -> Any:
+        assert build is host.build
         info = TaskInfo(id=task_id, state=state, method="build", start_ts=0.0, request=["other"])
         info["create_ts"] = 5.0 if task_id < 4 else 1000.0
         watches[task_id] = SimpleNamespace(
             done=Deferred(),
             tree=TaskTree(info),
             stop=lambda: None,
-            usual_seconds=given["usual"] or 100.0,
-            wants_queue_place=given["queue_place"],
+            usual_seconds=usual or 100.0,
+            wants_queue_place=queue_place,
         )
         return watches[task_id]
 
-    refusal = GenericError("no", method="cancelTask")
-    submissions = SimpleNamespace(
-        may_have_made=lambda task, call, _: task.request[:1] == [call.args[0]]
-    )
+    def may_have_made(task: TaskInfo, call: Call, submission: Submission) -> bool:
+        assert submission in [context.submission_of(each) for each in packages]
+        return bool(task.request == [call.args[0]])
+
     hub: Any = SimpleNamespace(
         watch=watch,
-        cancellations=SimpleNamespace(cancel=lambda *_: fail(refusal)),
-        connection=SimpleNamespace(submissions=submissions),
+        connection=SimpleNamespace(submissions=SimpleNamespace(may_have_made=may_have_made)),
     )
     clock = Clock()
     clock.advance(100.0)
-    host: Any = SimpleNamespace(build=None)
+    host: Any = SimpleNamespace(build=object())
     given: Any = MassOptions(lambda each: Call("build", (each.source, "demo")), "demo", **options)
     context = MassContext(hub, MassPlan(packages), given, host, clock, "run", MassTiming())
     tasks = MassTasks(context, lambda: None)
     for each in packages:
         tasks.follow(each)
     return tasks, watches
+
+
+class Cancellations:
+    """Takes note of the tasks that are to be canceled, within the usual time.
+
+    Args:
+        refusal: what the hub says to that.
+    """
+
+    def __init__(self, refusal: HubFault | None = None) -> None:
+        self.tasks: list[int | None] = []
+        self._refusal = refusal
+
+    def cancel(self, intent: TaskIntent, limit: float) -> Deferred[bool]:
+        assert limit == MassTiming().cancel_limit
+        self.tasks.append(intent.task_id)
+        return succeed(True) if self._refusal is None else fail(self._refusal)
 
 
 def package(index: int, **facts: Any) -> MassPackage:
@@ -69,7 +87,10 @@ def test_what_can_not_be_canceled_is_not_waited_for() -> None:
     """A task of someone else, or that the hub refuses to cancel, does not hold up a mass build."""
     packages = [package(0, is_foreign=True), package(1)]
     tasks, _ = follow(packages, task_states.OPEN, package_timeout=60.0)
+    hub: Any = tasks._context.hub
+    hub.cancellations = Cancellations(GenericError("no", method="cancelTask"))
     assert Deferred.fromCoroutine(tasks.cancel_overdue()).called
+    assert hub.cancellations.tasks == [2]
     assert [(each.state.value, each.reason) for each in packages] == [
         ("failed", "someone else's task takes too long"),
         ("failed", "its task takes too long, and can't be canceled: cancelTask: no"),
@@ -80,21 +101,16 @@ def test_each_task_has_its_own_time() -> None:
     """A package whose first task was canceled for its time has a limit for the next one, too."""
     packages = [package(0)]
     tasks, _ = follow(packages, task_states.OPEN, package_timeout=60.0)
-    canceled: list[int | None] = []
-
-    def cancel(intent: TaskIntent, _limit: float) -> Deferred[bool]:
-        canceled.append(intent.task_id)
-        return succeed(True)
-
-    tasks._context.hub.cancellations.cancel = cancel  # type: ignore[method-assign]
-    tasks._context.hub.watcher = SimpleNamespace(hint=lambda _: None)  # type: ignore[assignment]
+    hub: Any = tasks._context.hub
+    hub.cancellations, hinted = Cancellations(), []
+    hub.watcher = SimpleNamespace(hint=hinted.append)
     for task_id in (1, 2):
         packages[0].task_id = task_id
         tasks.follow(packages[0])
         for _ in range(2):
             tasks._context.clock.advance(10.0)
             Deferred.fromCoroutine(tasks.cancel_overdue())
-    assert canceled == [1, 2]
+    assert hub.cancellations.tasks == hinted == [1, 2]
 
 
 def test_places_in_queues() -> None:
@@ -131,30 +147,32 @@ def test_found_one_is_not_submitted_again() -> None:
     ]
     answers: list[tuple[str, Deferred[int]]] = []
 
-    def submit(call: Call, _submission: Submission, **_: Any) -> Deferred[int]:
+    def submit(call: Call, submission: Submission, *, before: Any) -> Deferred[int]:
+        assert (submission.marker, callable(before)) == (f"run.{call.args[0][1:]}.0", True)
         answers.append((call.args[0], Deferred()))
         return answers[-1][1]
 
-    submissions = SimpleNamespace(
-        submit=submit,
-        find_all=lambda wanted: succeed(
-            [7 if call.args[0] == "s1" else None for call, _ in wanted]
-        ),
-    )
+    def find_all(wanted: list[tuple[Call, Submission]]) -> Deferred[list[int | None]]:
+        assert [(call.args[0], submission.marker) for call, submission in wanted] == [
+            (f"s{number}", f"run.{number}.0") for number in range(3)
+        ]
+        return succeed([None, 7, None])
+
+    def once_of(action: OnceAction[int], intent: Intent, *, max_age: float) -> Once[int]:
+        assert max_age == CLAIM_AGE
+        return Once(action, intent, lambda: succeed(None))
+
+    submissions = SimpleNamespace(submit=submit, find_all=find_all)
     hub: Any = SimpleNamespace(
         connection=SimpleNamespace(submissions=submissions), log_in=lambda: succeed(None)
     )
-    host: Any = SimpleNamespace(
-        once_of=lambda action, intent, **_: Once(action, intent, lambda: succeed(None)),
-    )
+    host: Any = SimpleNamespace(once_of=once_of)
     given: Any = MassOptions(lambda each: Call("build", [each.source, "demo"]), "demo")
     plan = MassPlan(packages)
     context = MassContext(hub, plan, given, host, Clock(), "run", MassTiming())
-    finding = Deferred.fromCoroutine(
-        MassSubmissions(
-            context, lambda _: None, lambda: succeed(None), lambda: False
-        ).find_in_doubt()
-    )
+    followed: list[MassPackage] = []
+    submitting = MassSubmissions(context, followed.append, lambda: succeed(None), lambda: False)
+    finding = Deferred.fromCoroutine(submitting.find_in_doubt())
     assert packages[1].state is PackageState.RUNNING
     plan.happened(packages[1], PackageEvent.INFRASTRUCTURE)
     plan.happened(packages[1], PackageEvent.STORED, begun=(1, 0.0, None, None))
@@ -162,3 +180,4 @@ def test_found_one_is_not_submitted_again() -> None:
         answers[-1][1].callback(task_id)
     assert finding.called
     assert [source for source, _ in answers] == ["s0", "s2"]
+    assert [each.index for each in followed] == [1, 0, 2]

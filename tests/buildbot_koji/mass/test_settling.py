@@ -22,22 +22,35 @@ from txkoji.task_info import TaskInfo
 
 
 class SlowHub:
-    """Answers each call when the test says so.
+    """Answers what may be asked of the failed tasks of packages, when the test says so.
 
     Attributes:
-        waiting: what is asked and not answered yet.
+        waiting: the answers that nobody has got yet.
     """
 
-    def __init__(self) -> None:
-        self.waiting: list[tuple[str, Deferred[Any]]] = []
+    def __init__(self, *packages: MassPackage) -> None:
+        self.tasks = [package.task_id for package in packages]
+        self.waiting: list[tuple[Deferred[Any], Any]] = []
         self.topurl, self.weburl = None, "https://koji.example.test/koji"
         self.builds: list[Any] = []
         self.fault = (1005, "mock exited with status 1; see build.log")
 
-    def call(self, method: str, *_args: Any, **_options: Any) -> Deferred[Any]:
-        answer: Deferred[Any] = Deferred()
-        self.waiting.append((method, answer))
-        return answer
+    def call(self, method: str, *args: Any, **options: Any) -> Deferred[Any]:
+        answer: Any
+        match method, args, options:
+            case "listBuilds", (), {"taskID": task} if task in self.tasks and len(options) == 1:
+                answer = self.builds
+            case "getTaskResult", (task,), {"raise_fault": False} if task in self.tasks:
+                answer = {"faultCode": self.fault[0], "faultString": self.fault[1]}
+            case "listTaskOutput", (task,), {} if task in self.tasks:
+                answer = ["build.log"]
+            case "listBuildRPMs" | "listTags", (3,), {} if self.builds:
+                answer = []
+            case _:
+                raise AssertionError(f"{method}, {args}, {options}")
+        waiting: Deferred[Any] = Deferred()
+        self.waiting.append((waiting, answer))
+        return waiting
 
     def MultiCall(self) -> list[Any]:  # noqa: N802 - a promised name
         # None of their tasks left files.
@@ -45,25 +58,28 @@ class SlowHub:
 
     def answer(self) -> None:
         """Answer all that is asked now."""
-        answers = {"listBuilds": self.builds, "listTaskOutput": ["build.log"]}
-        fault = {"faultCode": self.fault[0], "faultString": self.fault[1]}
         waiting, self.waiting = self.waiting, []
-        for method, answer in waiting:
-            answer.callback(answers.get(method, fault))
+        for each, answer in waiting:
+            each.callback(answer)
+
+
+def refuse(package: MassPackage) -> None:
+    """Stand for what no test here asks for."""
+    raise AssertionError(package)
 
 
 def settler_of(packages: list[MassPackage], hub: Any, counts: TaskCounts) -> Settler:
-    """Return what settles the tasks of packages."""
+    """Return what settles the tasks of packages, and submits or follows none of them."""
     context = MassContext(
         SimpleNamespace(connection=hub, counts=counts),  # type: ignore[arg-type]
         MassPlan(packages),
-        MassOptions(lambda _: None, "demo"),  # type: ignore[arg-type, return-value]
+        MassOptions(refuse, "demo"),  # type: ignore[arg-type]
         SimpleNamespace(),  # type: ignore[arg-type]
         Clock(),
         "run",
         MassTiming(),
     )
-    return Settler(context, lambda _: None)
+    return Settler(context, refuse)
 
 
 def ended_task(package: MassPackage, state: int) -> tuple[MassPackage, TaskTree]:
@@ -88,7 +104,7 @@ def test_failed_tasks_are_asked_about_together() -> None:
         MassPackage(place, f"p{place}", "source", state=PackageState.RUNNING, task_id=place + 1)
         for place in range(count)
     ]
-    hub, counts = SlowHub(), TaskCounts()
+    hub, counts = SlowHub(*packages), TaskCounts()
     settler = settler_of(packages, hub, counts)
     ended = [ended_task(each, task_states.FAILED) for each in packages]
     settled = Deferred.fromCoroutine(settler.settle(ended))
@@ -107,11 +123,11 @@ def test_failed_tasks_are_asked_about_together() -> None:
 def test_odd_answer_about_one_package() -> None:
     """An answer of another type fails its package, in one line, and nobody waits for a better."""
     package = MassPackage(0, "p", "source", state=PackageState.RUNNING, task_id=7)
-    hub = SlowHub()
+    hub = SlowHub(package)
     settled = Deferred.fromCoroutine(
         settler_of([package], hub, TaskCounts()).settle([ended_task(package, task_states.FAILED)])
     )
-    [(_, answer)] = hub.waiting
+    [(answer, _)] = hub.waiting
     answer.errback(UnusableAnswer("getBuild", "odd", "a build"))
     assert settled.called
     assert package.state is PackageState.FAILED
@@ -122,7 +138,7 @@ def test_odd_answer_about_one_package() -> None:
 def test_build_that_was_not_tagged(draft: bool) -> None:
     """A draft that is complete is not built a second time; another build's NVR is found again."""
     package = MassPackage(0, "p", "source", state=PackageState.RUNNING, task_id=7)
-    hub = SlowHub()
+    hub = SlowHub(package)
     fields = {"build_id": 3, "nvr": "p-1-1", "state": build_states.COMPLETE, "draft": draft}
     hub.builds, hub.fault = [Munch(fields)], (1000, "No space left on device")
     settler = settler_of([package], hub, TaskCounts())
@@ -137,12 +153,14 @@ def test_build_that_was_not_tagged(draft: bool) -> None:
 def test_refusal_is_no_outage() -> None:
     """The summary says what the hub refuses, not that it has not answered."""
     said: list[str] = []
-    host = SimpleNamespace(say=said.append, say_error=lambda words, _: said.append(words))
+    host = SimpleNamespace(
+        say=said.append, say_error=lambda words, error: said.append(f"{words} ({error})")
+    )
     context = settler_of([MassPackage(0, "p", "source")], SlowHub(), TaskCounts())._context
     context = replace(context, host=host)  # type: ignore[arg-type]
     context.say_trouble(GenericError("getChannel: query returned no rows"))
     context.say_trouble(TransportError("gone"))
     assert said == [
         "0 of 1 done; the hub refuses, asking again: getChannel: query returned no rows",
-        "0 of 1 done; waiting for the hub",
+        "0 of 1 done; waiting for the hub (gone)",
     ]

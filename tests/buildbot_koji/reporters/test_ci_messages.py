@@ -15,7 +15,7 @@ from buildbot.config.errors import capture_config_errors
 from buildbot.plugins import reporters, util
 from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, SKIPPED, SUCCESS, WARNINGS
 from twisted.internet import reactor
-from twisted.internet.defer import succeed
+from twisted.internet.defer import fail, succeed
 from twisted.internet.threads import deferToThread
 
 from buildbot_koji.durable.outbox import Postponed, Refused
@@ -185,7 +185,8 @@ async def test_shown_broker() -> None:
     """The pages and warnings of the hub include the broker's certificates while it is used."""
     shown: list[Any] = []
     hub: Any = SimpleNamespace(buses=SimpleNamespace(use=lambda *told: shown.append(told)))
-    sender = CIMessageSender(lambda: succeed(hub), lambda _: succeed(True))
+    # Whether a build is a Koji build is asked only when there is one.
+    sender = CIMessageSender(lambda: succeed(hub), fail)
     settings = AMQP("amqps://b.example", user="me", password="secret")
     await sender.use(settings, reactor, "ci")
     await sender.show_broker()

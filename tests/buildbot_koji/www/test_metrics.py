@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import attrs
+import mock
 import pytest
 import pytest_twisted
 from twisted.application.internet import TimerService
@@ -157,10 +158,13 @@ async def test_database_router_and_clock() -> None:
     ]
     found = []
     for answer in answers:
-        master = SimpleNamespace(reactor=clock, data=SimpleNamespace(get=answer))
+        data = mock.Mock(spec=["get"])
+        data.get.side_effect = answer
+        master = SimpleNamespace(reactor=clock, data=data)
         asking = Deferred.fromCoroutine(database_trouble(master))
         clock.advance(10)
         found.append(await asking)
+        data.get.assert_called_once_with(("masters",))
     assert found == [
         None,
         "the master's database is unreachable: RuntimeError",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
 from tests.txkoji.history.test_poller import MaintenancePage, Site
 from txkoji import Interest
@@ -199,7 +199,7 @@ async def test_a_long_listing_takes_few_requests() -> None:
         asked.append((offset, limit))
         return list(range(offset, min(offset + limit, 2000)))
 
-    listing = Listing("queryHistory", 100, LongestPage(), lambda *_: None)
+    listing = Listing("queryHistory", 100, LongestPage(), fail)
     found = await listing.by_offset(read)
     assert found == list(range(2000))
     assert asked == [(0, 100), (100, 200), (300, 400), (700, 800), (1500, 800)]

@@ -38,7 +38,8 @@ class SilentAgent:
     def __init__(self) -> None:
         self.requests: list[Deferred[Any]] = []
 
-    def request(self, *_arguments: Any, **_named: Any) -> Deferred[Any]:
+    def request(self, *asked: Any) -> Deferred[Any]:
+        assert asked[:2] == (b"POST", b"http://hub.test/kojihub")
         self.requests.append(Deferred())
         return self.requests[-1]
 
