@@ -357,6 +357,10 @@ async def _run(demo: Any, parsed: argparse.Namespace) -> int:
         work = "What was at work resumes" if demo.resumes else work
         print(f"{work}. What Koji does for this master:")
         print(f"  {demo.url}#/koji")
+        print(
+            'There, "Gates and deliveries" has in a minute a tagging that the hub refused, for you'
+        )
+        print('to redeliver, and a build to approve: the builder "approve" has the button for it.')
     print(f"To build something, open {await demo.build_page()},")
     print('press "Build a package", then "Start Build". The package failarch does not build.')
     print('The builder "chain" has the button "Build an update": two packages in a side tag.')

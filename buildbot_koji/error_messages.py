@@ -46,6 +46,10 @@ _REMEDIES = tuple(
             "`koji list-tags` lists them",
         ),
         (r"\btag (?!is locked)([\w.+-]{1,256}) is locked", r"koji edit-tag --unlock \1"),
+        (
+            r"\b(?:tagged into|untagged from) ([\w.+-]{1,256}): (?:\w{1,50}: )?tag is locked",
+            r"koji edit-tag --unlock \1",
+        ),
         (r"\btag is locked", "koji edit-tag --unlock TAG"),
         (r"\btag requires ([\w-]{1,50}) permission", grant_permission(r"\1", "USER")),
         (r"Not a sidetag: ", "name one that KojiCreateSideTag or `koji add-sidetag` made"),

@@ -57,12 +57,13 @@ async def create(reactor: Any, directory: Path, out: TextIO, *, profile: str, ta
         "TARGET": target,
         "BUILD_TAG": found.build_tag_name,
         "CANDIDATE_TAG": found.dest_tag_name,
-        # Which tag that is, no target says.
+        # Which tags these are, no target says.
         "TESTED_TAG": None,
+        "APPROVED_TAG": None,
     }
     await deferToThread(_write, directory, values)
     print(f"{directory}/master.cfg builds for {target} of {profile}.", file=out)
-    print("Set GIT, SOURCE and perhaps TESTED_TAG there; then:", file=out)
+    print("Set GIT, SOURCE and perhaps TESTED_TAG and APPROVED_TAG there; then:", file=out)
     print(f"  buildbot checkconfig {directory}", file=out)
     print(f"  buildbot-koji doctor --config {directory}/master.cfg", file=out)
     print(f"  buildbot start {directory}", file=out)

@@ -20,12 +20,14 @@ from buildbot.util.service import AsyncMultiService
 from buildbot.util.twisted import async_to_deferred
 from buildbot.www.rest import BadJsonRpc2
 from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
 from zope.interface import implementer
 
 from buildbot_koji.cli.demo_past import day_of_tasks, live_a_day, uneven
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.hubs.survey import HISTORY_CLASS
 from buildbot_koji.words import outcome
+from buildbot_koji.www.collect import reporters
 from txkoji.bus import AMQP
 from txkoji.exceptions import BusError, ConfigurationError
 from txkoji.testing import FakeHub, broker_settings
@@ -48,6 +50,8 @@ PUSHED = ("hello", "failarch")
 """The packages whose commits a lively demonstration starts with."""
 RELEASED = "foo"
 """The package of which it makes a real build: a change of Koji's, which is tested and tagged."""
+TESTED_TAG = "demo-released"
+"""The tag that is locked until it has refused a build."""
 GIT = "https://git.example.test/rpms"
 HUB_STATE = "hub.sqlite"
 PORTS = "ports"
@@ -86,7 +90,7 @@ class Demo:
         build_seconds: how long a Koji build takes.
         bus: a broker for the hub's messages, such as ``amqp://guest:guest@127.0.0.1``, or None.
         lively: the hub has a day of builds behind it, and the master begins with some work: two
-            commits, a real build and a rebuild of all packages.
+            commits, a real build, whose tagging is refused, and a rebuild of all packages.
 
     Attributes:
         no_bus: why there is no message bus, in words; None if there is one.
@@ -116,6 +120,8 @@ class Demo:
         self._build_seconds = build_seconds
         self._bus = bus
         self._lively = lively
+        self._freeze = LoopingCall(self._end_freeze)
+        self._freeze.clock = reactor
         self.no_bus: str | None = "none was named with --bus"
         self.directory = Path()
         self.url = ""
@@ -194,19 +200,26 @@ class Demo:
         await turn
         if self._stopping:
             raise DemoError(f"the master did not start: see {self.directory}/twistd.log")
-        if self._lively and not self.resumes:
-            await self._begin_work()
+        if self._lively:
+            if not self.resumes:
+                await self._begin_work()
+            self._freeze.start(1.0, now=False)
 
     def _add_content(self) -> None:
         self.hub.add_demo_content(capacity=CAPACITY)
+        names = ("hello", "world", "foo", *PACKAGES)
         for package in PACKAGES:
             self.hub.add_package("demo-candidate", package, owner="alice")
+            self.hub.add_package(TESTED_TAG, package, owner="alice")
+        self.hub.add_tag("demo-stable")
+        for package in names:
+            self.hub.add_package("demo-stable", package, owner="alice")
         if self._lively:
-            names = ("hello", "world", "foo", *PACKAGES)
             live_a_day(self.hub, names, f"git+{GIT}/%s.git#%s", "demo")
 
     async def _begin_work(self) -> None:
-        """Push two commits, release a package, which is then tested, and rebuild all packages."""
+        """Push two commits, make a real build, which is tested, and rebuild all packages."""
+        self.hub.call("editTag2", TESTED_TAG, locked=True)
         for package in PUSHED:
             await self.master.data.updates.addChange(
                 author="alice",
@@ -223,6 +236,12 @@ class Demo:
             number = await self._builder_id(builder)
             arguments = {"builderid": number, "owner": "alice", **more}
             await self.master.data.control("force", arguments, ("forceschedulers", scheduler))
+
+    def _end_freeze(self) -> None:
+        """Unlock the tag once there is a dead letter, which then can be redelivered."""
+        if any(each.status().dead for each in reporters(self.master)):
+            self.hub.call("editTag2", TESTED_TAG, locked=False)
+            self._freeze.stop()
 
     async def _use_bus(self) -> AMQP | None:
         """Let the hub publish to the named broker, if it is reachable."""
@@ -276,6 +295,8 @@ class Demo:
         if self._stopping:
             return
         self._stopping = True
+        if self._freeze.running:
+            self._freeze.stop()
         if self._services.running:
             await self._services.stopService()
         await self.hub.stop()

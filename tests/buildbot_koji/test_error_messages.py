@@ -48,6 +48,7 @@ def test_package_is_not_listed(said: str, command: str) -> None:
         ("the hub has no channel big", "`koji list-channels` lists them"),
         ("the hub has no tag f99", "`koji list-tags` lists them"),
         ("tag is locked", "koji edit-tag --unlock TAG"),
+        ("not tagged into f44: tagBuild: tag is locked", "koji edit-tag --unlock f44"),
         ("tag f44-candidate is locked", "koji edit-tag --unlock f44-candidate"),
         ("tag requires livemedia permission", "koji grant-permission livemedia USER"),
         (

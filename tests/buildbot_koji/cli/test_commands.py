@@ -89,6 +89,7 @@ async def test_init(at_home: FakeHub, tmp_path: Path, empty_home: Path) -> None:
     assert 'HUB = "fake"\n' in text
     assert 'CANDIDATE_TAG = "demo-candidate"\n' in text
     assert "TESTED_TAG = None\n" in text
+    assert "APPROVED_TAG = None\n" in text
     checked = await deferToThread(forks.run, BUILDBOT, "checkconfig", str(directory))
     assert checked.stdout == "Config file is good!\n", checked.stderr
     named = at_home.profile_text().replace("[fake]", "[f\u00e4ke]")

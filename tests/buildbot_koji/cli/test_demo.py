@@ -87,7 +87,7 @@ def test_until_interrupted(temporary: dict[str, str]) -> None:
         with urlopen(f"{url}api/v2/builders", timeout=PROCESS_LIMIT) as reply:
             builders = json.load(reply)["builders"]
         names = sorted(builder["name"] for builder in builders)
-        assert names == ["chain", "official", "rebuild", "scratch", "tests"]
+        assert names == ["approve", "chain", "official", "rebuild", "scratch", "tests"]
         assert any("/#/builders/" in line for line in lines)
         assert lines[2] == (
             "No message bus, so the change source only polls: none was named with --bus\n"
@@ -97,9 +97,8 @@ def test_until_interrupted(temporary: dict[str, str]) -> None:
         [channel] = hub["channels"]
         assert channel["arches"].keys() == {"x86_64", "aarch64", "ppc64le", "noarch"}
         assert sum(point[2] > 0 for point in fetched(f"{pages}history?hub=demo")["points"]) > 5
-        while not is_lively(trees := fetched(f"{pages}tasks")["trees"]):
+        while not is_lively(fetched(f"{pages}tasks")["trees"]):
             time.sleep(0.5)
-        assert {each["builder"] for each in trees} >= {"rebuild"}
         # The tasks leave one another room.
         while not fetched(f"{pages}mass")["mass_builds"][0]["done"]:
             time.sleep(0.5)
@@ -107,6 +106,16 @@ def test_until_interrupted(temporary: dict[str, str]) -> None:
         while not (found := fetched(f"{pages}sources")["sources"][0]["last_changes"]):
             time.sleep(0.5)
         assert found[0]["comments"].startswith("foo-1.0-main was tagged into demo-candidate")
+        # It waits for an approval, and the hub refuses to tag it, once.
+        while not (gates := delivered(pages, "approved")["gates"]):
+            time.sleep(0.5)
+        assert (gates[0]["nvr"], gates[0]["votes_missing"]) == ("foo-1.0-main", ["approve"])
+        while not (dead := delivered(pages, "tested")["dead"]):
+            time.sleep(0.5)
+        assert dead[0]["reason"].endswith("tag is locked: koji edit-tag --unlock demo-released")
+        while delivered(pages, "tested")["dead"]:
+            press(f"{pages}deliveries/tested/redeliver", {"ids": None})
+            time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
         killing.cancel()
@@ -117,11 +126,26 @@ def fetched(url: str) -> Any:
     return json.loads(_fetch(url))
 
 
+def delivered(pages: str, reporter: str) -> Any:
+    """Return what the page shows of a reporter."""
+    found = fetched(f"{pages}deliveries")["reporters"]
+    return next(each for each in found if each["name"] == reporter)
+
+
+def press(url: str, body: Any) -> None:
+    """Press a button of a Koji page."""
+    headers = {"X-Requested-With": "buildbot-koji"}
+    request = Request(url, json.dumps(body).encode(), headers)
+    with urlopen(request, timeout=PROCESS_LIMIT) as reply:
+        assert reply.status == 200
+
+
 def is_lively(trees: list[dict[str, Any]]) -> bool:
-    """Tell whether something builds on a named host, and something waits, with an estimate."""
+    """Tell whether a rebuild is there, something builds on a named host, and something waits."""
     arches = [arch for tree in trees if tree["usual"] for arch in tree["arches"]]
     builds = any(each["state"] == "OPEN" and each["host"] == "builder1" for each in arches)
-    return builds and any(each["state"] == "FREE" for each in arches)
+    waits = any(each["state"] == "FREE" for each in arches)
+    return builds and waits and any(tree["builder"] == "rebuild" for tree in trees)
 
 
 def first_lines(process: subprocess.Popen[str]) -> list[str]:
