@@ -2,54 +2,50 @@
 
 from __future__ import annotations
 
-from inspect import signature
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from buildbot.config.errors import error as config_error
-from buildbot.worker.base import AbstractWorker
 from buildbot.worker.local import LocalWorker
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.places import place_in_config
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.plugins import DeclaredArguments
 
 __all__ = ["KojiPlace"]
 
-_CHECKS = {"name": checks.text, "max_builds": checks.positive, "properties": checks.json_struct}
 
-
-class KojiPlace(LocalWorker):
+class KojiPlace(DeclaredArguments, LocalWorker):
     """A ``worker.LocalWorker`` that is never quarantined.
 
     After a build that ends as EXCEPTION Buildbot gives the worker no build for ten seconds, and
     twice as long each time, up to an hour: the worker may be broken. A build that waits for a
     broken hub ends that way, and would hold up builds that don't need the hub.
-
-    Takes the arguments of ``worker.LocalWorker``; the only place needs no name.
     """
 
-    def __init__(self, name: str = "koji-place", **arguments: Any) -> None:
-        # Buildbot itself raises a TypeError that names one of its methods.
-        known = {"workdir", *signature(AbstractWorker.checkConfig).parameters} - {
-            "self",
-            "password",
-        }
-        given = {"name": name, **arguments}
-        wrong = {
-            each: f"{each} is not an argument of KojiPlace{checks.did_you_mean(each, known)}"
-            for each in given.keys() - known
-        }
-        for each, check in _CHECKS.items():
-            value = given.get(each)
-            complaint = None if value is None else check(value)
-            if complaint is not None:
-                wrong[each] = f"{each}={value!r} {complaint}"
-        place = place_in_config()
-        where = "" if place is None else f"{place}: "
-        for complaint in wrong.values():
-            config_error(f"{where}KojiPlace: {complaint}")
-        good = {each: value for each, value in given.items() if each not in wrong}
+    passed_on: ClassVar[Mapping[str, checks.Check]] = {
+        "workdir": checks.text,
+        "max_builds": checks.positive,
+        "notify_on_missing": checks.text_or_texts,
+        "missing_timeout": checks.pause,
+        "properties": checks.json_struct,
+        "defaultProperties": checks.json_struct,
+        "locks": checks.locks,
+        "keepalive_interval": checks.seconds,
+        "machine_name": checks.text,
+    }
+    passed_on_help: ClassVar[str] = "what Buildbot's own ``worker.LocalWorker`` takes"
+
+    name = argument(
+        checks.text, "its name, for ``workernames``", default="koji-place", positional=True
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        values, others = self._take(args, kwargs)
+        mistakes = self.complaints_about(values)
+        self._report(mistakes)
         # Buildbot's wants the name by its place.
-        super().__init__(good.pop("name", "koji-place"), **good)
+        name = self.arguments["name"].default if mistakes else values["name"]
+        super().__init__(name, **others)
 
     def putInQuarantine(self) -> None:
         """Stay available for the next build."""

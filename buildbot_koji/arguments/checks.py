@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from buildbot.interfaces import IRenderable
+from buildbot.locks import BaseLockId, LockAccess
 
 Check = Callable[[Any], "str | None"]
 """A check: takes a value, returns what is wrong with it ("must be ...") or None."""
@@ -181,6 +182,11 @@ def texts(value: Any) -> str | None:
     return unsendable(value) if good else "must be a list of strings"
 
 
+def some_texts(value: Any) -> str | None:
+    """Check for a list of strings that has any."""
+    return "must be a list of strings, not empty" if value in ([], ()) else texts(value)
+
+
 def text_or_texts(value: Any) -> str | None:
     """Check for a list of strings, or one string with spaces between the parts."""
     return text(value) if isinstance(value, str) else texts(value)
@@ -296,11 +302,11 @@ def _whole(value: Any, wanted: str, least: int | None = None) -> str | None:
     return wanted if least is not None and value < least else unsendable(value)
 
 
-def integers(value: Any) -> str | None:
-    """Check for whole numbers: a list, or one."""
+def ids(value: Any) -> str | None:
+    """Check for the hub's numbers of something: a list, or one."""
     listed = value if isinstance(value, (list, tuple)) else [value]
-    wanted = "must be a list of whole numbers, or one"
-    return next((found for each in listed if (found := _whole(each, wanted))), None)
+    wanted = "must be a list of ids, or one"
+    return next((found for each in listed if (found := _whole(each, wanted, least=1))), None)
 
 
 def _is_number(value: Any) -> bool:
@@ -337,6 +343,31 @@ def json_struct(value: Any) -> str | None:
 def function(value: Any) -> str | None:
     """Check for a callable."""
     return None if callable(value) else "must be a function"
+
+
+# What Buildbot's own classes take, and don't check
+
+
+def anything(_value: Any) -> str | None:
+    """Check nothing: Buildbot's own class does."""
+    return None
+
+
+def flag_or_function(value: Any) -> str | None:
+    """Check for True, False, or a callable."""
+    return (
+        None if isinstance(value, bool) or callable(value) else "must be True, False or a function"
+    )
+
+
+def locks(value: Any) -> str | None:
+    """Check for a list of locks: a bare one, or an access to one."""
+    good = isinstance(value, (list, tuple)) and all(
+        isinstance(each, (BaseLockId, LockAccess)) for each in value
+    )
+    return (
+        None if good else "must be a list of locks, such as util.WorkerLock(...).access('counting')"
+    )
 
 
 # Koji's objects
@@ -458,7 +489,7 @@ def _flag(value: Any) -> Any:
 _FROM_TEXT: Mapping[Check, Callable[[Any], Any]] = {
     flag: _flag,
     **dict.fromkeys((integer, count, positive, seconds, pause, build), _number),
-    **dict.fromkeys((integers, builds), _numbers),
+    **dict.fromkeys((ids, builds), _numbers),
 }
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "from_renderable",
     "mistakes",
     "signature",
+    "wrong_value",
 ]
 
 P = ParamSpec("P")
@@ -147,8 +148,12 @@ def wrong_values(arguments: Mapping[str, Argument], values: Mapping[str, Any]) -
         value = values.get(name)
         complaint = None if value is None else each.complaint(value)
         if complaint is not None:
-            shown = "" if each.secret else f"={_words_for(value)}"
-            yield f"{name}{shown} {complaint}"
+            yield f"{name} {complaint}" if each.secret else wrong_value(name, value, complaint)
+
+
+def wrong_value(name: str, value: Any, complaint: str) -> str:
+    """Return a line about the value of an argument."""
+    return f"{name}={_words_for(value)} {complaint}"
 
 
 def _words_for(value: Any) -> str:

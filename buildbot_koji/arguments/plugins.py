@@ -14,7 +14,8 @@ the reference pages in ``docs/`` are derived from that. Each kind of plugin has 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -33,6 +34,7 @@ from buildbot_koji.arguments.declaration import (
     from_renderable,
     mistakes,
     signature,
+    wrong_value,
     wrong_values,
 )
 from buildbot_koji.arguments.places import Place, loaded_config, place_in_config
@@ -50,14 +52,14 @@ class DeclaredArguments:
         arguments: all of them, those of the base classes first.
         withdrawn: the names of inherited arguments that a class does not take.
         renders: whether an argument may be a renderable if its declaration does not say.
-        passed_on: the names of the arguments that Buildbot's own class takes.
+        passed_on: the arguments that Buildbot's own class takes, each with its check.
         passed_on_help: what these are, in a few words.
     """
 
     arguments: ClassVar[Mapping[str, Argument]] = {}
     withdrawn: ClassVar[Sequence[str]] = ()
     renders: ClassVar[bool] = False
-    passed_on: ClassVar[Collection[str]] = ()
+    passed_on: ClassVar[Mapping[str, checks.Check]] = {}
     passed_on_help: ClassVar[str] = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -179,6 +181,11 @@ class DeclaredArguments:
                 # Don't report it as missing as well.
                 given.setdefault(meant, value)
         values = {name: given.pop(name, each.default) for name, each in self.arguments.items()}
+        for name, value in list(given.items()):
+            is_later = value is None or (self.renders and is_renderable(value))
+            complaint = None if is_later else self.passed_on[name](value)
+            if complaint is not None:
+                self._report([wrong_value(name, given.pop(name), complaint)])
         return values, given
 
 
@@ -204,7 +211,20 @@ class DeclaredStep(DeclaredArguments, BuildStep):
     _is_template = False
 
     renders: ClassVar[bool] = True
-    passed_on: ClassVar[Collection[str]] = frozenset(BuildStep._params_names)  # noqa: SLF001
+    passed_on: ClassVar[Mapping[str, checks.Check]] = {
+        **dict.fromkeys(BuildStep._params_names, checks.anything),  # noqa: SLF001
+        **dict.fromkeys(
+            ("description", "descriptionDone", "descriptionSuffix"), checks.text_or_texts
+        ),
+        "doStepIf": checks.flag_or_function,
+        "hideStepIf": checks.flag_or_function,
+        "locks": checks.locks,
+        "logEncoding": checks.text,
+        "name": checks.text,
+        "progressMetrics": checks.texts,
+        "useProgress": checks.flag,
+        "workdir": checks.text,
+    }
     passed_on_help: ClassVar[str] = "Buildbot's own arguments of every step"
     renderables: Sequence[str] = ()
 
@@ -369,7 +389,11 @@ class DeclaredObject(DeclaredArguments):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._values, others = self._take(args, kwargs)
         self._check(self._values)
-        super().__init__(**others)
+        try:
+            super().__init__(**others)
+        except (TypeError, ValueError, re.error) as error:
+            # Buildbot's own class refuses a value.
+            self._report([str(error)])
 
     def declared_values(self) -> Mapping[str, Any]:
         """Return the values of all arguments."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from buildbot.changes.filter import ChangeFilter
@@ -29,7 +29,7 @@ _PROPERTIES = {
 
 
 def _events(value: Any) -> str | None:
-    complaint = checks.texts(value)
+    complaint = checks.some_texts(value)
     if complaint is not None:
         return complaint
     unknown = [each for each in value if not any(matches(name, [each]) for name in EVENT_NAMES)]
@@ -46,24 +46,30 @@ class KojiChangeFilter(DeclaredObject, ChangeFilter):
     """Lets changes of a ``KojiChangeSource`` through. Each list may hold globs; all must fit."""
 
     compare_attrs: ClassVar[Sequence[str]] = ("_values",)
-    passed_on: ClassVar[Collection[str]] = frozenset(inspect.signature(ChangeFilter).parameters)
+    passed_on: ClassVar[Mapping[str, checks.Check]] = {
+        # It checks the others itself.
+        name: checks.function if name.endswith("_fn") else checks.anything
+        for name in inspect.signature(ChangeFilter).parameters
+    }
     passed_on_help: ClassVar[str] = "what Buildbot's own ``util.ChangeFilter`` takes"
 
     events = argument(_events, "names of events, such as ``tagged``")
     tags = argument(
-        checks.texts,
+        checks.some_texts,
         "names of the tags in which something happened. A tag that inherits from there counts too,"
         " where the change source follows the inheritance",
     )
-    targets = argument(checks.texts, "names of build targets")
-    packages = argument(checks.texts, "names of packages")
-    owners = argument(checks.texts, "names of the owners of builds and tasks")
-    users = argument(checks.texts, "names of the users who did it")
-    methods = argument(checks.texts, "methods of tasks")
-    build_types = argument(checks.texts, "types of builds, where the change source asks for them")
+    targets = argument(checks.some_texts, "names of build targets")
+    packages = argument(checks.some_texts, "names of packages")
+    owners = argument(checks.some_texts, "names of the owners of builds and tasks")
+    users = argument(checks.some_texts, "names of the users who did it")
+    methods = argument(checks.some_texts, "methods of tasks")
+    build_types = argument(
+        checks.some_texts, "types of builds, where the change source asks for them"
+    )
     scratch = argument(checks.flag, "only tasks that are (True) or are not (False) scratch builds")
-    sources = argument(checks.texts, "names of change sources")
-    hubs = argument(checks.texts, "names of profiles")
+    sources = argument(checks.some_texts, "names of change sources")
+    hubs = argument(checks.some_texts, "names of profiles")
 
     def filter_change(self, change: Any) -> bool:
         """Return whether a change matches."""

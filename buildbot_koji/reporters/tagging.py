@@ -85,7 +85,7 @@ class KojiTagReporter(KojiReporter):
     )
     on_cancelled = argument(action, "the same for a build that was stopped", renderable="parts")
     requires = argument(
-        checks.texts,
+        checks.some_texts,
         "the names of builders that must all have a result for the same Koji build. The worst of"
         " their newest results counts; when a test is run again, its new result is counted with"
         " those of the others. Results of the last 200 builds of each are known after a restart of"

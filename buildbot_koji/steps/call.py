@@ -147,9 +147,7 @@ class KojiCancel(KojiWriteStep):
 
     name = "koji cancel"
 
-    tasks = argument(
-        checks.integers, "the ids of tasks, a list or one", required_unless=("builds",)
-    )
+    tasks = argument(checks.ids, "the ids of tasks, a list or one", required_unless=("builds",))
     builds = argument(checks.builds, "the NVRs of builds, a list or one string")
     justone = argument(
         checks.flag, "don't cancel the descendants of a task", default=False, excludes=("full",)

@@ -65,7 +65,7 @@ class KojiContainerBuild(PrioritizedTaskStep):
     yum_repourls = argument(checks.texts, "URLs of repo files", option=True)
     signing_intent = argument(checks.text, "the signing intent of the composes", option=True)
     compose_ids = argument(
-        checks.integers,
+        checks.ids,
         "the ids of composes to use, a list or one",
         excludes=("signing_intent",),
     )

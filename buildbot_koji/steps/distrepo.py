@@ -65,11 +65,11 @@ class KojiDistRepo(UploadingStep):
         checks.names_or_ids,
         "the dist repos to make delta RPMs against: their ids, or names of tags that have one",
     )
-    event = argument(checks.integer, "use the tag as of this event of the hub", option=True)
+    event = argument(checks.positive, "use the tag as of this event of the hub", option=True)
     volume = argument(checks.text, "the volume for the repo", option=True)
     non_latest = argument(checks.flag, "also include older builds", default=False)
     latest_n = argument(
-        checks.integer,
+        checks.positive,
         "how many of the latest builds of each package to include",
         excludes=("non_latest",),
     )

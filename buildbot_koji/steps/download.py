@@ -278,7 +278,7 @@ class KojiDownloadTask(DownloadStep):
 
     name = "koji download-task"
 
-    task_id = argument(checks.integer, "the id of the task", required=True)
+    task_id = argument(checks.positive, "the id of the task", required=True)
     arches = argument(
         checks.text_or_texts,
         "download only RPMs and logs of these architectures, a list or one string",

@@ -109,7 +109,7 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
         image_formats,
         "the formats to convert the image to, a list or one string; an appliance takes one",
     )
-    disk_size = argument(checks.integer, "the size of the disk in gigabytes, by default 10")
+    disk_size = argument(checks.positive, "the size of the disk in gigabytes, by default 10")
     ova_options = argument(checks.strings, "values for the OVA description, by their names")
     factory_parameters = argument(checks.strings, "parameters for Image Factory, by their names")
     noverifyssl = argument(
@@ -117,8 +117,8 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
     )
     can_fail = argument(checks.text_or_texts, "architectures that may fail, a list or one string")
     volid = argument(checks.text, "the volume id of the medium", option=True)
-    vmem = argument(checks.integer, "the memory of the appliance in megabytes", option=True)
-    vcpu = argument(checks.integer, "the number of processors of the appliance", option=True)
+    vmem = argument(checks.positive, "the memory of the appliance in megabytes", option=True)
+    vcpu = argument(checks.positive, "the number of processors of the appliance", option=True)
     lorax_dir = argument(
         checks.text, "the directory of the templates in ``lorax_url``", option=True
     )

@@ -212,12 +212,12 @@ class KojiWaitRepo(RepoStep):
         checks.builds, "the NVRs or ids of builds that the repo must contain, a list or one string"
     )
     min_event = argument(
-        checks.integer,
+        checks.positive,
         "wait for a repo of this event of the hub or a later one",
         excludes=("at_event", "current"),
     )
     at_event = argument(
-        checks.integer,
+        checks.positive,
         "wait for a repo of exactly this event of the hub",
         excludes=("current",),
     )

@@ -34,14 +34,14 @@ class KojiRunroot(KojiTaskStep):
     skip_setarch = argument(
         checks.flag, "don't set the architecture in the build root", default=False, option=True
     )
-    weight = argument(checks.integer, "the weight of the task", option=True)
+    weight = argument(checks.positive, "the weight of the task", option=True)
     channel = argument(checks.text, "the channel of the task", option=True)
     new_chroot = argument(
         checks.flag,
         "True for mock's ``--new-chroot`` (systemd-nspawn), False for ``--old-chroot``",
         option=True,
     )
-    repo_id = argument(checks.integer, "use this repo instead of the newest", option=True)
+    repo_id = argument(checks.positive, "use this repo instead of the newest", option=True)
     upload_logs = argument(checks.texts, "files of the build root to upload as logs", option=True)
 
     def hub_call(self) -> Call:

@@ -25,12 +25,12 @@ class KojiWinBuild(PrioritizedTaskStep):
     )
     patches = argument(checks.scm_url, "the SCM URL of a directory with patches", option=True)
     cpus = argument(
-        checks.integer,
+        checks.positive,
         "the number of processors of the virtual machine; requires the permission ``admin``",
         option=True,
     )
     mem = argument(
-        checks.integer,
+        checks.positive,
         "the memory of the virtual machine in megabytes; requires the permission ``admin``",
         option=True,
     )

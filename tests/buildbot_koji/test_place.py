@@ -45,19 +45,3 @@ def test_arguments() -> None:
     assert refused.value.errors == [
         "KojiPlace: max_build is not an argument of KojiPlace: did you mean max_builds?"
     ]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ({"name": 3}, "name=3 must be a non-empty string"),
-        ({"max_builds": "two"}, "max_builds='two' must be a whole number greater than 0"),
-        ({"properties": 3}, "properties=3 must be "),
-    ],
-)
-def test_types(arguments: dict[str, Any], said: str) -> None:
-    """A value of the wrong type is a line of ``checkconfig``, no traceback out of Buildbot."""
-    with pytest.raises(ConfigErrors) as refused:
-        worker.KojiPlace(**arguments)
-    assert len(refused.value.errors) == 1
-    assert refused.value.errors[0].startswith(f"KojiPlace: {said}")

@@ -17,7 +17,7 @@ BACKGROUND_PRIORITY = 5
 SCRATCH = argument(checks.flag, "build without importing the result", default=False, option=True)
 SKIP_TAG = argument(checks.flag, "don't tag the build", default=False, option=True)
 REPO_ID = argument(
-    checks.integer, "build with this repo instead of the target's newest", option=True
+    checks.positive, "build with this repo instead of the target's newest", option=True
 )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import pytest
 from buildbot.changes.filter import ChangeFilter
 from buildbot.config.errors import capture_config_errors
-from buildbot.plugins import changes, reporters, steps, util
+from buildbot.plugins import changes, reporters, steps, util, worker
 from buildbot.util import service
 
 from buildbot_koji.arguments import checks
@@ -34,7 +35,7 @@ class Step(DeclaredStep):
     right = argument(checks.text, "the right one")
     middle = argument(checks.flag, "the middle one", default=False, excludes=("right",))
     either = argument(checks.integer, "one of two", required_unless=("other",), option="hub_either")
-    other = argument(checks.integers, "the other of two")
+    other = argument(checks.ids, "the other of two")
     fixed = argument(checks.flag, "not rendered", default=False, renderable=False)
     added = argument(checks.text, "with the left or the right one", requires=("left", "right"))
 
@@ -50,7 +51,7 @@ class Service(DeclaredService, service.BuildbotService):
 class Filter(DeclaredObject, ChangeFilter):
     """Filters."""
 
-    passed_on = frozenset({"project"})
+    passed_on: ClassVar[Mapping[str, checks.Check]] = {"project": checks.text}
 
     word = argument(checks.text, "a word", secret=True)
 
@@ -176,6 +177,69 @@ def test_misspelled_arguments(name: str) -> None:
         assert [line for line in found if line.startswith(words)], each
 
 
+@pytest.mark.parametrize(
+    ("plugin", "given", "said"),
+    [
+        (util.KojiChangeFilter, {"filter_fn": 3}, "filter_fn=3 must be a function"),
+        (util.KojiChangeFilter, {"branch_fn": "main"}, "branch_fn='main' must be a function"),
+        (
+            util.KojiChangeFilter,
+            {"branch": 3},
+            "Values of filter branch_eq must be list of strings, a string or None",
+        ),
+        (util.KojiChangeFilter, {"branch_re": "("}, "missing ), unterminated subpattern at "),
+        (util.KojiChangeFilter, {"property_eq": "x"}, "Value of filter property_eq must be dict"),
+        (util.KojiChangeFilter, {"tags": []}, "tags=[] must be a list of strings, not empty"),
+        (util.KojiChangeFilter, {"events": ()}, "events=() must be a list of strings, not empty"),
+        (worker.KojiPlace, {"name": 3}, "name=3 must be a non-empty string"),
+        (worker.KojiPlace, {"max_builds": "two"}, "max_builds='two' must be a whole number "),
+        (worker.KojiPlace, {"properties": 3}, "properties=3 must be a dictionary"),
+        (worker.KojiPlace, {"defaultProperties": []}, "defaultProperties=[] must be a dictionary"),
+        (worker.KojiPlace, {"notify_on_missing": 3}, "notify_on_missing=3 must be a list of"),
+        (worker.KojiPlace, {"machine_name": b"x"}, "machine_name=b'x' must be a non-empty string"),
+        (worker.KojiPlace, {"missing_timeout": "1h"}, "missing_timeout='1h' must be a number of"),
+        (worker.KojiPlace, {"locks": "x"}, "locks='x' must be a list of locks"),
+        (worker.KojiPlace, {"password": "x"}, "password is not an argument of KojiPlace"),
+        (steps.KojiTag, {"doStepIf": "no"}, "doStepIf='no' must be True, False or a function"),
+        (steps.KojiTag, {"hideStepIf": 1}, "hideStepIf=1 must be True, False or a function"),
+        (steps.KojiTag, {"description": 3}, "description=3 must be a list of strings"),
+        (steps.KojiTag, {"locks": [3]}, "locks=[3] must be a list of locks"),
+        (steps.KojiTag, {"logEncoding": 3}, "logEncoding=3 must be a non-empty string"),
+        (steps.KojiTag, {"useProgress": "no"}, "useProgress='no' must be True or False"),
+        (steps.KojiTag, {"name": "a\0"}, f"name='a\\x00' {NUL}"),
+    ],
+)
+def test_arguments_of_buildbot(plugin: Any, given: dict[str, Any], said: str) -> None:
+    """What Buildbot's own class takes is checked too: one line, no traceback, nothing accepted."""
+    needed = {"profile": "koji", "tag": "f44", "builds": "a-1-1"} if plugin is steps.KojiTag else {}
+    [line] = mistakes(plugin, **needed, **given)
+    assert line.startswith(f"{plugin.__name__}: {said}")
+
+
+def test_good_arguments_of_buildbot() -> None:
+    """What Buildbot's own class takes arrives there."""
+    lock = util.WorkerLock("w").access("counting")
+    later = {"doStepIf": util.Property("x"), "description": util.Interpolate("x")}
+    given = {"locks": [lock], "hideStepIf": lambda *_: False, **later}
+    assert mistakes(steps.KojiTag, "koji", tag="f44", builds="a-1-1", **given) == []
+    kept = util.KojiChangeFilter(branch_fn=lambda branch: branch == "main", project=["a"])
+    assert "<lambda>(branch)" in repr(kept)
+    assert worker.KojiPlace("p", locks=[lock], max_builds=2).max_builds == 2
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_ids_and_sizes(name: str) -> None:
+    """No plugin accepts an id, event, size or count below 1; only a priority may be negative."""
+    plugin = PLUGINS[name]
+    numbers = [
+        each for each, one in plugin.arguments.items() if one.check(1) is None is not one.check("x")
+    ]
+    for each in numbers:
+        if each not in ("priority", "infra_retries"):
+            found = mistakes(plugin, **{each: -1})
+            assert [line for line in found if f"{each}=-1 must be " in line], each
+
+
 @pytest.mark.parametrize("name", ["profile", "user", "password", "keytab"])
 def test_no_value_of_a_secret_is_shown(name: str) -> None:
     """No message shows what may be secret, wherever it is given."""
@@ -226,7 +290,7 @@ def test_renderables_that_nobody_renders(plugin: Any) -> None:
                 ({"channel": "a\0"}, NUL),
                 ({"priority": 10**20}, "beyond the 64 bits"),
                 ({"wait_builds": ["a-1-1\0"]}, NUL),
-                ({"repo_id": -(2**63) - 1}, "beyond the 64 bits"),
+                ({"repo_id": 2**63}, "beyond the 64 bits"),
             ],
         ),
         (
