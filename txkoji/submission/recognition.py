@@ -223,7 +223,7 @@ def surplus(
         another call made the task.
     """
     entry = TASK_METHODS[method]
-    if not isinstance(task["request"], list):
+    if not isinstance(task.get("request"), list):
         # An unreadable request is not ours.
         return None
     if entry.marker == LABEL:

@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.internet.task import deferLater
 
-from txkoji._values import identity, seconds, structs
+from txkoji._values import seconds
 from txkoji.gathering import gather
 from txkoji.hub.answers import a_list, a_struct
 from txkoji.hub.call import Call
@@ -169,15 +169,16 @@ class TaskSearch:
         offset = 0
         while True:
             page = {"order": "-id", "limit": size, "offset": offset}
-            rows = a_list(await self._client.call("listTasks", dict(wanted), page), "listTasks")
+            call = Call("listTasks", (dict(wanted), page))
+            rows = a_list(await self._client.send(call), "listTasks")
             longest.note(rows)
             repeated.check(offset, rows)
             offset += len(rows)
-            # An odd row is none that we submitted.
-            tasks = [each for each in structs(rows) if identity(each.get("id")) == each.get("id")]
+            # An odd row is none that we submitted, and says nothing about those after it.
+            tasks = self._client.read_answer(call, rows)
             listed += tasks
-            is_end = not longest.may_be_cut(len(rows), size)
-            if is_end or not tasks or tasks[-1]["id"] <= oldest:
+            is_older = bool(tasks) and max(each["id"] for each in tasks) <= oldest
+            if is_older or not longest.may_be_cut(len(rows), size):
                 return listed
 
     async def _restored(self, submissions: Collection[Submission]) -> set[Submission]:

@@ -7,6 +7,7 @@ sent again. :mod:`txkoji.submission.recognition` recognizes that task.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 from uuid import uuid4
 
@@ -19,8 +20,9 @@ from txkoji.exceptions import (
     RetryError,
     SequenceError,
     UnknownOutcome,
+    UnusableAnswer,
 )
-from txkoji.hub.answers import a_list, a_struct, an_id
+from txkoji.hub.answers import a_struct, an_id
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 from txkoji.hub.session import CallNumber
@@ -30,6 +32,9 @@ from txkoji.submission.search import CLOCKS_DIFFER, Submission, TaskSearch
 
 PAUSES = (0.0, 2.0, 8.0)
 """Seconds before each look for a task whose submission may still be in flight."""
+
+NEWEST = 5
+"""Tasks that are read if the newest, which may be anybody's, has no usable id."""
 
 MAX_CLAIMS = 10_000
 
@@ -66,16 +71,24 @@ class Submitter:
         _check(call.method)
         owner = await self._client.user_id()
         submitted = self._client.reactor.seconds()
-        options = {"order": "-id", "limit": 1}
-        reply = await self._client.call("listTasks", {"decode": True}, options)
-        newest = [a_struct(each, "listTasks", "id") for each in a_list(reply, "listTasks")]
+        newest = await self._newest_task()
         return Submission(
             marker=uuid4().hex,
             submitted=submitted,
-            newest_task=an_id(newest[0]["id"], "listTasks") if newest else 0,
+            newest_task=0 if newest is None else newest["id"],
             owner=owner,
-            newest_created=seconds(newest[0].get("create_ts")) if newest else None,
+            newest_created=None if newest is None else seconds(newest.get("create_ts")),
         )
+
+    async def _newest_task(self) -> Mapping[str, Any] | None:
+        """Return the hub's newest task with an id, None if it has no tasks."""
+        for limit in (1, NEWEST):
+            call = Call("listTasks", ({}, {"order": "-id", "limit": limit}))
+            rows = await self._client.send(call)
+            tasks = self._client.read_answer(call, rows)
+            if tasks or not rows:
+                return max(tasks, key=itemgetter("id"), default=None)
+        raise UnusableAnswer("listTasks", rows, "tasks with ids")
 
     @returns_deferred
     async def submit(

@@ -52,14 +52,15 @@ class ChannelQueues:
             KojiException: a request failed.
         """
         now = self._clock.seconds()
-        wanted = {task[CHANNEL] for task in tasks if task[STATE] == task_states.FREE}
+        free = (task[CHANNEL] for task in tasks if task[STATE] == task_states.FREE)
+        wanted = {channel for channel in free if channel is not None}
         due = [
             channel
             for channel in sorted(wanted)
             if channel not in self._queues or self._queues[channel][0] + self._interval <= now
         ]
         for channel in due:
-            rows = await self._client.call(
+            rows = await self._client.checked(
                 "listTasks",
                 {"channel_id": channel, "state": [int(task_states.FREE)]},
                 {"order": "priority,id", "limit": QUEUE_LIMIT},

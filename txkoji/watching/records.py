@@ -26,33 +26,33 @@ TaskRecord = tuple[Any, ...]
 TreeRecords = tuple[TaskRecord, ...]
 """The records of a task and all below it, parents before their children."""
 
-COLUMNS = (
-    "id",
-    "parent",
-    "state",
-    "method",
-    "host_id",
-    "channel_id",
-    "waiting",
-    "start_ts",
-    "arch",
-    "label",
-    "owner",
-    "priority",
-    "weight",
-    "awaited",
-    "create_ts",
-    "completion_ts",
-    "request",
-)
+_KINDS: dict[str, tuple[type, ...]] = {
+    "id": (int,),
+    "parent": (int,),
+    "state": (int,),
+    "method": (str,),
+    "host_id": (int,),
+    "channel_id": (int,),
+    "waiting": (bool,),
+    "start_ts": (float, int),
+    "arch": (str,),
+    "label": (str,),
+    "owner": (int,),
+    "priority": (int,),
+    "weight": (float, int),
+    "awaited": (bool,),
+    "create_ts": (float, int),
+    "completion_ts": (float, int),
+}
+"""The columns that are atoms, and what each may be; a record has None for anything else."""
+
+COLUMNS = (*_KINDS, "request")
 """The columns of ``getTaskInfo``, without the texts of the times."""
 
 ID, PARENT, STATE, METHOD, HOST, CHANNEL, WAITING, START = range(8)
 """Where a record has the columns that the watcher itself reads."""
 
 _REQUEST = COLUMNS.index("request")
-
-_ATOMS = COLUMNS[:_REQUEST]
 
 _TIMES = tuple(
     (COLUMNS.index(f"{name}_ts"), f"{name}_time") for name in ("create", "start", "completion")
@@ -73,6 +73,7 @@ def is_task(row: Any) -> bool:
     state, parent, method = row.get("state"), row.get("parent"), row.get("method")
     return (
         isinstance(state, int)
+        and not isinstance(state, bool)
         and state in _STATES
         and (method is None or isinstance(method, str))
         and (parent is None or type(parent) is int)
@@ -90,7 +91,7 @@ def record_of(struct: Mapping[str, Any], old: TaskRecord | None = None) -> TaskR
     Returns:
         The record; ``old`` itself if nothing changed.
     """
-    values = [_shared(struct.get(column)) for column in _ATOMS]
+    values = [_shared(struct.get(column), kinds) for column, kinds in _KINDS.items()]
     for position, text in _TIMES:
         values[position] = seconds(values[position])
         if values[position] is None and (read := moment(None, struct.get(text))) is not None:
@@ -117,14 +118,14 @@ def has_started(record: TaskRecord) -> bool:
     return record[STATE] in _STARTED or record[START] is not None
 
 
-def _shared(value: Any) -> Any:
+def _shared(value: Any, kinds: tuple[type, ...]) -> Any:
     """Return one shared object for a text that thousands of tasks have in common, such as a method.
 
-    Only the request holds a list or a struct.
+    None for a value of another type.
     """
-    if type(value) is str:
-        return sys.intern(value)
-    return value if isinstance(value, (int, float)) else None
+    if not isinstance(value, kinds) or isinstance(value, bool) is not (bool in kinds):
+        return None
+    return sys.intern(value) if type(value) is str else value
 
 
 def _packed(request: Any) -> Any:

@@ -250,7 +250,7 @@ class _Poll:
             if not isinstance(rows, list):
                 raise UnusableAnswer("listTasks", rows, "a list of tasks")
             for row in rows:
-                if not is_task(row) or row["parent"] is None:
+                if not is_task(row) or row.get("parent") is None:
                     raise UnusableAnswer("listTasks", row, f"a child of task {part[0]}")
             return rows
 

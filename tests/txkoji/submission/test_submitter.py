@@ -20,6 +20,7 @@ from zope.interface import implementer
 
 from tests.support import do_not_retry
 from tests.support.hubs import Connect
+from tests.support.odd import Mutator
 from txkoji import Call, Connection, Profile, Submission, Submitter, task_states
 from txkoji.exceptions import HubFault, TransportError, UnknownFault, UnknownOutcome
 from txkoji.submission.search import PAGE
@@ -430,6 +431,30 @@ async def test_a_hub_that_lists_fewer_tasks(koji: Connection, hub: FakeHub) -> N
 
     hub.answer = answer
     assert await koji.submissions.find_all(wanted) == sent
+
+
+@pytest_twisted.ensureDeferred
+async def test_odd_tasks_of_others(koji: Connection, hub: FakeHub, agent: LossyAgent) -> None:
+    """Whatever a hub says of other tasks, one in doubt is found, and not made again."""
+    for number in range(PAGE + 5):
+        hub.call("build", f"{SOURCE}{number}", "demo", user="carol")
+    mutate = Mutator(20261127)
+    mine: list[int] = []
+
+    def answer(name: str, _params: tuple[Any, ...], run: Callable[[], Any]) -> Any:
+        answer = run()
+        if name == "build":
+            mine.append(answer)
+        if name != "listTasks":
+            return answer
+        return [row if row["id"] in mine else mutate(row) for row in answer]
+
+    hub.answer = answer
+    for number in range(10):
+        mine.clear()
+        agent.loses = ["reply"]
+        assert [await koji.submit("build", f"{SOURCE}-{number}", "demo")] == mine
+    assert mutate.count > 10 * PAGE
 
 
 @pytest.mark.parametrize("method", ["build", "chainBuild"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import LogEvent, globalLogPublisher
 
 from tests.support import HubInMemory
+from tests.support.odd import Mutator
 from txkoji import TaskChange, TaskWatcher, Watch, task_states
+from txkoji.exceptions import KojiException
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.tasks import make_task
 from txkoji.watching.queues import QUEUE_LIMIT
@@ -415,6 +418,31 @@ def test_no_estimate(site: Site) -> None:
     site.pass_time(10)
     assert hello.estimated_end is other.estimated_end is None
     assert site.hub.calls["getAverageBuildDuration"] == 1
+
+
+def test_odd_rows(site: Site) -> None:
+    """Whatever a hub says of some tasks, the others are watched to their end."""
+    odd, good = ([site.build() for _ in range(10)] for _ in range(2))
+    mutate = Mutator(20261127)
+
+    def answer(name: str, _params: Any, run: Callable[[], Any]) -> Any:
+        rows = run()
+        if name not in ("getTaskInfo", "listTasks"):
+            return rows
+        return [row if {row["id"], row["parent"]}.isdisjoint(odd) else mutate(row) for row in rows]
+
+    site.hub.answer = answer
+    ends: list[Any] = []
+    for task_id in odd:
+        watch, _ = site.watch(task_id, queue_place=True)
+        watch.done.addErrback(lambda failure: failure.trap(KojiException) and None)
+    for task_id in good:
+        watch, _ = site.watch(task_id, queue_place=True)
+        watch.done.addBoth(ends.append)
+    site.pass_time(1000)
+    assert [end.root.state for end in ends] == [CLOSED] * len(good)
+    assert not [event for event in site.messages if "log_failure" in event]
+    assert mutate.count > 300
 
 
 def test_queue_place(site: Site) -> None:
