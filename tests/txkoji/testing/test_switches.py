@@ -95,6 +95,7 @@ def test_repo_query(hub: FakeHub) -> None:
     assert hub.call("repo.query", newer, ["id", "tag_name"]) == [
         {"id": second, "tag_name": "demo-build"}
     ]
+    assert hub.call("repo.query", [["id", str(second)]], ["id"]) == [{"id": second}]
     ids = hub.call("repo.query", newer[:2], ["id"], {"order": "-id", "limit": 1})
     assert ids == [{"id": second}]
     with pytest.raises(ParameterError):

@@ -81,8 +81,10 @@ def _header(entries: list[tuple[int, int, Any]], region: int) -> bytes:
         index += struct.pack(">IIII", tag, kind, len(data), count)
         if code:
             data += struct.pack(f">{count}{code}", *values)
+        elif kind == _BINARY:
+            data += bytes(value)
         else:
-            data += value if kind == _BINARY else b"".join(f"{each}\0".encode() for each in values)
+            data += b"".join(f"{each}\0".encode() for each in values)
     number = len(entries) + 1
     trailer = struct.pack(">IIiI", region, _BINARY, -16 * number, 16)
     index = struct.pack(">IIII", region, _BINARY, len(data), 16) + index

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from txkoji.exceptions import ParameterError
-from txkoji.testing.tables.lookups.values import hub_error, no_attribute
+from txkoji.testing.tables.lookups.values import database_integer, hub_error, no_attribute
 
 COLUMNS = {
     "getBuildTargets": "build_tag build_tag_name dest_tag dest_tag_name id name",
@@ -49,6 +49,10 @@ COLUMNS = {
 """The columns of the lists that a hub's database orders, by method: it refuses any other."""
 
 
+_TABLES = {"listBuildroots": "buildroot.", "listTasks": "task.", "listTags": "tag."}
+"""How columns are named with their tables, which an order may do as well."""
+
+
 def apply_query_options(
     rows: list[dict[str, Any]],
     options: dict[str, Any] | None,
@@ -82,7 +86,7 @@ def apply_query_options(
     if order and not isinstance(order, str):
         raise no_attribute(order, "split")
     for key in reversed(order.split(",") if order else []):
-        name = key.removeprefix("-")
+        name = key.removeprefix("-").removeprefix(_TABLES.get(method, " "))
         known = result[0] if result else [*COLUMNS.get(method, "").split(), *more]
         if known and name not in known:
             raise hub_error(f"<class 'Exception'>: Invalid order: {name}")
@@ -166,14 +170,11 @@ class View(NamedTuple):
         for name in (*(each[0] for each in conditions), *names):
             if name not in known:
                 raise ParameterError(f"Invalid field for query {name}")
-        for name, sign, wanted in conditions:
-            if str(sign).upper() not in _OPERATORS:
-                raise ParameterError(f"Invalid operator: {sign}")
-            _check_comparison(name, sign.upper(), wanted)
+        tests = [_compared(*each) for each in conditions]
         found = [
             {name: row[name] for name in sorted(names)}
             for row in rows
-            if all(_holds(row[name], sign.upper(), wanted) for name, sign, wanted in conditions)
+            if all(_holds(row[name], sign, wanted) for name, sign, wanted in tests)
         ]
         for key in str((options or {}).get("order") or "").split(","):
             if key and key.removeprefix("-") not in names:
@@ -193,20 +194,23 @@ _KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split
 """The types of the fields that are no whole numbers."""
 
 
-def _check_comparison(name: str, sign: str, wanted: Any) -> None:
-    """Refuse a value that a database can't compare with a field."""
+def _compared(name: str, sign: Any, wanted: Any) -> tuple[str, str, Any]:
+    """Return field, operator and value of a condition; refuse what a database can't compare."""
+    if str(sign).upper() not in _OPERATORS:
+        raise ParameterError(f"Invalid operator: {sign}")
+    sign = str(sign).upper()
     many = sign.endswith("IN")
-    if many and not wanted:
+    if many and (not wanted or not isinstance(wanted, list)):
         raise hub_error('syntax error at or near ")"')
     kind = _KIND_OF.get(name, int)
-    for value in wanted if many and isinstance(wanted, list) else [wanted]:
-        fits = isinstance(value, int | float if kind is float else kind)
-        if kind is not bool and isinstance(value, bool):
-            fits = False
-        if value is not None and not fits:
+    values = []
+    for value in wanted if many else [wanted]:
+        # Text of digits is a number to a database.
+        number = kind in (int, float) and not (kind is float and isinstance(value, float))
+        values.append(database_integer(value) if number else value)
+        if value is not None and not isinstance(values[-1], int if number else kind):
             raise hub_error(f"operator does not exist: {name} {sign} {type(value).__name__}")
-    if many and not isinstance(wanted, list):
-        raise hub_error("syntax error at or near the list")
+    return name, sign, values if many else values[0]
 
 
 def _holds(value: Any, sign: str, wanted: Any) -> bool:
