@@ -10,14 +10,15 @@ from __future__ import annotations
 import copy
 import datetime
 import json
+from collections.abc import Callable, Generator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import pytest_twisted
-from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.task import Clock, deferLater
 
 import txkoji
 from tests.support import DATA, HubInMemory
@@ -31,6 +32,8 @@ from txkoji.messages import BuildStateChange, TagUntag, TaskStateChange
 from txkoji.package import Package
 from txkoji.task import NoDescendentsError, Task
 from txkoji.testing import FakeHub
+
+Program = Generator[Deferred[Any], Any, list[Any]]
 
 SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
 WEB = "http://hub.test/koji"
@@ -308,6 +311,113 @@ def test_embedded_2_digits(site: HubInMemory) -> None:
     """Embedded hub row 2: a string of digits is a task's id."""
     number = site.hub.call("build", SOURCE.format(1), "demo")
     assert site.hub.call("getTaskInfo", str(number))["id"] == number
+
+
+# Programs as users of the existing txkoji have them
+
+
+@inlineCallbacks
+def _follower(site: HubInMemory, task_id: int) -> Program:
+    """Follow a task to its end, and say what it built."""
+    states: list[str] = []
+    task = yield site.koji.getTaskInfo(task_id)
+    while task.state not in (task_states.CLOSED, task_states.FAILED, task_states.CANCELED):
+        states += [] if task.state_name in states else [task.state_name]
+        yield deferLater(site.clock, 1, lambda: None)
+        task = yield site.koji.getTaskInfo(task_id)
+    [listed] = yield site.koji.listBuilds(taskID=task_id)
+    build = yield site.koji.getBuild(listed.nvr)
+    user = yield site.koji.getUser(build.owner_id)
+    tags = yield build.tags()
+    same = yield build.task()
+    target = yield build.target()
+    say = f"{user.name} built {build.nvr} for {target}"
+    assert len(build.gitbuildhash) == 40
+    assert same.url == task.url == f"{WEB}/taskinfo?taskID={build.task_id}"
+    assert build.url == f"{WEB}/buildinfo?buildID={build.id}"
+    assert build.started + build.duration == build.completed <= task.completed
+    return [*states, task_states.to_str(task.state), say, [tag.name for tag in tags]]
+
+
+@inlineCallbacks
+def _estimate(site: HubInMemory, task_id: int) -> Program:
+    """Say when a task ends: nothing at first, then what is still right when it ended."""
+    task = yield site.koji.getTaskInfo(task_id)
+    said = [(yield task.estimate_completion())]
+    average = yield site.koji.getAverageBuildDuration(task.package)
+    while said[-1] is None:
+        yield deferLater(site.clock, 1, lambda: None)
+        said.append((yield task.estimate_completion()))
+    latest = yield task.descendents(method="buildArch", state=task_states.OPEN)
+    began = max(each.started for each in latest)
+    while not (yield site.koji.taskFinished(task_id)):
+        yield deferLater(site.clock, 1, lambda: None)
+    task = yield site.koji.getTaskInfo(task_id)
+    end = yield task.estimate_completion()
+    took = yield task.estimate_duration()
+    exact = said[-1] == began + average
+    return [said[0], exact, end == task.completed, took == task.completed - task.started]
+
+
+@inlineCallbacks
+def _by_state(site: HubInMemory, task_id: int) -> Program:
+    """List what runs, and what ended how."""
+    user = yield site.koji.getUser("kojiadmin")
+    opts = {"state": [task_states.FREE, task_states.OPEN], "method": "build", "owner": user.id}
+    running = yield site.koji.listTasks(opts=opts, queryOpts={"order": "id", "limit": 5})
+    lines = [(each.package, each.target, each.is_scratch, each.completed) for each in running]
+    for state in (build_states.BUILDING, build_states.COMPLETE, build_states.FAILED):
+        builds = yield site.koji.listBuilds("hello", state=state, queryOpts={"order": "-nvr"})
+        lines += [f"{each.nvr} {build_states.to_str(each.state)}" for each in builds]
+    assert [each.id for each in running] == [task_id]
+    return lines
+
+
+@inlineCallbacks
+def _pages(site: HubInMemory, task_id: int) -> Program:
+    """Say what pages of kojiweb show."""
+    said = []
+    for page in (
+        "buildinfo?buildID=1",
+        f"taskinfo?taskID={task_id}",
+        "packageinfo?packageID=hello",
+        "channelinfo?channelID=1",
+        "taginfo?tagID=demo-build",
+        "userinfo?userID=kojiadmin",
+        "buildinfo?buildID=999",
+        "nothing",
+    ):
+        found = yield site.koji.from_web(f"{WEB}/{page}")
+        names = ("nvr", "method", "package_name", "name")
+        said.append(found and next(found[name] for name in names if name in found))
+    return said
+
+
+PROGRAMS: dict[str, tuple[Callable[[HubInMemory, int], Deferred[list[Any]]], list[Any]]] = {
+    "follower": (
+        _follower,
+        ["FREE", "OPEN", "CLOSED", "kojiadmin built hello-1.0-2 for demo", ["demo-candidate"]],
+    ),
+    "estimate": (_estimate, [None, True, True, True]),
+    "by state": (_by_state, [("hello", "demo", False, None), "hello-1.0-1 COMPLETE"]),
+    "pages": (
+        _pages,
+        ["hello-1.0-1", "build", "hello", "default", "demo-build", "kojiadmin", None, None],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_program(site: HubInMemory, name: str) -> None:
+    """A whole program gives the right values; ``test_messages_to_text`` is the chat bot."""
+    program, expected = PROGRAMS[name]
+    site.hub.call("build", SOURCE.format(1), "demo")
+    site.pass_time(40)
+    said: list[Any] = []
+    program(site, site.hub.call("build", SOURCE.format(2), "demo")).addBoth(said.append)
+    for _ in range(60):
+        site.pass_time(1)
+    assert said == [expected]
 
 
 # A chat bot's way from messages to text
