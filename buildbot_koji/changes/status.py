@@ -44,6 +44,11 @@ class ListenerStatus:
     bus_reason: str | None = None
 
     @property
+    def is_silent(self) -> bool:
+        """Whether the hub does not answer it."""
+        return self.state in ("unreachable", "stale")
+
+    @property
     def complete_until(self) -> float | None:
         """The time before which all that happened is a change; None before the first poll."""
         if self.polled_at is None or self.waiting_since is None:

@@ -51,6 +51,11 @@ class CredentialStatus:
     state: str
     message: str
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether a login may work with it."""
+        return self.state not in ("expired", "broken")
+
 
 def with_state(credential: Credential, now: float) -> CredentialStatus:
     """Return a credential with its state. Pure."""

@@ -57,6 +57,7 @@ class ChannelLoad:
         open: its tasks that run.
         capacity: the capacity of its enabled hosts.
         hosts: how many enabled hosts it has.
+        ready: how many of these take a task now.
         ours: how many of its tasks we watch.
         arches: how many of the hosts build for each architecture.
     """
@@ -66,6 +67,7 @@ class ChannelLoad:
     open: int
     capacity: float
     hosts: int
+    ready: int
     ours: int
     arches: Mapping[str, int] = attrs.field(factory=dict)
 
@@ -114,11 +116,17 @@ def loads(
                 _count(running),
                 capacity,
                 len(hosts),
+                len(ready_hosts(hosts)),
                 count,
                 dict(arches.most_common(MOST_ARCHES)),
             )
         )
     return tuple(found)
+
+
+def ready_hosts(hosts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the hosts that take a task now: their builder runs and is not full. Pure."""
+    return [each for each in hosts if each.get("ready")]
 
 
 def host_names(answers: Sequence[Any]) -> dict[int, str]:

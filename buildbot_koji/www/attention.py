@@ -27,7 +27,7 @@ def attention(
     credentials: Sequence[CredentialStatus] = (),
 ) -> list[dict[str, str | None]]:
     """Return what needs a look, each with the page that says more; the worst comes first."""
-    found = [("", each.message) for each in credentials if each.state in ("expired", "broken")]
+    found = [("", each.message) for each in credentials if not each.is_usable]
     if troubled:
         found.append(("tasks", f"{counted(troubled, 'task')} in trouble"))
     found += [

@@ -11,6 +11,7 @@ from buildbot_koji.changes.status import SourceStatus
 from buildbot_koji.hubs.counts import WAIT_BOUNDS
 from buildbot_koji.hubs.hub import HubStatus
 from buildbot_koji.reporters.status import ReporterStatus
+from buildbot_koji.www.overview import hub_state
 from buildbot_koji.www.plain import text
 from txkoji import LATENCY_BOUNDS
 
@@ -39,7 +40,7 @@ METRICS = {
     "source_active": "1 on the master that runs the change source.",
     "source_up": "1 if the hub answers the change source; a paused one counts as up.",
     "source_paused": "1 if the change source is paused.",
-    "source_lag_seconds": "Seconds since the last successful poll.",
+    "source_lag_seconds": "Seconds by which changes are late at most.",
     "source_held_changes": "Changes that wait for room in the hourly limit.",
     "source_unusable_events": "Events that are set aside: they can't become changes.",
     "source_bus_connected": "1 if the change source's bus is connected.",
@@ -148,7 +149,7 @@ def _of_hub(hub: HubStatus, cancellations: int, now: float) -> Iterator[Sample]:
     heard = requests.last_answer
     yield from _known(
         [
-            ("hub_up", labels, None if requests.changed_at is None else hub.trouble is None),
+            ("hub_up", labels, {"ok": 1, "unreachable": 0}.get(hub_state(hub))),
             ("hub_silence_seconds", labels, None if heard is None else max(now - heard, 0.0)),
             (
                 "hub_latency_seconds",
@@ -177,7 +178,7 @@ def _of_hub(hub: HubStatus, cancellations: int, now: float) -> Iterator[Sample]:
         yield "channel_open_tasks", of_channel, channel.open
     for each in hub.credentials:
         of_credential = {**labels, "kind": each.kind, "name": each.name}
-        yield "credential_usable", of_credential, each.state not in ("expired", "broken")
+        yield "credential_usable", of_credential, each.is_usable
         if each.expires is not None:
             yield "credential_expiry_seconds", of_credential, each.expires - now
 
@@ -188,12 +189,12 @@ def _of_source(source: SourceStatus, now: float) -> Iterator[Sample]:
     yield "source_active", labels, here is not None
     if here is None:
         return
-    polled = here.polled_at
+    complete = here.complete_until
     yield from _known(
         [
-            ("source_up", labels, here.state not in ("unreachable", "stale")),
+            ("source_up", labels, not here.is_silent),
             ("source_paused", labels, here.state == "paused"),
-            ("source_lag_seconds", labels, None if polled is None else max(now - polled, 0.0)),
+            ("source_lag_seconds", labels, None if complete is None else max(now - complete, 0.0)),
             ("source_held_changes", labels, here.held_back),
             ("source_unusable_events", labels, here.unusable),
             ("source_bus_connected", labels, here.bus),

@@ -59,6 +59,7 @@ def hub_json(status: HubStatus, now: float) -> dict[str, Any]:
                 "open": each.open,
                 "capacity": number(each.capacity),
                 "hosts": each.hosts,
+                "ready": each.ready,
                 "ours": each.ours,
                 "arches": {text(arch): count for arch, count in each.arches.items()},
             }

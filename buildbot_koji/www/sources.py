@@ -29,14 +29,13 @@ def source_json(
 ) -> dict[str, Any]:
     """Return what the page shows of a change source."""
     here = status.listener or _ELSEWHERE
-    is_silent = here.state in ("unreachable", "stale")
     return {
         "name": text(status.name),
         "hub": text(status.hub),
         "state": "paused" if is_paused else here.state,
         "active_here": status.listener is not None,
         "master": text(owner),
-        "since": number(now - here.silence) if is_silent else None,
+        "since": number(now - here.silence) if here.is_silent else None,
         "reason": text(here.reason, LONG),
         "next_poll": number(here.next_poll),
         "polled_at": number(here.polled_at),

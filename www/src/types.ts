@@ -10,6 +10,8 @@ export interface Channel {
   open: number;
   capacity: number;
   hosts: number;
+  /** How many of the hosts take a task now: their builder runs, and is not full. */
+  ready: number;
   ours: number;
   /** How many of the hosts build for each architecture. */
   arches: Record<string, number>;

@@ -48,7 +48,7 @@ const overview = (...hubs: ReturnType<typeof hub>[]) => ({
   health: { ok: true, reasons: [] },
 });
 
-const DEFAULT = { name: "default", free: 0, open: 0, capacity: 8, hosts: 3, ours: 0 };
+const DEFAULT = { name: "default", free: 0, open: 0, capacity: 8, hosts: 3, ready: 3, ours: 0 };
 
 describe("the overview", () => {
   it("says since when and why a hub does not answer", () => {
@@ -66,8 +66,18 @@ describe("the overview", () => {
           hub({
             credentials: [{ ...credential, state: "warning", message: "expires in 9 days" }],
             channels: [
-              { name: "sparc", free: 2, open: 0, capacity: 0, hosts: 0, ours: 2, arches: {} },
+              {
+                name: "sparc",
+                free: 2,
+                open: 0,
+                capacity: 0,
+                hosts: 0,
+                ready: 0,
+                ours: 2,
+                arches: {},
+              },
               { ...DEFAULT, arches: { x86_64: 3, aarch64: 1 } },
+              { ...DEFAULT, name: "images", ready: 0, arches: {} },
             ],
           }),
         ),
@@ -83,6 +93,7 @@ describe("the overview", () => {
     const row = within(card).getByRole("row", { name: /sparc/ });
     expect(within(row).getByText("no host")).toBeTruthy();
     expect(within(card).getByText("3 (x86_64, aarch64 1)")).toBeTruthy();
+    expect(within(card).getByText("3, none ready")).toBeTruthy();
   });
 
   it("leads to what a person should look at", async () => {

@@ -19,6 +19,7 @@ from buildbot_koji.cli.doctor.network import answer_to, clock_difference, walked
 from buildbot_koji.cli.doctor.wanted import HubNeeds
 from buildbot_koji.database_values import number
 from buildbot_koji.error_messages import PLUGINS, add_package, grant_permission
+from buildbot_koji.hubs.survey import ready_hosts
 from buildbot_koji.words import counted
 from txkoji import Connection, build_states, login_problem, paths, task_states
 from txkoji.exceptions import (
@@ -418,9 +419,8 @@ async def _channels(examined: _Examined) -> AsyncIterator[Finding]:
             known = [each.name for each in await koji.checked("listChannels")]
             yield _missing("channel", name, where, known)
             continue
-        found = await koji.checked("listHosts", channelID=name, enabled=True)
-        hosts = [each for each in found if each.ready]
-        arches.update(_family(arch) for each in hosts for arch in str(each.arches).split())
+        hosts = ready_hosts(await koji.checked("listHosts", channelID=name, enabled=True))
+        arches.update(_family(arch) for each in hosts for arch in str(each.get("arches")).split())
         waiting = await koji.listTasks(
             {"state": [task_states.FREE], "channel_id": channel.id}, {"countOnly": True}
         )

@@ -62,7 +62,16 @@ def overview(now: float) -> dict[str, Any]:
         "watched": 31,
         "watch_delay": 2.0,
         "channels": [
-            {"name": n, "free": f, "open": o, "capacity": c, "hosts": h, "ours": u, "arches": a}
+            {
+                "name": n,
+                "free": f,
+                "open": o,
+                "capacity": c,
+                "hosts": h,
+                "ready": h,
+                "ours": u,
+                "arches": a,
+            }
             for n, f, o, c, h, u, a in (
                 ("default", 112, 64, 70.5, 34, 24, {"x86_64": 22, "aarch64": 8, "s390x": 4}),
                 ("createrepo", 3, 4, 8.0, 4, 1, {"x86_64": 4}),

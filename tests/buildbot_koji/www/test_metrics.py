@@ -45,7 +45,7 @@ def hub(**changes: Any) -> HubStatus:
         trouble=None,
         is_logged_in=True,
         bus=True,
-        survey=SurveyResult(channels=(ChannelLoad("default", 3, 4, 12.0, 2, 1),)),
+        survey=SurveyResult(channels=(ChannelLoad("default", 3, 4, 12.0, 2, 2, 1),)),
         credentials=(
             CredentialStatus("certificate", "CN=robot", NOW + 3600, "warning", "expires"),
         ),
@@ -65,7 +65,7 @@ def source(**changes: Any) -> SourceStatus:
         next_poll=NOW + 5,
         pending=0,
         held_back=2,
-        waiting_since=None,
+        waiting_since=NOW - 600,
         unusable=1,
         last_unusable=(),
         bus=False,
@@ -105,6 +105,8 @@ def test_every_metric() -> None:
     assert values["credential_expiry_seconds"] == 3600
     assert values["source_bus_connected"] == 0
     assert values["source_held_changes"] == 2
+    # As the page says: until when all that happened is a change.
+    assert values["source_lag_seconds"] == 600
     assert values["reporter_oldest_delivery_seconds"] == 60
     assert values["reporter_dead_letters"] == 4
 

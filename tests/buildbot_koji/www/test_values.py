@@ -111,6 +111,13 @@ def test_odd_load(answers: list[Any]) -> None:
     assert math.isfinite(found.capacity)
 
 
+def test_ready_hosts() -> None:
+    """A host that is enabled, but takes no task now, is not counted as ready."""
+    hosts = [{"ready": True, "capacity": 2.0}, {"ready": False, "capacity": 2.0}, {"capacity": "x"}]
+    [found] = loads([(1, "default")], [3, 0, hosts], {})
+    assert (found.hosts, found.ready, found.capacity) == (3, 1, 4.0)
+
+
 @hypothesis.given(ODD)
 def test_odd_build(value: Any) -> None:
     """Odd properties of a build are texts, or nothing."""

@@ -271,12 +271,13 @@ function Fact(props: { name: string; wide?: boolean; children: React.ReactNode }
   );
 }
 
-/** Say how many hosts a channel has, and for which architectures: "3 (x86_64 2, aarch64 1)". */
-function hostsText({ hosts, arches }: Channel): string {
+/** Say how many hosts a channel has, and for which architectures: "3 (x86_64, aarch64 1), 2 ready". */
+function hostsText({ hosts, ready, arches }: Channel): string {
   const each = Object.entries(arches).map(([arch, count]) =>
     count === hosts ? arch : `${arch} ${count}`,
   );
-  return each.length ? `${hosts} (${each.join(", ")})` : `${hosts}`;
+  const said = each.length ? `${hosts} (${each.join(", ")})` : `${hosts}`;
+  return ready < hosts ? `${said}, ${ready || "none"} ready` : said;
 }
 
 function Channels({ channels }: { channels: Channel[] }) {
