@@ -13,7 +13,8 @@ from txkoji._deferreds import returns_deferred
 from txkoji._values import excerpt, integer, rpm_names, struct, structs, text
 from txkoji.build import Build
 from txkoji.estimates import EstimateSource
-from txkoji.exceptions import HubFault, fault_from
+from txkoji.exceptions import HubFault, UnusableAnswer, fault_from
+from txkoji.retry import is_passing
 from txkoji.task_info import TaskInfo
 from txkoji.watching.infrastructure import is_infrastructure
 from txkoji.watching.task_tree import ARCH_METHODS, TaskTree, arch_of
@@ -292,9 +293,16 @@ async def _results(connection: OutcomeSource, tree: TaskTree) -> list[dict[str, 
     for task in tree.tasks():
         if task.state == task_states.CLOSED and task.method in (*_SRPM_METHODS, *ARCH_METHODS):
             multicall.getTaskResult(task.id)
-    if not len(multicall):
-        return []
-    return [result for result in await multicall() if isinstance(result, dict)]
+    results = await multicall()
+    found: list[dict[str, Any]] = []
+    for place in range(len(results)):
+        try:
+            found += structs([results[place]])
+        except (HubFault, UnusableAnswer) as error:
+            # One that the hub can't read names no files; the others do.
+            if is_passing(error):
+                raise
+    return found
 
 
 def _rpms_of(results: Iterable[dict[str, Any]]) -> Iterator[str]:

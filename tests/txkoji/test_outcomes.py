@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -175,6 +176,24 @@ async def test_closed_scratch_build(koji: Connection, hub: FakeHub) -> None:
     assert set(found.arches.values()) == {"CLOSED"}
     for arch in found.arches:
         assert f"hello-1.0-1.{arch}.rpm" in found.rpms
+
+
+@pytest_twisted.ensureDeferred
+async def test_unreadable_result(koji: Connection, hub: FakeHub) -> None:
+    """A task's result that the hub can't read leaves the outcome its other tasks' files."""
+    number = hub.call("build", SOURCE.format("hello", "1"), "demo", {"scratch": True})
+    await TaskWatcher(koji, reactor, interval=0.05).watch(number).done
+    [odd] = hub.call("listTasks", {"parent": number, "arch": ["x86_64"]})
+
+    def answer(name: str, params: list[Any], run: Callable[[], Any]) -> Any:
+        if name == "getTaskResult" and params[0] == odd["id"]:
+            raise ValueError("no XML")
+        return run()
+
+    hub.answer = answer
+    found = await outcome(koji, number)
+    assert "hello-1.0-1.aarch64.rpm" in found.rpms
+    assert "hello-1.0-1.x86_64.rpm" not in found.rpms
 
 
 @pytest_twisted.ensureDeferred

@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from txkoji._interfaces import Clock
-from txkoji.exceptions import UNCAUGHT, NotXMLRPC, fault_from
+from txkoji.exceptions import UNCAUGHT, UnusableAnswer, fault_from
 from txkoji.hub.call import Call
 
 MAX_CALLS = 100
@@ -59,10 +59,10 @@ def results_of(batch: Sequence[Call], reply: Any) -> list[Any]:
         For each call its plain result, or the exception that it failed with.
 
     Raises:
-        NotXMLRPC: the reply does not fit this batch.
+        UnusableAnswer: the reply does not fit this batch.
     """
     if not isinstance(reply, list) or len(reply) != len(batch):
-        raise NotXMLRPC("the hub answered a multiCall with another number of results")
+        raise UnusableAnswer("multiCall", reply, f"a list of {len(batch)} results")
     return [_result(call.method, entry) for call, entry in zip(batch, reply, strict=True)]
 
 
@@ -71,7 +71,7 @@ def _result(method: str, entry: Any) -> Any:
         return entry[0]
     if isinstance(entry, dict) and isinstance(entry.get("faultCode"), int):
         return fault_from(entry["faultCode"], _fault_text(entry), method=method)
-    return NotXMLRPC(f"the hub's answer to {method} in a multiCall is neither result nor fault")
+    return UnusableAnswer(method, entry, "a result or a fault")
 
 
 def _fault_text(entry: dict[str, Any]) -> str:

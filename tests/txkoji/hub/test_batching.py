@@ -14,9 +14,10 @@ from twisted.python.failure import Failure
 from tests.support import HubInMemory, do_not_retry
 from tests.support.hubs import DeadlockDetected
 from txkoji import Connection, Profile
-from txkoji.exceptions import GenericError, ServerOffline, UnknownFault
+from txkoji.exceptions import GenericError, ServerOffline, UnknownFault, UnusableAnswer
+from txkoji.hub.batching import results_of
 from txkoji.hub.call import Call
-from txkoji.retry import is_passing
+from txkoji.retry import is_passing, was_not_carried_out
 from txkoji.task import Task
 from txkoji.testing import FakeHub
 from txkoji.testing.methods.table import METHODS
@@ -135,6 +136,28 @@ def test_lookups_of_a_hub_that_loses_its_database(monkeypatch: pytest.MonkeyPatc
     assert asked == [*TAGS, "demo-candidate", "demo-candidate"]
     assert site.koji.trouble is None
     assert site.koji.statistics.retries == 2
+
+
+@pytest.mark.parametrize("reply", [None, "x", {}, [], [[1]], [[1], [2], [3]]])
+def test_reply_to_another_batch(reply: Any) -> None:
+    """A reply that does not fit its batch is a permanent error, and a write may have been done."""
+    with pytest.raises(UnusableAnswer, match="instead of a list of 2 results") as caught:
+        results_of([Call("getTag"), Call("tagBuild")], reply)
+    assert not is_passing(caught.value)
+    assert not was_not_carried_out(caught.value)
+
+
+@pytest.mark.parametrize("odd", [None, 1, [], [1, 2], {}, {"faultCode": "1"}, {"faultCode": None}])
+def test_odd_item(odd: Any) -> None:
+    """An item of a reply that is neither result nor fault fails its own call, permanently."""
+    batch = [Call("getTag"), Call("getBuild"), Call("getUser")]
+    [error, fault, result] = results_of(
+        batch, [odd, {"faultCode": 1, "faultString": [], "traceback": [None]}, [7]]
+    )
+    assert (str(fault), result) == ("getBuild: the hub gave fault 1 without a text", 7)
+    assert isinstance(error, UnusableAnswer)
+    assert error.method == "getTag"
+    assert not is_passing(error)
 
 
 def test_multicall_of_a_hub_that_loses_its_database(monkeypatch: pytest.MonkeyPatch) -> None:
