@@ -485,9 +485,7 @@ class Connection(HubMethods):
             TransportError: the files could not be reached before the deadline.
         """
         files = await files_of_task(self.client, task_id)
-        return await download(
-            self.client, files, Path(directory), at_once=at_once, progress=progress
-        )
+        return await self.download(files, directory, at_once=at_once, progress=progress)
 
     @returns_deferred
     async def download_build(
@@ -511,9 +509,7 @@ class Connection(HubMethods):
             progress: called with a :class:`txkoji.Progress` of all files together.
         """
         files = await files_of_build(self.client, build, arches)
-        return await download(
-            self.client, files, Path(directory), at_once=at_once, progress=progress
-        )
+        return await self.download(files, directory, at_once=at_once, progress=progress)
 
     @returns_deferred
     async def files_of_task(self, task_id: int, *, topurl: str | None = None) -> list[RemoteFile]:

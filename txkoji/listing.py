@@ -9,6 +9,8 @@ from typing import Any
 from txkoji import rich
 from txkoji._rich_base import HubConnection
 from txkoji.exceptions import UnusableAnswer
+from txkoji.hub.answers import a_list
+from txkoji.hub.call import Call
 from txkoji.hub.paging import LongestPage, RepeatedRows
 
 __all__ = ["PAGED", "Paging", "pages"]
@@ -84,25 +86,13 @@ async def pages(
     if "queryOpts" in kwargs:
         raise ValueError("pages are ordered and cut here: leave queryOpts out")
 
-    async def read(offset: int) -> list[Any]:
-        """Read a page."""
-        options = {"order": ",".join(names), "offset": offset, "limit": size}
-        if has_options:
-            rows = await connection.call(method, *args, **kwargs, queryOpts=options)
-        else:
-            found = await connection.call(
-                "filterResults", method, *args, **kwargs, filterOpts=options
-            )
-            rows = rich.convert(method, found, connection)
-        if not isinstance(rows, list):
-            raise UnusableAnswer(method, rows, "a list")
-        return rows
-
+    call = Call(method, args, kwargs)
     last: tuple[Any, ...] | None = None
     repeated, longest = RepeatedRows(method), LongestPage(0)
     offset = overlap = 0
     while True:
-        rows = await read(offset)
+        options = {"order": ",".join(names), "offset": offset, "limit": size}
+        rows = await _read_page(connection, call, options, has_options=has_options)
         longest.note(rows)
         keys = [_key_of(row, names, method) for row in rows]
         if last is not None and overlap and offset and (not keys or keys[0] > last):
@@ -118,6 +108,18 @@ async def pages(
         # From a hub that gives one row at a time, the next page can't begin with a known one.
         overlap = int(longest.rows > 1)
         offset += len(rows) - overlap
+
+
+async def _read_page(
+    connection: HubConnection, call: Call, options: dict[str, Any], *, has_options: bool
+) -> list[Any]:
+    if has_options:
+        rows = await connection.call(call.method, *call.args, **call.kwargs, queryOpts=options)
+    else:
+        filtered = {**call.kwargs, "filterOpts": options}
+        found = await connection.call("filterResults", call.method, *call.args, **filtered)
+        rows = rich.convert(call.method, found, connection)
+    return a_list(rows, call.method)
 
 
 def _ordered_by(method: str, key: str | Sequence[str] | None) -> tuple[tuple[str, ...], bool]:

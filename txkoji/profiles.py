@@ -243,8 +243,13 @@ class _Section:
     """
 
     def __init__(self, profile: str, section: configparser.SectionProxy) -> None:
-        self._profile = profile
+        self.profile = profile
         self._section = section
+
+    def settings(self) -> dict[str, str]:
+        """Return all keys as text, except secrets."""
+        section = self._section
+        return {key: str(section.get(key, raw=True)) for key in section if key not in SECRETS}
 
     def text(self, key: str) -> str | None:
         try:
@@ -290,7 +295,7 @@ class _Section:
         return str(path) if is_default else None
 
     def _broken(self, key: str, words: str) -> BrokenConfiguration:
-        return BrokenConfiguration(f"{key} of the Koji profile {self._profile!r} {words}")
+        return BrokenConfiguration(f"{key} of the Koji profile {self.profile!r} {words}")
 
 
 def load(
@@ -316,11 +321,14 @@ def load(
     if not parser.has_section(profile):
         remedy = _instead_of(profile, sorted(parser.sections()))
         raise ProfileNotFound(f"no Koji profile {profile!r} in {where}; {remedy}")
-    given = parser[profile]
-    section = _Section(profile, given)
+    section = _Section(profile, parser[profile])
     server = section.url("server")
     if server is None:
         raise ProfileNotFound(f"the Koji profile {profile!r} in {where} has no 'server'")
+    return _profile(section, server)
+
+
+def _profile(section: _Section, server: str) -> Profile:
     topurl = section.url("topurl")
     if topurl is None and (pkgurl := section.url("pkgurl")):
         topurl = pkgurl.removesuffix("/packages")
@@ -330,7 +338,7 @@ def load(
     for key in ("anon_retry", "offline_retry", "use_fast_upload"):
         section.flag(key)
     return Profile(
-        name=profile,
+        name=section.profile,
         server=server,
         weburl=section.url("weburl") or Profile.weburl,
         topurl=topurl,
@@ -347,7 +355,7 @@ def load(
         proxyuser=section.text("proxyuser"),
         timeout=section.number("timeout") or Profile.timeout,
         poll_interval=section.number("poll_interval") or Profile.poll_interval,
-        settings={key: str(given.get(key, raw=True)) for key in given if key not in SECRETS},
+        settings=section.settings(),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,29 @@ from txkoji.bus.settings import Broker
 from txkoji.exceptions import BrokerUnreachable, BusError
 
 TIMEOUT = 30.0
+
+
+@dataclass
+class _Use:
+    """One use of the connection: to publish a message, or only to open it.
+
+    Attributes:
+        has_sent: whether the message may have arrived.
+    """
+
+    publish: Callable[[Link], Awaitable[None]] | None
+    before: Callable[[], Awaitable[None]] | None
+    has_sent: bool = False
+
+    async def run(self, link: Link) -> None:
+        if self.before is not None:
+            await self.before()
+        if self.publish is not None:
+            self.has_sent = True
+            await self.publish(link)
+
+    def unreachable(self, words: str) -> BrokerUnreachable:
+        return BrokerUnreachable(words, may_have_arrived=self.has_sent)
 
 
 class Publisher:
@@ -111,36 +135,16 @@ class Publisher:
         before: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Use the connection exclusively, within the time limit and until :meth:`stop`."""
+        use = _Use(publish, before)
         url = self._settings.url
-        sent = False
-
-        async def work() -> None:
-            nonlocal sent
-            # In order, and one at a time: pika can't tell which of several messages the broker
-            # returns.
-            async with self._using:
-                try:
-                    link = await self._open_link()
-                    if before is not None:
-                        await before()
-                    if publish is not None:
-                        sent = True
-                        await publish(link)
-                except CancelledError:
-                    # The broker's late confirmation would count for the next message.
-                    self._drop_link()
-                    raise
-
-        def unreachable(words: str) -> BrokerUnreachable:
-            return BrokerUnreachable(words, may_have_arrived=sent)
 
         def expired(_: Any, seconds: float) -> None:
-            raise unreachable(f"the broker {url} did not take a message within {seconds:g} s")
+            raise use.unreachable(f"the broker {url} did not take a message within {seconds:g} s")
 
         stopped = f"publishing to the broker {url} was stopped"
         if self._is_stopped:
-            raise unreachable(stopped)
-        working = Deferred.fromCoroutine(work())
+            raise use.unreachable(stopped)
+        working = Deferred.fromCoroutine(self._run(use))
         self._working.add(working)
         working.addTimeout(self._timeout, self._reactor, expired)
         try:
@@ -149,9 +153,19 @@ class Publisher:
             # A connection attempt that is cancelled may fail with either.
             if not self._is_stopped:
                 raise
-            raise unreachable(stopped) from None
+            raise use.unreachable(stopped) from None
         finally:
             self._working.discard(working)
+
+    async def _run(self, use: _Use) -> None:
+        # In order, and one at a time: pika can't tell which of several messages the broker returns.
+        async with self._using:
+            try:
+                await use.run(await self._open_link())
+            except CancelledError:
+                # The broker's late confirmation would count for the next message.
+                self._drop_link()
+                raise
 
     def _drop_link(self) -> None:
         link, self._link = self._link, None

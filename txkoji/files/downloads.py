@@ -125,41 +125,88 @@ async def files_of_build(
     build_id = identity(info.get("id"))
     if build_id is None or not all(words):
         raise UnusableAnswer("getBuild", info)
-    place = (str(words[0]), str(words[1]), str(words[2]))
+    name, version, release = map(str, words)
     volume = text(info.get("volume_name"))
+    listed = _ListedBuild(client, base, build_id, (name, version, release), volume)
     files = []
-    wants_rpms = types is None or "rpm" in types
-    for each in await _rows(client, "listRPMs", buildID=build_id) if wants_rpms else ():
-        nvr, arch = text(each.get("nvr")), text(each.get("arch"))
-        name = f"{nvr}.{arch}.rpm"
-        if not (nvr and arch and _stays_inside(name)):
-            client.leave_out("listRPMs", each)
-        elif arches is None or arch in arches:
-            signed = await _key_of(client, each, name, key, or_unsigned=or_unsigned)
-            path = paths.rpm_path(*place, name, arch, volume=volume, key=signed)
-            files.append(_rpm_file(each, name, paths.url_of(base, path), is_signed=bool(signed)))
-    if arches is not None and types is None:
+    if types is None or "rpm" in types:
+        files += await listed.rpms(arches, key, or_unsigned=or_unsigned)
+    if arches is None or types is not None:
+        files += await listed.archives(types)
+    return _with_unique_names(files, paths.url_of(base, listed.directory))
+
+
+@dataclass(frozen=True)
+class _ListedBuild:
+    """A build whose files are listed.
+
+    Attributes:
+        client: the hub.
+        topurl: where the hub's files are.
+        id: the build's id.
+        nvr: its name, version and release.
+        volume: the volume that it is on.
+    """
+
+    client: HubClient
+    topurl: str
+    id: int
+    nvr: tuple[str, str, str]
+    volume: str | None
+
+    @property
+    def directory(self) -> str:
+        return paths.build_directory(*self.nvr, volume=self.volume)
+
+    async def rpms(
+        self, arches: Sequence[str] | None, key: str | None, *, or_unsigned: bool
+    ) -> list[RemoteFile]:
+        files = []
+        for each in await self._rows("listRPMs"):
+            nvr, arch = text(each.get("nvr")), text(each.get("arch"))
+            name = f"{nvr}.{arch}.rpm"
+            if not (nvr and arch and _stays_inside(name)):
+                self.client.leave_out("listRPMs", each)
+            elif arches is None or arch in arches:
+                signed = await self._key_of(each, name, key, or_unsigned=or_unsigned)
+                path = paths.rpm_path(*self.nvr, name, arch, volume=self.volume, key=signed)
+                url = paths.url_of(self.topurl, path)
+                files.append(_rpm_file(each, name, url, is_signed=bool(signed)))
         return files
-    directory = paths.build_directory(*place, volume=volume)
-    for kind in await _archive_types(client, build_id, types):
-        for each in await _rows(client, "listArchives", buildID=build_id, type=kind):
-            if _is_archive(each):
-                url = paths.url_of(base, paths.archive_path(directory, each))
-                files.append(_archive_file(each, url))
-            else:
-                client.leave_out("listArchives", each)
-    return _with_unique_names(files, paths.url_of(base, directory))
 
+    async def _key_of(
+        self, rpm: Any, name: str, key: str | None, *, or_unsigned: bool
+    ) -> str | None:
+        """Return the key of the copy of an RPM to list, None for the unsigned copy."""
+        rpm_id = identity(rpm.get("id"))
+        if key is None or await self.client.call("queryRPMSigs", rpm_id=rpm_id, sigkey=key):
+            return key
+        if not or_unsigned:
+            raise TransferError(f"{name} is not signed by the key {key}")
+        return None
 
-async def _key_of(
-    client: HubClient, rpm: Any, name: str, key: str | None, *, or_unsigned: bool
-) -> str | None:
-    """Return the key of the copy of an RPM to list, None for the unsigned copy."""
-    if key is None or await client.call("queryRPMSigs", rpm_id=identity(rpm.get("id")), sigkey=key):
-        return key
-    if not or_unsigned:
-        raise TransferError(f"{name} is not signed by the key {key}")
-    return None
+    async def archives(self, types: Sequence[str] | None) -> list[RemoteFile]:
+        if types is None:
+            rows = await self._rows("listArchives")
+            types = sorted({each["btype"] for each in rows if text(each.get("btype"))})
+        files = []
+        for kind in types:
+            # The hub has no archives of the type "rpm".
+            for each in await self._rows("listArchives", type=kind) if kind != "rpm" else ():
+                if _is_archive(each):
+                    url = paths.url_of(self.topurl, paths.archive_path(self.directory, each))
+                    files.append(_archive_file(each, url))
+                else:
+                    self.client.leave_out("listArchives", each)
+        return files
+
+    async def _rows(self, method: str, **options: Any) -> list[Any]:
+        """Return what the hub lists of the build; what is no struct is left out."""
+        answer = a_list(await self.client.call(method, buildID=self.id, **options), method)
+        for each in answer:
+            if not isinstance(each, dict):
+                self.client.leave_out(method, each)
+        return structs(answer)
 
 
 def _rpm_file(rpm: Any, name: str, url: str, *, is_signed: bool) -> RemoteFile:
@@ -187,24 +234,6 @@ def _with_unique_names(files: list[RemoteFile], root: str) -> list[RemoteFile]:
         else replace(file, name=unquote(file.url.removeprefix(f"{root}/")))
         for file in files
     ]
-
-
-async def _archive_types(
-    client: HubClient, build_id: int, types: Sequence[str] | None
-) -> list[str]:
-    if types is not None:
-        return [kind for kind in types if kind != "rpm"]
-    archives = await _rows(client, "listArchives", buildID=build_id)
-    return sorted({each["btype"] for each in archives if text(each.get("btype"))})
-
-
-async def _rows(client: HubClient, method: str, **kwargs: Any) -> list[Any]:
-    """Return the structs of a list that a hub answers; anything else in it is left out."""
-    answer = a_list(await client.call(method, **kwargs), method)
-    for each in answer:
-        if not isinstance(each, dict):
-            client.leave_out(method, each)
-    return structs(answer)
 
 
 def _is_archive(row: Mapping[str, Any]) -> bool:

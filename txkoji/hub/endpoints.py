@@ -122,7 +122,6 @@ class _WithoutDelay:
             _limit_head(protocol)
             return protocol
 
-        # Twisted would log the start and the stop of the factory of each connection.
         with contextlib.suppress(AttributeError):
             protocolFactory.noisy = False  # only classes have it
         return self._endpoint.connect(protocolFactory).addCallback(connected)
@@ -297,9 +296,9 @@ class Endpoints:
         if uri.scheme != b"https":
             if proxy is not None:
                 return self.to_proxy(proxy)
-            return _WithoutDelay(self._plain(uri.host, uri.port))
+            return _WithoutDelay(HostEndpoint(self._reactor, uri.host, uri.port))
         if proxy is None:
-            endpoint: Any = self._plain(uri.host, uri.port)
+            endpoint: Any = HostEndpoint(self._reactor, uri.host, uri.port)
         else:
             host = b"[%s]" % uri.host if b":" in uri.host else uri.host
             target = b"%s:%d" % (host, uri.port)
@@ -309,11 +308,8 @@ class Endpoints:
 
     def to_proxy(self, proxy: Proxy) -> Endpoint:
         """Return an endpoint that connects to a proxy."""
-        endpoint: Any = self._plain(proxy.host.encode("ascii"), proxy.port)
+        endpoint: Any = HostEndpoint(self._reactor, proxy.host.encode("ascii"), proxy.port)
         if proxy.scheme == "https":
             creator = self._read_policy().creator_for_proxy(proxy.host)
             endpoint = OverTLS(creator, endpoint, self._reactor)
         return _WithoutDelay(endpoint)
-
-    def _plain(self, host: bytes, port: int) -> Endpoint:
-        return HostEndpoint(self._reactor, host, port)

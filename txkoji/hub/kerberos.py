@@ -103,9 +103,7 @@ class Kerberos:
         """
         gssapi = _library()
         try:
-            credentials = gssapi.Credentials(
-                name=self._name(gssapi), usage="initiate", store=self._store() or None
-            )
+            credentials = self._credentials(gssapi, self._store())
             service = gssapi.Name(f"HTTP@{host}", gssapi.NameType.hostbased_service)
             mechanism = gssapi.OID.from_int_seq(SPNEGO)
             context = gssapi.SecurityContext(
@@ -137,20 +135,18 @@ class Kerberos:
         if self.keytab is not None:
             store["ccache"] = f"MEMORY:txkoji-{secrets.token_hex(8)}"
         try:
-            credentials = gssapi.Credentials(
-                name=self._name(gssapi), usage="initiate", store=store or None
-            )
-            left = credentials.lifetime
+            left = self._credentials(gssapi, store).lifetime
         except gssapi.raw.misc.GSSError as error:
             raise KojiLoginException(
                 f"no ticket with {self}: {self._reason(error)}; {self._remedy()}"
             ) from None
         return None if left is None else float(left)
 
-    def _name(self, gssapi: Any) -> Any:
-        if self.principal is None:
-            return None
-        return gssapi.Name(self.principal, gssapi.NameType.kerberos_principal)
+    def _credentials(self, gssapi: Any, store: dict[str | bytes, str | bytes]) -> Any:
+        name = None
+        if self.principal is not None:
+            name = gssapi.Name(self.principal, gssapi.NameType.kerberos_principal)
+        return gssapi.Credentials(name=name, usage="initiate", store=store or None)
 
     @property
     def _cache(self) -> CredentialCache:

@@ -146,35 +146,43 @@ class Authenticator:
         if exchange is not None:
             token = base64.b64encode(exchange.token).decode("ascii")
             request = replace(request, headers={"Authorization": f"Negotiate {token}"})
-        url = self._profile.server
         try:
             reply = await send(request)
-        except HubFault as fault:
-            if is_passing(fault):
+        except (HubFault, HTTPStatusError) as error:
+            refusal = self._refusal(error, way, len(token))
+            if refusal is None:
                 raise
-            raise KojiLoginException(
-                f"{url} refuses the login with {way.description}: {one_line(fault.text)}"
-            ) from fault
-        except HTTPStatusError as error:
-            if error.status in (400, 431) and exchange is not None:
-                raise KojiLoginException(
-                    f"{url}{way.path} answered the login with {way.description} with HTTP status"
-                    f" {error.status}: the ticket takes {len(token):,} bytes of a header, perhaps"
-                    " more than the front end allows (Apache: LimitRequestFieldSize)"
-                ) from error
-            if error.status not in (401, 403):
-                raise
-            raise KojiLoginException(
-                f"{url}{way.path} refuses the login with {way.description}: it answered with HTTP"
-                f" status {error.status}; it wants another way to log in, or another user"
-            ) from error
+            raise KojiLoginException(refusal) from error
         given = reply if isinstance(reply, dict) else {}
         number, key = given.get("session-id"), given.get("session-key")
         if type(number) is not int or not isinstance(key, str):
-            raise KojiLoginException(f"{url} gave no session for {way.description}")
+            raise KojiLoginException(
+                f"{self._profile.server} gave no session for {way.description}"
+            )
         if exchange is not None and (answer := _answer_in(answered[-1])) is not None:
             exchange.check(answer)
         return number, key, bool(given.get("header-auth"))
+
+    def _refusal(
+        self, error: HubFault | HTTPStatusError, way: Login, ticket_bytes: int
+    ) -> str | None:
+        """Return why a login was refused; None for trouble of the hub or its front end."""
+        url = self._profile.server
+        refused = f"refuses the login with {way.description}"
+        if isinstance(error, HubFault):
+            return None if is_passing(error) else f"{url} {refused}: {one_line(error.text)}"
+        if error.status in (400, 431) and ticket_bytes:
+            return (
+                f"{url}{way.path} answered the login with {way.description} with HTTP status"
+                f" {error.status}: the ticket takes {ticket_bytes:,} bytes of a header, perhaps"
+                " more than the front end allows (Apache: LimitRequestFieldSize)"
+            )
+        if error.status in (401, 403):
+            return (
+                f"{url}{way.path} {refused}: it answered with HTTP status {error.status}; it wants"
+                " another way to log in, or another user"
+            )
+        return None
 
     async def _negotiate(self, kerberos: Kerberos) -> Exchange:
         """Begin a login with a ticket (RFC 4559); a slow KDC blocks only a thread."""

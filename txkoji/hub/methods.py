@@ -20,207 +20,55 @@ class Kind(Enum):
     """Concerns the session itself: sent inside it."""
 
 
-SESSION_METHODS = frozenset(
-    [
-        "checkUpload",
-        "exclusiveSession",
-        "getLoggedInUser",
-        "getPerms",
-        "getSessionInfo",
-        "hasPerm",
-        "login",
-        "logout",
-        "logoutChild",
-        "sharedSession",
-        "showSession",
-        "sslLogin",
-        "subsession",
-    ]
-)
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
-READS = frozenset(
-    [
-        "downloadTaskOutput",
-        "_listapi",
-        "buildReferences",
-        "checkTagAccess",
-        "checkTagPackage",
-        "count",
-        "countAndFilterResults",
-        "echo",
-        "error",
-        "evalPolicy",
-        "fault",
-        "filterResults",
-        "findBuildID",
-        "getAPIVersion",
-        "getActiveRepos",
-        "getAllArches",
-        "getAllPerms",
-        "getArchive",
-        "getArchiveFile",
-        "getArchiveType",
-        "getArchiveTypes",
-        "getAverageBuildDuration",
-        "getBuild",
-        "getBuildConfig",
-        "getBuildLogs",
-        "getBuildNotification",
-        "getBuildNotificationBlock",
-        "getBuildNotificationBlocks",
-        "getBuildNotifications",
-        "getBuildTarget",
-        "getBuildTargets",
-        "getBuildType",
-        "getBuildroot",
-        "getBuildrootListing",
-        "getChangelogEntries",
-        "getChannel",
-        "getEvent",
-        "getExternalRepo",
-        "getExternalRepoList",
-        "getFullInheritance",
-        "getGroupMembers",
-        "getHost",
-        "getImageArchive",
-        "getImageBuild",
-        "getInheritanceData",
-        "getKojiVersion",
-        "getLastEvent",
-        "getLastHostUpdate",
-        "getLatestBuilds",
-        "getLatestMavenArchives",
-        "getLatestRPMS",
-        "getMavenArchive",
-        "getMavenBuild",
-        "getNextRelease",
-        "getPackage",
-        "getPackageConfig",
-        "getPackageID",
-        "getRPM",
-        "getRPMChecksums",
-        "getRPMDeps",
-        "getRPMFile",
-        "getRPMHeaders",
-        "getRepo",
-        "getTag",
-        "getTagExternalRepos",
-        "getTagGroups",
-        "getTagID",
-        "getTaskChildren",
-        "getTaskDescendents",
-        "getTaskInfo",
-        "getTaskRequest",
-        "getTaskResult",
-        "getUser",
-        "getUserGroups",
-        "getUserPerms",
-        "getUserPermsInheritance",
-        "getVolume",
-        "getWinArchive",
-        "getWinBuild",
-        "hello",
-        "host.checkPolicy",
-        "host.evalPolicy",
-        "host.getHost",
-        "host.getHostTasks",
-        "host.getID",
-        "host.getLoadData",
-        "host.getTasks",
-        "host.isEnabled",
-        "listArchiveFiles",
-        "listArchives",
-        "listBTypes",
-        "listBuildRPMs",
-        "listBuildroots",
-        "listBuilds",
-        "listCGs",
-        "listChannels",
-        "listExternalRepos",
-        "listHosts",
-        "listPackages",
-        "listPackagesSimple",
-        "listRPMFiles",
-        "listRPMs",
-        "listSideTags",
-        "listTagged",
-        "listTaggedArchives",
-        "listTaggedRPMS",
-        "listTags",
-        "listTaskOutput",
-        "listTasks",
-        "listUsers",
-        "listVolumes",
-        "mavenEnabled",
-        "queryHistory",
-        "queryRPMSigs",
-        "repo.autoRequests",
-        "repo.checkRequest",
-        "repo.get",
-        "repo.getExternalRepoData",
-        "repo.query",
-        "repo.queryQueue",
-        "repo.references",
-        "repoInfo",
-        "scheduler.getHostData",
-        "scheduler.getLogMessages",
-        "scheduler.getTaskRefusals",
-        "scheduler.getTaskRuns",
-        "search",
-        "showOpts",
-        "system.listMethods",
-        "system.methodHelp",
-        "system.methodSignature",
-        "tagChangedSinceEvent",
-        "tagFirstChangeEvent",
-        "tagLastChangeEvent",
-        "taskFinished",
-        "untaggedBuilds",
-        "winEnabled",
-    ]
-)
 
-SESSION_READS = frozenset(
-    [
-        "checkUpload",
-        "getLoggedInUser",
-        "getPerms",
-        "getSessionInfo",
-        "hasPerm",
-        "showSession",
-    ]
-)
+SESSION_READS = _names("""
+    checkUpload getLoggedInUser getPerms getSessionInfo hasPerm showSession
+""")
 """Methods about the session that change nothing: they may be retried."""
 
-IDEMPOTENT_WRITES = frozenset(
-    [
-        "cancelTask",
-        "cancelTaskChildren",
-        "cancelTaskFull",
-        "setTaskPriority",
-    ]
-)
-"""Idempotent writes, which also give the same answer again: they may be retried."""
+SESSION_METHODS = SESSION_READS | _names("""
+    exclusiveSession login logout logoutChild sharedSession sslLogin subsession
+""")
 
-POINT_LOOKUPS = frozenset(
-    [
-        "getBuild",
-        "getBuildTarget",
-        "getBuildType",
-        "getChannel",
-        "getHost",
-        "getPackage",
-        "getPackageID",
-        "getRPM",
-        "getTag",
-        "getTagID",
-        "getTaskInfo",
-        "getUser",
-        "repoInfo",
-        "taskFinished",
-    ]
-)
+POINT_LOOKUPS = _names("""
+    getBuild getBuildTarget getBuildType getChannel getHost getPackage getPackageID getRPM
+    getTag getTagID getTaskInfo getUser repoInfo taskFinished
+""")
 """Reads of one row by its key: so light that many may be batched."""
+
+READS = POINT_LOOKUPS | _names("""
+    _listapi buildReferences checkTagAccess checkTagPackage count countAndFilterResults
+    downloadTaskOutput echo error evalPolicy fault filterResults findBuildID getAPIVersion
+    getActiveRepos getAllArches getAllPerms getArchive getArchiveFile getArchiveType
+    getArchiveTypes getAverageBuildDuration getBuildConfig getBuildLogs getBuildNotification
+    getBuildNotificationBlock getBuildNotificationBlocks getBuildNotifications
+    getBuildTargets getBuildroot getBuildrootListing getChangelogEntries getEvent
+    getExternalRepo getExternalRepoList getFullInheritance getGroupMembers getImageArchive
+    getImageBuild getInheritanceData getKojiVersion getLastEvent getLastHostUpdate
+    getLatestBuilds getLatestMavenArchives getLatestRPMS getMavenArchive getMavenBuild
+    getNextRelease getPackageConfig getRPMChecksums getRPMDeps getRPMFile getRPMHeaders
+    getRepo getTagExternalRepos getTagGroups getTaskChildren getTaskDescendents
+    getTaskRequest getTaskResult getUserGroups getUserPerms getUserPermsInheritance
+    getVolume getWinArchive getWinBuild hello host.checkPolicy host.evalPolicy host.getHost
+    host.getHostTasks host.getID host.getLoadData host.getTasks host.isEnabled
+    listArchiveFiles listArchives listBTypes listBuildRPMs listBuildroots listBuilds listCGs
+    listChannels listExternalRepos listHosts listPackages listPackagesSimple listRPMFiles
+    listRPMs listSideTags listTagged listTaggedArchives listTaggedRPMS listTags
+    listTaskOutput listTasks listUsers listVolumes mavenEnabled queryHistory queryRPMSigs
+    repo.autoRequests repo.checkRequest repo.get repo.getExternalRepoData repo.query
+    repo.queryQueue repo.references scheduler.getHostData scheduler.getLogMessages
+    scheduler.getTaskRefusals scheduler.getTaskRuns search showOpts system.listMethods
+    system.methodHelp system.methodSignature tagChangedSinceEvent tagFirstChangeEvent
+    tagLastChangeEvent untaggedBuilds winEnabled
+""")
+
+IDEMPOTENT_WRITES = _names("""
+    cancelTask cancelTaskChildren cancelTaskFull setTaskPriority
+""")
+"""Idempotent writes, which also give the same answer again: they may be retried."""
 
 
 def kind(method: str) -> Kind:

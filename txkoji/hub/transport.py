@@ -81,11 +81,7 @@ class _Body:
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
         """Do nothing: the whole body is written already."""
 
-    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
-        """Do nothing: the whole body is written already."""
-
-    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
-        """Do nothing: the whole body is written already."""
+    resumeProducing = stopProducing = pauseProducing  # noqa: N815 - likewise
 
 
 class Sink(typing.Protocol):

@@ -8,7 +8,7 @@ it early, an outage makes it late, and neither makes it wrong.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -361,12 +361,7 @@ class TaskWatcher:
     # One poll
 
     async def _poll(self) -> None:
-        newcomers, self._newcomers = self._newcomers, []
-        async for watch in portioned(newcomers, self._yield_to_reactor, CALLBACKS_AT_ONCE):
-            watched = self._watched.get(watch.task_id)
-            if watched is not None and watch in watched.watches and watched.records is not None:
-                watch.update(watched.records)
-                self._estimate_one(watched, watch)
+        await self._update_newcomers()
         now = self._clock.seconds()
         soon = now + self._schedule.early(len(self._watched))
         taken = self._due.take(now, soon, TREES_AT_ONCE)
@@ -383,14 +378,7 @@ class TaskWatcher:
             # In an outage further requests are pointless.
             probes=PROBES if self._trouble is None else 0,
         )
-        for question, task_id in self._refused.keys() - before:
-            self._log.warn(
-                "the hub can't answer for Koji task {task_id}, {question}: {error}; watching"
-                " continues with its other answers",
-                task_id=task_id,
-                question=question,
-                error=self._refused[question, task_id],
-            )
+        self._log_refusals(before)
         if self._trouble is not None:
             if self._is_refusal_logged:
                 self._log.info("watching Koji tasks: the hub answers again")
@@ -401,6 +389,25 @@ class TaskWatcher:
             if task_id not in self._watched and task_id not in self._root_of:
                 del self._refused[question, task_id]
         await self._estimate([watched for watched in due.values() if watched.watches])
+
+    async def _update_newcomers(self) -> None:
+        """Give the tree to watches of a task that was watched, and read, before them."""
+        newcomers, self._newcomers = self._newcomers, []
+        async for watch in portioned(newcomers, self._yield_to_reactor, CALLBACKS_AT_ONCE):
+            watched = self._watched.get(watch.task_id)
+            if watched is not None and watch in watched.watches and watched.records is not None:
+                watch.update(watched.records)
+                self._estimate_one(watched, watch)
+
+    def _log_refusals(self, logged: Collection[tuple[str, int]]) -> None:
+        for question, task_id in self._refused.keys() - logged:
+            self._log.warn(
+                "the hub can't answer for Koji task {task_id}, {question}: {error}; watching"
+                " continues with its other answers",
+                task_id=task_id,
+                question=question,
+                error=self._refused[question, task_id],
+            )
 
     def _yield_to_reactor(self) -> Deferred[None]:
         clock: Any = self._clock
