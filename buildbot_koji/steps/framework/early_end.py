@@ -16,6 +16,10 @@ from txkoji import RetryPolicy
 __all__ = ["ENDINGS", "EarlyEnd", "Ending", "EndingRule", "StepTiming"]
 
 
+LATE = 10.0
+"""Seconds by which a timer is late only if the master did not run, or its clock was set forward."""
+
+
 class Ending(enum.Enum):
     """Why a step ends before its work is done."""
 
@@ -59,7 +63,8 @@ class StepTiming:
 
     Attributes:
         cancel_limit: how long a stopped build waits for the hub.
-        grace: how long a later attempt has to find out the outcome of work that is past its limit.
+        grace: how long a later attempt, or a master that was frozen, has to find out the outcome of
+            work that is past its limit.
         wake_interval: the time between two cancellations of work that does not end.
         retry: the pauses while the hub is unreachable.
         database_retry: the pauses while the master's database is unreachable.
@@ -182,7 +187,15 @@ class EarlyEnd:
         taken = 0.0 if since is None else float(self._clock.seconds()) - since
         # The work may have finished while the master was down: check before ending it.
         left = max(seconds - taken, min(seconds, self._timing.grace))
-        self._limits[ending] = self._clock.callLater(left, self.end, ending)
+        due = self._clock.seconds() + left
+        self._limits[ending] = self._clock.callLater(left, self._limit_is_over, ending, due)
+
+    def _limit_is_over(self, ending: Ending, due: float) -> None:
+        if self._clock.seconds() - due < LATE:
+            self.end(ending)
+        else:
+            # The master was frozen, or its clock set forward: the work may have finished meanwhile.
+            self._limits[ending] = self._clock.callLater(self._timing.grace, self.end, ending)
 
     def lift_limit(self, ending: Ending) -> None:
         """Remove a limit."""

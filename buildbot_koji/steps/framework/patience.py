@@ -9,6 +9,12 @@ from buildbot_koji.durable.once import IntentState, Once
 __all__ = ["Patience"]
 
 
+LONGEST_GAP = 150.0
+"""Seconds between two looks at an outage, which begins with a request that nobody answers. After
+more the master was frozen, or its clock was set forward: the hub was not asked.
+"""
+
+
 class Patience:
     """Decides when a step gives up a hub that does not answer.
 
@@ -23,6 +29,7 @@ class Patience:
         self._once: Once[Any] | None = None
         self._has_begun = False
         self._login_fails_since: float | None = None
+        self._since = self._checked_at = self._waited = 0.0
 
     @property
     def has_begun(self) -> bool:
@@ -59,4 +66,8 @@ class Patience:
             return False
         if since is None:
             since = self._login_fails_since = self._login_fails_since or now
-        return now - since >= limit
+        if since != self._since:
+            self._since, self._checked_at, self._waited = since, since, 0.0
+        self._waited += min(max(now - self._checked_at, 0.0), LONGEST_GAP)
+        self._checked_at = now
+        return self._waited >= limit

@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.early_end import ENDINGS, EarlyEnd, Ending, StepTiming
+from buildbot_koji.steps.framework.patience import Patience
 
 TIMING = StepTiming(cancel_limit=30.0, grace=60.0, wake_interval=2.0)
 
@@ -152,6 +153,34 @@ def test_grace() -> None:
     assert not running.called
     work.clock.advance(1)
     assert result(running) == results.FAILURE
+
+
+def test_limit_that_passes_while_the_master_is_frozen() -> None:
+    """Work whose limit passed while nothing ran has the same time; so after a clock jumped."""
+    work = Work()
+    running = work.run()
+    work.early_end.limit(Ending.TIMED_OUT, 100)
+    work.clock.advance(3600)
+    work.clock.advance(59)
+    assert not running.called
+    work.clock.advance(1)
+    assert result(running) == results.FAILURE
+    assert work.clock.getDelayedCalls() == []
+
+
+def test_patience() -> None:
+    """A hub is given up after what the master saw of an outage, whatever its clock says."""
+    hour, patience = 3600.0, Patience()
+    seen = [hour * each / 100 for each in range(100)]
+    assert not any(patience.is_over(hour, 0.0, now) for now in seen)
+    assert patience.is_over(hour, 0.0, hour)
+    # Frozen for ten hours, within a request and between two looks; then the clock is set back.
+    assert not patience.is_over(hour, 5 * hour, 15 * hour)
+    assert not patience.is_over(hour, 5 * hour, 25 * hour)
+    assert not patience.is_over(hour, 5 * hour, hour)
+    seen = [hour + each * 60 for each in range(55)]
+    assert not any(patience.is_over(hour, 5 * hour, now) for now in seen)
+    assert patience.is_over(hour, 5 * hour, 2 * hour)
 
 
 def test_limit_of_work_that_is_over() -> None:
