@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from buildbot.db.schedulers import SchedulerAlreadyClaimedError
+from buildbot.process.results import RETRY, statusToString
 from buildbot.schedulers.basic import BaseBasicScheduler
 from buildbot.util import datetime2epoch, service
 from buildbot.util.twisted import async_to_deferred
@@ -29,6 +30,9 @@ __all__ = ["MISSED", "KojiOrphanReleaser", "takes_changes_once"]
 
 GUARD_INTERVAL = 5.0
 """Seconds between two checks for new schedulers, and of the heartbeat."""
+
+LEFT_INTERVAL = 30.0
+"""Seconds between two looks for what an unreachable database left: what both find is ended."""
 
 MISSED = ("koji_source", "announcement", "missed")
 """The event that makes a change source announce again what no scheduler took."""
@@ -73,6 +77,17 @@ class _Guarded:
         return result
 
 
+def _is_stuck(build: Any) -> bool:
+    """Return whether a build neither runs a step nor waits for its worker, or a lock."""
+    is_waiting = (
+        build._is_substantiating  # noqa: SLF001 - nothing public tells
+        or build._acquiringLock  # noqa: SLF001
+        or build.workerforbuilder.ping_watchers
+    )
+    step = build.currentStep
+    return not is_waiting and (step is None or step.results is not None)
+
+
 def takes_changes_once(master: Any) -> bool:
     """Return whether no scheduler takes a change twice: this master has a releaser."""
     return any(isinstance(each, KojiOrphanReleaser) for each in master.service_manager)
@@ -96,6 +111,8 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
 
     A master whose heartbeat met a database that was unreachable never sends another one: ten
     minutes later it is declared dead, although it works. This service starts the heartbeat again.
+    It also ends the builds that such a database kept Buildbot from starting or finishing: their
+    requests are built again, or completed, within a minute.
 
     Put one among the ``services`` of each master.
     """
@@ -114,6 +131,8 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         # Of the configuration that the master starts with: no build of this process began before.
         self._since = int(time.time())
         self._consumers: list[Any] = []
+        self._left: set[Any] = set()
+        self._looking: LoopingCall | None = None
 
     @async_to_deferred
     async def startService(self) -> None:
@@ -131,13 +150,17 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         self.guarding = LoopingCall(self._guard)
         self.guarding.clock = self.master.reactor
         self.guarding.start(GUARD_INTERVAL)
+        self._looking = LoopingCall(self._end_what_is_left)
+        self._looking.clock = self.master.reactor
+        self._looking.start(LEFT_INTERVAL, now=False)
 
     @async_to_deferred
     async def stopService(self) -> None:
         """Stop watching for dead masters."""
         self._background.stop()
-        if self.guarding is not None and self.guarding.running:
-            self.guarding.stop()
+        for each in (self.guarding, self._looking):
+            if each is not None and each.running:
+                each.stop()
         await stop_consuming(self._consumers)
         await super().stopService()
 
@@ -189,13 +212,12 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         del message
         # Those of a master that starts exist by now.
         self._guard_schedulers()
-        for builder in self.master.botmaster.builders.values():
-            for build in builder.building:
-                step = build.currentStep
-                if isinstance(step, Supersedable) and not await has_request(
-                    self.master, build.requests[0].id
-                ):
-                    step.supersede()
+        for build in self._builds():
+            step = build.currentStep
+            if isinstance(step, Supersedable) and not await has_request(
+                self.master, build.requests[0].id
+            ):
+                step.supersede()
         for scheduler in self.master.scheduler_manager:
             if not getattr(scheduler, "active", False):
                 continue
@@ -220,23 +242,13 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
 
     async def _release_own(self) -> None:
         """Release what an earlier process of this master claimed and no one holds."""
-        mine, botmaster = self.master.masterid, self.master.botmaster
-        running = {
-            request.id
-            for builder in botmaster.builders.values()
-            for build in builder.building
-            for request in build.requests
-        }
-        # Claimed by this process, with no build yet. The times of claims are whole seconds: a
-        # master that is restarted at once may have claimed some in the second that it starts in.
-        running.update(botmaster._starting_brid_to_cancel)  # noqa: SLF001 - nothing else tells
-        claimed = await self.master.db.buildrequests.getBuildRequests(complete=False, claimed=mine)
+        mine = self.master.masterid
+        # The times of claims are whole seconds: a master that is restarted at once may have claimed
+        # some in the second that it starts in. Its clock may have been set back since.
         stale = [
             each.buildrequestid
-            for each in claimed
-            if each.buildrequestid not in running
-            # The master's clock may have been set back since.
-            and not self._since < datetime2epoch(each.claimed_at) <= self.master.reactor.seconds()
+            for each in await self._claimed_without_build()
+            if not self._since < datetime2epoch(each.claimed_at) <= self.master.reactor.seconds()
         ]
         await self._unclaim(stale, mine, "killed while it started")
         database = self.master.db
@@ -252,6 +264,63 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         for scheduler in await database.schedulers.getSchedulers(masterid=mine):
             if scheduler.id not in held:
                 await database.schedulers.setSchedulerMaster(scheduler.id, None)
+
+    def _builds(self) -> list[Any]:
+        builders = self.master.botmaster.builders.values()
+        return [build for builder in builders for build in builder.building]
+
+    async def _claimed_without_build(self) -> list[Any]:
+        """Return the requests that this master has claimed and neither builds nor begins to."""
+        running = {request.id for build in self._builds() for request in build.requests}
+        # Claimed by this process, with no build yet.
+        starting = self.master.botmaster._starting_brid_to_cancel  # noqa: SLF001 - nothing else tells
+        claimed = await self.master.db.buildrequests.getBuildRequests(
+            complete=False, claimed=self.master.masterid
+        )
+        return [each for each in claimed if each.buildrequestid not in {*running, *starting}]
+
+    @async_to_deferred
+    async def _end_what_is_left(self) -> None:
+        """End what the last look found already: an unreachable database stopped Buildbot there."""
+        try:
+            requests = {each.buildrequestid for each in await self._claimed_without_build()}
+            before, self._left = self._left, {*requests, *filter(_is_stuck, self._builds())}
+            for request_id in requests & before:
+                await self._end_request(request_id)
+            for build in [each for each in self._builds() if each in before & self._left]:
+                await self._end_build(build)
+        except Exception as error:  # noqa: BLE001 - the next looks do it
+            self._left = set()
+            if not is_database_unreachable(error):
+                self._log.failure("{name}: can't end what an outage left", name=self.name)
+
+    async def _end_build(self, build: Any) -> None:
+        if not build.finished:
+            build.results = RETRY
+        if build.buildid is not None:
+            await self.master.data.updates.finishBuild(build.buildid, build.results)
+        # What still waits in it, if anything does, finds no worker and ends.
+        build.finished, build.conn = True, None
+        build.workerforbuilder.buildFinished()
+        build.builder.buildFinished(build, build.workerforbuilder)
+        self.master.botmaster.maybeStartBuildsForBuilder(build.builder.name)
+        self._log.warn(
+            "{builder}: ended a build that an unreachable database had stopped: {result}",
+            builder=build.builder.name,
+            result=statusToString(build.results),
+        )
+
+    async def _end_request(self, request_id: int) -> None:
+        """Complete a request with the result of its build, or let it be built again."""
+        builds = await self.master.data.get(("buildrequests", request_id, "builds"))
+        last = max(builds, key=lambda each: each["buildid"], default=None)
+        if last is None or last["results"] == RETRY:
+            why = "without its database"
+            await self._unclaim([request_id], self.master.masterid, why)
+        elif last["complete"]:
+            # One that isn't goes on, of a builder that the configuration no longer has.
+            complete = self.master.data.updates.completeBuildRequests
+            await complete([request_id], last["results"])
 
     async def _release(self, master_id: int) -> None:
         requests = self.master.db.buildrequests

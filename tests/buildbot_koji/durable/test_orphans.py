@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from buildbot.plugins import schedulers, util
+from buildbot.plugins import schedulers, steps, util
 from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import fail
 from twisted.logger import LogEvent
 
 from tests.buildbot_koji.inprocess import Master
+from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import poll, until
 
 HOUR = 3600.0
@@ -247,3 +248,39 @@ async def test_heartbeat(
     assert heartbeat._loop.running
     logged_failures.clear()
     assert (await masters.getMaster(master.masterid)).active
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("INSERT INTO builds (", "from a running build"),
+        ("INSERT INTO steps (", "from a running build"),
+        ("UPDATE builds SET complete_at", "from finishing a build"),
+        ("UPDATE buildrequests SET complete", "while marking build requests as completed"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_database_goes_away_while_buildbot_writes(
+    tmp_path: Path, empty_home: Path, statement: str, words: str, logged_failures: list[LogEvent]
+) -> None:
+    """A build ends that an outage kept Buildbot from starting or finishing; its task is one."""
+    releaser = util.KojiOrphanReleaser()
+    bench = Workbench(tmp_path, releaser)
+    await bench.open(empty_home)
+    try:
+        source = SOURCE.format("hello", "main")
+        step = steps.KojiBuild(bench.profile, target="demo", source=source, scratch=True)
+        with bench.full_disk(statement, 1):
+            request = await bench.begin(step)
+            await until(lambda: any(words in str(each["why"]) for each in logged_failures))
+        for _ in range(2):
+            await releaser._end_what_is_left()
+        assert (await bench.ended(request)).result == "success"
+        assert len(bench.hub.call("listTasks", {"method": "build"})) == 1
+        # The worker takes another one.
+        assert (await bench.build(step)).result == "success"
+        # Buildbot's own.
+        assert all("disk is full" in str(each["failure"]) for each in logged_failures)
+        logged_failures.clear()
+    finally:
+        await bench.close()
