@@ -55,13 +55,24 @@ _STATUS_REMEDIES = {
 }
 
 
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+def _remedy(status: int) -> str:
+    if status >= 500:
+        return "the hub or what stands before it is in trouble"
+    if status >= 400:
+        return "it was refused"
+    return "neither a result nor a refusal; is that a proxy, or a wrong '{setting}' of the profile?"
+
+
 def refuse_status(response: Response, url: str, setting: str = "server") -> None:
     """Refuse any status but 200; the body, a web page, is not read."""
     status = response.code
     if status == 200:
         return
     moved = False
-    if 300 <= status < 400:
+    if status in _REDIRECTS:
         target = _location(response, url) or ""
         here, there = urlsplit(url), urlsplit(target)
         moved = target != url and (here.hostname, here.path) == (there.hostname, there.path)
@@ -69,9 +80,7 @@ def refuse_status(response: Response, url: str, setting: str = "server") -> None
         final = without_query(target) if moved else "the final address"
         remedy = f"it redirects: set '{{setting}}' of the profile to {final}"
     else:
-        remedy = _STATUS_REMEDIES.get(status) or (
-            "the hub or what stands before it is in trouble" if status >= 500 else "it was refused"
-        )
+        remedy = _STATUS_REMEDIES.get(status) or _remedy(status)
     response.deliverBody(Discard())
     raise HTTPStatusError(
         f"{url} answered with HTTP status {status}: {remedy.replace('{setting}', setting)}",
@@ -97,7 +106,7 @@ def _location(response: Response, url: str) -> str | None:
 
 def redirected(response: Response, url: str) -> str | None:
     """Return where the response to a GET leads; never from https to http."""
-    target = _location(response, url) if response.code in (301, 302, 303, 307, 308) else None
+    target = _location(response, url) if response.code in _REDIRECTS else None
     if target is None or (url.startswith("https:") and not target.startswith("https:")):
         return None
     return target
@@ -208,6 +217,11 @@ def in_plain_words(problem: Exception, url: str, certificate: str | None) -> Bas
     if any(isinstance(reason, (ParseError, BadHeaders)) for reason in reasons(problem)):
         return ConnectionFailed(
             f"{host} answered with something that is not HTTP: check 'server' of the profile",
+            url=url,
+        )
+    if any(isinstance(reason, (ValueError, LookupError)) for reason in reasons(problem)):
+        return ConnectionFailed(
+            f"{host} answered with broken HTTP headers: the front end or a proxy is in trouble",
             url=url,
         )
     if isinstance(problem, (ResponseFailed, error.ConnectionLost, error.ConnectionDone)):

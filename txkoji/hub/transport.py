@@ -47,7 +47,7 @@ from txkoji.hub.responses import (
     refuse_status,
     without_query,
 )
-from txkoji.hub.tls import ClientCertificate
+from txkoji.hub.tls import ClientCertificate, reasons
 from txkoji.hub.xmlrpc import ResponseDecoder
 from txkoji.profiles import Profile
 
@@ -139,7 +139,11 @@ class _Reply(Protocol):
             except Exception:  # noqa: BLE001 - whatever the decoder raises is the call's outcome
                 self._finish(Failure())
             return
-        self._fail(TruncatedReply(f"the connection to {self._url} broke inside the reply"))
+        problems = [] if reason.value is None else reasons(reason.value)
+        words = f"the connection to {self._url} broke inside the reply"
+        if not any(isinstance(each, error.ConnectionClosed) for each in problems):
+            words = f"{self._url} sent a reply whose chunks are broken"
+        self._fail(TruncatedReply(words))
 
     def _is_too_slow(self, pace: float, size: int) -> bool:
         """Count what arrived; end a reply that arrives too slowly."""

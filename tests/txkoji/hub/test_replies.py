@@ -100,6 +100,15 @@ async def front() -> AsyncIterator[FrontEnd]:
         (b"HTTP/1.1 407 X\r\nContent-Length: 0\r\n\r\n", "environment's proxy variable", False),
         (b"HTTP/1.1 431 X\r\nContent-Length: 0\r\n\r\n", "headers .* too large", False),
         *[
+            (b"HTTP/1.1 %d X\r\n\r\n" % status, f"{status}: neither a result nor a refusal", True)
+            for status in (99, 204, 206, 300, 304)
+        ],
+        *[
+            (b"HTTP/1.1 200 OK\r\n%s\r\n\r\n" % header, "broken HTTP headers", True)
+            for header in (b"Content-Length: -5", b"no header", b": 1", b"Transfer-Encoding: zip")
+        ],
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n", "chunks are broken", True),
+        *[
             (
                 b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: 1\r\n\r\nx" % each,
                 "with the encoding '[^']{1,40}', which nobody asked for",
