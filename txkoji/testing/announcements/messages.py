@@ -218,11 +218,7 @@ def rpm_signed(state: HubState, rpm: Row, sigkey: str, sighash: str) -> Announce
 
 
 def package_changed(
-    state: HubState,
-    action: str,
-    entry: Row,
-    user_id: int,
-    options: dict[str, Any] | None,
+    state: HubState, action: str, entry: Row, user_id: int, options: dict[str, Any] | None
 ) -> Announcement:
     """A change to the packages of a tag.
 

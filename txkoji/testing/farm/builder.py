@@ -163,12 +163,7 @@ class Builder:
             change_task_state(tables, row, row["state"] if state is None else state, **changes)
 
     def _end(
-        self,
-        task_id: int,
-        state: int,
-        *,
-        result: Any = None,
-        fault: tuple[int, str] | None = None,
+        self, task_id: int, state: int, *, result: Any = None, fault: tuple[int, str] | None = None
     ) -> None:
         task = self.hub.state.get("task", task_id)
         if task is None or task["state"] in FINISHED:
@@ -273,13 +268,7 @@ class Builder:
             await self._any_end([task_id])
 
     def subtask(
-        self,
-        parent: Row,
-        method: str,
-        request: list[Any],
-        label: str,
-        *,
-        arch: str = "noarch",
+        self, parent: Row, method: str, request: list[Any], label: str, *, arch: str = "noarch"
     ) -> int:
         """Make a child task, or return the parent's child with that label."""
         with self.hub.state.transaction():

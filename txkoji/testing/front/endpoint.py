@@ -23,12 +23,7 @@ from txkoji.testing.formats import marshal
 from txkoji.testing.front import negotiate
 from txkoji.testing.methods import uploads
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.dispatch import (
-    MULTICALL_NAMES,
-    find_method,
-    run_method,
-    run_multicall,
-)
+from txkoji.testing.methods.dispatch import MULTICALL_NAMES, find_method, run_method, run_multicall
 from txkoji.testing.tables.sessions import HubSession
 from txkoji.testing.tables.state import Row
 

@@ -154,8 +154,7 @@ def _build_of_type(btype: str, kind: str, call: MethodCall, info: Any, strict: b
 
 for _btype, _kind in (("image", "image"), ("maven", "maven"), ("win", "windows")):
     declare(
-        f"get{_btype.title()}Build(buildInfo, strict=False)",
-        partial(_build_of_type, _btype, _kind),
+        f"get{_btype.title()}Build(buildInfo, strict=False)", partial(_build_of_type, _btype, _kind)
     )
 
 
@@ -222,8 +221,7 @@ def _archive_of_type(btype: str, call: MethodCall, archive_id: Any, strict: bool
 
 for _btype in ("image", "maven", "win"):
     declare(
-        f"get{_btype.title()}Archive(archive_id, strict=False)",
-        partial(_archive_of_type, _btype),
+        f"get{_btype.title()}Archive(archive_id, strict=False)", partial(_archive_of_type, _btype)
     )
 
 

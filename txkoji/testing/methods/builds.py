@@ -90,10 +90,7 @@ def _list_builds(call: MethodCall, *, type: Any, queryOpts: Any, **filters: Any)
     """Return builds. Those of an unknown package are none."""
     rows = select(call.state, "build", _BUILD_FILTERS, {**filters, "type": type})
     found = [
-        {
-            **listed_build_struct(call.state, row),
-            **type_columns(type, build_types(call.state, row)),
-        }
+        {**listed_build_struct(call.state, row), **type_columns(type, build_types(call.state, row))}
         for row in rows
     ]
     package = filters["packageID"]

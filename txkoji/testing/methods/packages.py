@@ -11,15 +11,8 @@ from txkoji.testing.core import Denial
 from txkoji.testing.methods.arches import parse_arches
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import declare, hub_method
-from txkoji.testing.tables.lookups.packages import (
-    find_package,
-    package_entries,
-    package_struct,
-)
-from txkoji.testing.tables.lookups.tags import (
-    find_tag_id,
-    require_tag_id,
-)
+from txkoji.testing.tables.lookups.packages import find_package, package_entries, package_struct
+from txkoji.testing.tables.lookups.tags import find_tag_id, require_tag_id
 from txkoji.testing.tables.lookups.users import require_user
 from txkoji.testing.tables.lookups.values import require_row, row_by_info
 from txkoji.testing.tables.queries import apply_query_options

@@ -10,11 +10,7 @@ from txkoji.testing.methods.history import last_change
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tasks import DEFAULT_PRIORITY, make_task
 from txkoji.testing.tables.lookups.repos import repo_struct
-from txkoji.testing.tables.lookups.tags import (
-    require_tag,
-    require_tag_id,
-    tag_order,
-)
+from txkoji.testing.tables.lookups.tags import require_tag, require_tag_id, tag_order
 from txkoji.testing.tables.lookups.values import (
     database_integer,
     integer,

@@ -126,10 +126,7 @@ _FAMILIES: dict[str, Version] = {"repo": (1, 35), "scheduler": (1, 34)}
 
 
 def hub_method(
-    name: str,
-    *,
-    plugin: str | None = None,
-    since: Version | None = None,
+    name: str, *, plugin: str | None = None, since: Version | None = None
 ) -> Callable[[HubMethod], HubMethod]:
     """Register a function as a hub method.
 

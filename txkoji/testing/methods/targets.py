@@ -8,10 +8,7 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.columns import check_name
-from txkoji.testing.tables.lookups.tags import (
-    find_tag_id,
-    require_tag_id,
-)
+from txkoji.testing.tables.lookups.tags import find_tag_id, require_tag_id
 from txkoji.testing.tables.lookups.targets import find_target, require_target, target_struct
 from txkoji.testing.tables.lookups.values import must, row_by_info
 from txkoji.testing.tables.queries import apply_query_options

@@ -6,12 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from txkoji import task_states
-from txkoji.exceptions import (
-    ActionNotAllowed,
-    GenericError,
-    HubFault,
-    fault_from,
-)
+from txkoji.exceptions import ActionNotAllowed, GenericError, HubFault, fault_from
 from txkoji.testing.announcements import messages
 from txkoji.testing.formats import marshal
 from txkoji.testing.methods.call import MethodCall

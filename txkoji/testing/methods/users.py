@@ -9,12 +9,7 @@ from typing import Any
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import declare, hub_method
-from txkoji.testing.tables.lookups.users import (
-    find_user,
-    groups_of,
-    held_permissions,
-    require_user,
-)
+from txkoji.testing.tables.lookups.users import find_user, groups_of, held_permissions, require_user
 from txkoji.testing.tables.lookups.values import must, no_attribute, require_row, row_by_info
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row

@@ -24,16 +24,7 @@ PERMISSIONS = {
     " to promote draft build.",
 }
 
-CHANNELS = (
-    "default",
-    "createrepo",
-    "maven",
-    "livecd",
-    "appliance",
-    "vm",
-    "image",
-    "livemedia",
-)
+CHANNELS = ("default", "createrepo", "maven", "livecd", "appliance", "vm", "image", "livemedia")
 
 BUILD_TYPES = ("rpm", "maven", "win", "image")
 

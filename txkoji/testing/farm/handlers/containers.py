@@ -26,11 +26,7 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.methods.tasks import CLOSED, make_task
 from txkoji.testing.methods.users import insert_user
-from txkoji.testing.tables.lookups.builds import (
-    BUILD_STATES,
-    build_nvr,
-    require_build_row,
-)
+from txkoji.testing.tables.lookups.builds import BUILD_STATES, build_nvr, require_build_row
 from txkoji.testing.tables.lookups.packages import package_name
 from txkoji.testing.tables.lookups.targets import require_target
 from txkoji.testing.tables.lookups.users import user_name

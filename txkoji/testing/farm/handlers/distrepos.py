@@ -23,11 +23,7 @@ async def dist_repo(builder: Builder, task: Row) -> str:
     repo = state.row("repo", repo_id)
     children = [
         builder.subtask(
-            task,
-            "createdistrepo",
-            [tag_name, repo_id, arch, keys, options],
-            arch,
-            arch="noarch",
+            task, "createdistrepo", [tag_name, repo_id, arch, keys, options], arch, arch="noarch"
         )
         for arch in options["arch"]
     ]

@@ -8,13 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from txkoji.exceptions import (
-    ApplianceError,
-    GenericError,
-    HubFault,
-    LiveCDError,
-    LiveMediaError,
-)
+from txkoji.exceptions import ApplianceError, GenericError, HubFault, LiveCDError, LiveMediaError
 from txkoji.testing.announcements import messages
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers import failures
@@ -197,11 +191,7 @@ async def _image(builder: Builder, task: Row, plan: Plan, *, in_place: bool = Fa
         family = FAMILIES[task["method"]]
         children = [
             builder.subtask(
-                task,
-                family.child,
-                [*nvr, arch, *about, *plan.rest, plan.options],
-                arch,
-                arch=arch,
+                task, family.child, [*nvr, arch, *about, *plan.rest, plan.options], arch, arch=arch
             )
             for arch in arches
         ]

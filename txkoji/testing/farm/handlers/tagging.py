@@ -6,12 +6,7 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.tagging import (
-    check_access,
-    listing_of,
-    tag_build_row,
-    untag_build_row,
-)
+from txkoji.testing.methods.tagging import check_access, listing_of, tag_build_row, untag_build_row
 from txkoji.testing.methods.tasks import CLOSED
 from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.state import Row
