@@ -37,6 +37,11 @@ class MethodCall:
         return self.hub.state
 
     @property
+    def user_id(self) -> int:
+        """The id of the user who is logged in."""
+        return int(self.require_login()["id"])
+
+    @property
     def permissions(self) -> set[str]:
         """The permissions that were granted to the user."""
         return set(held_permissions(self.state, self.user["id"])) if self.user else set()

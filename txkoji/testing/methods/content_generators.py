@@ -47,23 +47,21 @@ def list_cgs(call: MethodCall) -> dict[str, Any]:
 @hub_method("grantCGAccess")
 def grant_cg_access(call: MethodCall, user: Any, cg: Any, create: bool = False) -> None:
     """Allow a user to import as a content generator."""
-    granter = call.require_permission("admin")
     grantee = require_user(call.state, user)
     if create and isinstance(cg, str) and call.state.one("content_generator", name=cg) is None:
         call.state.insert("content_generator", {"name": cg})
     grant = {"cg_id": _require(call, cg)["id"], "user_id": grantee["id"]}
     if call.state.active("cg_users", None, **grant):
         raise GenericError(f"User already has access to content generator {cg}")
-    call.state.insert_version("cg_users", grant, granter["id"])
+    call.state.insert_version("cg_users", grant, call.user_id)
 
 
 @hub_method("revokeCGAccess")
 def revoke_cg_access(call: MethodCall, user: Any, cg: Any) -> None:
     """Stop a user from importing as a content generator."""
-    revoker = call.require_permission("admin")
     grant = {"user_id": require_user(call.state, user)["id"], "cg_id": _require(call, cg)["id"]}
     for row in call.state.active("cg_users", None, **grant):
-        call.state.revoke("cg_users", row["id"], revoker["id"])
+        call.state.revoke("cg_users", row["id"], call.user_id)
 
 
 def _require_access(call: MethodCall, cg: Any) -> Row:

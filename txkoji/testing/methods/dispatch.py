@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import traceback
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from txkoji import exceptions
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import (
+    NEEDS,
     NEW_PARAMETERS,
     PASSES_ON,
     HubMethod,
@@ -64,21 +66,38 @@ def _run(call: MethodCall, name: str, params: list[Any]) -> Any:
             text = f"{function.__qualname__}() got an unexpected keyword argument {parameter!r}"
             raise exceptions.ParameterError(text)
     try:
-        answer = function(call, *args, **kwargs)
+        answer = invoke(call, name, *args, **kwargs)
         # A hub asks its database last.
         names = function.__code__.co_varnames[1 : function.__code__.co_argcount]
         check_arguments(name, {**dict(zip(names, args, strict=False)), **kwargs})
         return as_before_drafts(call.hub.release, answer)
     except TypeError as error:
-        # Only the call itself is on the traceback: the arguments did not fit.
-        misfit = error.__traceback__ is not None and error.__traceback__.tb_next is None
-        permission = PASSES_ON.get(name) if misfit else None
-        if permission is not None:
-            call.require_permission(permission)
+        misfit = not _fits(function, call, *args, **kwargs)
         if misfit and name not in PASSES_ON:
             text = _arity_text(function.__qualname__, str(error))
             raise exceptions.ParameterError(text) from error
         raise
+
+
+def invoke(call: MethodCall, name: str, /, *args: Any, **kwargs: Any) -> Any:
+    """Call a hub method; refuse callers without the permission, unless the arguments don't fit.
+
+    Raises:
+        TypeError: the arguments do not fit.
+    """
+    function = find_method(call, name)
+    needed = NEEDS.get(name)
+    if needed and (name in PASSES_ON or _fits(function, call, *args, **kwargs)):
+        call.require_permission(needed)
+    return function(call, *args, **kwargs)
+
+
+def _fits(function: HubMethod, /, *args: Any, **kwargs: Any) -> bool:
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError:
+        return False
+    return True
 
 
 def _arity_text(name: str, text: str) -> str:

@@ -40,14 +40,13 @@ def _slashed(url: str) -> str:
 @hub_method("createExternalRepo")
 def create_external_repo(call: MethodCall, name: Any, url: Any) -> dict[str, Any]:
     """Make an external repo."""
-    user = call.require_permission("admin")
     if _find(call, name):
         raise GenericError(f'An external repo named "{name}" already exists')
     row = call.state.one("external_repo", name=name)
     if row is None:
         row = call.state.insert("external_repo", {"name": name})
     config = {"external_repo_id": row["id"], "url": _slashed(url)}
-    call.state.insert_version("external_repo_config", config, user["id"])
+    call.state.insert_version("external_repo_config", config, call.user_id)
     return {"id": row["id"], "name": name, "url": _slashed(url)}
 
 
@@ -78,7 +77,6 @@ def get_external_repo(call: MethodCall, info: Any, strict: bool = False, event: 
 @hub_method("editExternalRepo")
 def edit_external_repo(call: MethodCall, info: Any, name: Any = None, url: Any = None) -> None:
     """Change an external repo."""
-    user = call.require_permission("admin")
     repo = _require(call, info)
     if name and name != repo["name"]:
         if call.state.one("external_repo", name=name):
@@ -87,19 +85,18 @@ def edit_external_repo(call: MethodCall, info: Any, name: Any = None, url: Any =
     if url and _slashed(url) != repo["url"]:
         config = _config(call, repo["id"])
         assert config is not None
-        call.state.revoke("external_repo_config", config["id"], user["id"])
+        call.state.revoke("external_repo_config", config["id"], call.user_id)
         changed = {"external_repo_id": repo["id"], "url": _slashed(url)}
-        call.state.insert_version("external_repo_config", changed, user["id"])
+        call.state.insert_version("external_repo_config", changed, call.user_id)
 
 
 @hub_method("deleteExternalRepo")
 def delete_external_repo(call: MethodCall, info: Any) -> None:
     """Delete an external repo."""
-    user = call.require_permission("admin")
     repo = _require(call, info)
     for table in ("external_repo_config", "tag_external_repos"):
         for row in call.state.active(table, None, external_repo_id=repo["id"]):
-            call.state.revoke(table, row["id"], user["id"])
+            call.state.revoke(table, row["id"], call.user_id)
 
 
 def _check_mode(merge_mode: Any) -> None:
@@ -117,7 +114,6 @@ def add_external_repo_to_tag(
     arches: Any = None,
 ) -> None:
     """Add an external repo to a tag."""
-    user = call.require_permission("tag")
     _check_mode(merge_mode)
     tag = require_tag(call.state, tag_info)
     repo = _require(call, repo_info)
@@ -131,7 +127,7 @@ def add_external_repo_to_tag(
         raise GenericError(f"Tag {tag['name']} already has an external repo at priority {priority}")
     link = {**keys, "priority": int(priority), "merge_mode": merge_mode}
     link["arches"] = parse_arches(arches)
-    call.state.insert_version("tag_external_repos", link, user["id"])
+    call.state.insert_version("tag_external_repos", link, call.user_id)
 
 
 def _link(call: MethodCall, tag: dict[str, Any], repo: dict[str, Any]) -> Row:
@@ -152,7 +148,6 @@ def edit_tag_external_repo(
     arches: Any = None,
 ) -> bool:
     """Change an external repo of a tag."""
-    user = call.require_permission("tag")
     link = _link(call, require_tag(call.state, tag_info), _require(call, repo_info))
     keys = ("tag_id", "external_repo_id", "priority", "merge_mode", "arches")
     changed = {key: link[key] for key in keys}
@@ -165,17 +160,16 @@ def edit_tag_external_repo(
         changed["arches"] = parse_arches(arches) or None
     if all(link[key] == value for key, value in changed.items()):
         return False
-    call.state.revoke("tag_external_repos", link["id"], user["id"])
-    call.state.insert_version("tag_external_repos", changed, user["id"])
+    call.state.revoke("tag_external_repos", link["id"], call.user_id)
+    call.state.insert_version("tag_external_repos", changed, call.user_id)
     return True
 
 
 @hub_method("removeExternalRepoFromTag")
 def remove_external_repo_from_tag(call: MethodCall, tag_info: Any, repo_info: Any) -> None:
     """Remove an external repo from a tag."""
-    user = call.require_permission("tag")
     link = _link(call, require_tag(call.state, tag_info), _require(call, repo_info))
-    call.state.revoke("tag_external_repos", link["id"], user["id"])
+    call.state.revoke("tag_external_repos", link["id"], call.user_id)
 
 
 def _links(

@@ -9,17 +9,15 @@ from typing import Any, NoReturn
 
 from txkoji.exceptions import AuthError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import HubMethod, declare
+from txkoji.testing.methods.table import declare
 
-WITHOUT_EFFECT = {
-    "admin": ("scheduler.doRun(force=False)",),
-    "repo": (
-        "repo.autoRequests()",
-        "repo.checkQueue()",
-        "repo.setExternalRepoData(external_repo_id, data)",
-        "repo.updateEndEvents()",
-    ),
-}
+WITHOUT_EFFECT = (
+    "repo.autoRequests()",
+    "repo.checkQueue()",
+    "repo.setExternalRepoData(external_repo_id, data)",
+    "repo.updateEndEvents()",
+    "scheduler.doRun(force=False)",
+)
 """The methods that do nothing here, even for a user with the permission."""
 
 FOR_HOSTS = (
@@ -84,11 +82,8 @@ FOR_HOSTS = (
 """The methods that only builders may call, without their prefix ``host.``."""
 
 
-def _require(permission: str) -> HubMethod:
-    def require(call: MethodCall, *_: Any) -> None:
-        call.require_permission(permission)
-
-    return require
+def _do_nothing(call: MethodCall, *_: Any) -> None:
+    pass
 
 
 def _refuse_user(call: MethodCall, *_: Any, **__: Any) -> NoReturn:
@@ -97,8 +92,7 @@ def _refuse_user(call: MethodCall, *_: Any, **__: Any) -> NoReturn:
     raise AuthError(f"User {call.user['id']} is not a host")
 
 
-for _permission, _signatures in WITHOUT_EFFECT.items():
-    for _signature in _signatures:
-        declare(_signature, _require(_permission))
+for _signature in WITHOUT_EFFECT:
+    declare(_signature, _do_nothing)
 for _signature in FOR_HOSTS:
     declare(f"host.{_signature}", _refuse_user)

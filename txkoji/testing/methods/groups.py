@@ -71,21 +71,20 @@ def _what(state: HubState, kind: _List, group: Row, item: Any) -> str:
     return f"{sort} {name} in group {group['name']}"
 
 
-def _target(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> tuple[int, int, Row, Any]:
-    """Return who asks (their id), the tag's id, the group and the key of the entry."""
-    user = call.require_permission("tag")
+def _target(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> tuple[int, Row, Any]:
+    """Return the tag's id, the group and the key of the entry."""
     tag_id = require_tag_id(call.state, args[0])
     group = _group(call.state, args[1])
     item = args[2] if kind.key is not None else None
     if kind is _REQUIRED:
         item = _group(call.state, item)["id"]
-    return user["id"], tag_id, group, item
+    return tag_id, group, item
 
 
 def _store(
     call: MethodCall, kind: _List, args: tuple[Any, ...], blocked: bool, force: bool, opts: Any
 ) -> None:
-    user_id, tag_id, group, item = _target(call, kind, args)
+    tag_id, group, item = _target(call, kind, args)
     row = _own(call, kind, tag_id, group["id"], item)
     what = _what(call.state, kind, group, item)
     if row is not None:
@@ -93,7 +92,7 @@ def _store(
             raise GenericError(f"{what} is blocked in tag {tag_name(call.state, tag_id)}")
         if row["blocked"] == blocked and not opts:
             return
-        call.state.revoke(kind.table, row["id"], user_id)
+        call.state.revoke(kind.table, row["id"], call.user_id)
     settings = {key: row[key] if row else value for key, value in kind.defaults.items()}
     if kind is _CONFIG and row is None:
         settings["display_name"] = group["name"]
@@ -101,29 +100,29 @@ def _store(
     entry = {"tag_id": tag_id, "group_id": group["id"], "blocked": blocked, **settings}
     if kind.key is not None:
         entry[kind.key] = item
-    call.state.insert_version(kind.table, entry, user_id)
+    call.state.insert_version(kind.table, entry, call.user_id)
 
 
 def _remove(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> None:
-    user_id, tag_id, group, item = _target(call, kind, args)
+    tag_id, group, item = _target(call, kind, args)
     row = _own(call, kind, tag_id, group["id"], item)
     if row is None:
         what = _what(call.state, kind, group, item)
         raise GenericError(f"No {what} in tag {tag_name(call.state, tag_id)}")
-    call.state.revoke(kind.table, row["id"], user_id)
+    call.state.revoke(kind.table, row["id"], call.user_id)
     if kind is _CONFIG:
         for other in (_PACKAGES, _REQUIRED):
             for each in call.state.active(other.table, None, tag_id=tag_id, group_id=group["id"]):
-                call.state.revoke(other.table, each["id"], user_id)
+                call.state.revoke(other.table, each["id"], call.user_id)
 
 
 def _unblock(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> None:
-    user_id, tag_id, group, item = _target(call, kind, args)
+    tag_id, group, item = _target(call, kind, args)
     row = _own(call, kind, tag_id, group["id"], item)
     if row is None or not row["blocked"]:
         what = _what(call.state, kind, group, item)
         raise GenericError(f"{what} is NOT blocked in tag {tag_name(call.state, tag_id)}")
-    call.state.revoke(kind.table, row["id"], user_id)
+    call.state.revoke(kind.table, row["id"], call.user_id)
 
 
 def _block(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> None:
@@ -144,7 +143,6 @@ def group_list_add(
     **opts: Any,
 ) -> None:
     """Add a group to a tag."""
-    call.require_permission("tag")
     if isinstance(grpinfo, str) and call.state.one("groups", name=grpinfo) is None:
         require_tag_id(call.state, taginfo)
         call.state.insert("groups", {"name": grpinfo})

@@ -81,12 +81,12 @@ def _record(state: HubState, host: Row, user_id: int) -> None:
     state.insert_version("host_config", {"host_id": host["id"], **settings}, user_id)
 
 
-def _configure(call: MethodCall, user: Row, host: Row, **changes: Any) -> bool:
+def _configure(call: MethodCall, host: Row, **changes: Any) -> bool:
     """Change a host's settings; tell whether any differed."""
     if all(host[key] == value for key, value in changes.items()):
         return False
     call.state.update("host", host["id"], **changes)
-    _record(call.state, host, user["id"])
+    _record(call.state, host, call.user_id)
     return True
 
 
@@ -158,7 +158,6 @@ def add_host(
     call: MethodCall, hostname: str, arches: Any, krb_principal: Any = None, force: bool = False
 ) -> int:
     """Add a builder; return its id."""
-    user = call.require_permission("host")
     if call.state.one("host", name=hostname):
         raise GenericError(f"host already exists: {hostname}")
     if call.state.one("users", name=hostname) and not force:
@@ -167,7 +166,7 @@ def add_host(
         call.state,
         hostname,
         parse_arches(arches),
-        creator_id=user["id"],
+        creator_id=call.user_id,
         channels=("default",),
         ready=False,
     )
@@ -179,14 +178,13 @@ def add_host(
 @hub_method("editHost")
 def edit_host(call: MethodCall, hostInfo: Any, **kw: Any) -> bool:
     """Change a builder."""
-    user = call.require_permission("host")
     row = require_host(call.state, hostInfo)
     changes = {key: kw[key] for key in HOST_SETTINGS if key in kw and key != "enabled"}
     if "arches" in changes:
         changes["arches"] = parse_arches(changes["arches"])
     if "capacity" in changes:
         changes["capacity"] = _number(changes["capacity"])
-    return _configure(call, user, row, **changes)
+    return _configure(call, row, **changes)
 
 
 HOST_SETTINGS = ("arches", "capacity", "description", "comment", "enabled")
@@ -202,16 +200,13 @@ def _number(value: Any) -> float:
 @hub_method("restartHosts")
 def restart_hosts(call: MethodCall, priority: Any = 5, options: Any = None) -> int:
     """Start the restart of all builders; return the task's id."""
-    user = call.require_permission("host")
     return make_task(
-        call, "restartHosts", [options or {}], owner=user["id"], priority=integer(priority)
+        call, "restartHosts", [options or {}], owner=call.user_id, priority=integer(priority)
     )
 
 
 def _switch_host(enabled: bool, call: MethodCall, name: Any) -> None:
-    user = call.require_permission("host")
-    row = _existing_host(call, name)
-    _configure(call, user, row, enabled=enabled)
+    _configure(call, _existing_host(call, name), enabled=enabled)
 
 
 declare("enableHost(hostname)", partial(_switch_host, True))
@@ -249,7 +244,6 @@ def list_channels(
 @hub_method("addChannel")
 def add_channel(call: MethodCall, channel_name: str, description: Any = None) -> int:
     """Add a channel; return its id."""
-    call.require_permission("admin")
     if call.state.one("channels", name=channel_name):
         raise GenericError(
             f"channel {channel_name} already exists (id={_id_of(call, channel_name)})"
@@ -263,7 +257,6 @@ def add_host_to_channel(
     call: MethodCall, hostname: str, channel_name: str, create: bool = False, force: bool = False
 ) -> None:
     """Add a builder to a channel."""
-    user = call.require_permission("host")
     host = _existing_host(call, hostname)
     if create and find_channel(call.state, channel_name) is None:
         row = {"name": channel_name, "description": None, "enabled": True, "comment": None}
@@ -274,13 +267,12 @@ def add_host_to_channel(
         raise GenericError(
             f"host {hostname} is already subscribed to the {channel['name']} channel"
         )
-    call.state.insert_version("host_channels", link, user["id"])
+    call.state.insert_version("host_channels", link, call.user_id)
 
 
 @hub_method("removeHostFromChannel")
 def remove_host_from_channel(call: MethodCall, hostname: Any, channel_name: Any) -> None:
     """Remove a builder from a channel."""
-    user = call.require_permission("host")
     host = _existing_host(call, hostname)
     channel = _existing_channel(call, channel_name)
     keys = {"host_id": host["id"], "channel_id": channel["id"]}
@@ -288,7 +280,7 @@ def remove_host_from_channel(call: MethodCall, hostname: Any, channel_name: Any)
         next(iter(call.state.active("host_channels", None, **keys)), None),
         f"host {hostname} is not subscribed to the {channel['name']} channel",
     )
-    call.state.revoke("host_channels", link["id"], user["id"])
+    call.state.revoke("host_channels", link["id"], call.user_id)
 
 
 def _existing_host(call: MethodCall, info: Any) -> Row:
@@ -306,7 +298,6 @@ def _id_of(call: MethodCall, channel_name: str) -> int:
 @hub_method("editChannel")
 def edit_channel(call: MethodCall, channelInfo: Any, **kw: Any) -> bool:
     """Change a channel."""
-    call.require_permission("host")
     row = require_channel(call.state, channelInfo)
     keys = ("name", "description", "comment")
     changes = {key: kw[key] for key in keys if key in kw and kw[key] != row[key]}
@@ -327,7 +318,6 @@ def rename_channel(call: MethodCall, old: Any, new: Any) -> None:
 
 
 def _switch_channel(enabled: bool, call: MethodCall, name: Any, comment: Any) -> None:
-    call.require_permission("host")
     row = _existing_channel(call, name)
     kept = row["comment"] if comment is None else comment
     call.state.update("channels", row["id"], enabled=enabled, comment=kept)

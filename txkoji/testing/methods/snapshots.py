@@ -63,7 +63,6 @@ def _snapshot(
     force: bool,
     remove: bool = False,
 ) -> None:
-    user = call.require_permission("tag")
     state = call.state
     if builds and not pkgs:
         raise GenericError("builds can't be used without pkgs in snapshotTag")
@@ -78,7 +77,7 @@ def _snapshot(
         if config:
             edit_tag2(call, tag_id, arches=arches, extra=extra, **settings)
     else:
-        tag_id = insert_tag(call, user["id"], dst, arches=arches, extra=extra, **settings)
+        tag_id = insert_tag(call, call.user_id, dst, arches=arches, extra=extra, **settings)
     rows: dict[str, list[Row]] = {}
     if pkgs:
         rows["tag_packages"] = list(package_entries(state, source["id"], event).values())
@@ -92,7 +91,7 @@ def _snapshot(
         for table in ("group_config", "group_package_listing", "group_req_listing"):
             rows[table] = state.active(table, event, tag_id=source["id"])
     for table, each in rows.items():
-        _copy(call, table, each, tag_id, user["id"], remove)
+        _copy(call, table, each, tag_id, call.user_id, remove)
 
 
 _PARAMETERS = (

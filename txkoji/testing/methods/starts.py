@@ -38,10 +38,6 @@ def _anyone(_: MethodCall) -> None:
     pass
 
 
-def _images(call: MethodCall) -> None:
-    call.require_permission("image")
-
-
 _CONTAINERS = "containerbuild"
 _STARTS = {
     "build(src, target, opts=None, priority=None, channel=None)": _Start("build", types=(str,)),
@@ -61,15 +57,17 @@ _STARTS = {
         "buildSourceContainer", _anyone, plugin=_CONTAINERS
     ),
     "buildImageOz(name, version, arches, target, inst_tree, opts=None, priority=None)": _Start(
-        "image", _images, (None, None, list), "image"
+        "image", types=(None, None, list), channel="image"
     ),
-    "buildImageIndirection(opts=None, priority=None)": _Start(
-        "indirectionimage", _images, channel="image"
-    ),
+    "buildImageIndirection(opts=None, priority=None)": _Start("indirectionimage", channel="image"),
     (
         "osbuildImage(name, version, distro, image_type, target, arches, opts=None, priority=None)"
     ): _Start(
-        "osbuildImage", _images, (str, str, str, None, str, list), "image", "osbuild", target=4
+        "osbuildImage",
+        types=(str, str, str, None, str, list),
+        channel="image",
+        plugin="osbuild",
+        target=4,
     ),
 }
 """The methods, with their arguments; those before ``opts`` are the task's."""

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.dispatch import find_method
+from txkoji.testing.methods.dispatch import find_method, invoke
 from txkoji.testing.methods.table import METHODS, PASSES_ON, HubMethod, hub_method, method_of
 from txkoji.testing.tables.columns import check_name
 from txkoji.testing.tables.lookups.builds import build_nvr, require_build_row
@@ -121,7 +121,6 @@ def get_volume(call: MethodCall, volume: Any, strict: bool = False) -> Any:
 @hub_method("addVolume")
 def add_volume(call: MethodCall, name: Any, strict: bool = True) -> NoReturn:
     """Refuse another volume: there is the default one only."""
-    call.require_permission("admin")
     check_name(name)
     if strict and call.state.one("volume", name=name):
         raise GenericError(f"volume {name} already exists")
@@ -131,7 +130,6 @@ def add_volume(call: MethodCall, name: Any, strict: bool = True) -> NoReturn:
 @hub_method("removeVolume")
 def remove_volume(call: MethodCall, volume: Any) -> NoReturn:
     """Refuse to remove a volume."""
-    call.require_permission("admin")
     row = get_volume(call, volume, strict=True)
     raise GenericError(f"volume {row['name']} has build references")
 
@@ -139,7 +137,6 @@ def remove_volume(call: MethodCall, volume: Any) -> NoReturn:
 @hub_method("changeBuildVolume")
 def change_build_volume(call: MethodCall, build: Any, volume: Any, strict: bool = True) -> None:
     """Move a build to another volume: it is on the only one already."""
-    call.require_permission("admin")
     row = get_volume(call, volume, strict=True)
     found = require_build_row(call.state, build)
     if strict:
@@ -150,14 +147,12 @@ def change_build_volume(call: MethodCall, build: Any, volume: Any, strict: bool 
 @hub_method("applyVolumePolicy")
 def apply_volume_policy(call: MethodCall, build: Any, strict: bool = False) -> None:
     """Move a build to the volume that the policy says: the only one, where it is."""
-    call.require_permission("admin")
     require_build_row(call.state, build)
 
 
 @hub_method("showOpts")
 def show_opts(call: MethodCall, as_string: bool = True) -> Any:
     """Return the options of the hub's configuration, without passwords."""
-    call.require_permission("admin")
     options = {
         "CheckClientIP": True,
         "EnableMaven": call.hub.maven_enabled,
@@ -188,7 +183,7 @@ def _filtered(rows: Any, options: dict[str, Any]) -> Any:
 @hub_method("count")
 def count(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> int:
     """Return how long the result of a method is: 0 for None, 1 for a single value."""
-    result = _result(call, methodName, args, kw)
+    result = invoke(call, methodName, *args, **kw)
     return len(result) if isinstance(result, list | dict) else int(result is not None)
 
 
@@ -196,19 +191,15 @@ def count(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> int:
 def filter_results(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> Any:
     """Return a part of a method's list, by filterOpts."""
     options = kw.pop("filterOpts", None) or {}
-    return _filtered(_result(call, methodName, args, kw), options)
+    return _filtered(invoke(call, methodName, *args, **kw), options)
 
 
 @hub_method("countAndFilterResults")
 def count_and_filter_results(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> Any:
     """Return the length of a method's list and a part of it, by filterOpts."""
     options = kw.pop("filterOpts", None) or {}
-    rows = _result(call, methodName, args, kw)
+    rows = invoke(call, methodName, *args, **kw)
     return [0 if rows is None else len(rows), _filtered(rows, options)]
-
-
-def _result(call: MethodCall, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return find_method(call, method)(call, *args, **kwargs)
 
 
 def _plain_name(_: HubState, row: Row) -> str:

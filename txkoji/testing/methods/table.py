@@ -24,6 +24,46 @@ METHODS: dict[str, HubMethod] = {}
 PLUGIN_OF: dict[str, str] = {}
 """For a method of a hub plugin, the plugin's name."""
 
+NEEDS = {
+    name: permission
+    for permission, names in {
+        "admin": """
+            addArchiveType addBType addChannel addExternalRPM addGroupMember addUserKrbPrincipal
+            addVolume applyVolumePolicy assignTask cancelTaskFull changeBuildVolume createEmptyBuild
+            createExternalRepo createUser deleteBuild deleteExternalRepo deleteRPMSig
+            dropGroupMember editExternalRepo editPermission editUser freeTask grantCGAccess
+            grantPermission importRPM makeTask mergeScratch newGroup removeUserKrbPrincipal
+            removeVolume repo.setRequestPriority resetBuild revokeCGAccess revokePermission
+            scheduler.doRun setBuildOwner setBuildTimestamp setTaskPriority showOpts
+            """,
+        "host": """
+            addHost addHostToChannel disableChannel disableHost editChannel editHost enableChannel
+            enableHost removeHostFromChannel renameChannel restartHosts
+            """,
+        "image": "buildImageIndirection buildImageOz kiwiBuild osbuildImage",
+        "image-import": "createImageBuild",
+        "maven-import": "createMavenBuild",
+        "repo": """
+            repo.autoRequests repo.checkQueue repo.setExternalRepoData repo.setState
+            repo.updateEndEvents repoDelete repoExpire repoProblem
+            """,
+        "runroot": "runroot",
+        "sign": "addRPMSig writeSignedRPM",
+        "tag": """
+            addExternalRepoToTag createTag deleteTag editTag editTag2 editTagExternalRepo
+            groupListAdd groupListBlock groupListRemove groupListUnblock groupPackageListAdd
+            groupPackageListBlock groupPackageListRemove groupPackageListUnblock groupReqListAdd
+            groupReqListBlock groupReqListRemove groupReqListUnblock massTag
+            removeExternalRepoFromTag setInheritanceData snapshotTag snapshotTagModify
+            tagBuildBypass untagBuildBypass
+            """,
+        "target": "createBuildTarget deleteBuildTarget editBuildTarget",
+        "win-import": "createWinBuild",
+    }.items()
+    for name in names.split()
+}
+"""The permission that a hub checks before all else, by the method that needs it."""
+
 SINCE: dict[str, Version] = {}
 """For a method that older hubs lack, the version that introduced it."""
 
@@ -91,16 +131,8 @@ def _python_name(name: str) -> str:
     return f"RootExports.{name}"
 
 
-PASSES_ON: dict[str, str | None] = {
-    "exclusiveSession": None,
-    "login": None,
-    "makeTask": "admin",
-    "sslLogin": None,
-}
-"""The methods that a hub passes any arguments on from, with the permission that it checks first.
-
-Arguments that do not fit are an error inside the hub.
-"""
+PASSES_ON = frozenset(("exclusiveSession", "login", "makeTask", "sslLogin"))
+"""The methods that a hub passes any arguments on from: those that do not fit are its own error."""
 
 _DRAFT_KEYS = frozenset(("draft", "promoter_id", "promoter_name", "promotion_time", "promotion_ts"))
 _DRAFTS_SINCE: Version = (1, 34)

