@@ -81,7 +81,7 @@ class Kojira:
         state = self._hub.state
         if self._hub.release < ON_REQUEST:
             return {row["build_tag"] for row in state.active("build_target_config")}
-        extras = state.active("tag_extra", None, key="repo.auto")
+        extras = state.active("tag_extra", key="repo.auto")
         return {row["tag_id"] for row in extras if row["value"]}
 
     def _check(self) -> None:

@@ -94,7 +94,7 @@ class Scheduler:
         return task
 
     def _host_for(self, task: Row) -> Row | None:
-        links = self._state.active("host_channels", None, channel_id=task["channel_id"])
+        links = self._state.active("host_channels", channel_id=task["channel_id"])
         in_channel = {link["host_id"] for link in links}
         hosts = [
             host

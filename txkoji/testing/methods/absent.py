@@ -58,7 +58,7 @@ def build_references(
     row = require_build_row(call.state, build)
     tags = [
         {"id": listing["tag_id"], "name": tag_name(call.state, listing["tag_id"])}
-        for listing in call.state.active("tag_listing", None, build_id=row["id"])
+        for listing in call.state.active("tag_listing", build_id=row["id"])
     ]
     nothing: dict[str, Any] = {
         "rpms": [],

@@ -270,8 +270,7 @@ def reset_build(call: MethodCall, build: Any) -> None:
     row = find_build_row(call.state, build)
     if row is None:
         return
-    for listing in call.state.active("tag_listing", None, build_id=row["id"]):
-        call.state.revoke("tag_listing", listing["id"], call.user_id)
+    call.state.revoke_all("tag_listing", call.user_id, build_id=row["id"])
     for table in ("rpminfo", "archiveinfo", "build_type"):
         for each in call.state.rows(table, build_id=row["id"]):
             call.state.delete(table, each["id"])
@@ -311,8 +310,7 @@ def delete_build(
     row = require_build_row(state, build)
     refusal = None
     tags = [
-        tag_name(state, each["tag_id"])
-        for each in state.active("tag_listing", None, build_id=row["id"])
+        tag_name(state, each["tag_id"]) for each in state.active("tag_listing", build_id=row["id"])
     ]
     if tags:
         refusal = f"Cannot delete build, tagged: {tags}"

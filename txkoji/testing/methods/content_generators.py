@@ -38,7 +38,7 @@ def list_cgs(call: MethodCall) -> dict[str, Any]:
     """Return the content generators and who may use them, by name."""
     result = {}
     for row in call.state.rows("content_generator"):
-        grants = call.state.active("cg_users", None, cg_id=row["id"])
+        grants = call.state.active("cg_users", cg_id=row["id"])
         names = [user_name(call.state, grant["user_id"]) for grant in grants]
         result[row["name"]] = {"id": row["id"], "users": names}
     return result
@@ -51,7 +51,7 @@ def grant_cg_access(call: MethodCall, user: Any, cg: Any, create: bool = False) 
     if create and isinstance(cg, str) and call.state.one("content_generator", name=cg) is None:
         call.state.insert("content_generator", {"name": cg})
     grant = {"cg_id": _require(call, cg)["id"], "user_id": grantee["id"]}
-    if call.state.active("cg_users", None, **grant):
+    if call.state.active("cg_users", **grant):
         raise GenericError(f"User already has access to content generator {cg}")
     call.state.insert_version("cg_users", grant, call.user_id)
 
@@ -60,15 +60,14 @@ def grant_cg_access(call: MethodCall, user: Any, cg: Any, create: bool = False) 
 def revoke_cg_access(call: MethodCall, user: Any, cg: Any) -> None:
     """Stop a user from importing as a content generator."""
     grant = {"user_id": require_user(call.state, user)["id"], "cg_id": _require(call, cg)["id"]}
-    for row in call.state.active("cg_users", None, **grant):
-        call.state.revoke("cg_users", row["id"], call.user_id)
+    call.state.revoke_all("cg_users", call.user_id, **grant)
 
 
 def _require_access(call: MethodCall, cg: Any) -> Row:
     row = _require(call, cg)
     if call.user is None:
         raise AuthError("Not logged-in")
-    if not call.state.active("cg_users", None, cg_id=row["id"], user_id=call.user["id"]):
+    if not call.state.active("cg_users", cg_id=row["id"], user_id=call.user["id"]):
         raise AuthError(f"Content generator access required ({row['name']})")
     return row
 

@@ -17,8 +17,7 @@ _MODES = ("koji", "simple", "bare")
 
 
 def _config(call: MethodCall, repo_id: int, event: int | None = None) -> Row | None:
-    rows = call.state.active("external_repo_config", event, external_repo_id=repo_id)
-    return next(iter(rows), None)
+    return call.state.current("external_repo_config", event, external_repo_id=repo_id)
 
 
 def _find(call: MethodCall, info: Any, event: int | None = None) -> dict[str, Any] | None:
@@ -95,8 +94,7 @@ def delete_external_repo(call: MethodCall, info: Any) -> None:
     """Delete an external repo."""
     repo = _require(call, info)
     for table in ("external_repo_config", "tag_external_repos"):
-        for row in call.state.active(table, None, external_repo_id=repo["id"]):
-            call.state.revoke(table, row["id"], call.user_id)
+        call.state.revoke_all(table, call.user_id, external_repo_id=repo["id"])
 
 
 def _check_mode(merge_mode: Any) -> None:
@@ -118,7 +116,7 @@ def add_external_repo_to_tag(
     tag = require_tag(call.state, tag_info)
     repo = _require(call, repo_info)
     keys = {"tag_id": tag["id"], "external_repo_id": repo["id"]}
-    links = call.state.active("tag_external_repos", None, tag_id=tag["id"])
+    links = call.state.active("tag_external_repos", tag_id=tag["id"])
     if any(link["external_repo_id"] == repo["id"] for link in links):
         raise GenericError(
             f"Tag {tag['name']} already associated with external repo {repo['name']}"
@@ -133,7 +131,7 @@ def add_external_repo_to_tag(
 def _link(call: MethodCall, tag: dict[str, Any], repo: dict[str, Any]) -> Row:
     keys = {"tag_id": tag["id"], "external_repo_id": repo["id"]}
     return must(
-        next(iter(call.state.active("tag_external_repos", None, **keys)), None),
+        call.state.current("tag_external_repos", **keys),
         f"External repo {repo['name']} not associated with tag {tag['name']}",
     )
 

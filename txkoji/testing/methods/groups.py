@@ -60,7 +60,7 @@ def _own(call: MethodCall, kind: _List, tag_id: int, group_id: int, item: Any) -
     keys = {"tag_id": tag_id, "group_id": group_id}
     if kind.key is not None:
         keys[kind.key] = item
-    return next(iter(call.state.active(kind.table, None, **keys)), None)
+    return call.state.current(kind.table, **keys)
 
 
 def _what(state: HubState, kind: _List, group: Row, item: Any) -> str:
@@ -112,8 +112,8 @@ def _remove(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> None:
     call.state.revoke(kind.table, row["id"], call.user_id)
     if kind is _CONFIG:
         for other in (_PACKAGES, _REQUIRED):
-            for each in call.state.active(other.table, None, tag_id=tag_id, group_id=group["id"]):
-                call.state.revoke(other.table, each["id"], call.user_id)
+            keys = {"tag_id": tag_id, "group_id": group["id"]}
+            call.state.revoke_all(other.table, call.user_id, **keys)
 
 
 def _unblock(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> None:

@@ -75,8 +75,7 @@ def insert_host(
 
 def _record(state: HubState, host: Row, user_id: int) -> None:
     """Store a host's settings as they are now in its history."""
-    for row in state.active("host_config", None, host_id=host["id"]):
-        state.revoke("host_config", row["id"], user_id)
+    state.revoke_all("host_config", user_id, host_id=host["id"])
     settings = {key: host[key] for key in HOST_SETTINGS}
     state.insert_version("host_config", {"host_id": host["id"], **settings}, user_id)
 
@@ -112,7 +111,7 @@ def get_host(call: MethodCall, hostInfo: Any, strict: bool = False, event: Any =
 
 def _in_channel(state: HubState, info: Any) -> Test:
     channel = require_channel(state, info)
-    links = state.active("host_channels", None, channel_id=channel["id"])
+    links = state.active("host_channels", channel_id=channel["id"])
     host_ids = {link["host_id"] for link in links}
     return lambda row: row["id"] in host_ids
 
@@ -263,7 +262,7 @@ def add_host_to_channel(
         call.state.insert("channels", row)
     channel = _existing_channel(call, channel_name)
     link = {"host_id": host["id"], "channel_id": channel["id"]}
-    if call.state.active("host_channels", None, **link):
+    if call.state.active("host_channels", **link):
         raise GenericError(
             f"host {hostname} is already subscribed to the {channel['name']} channel"
         )
@@ -277,7 +276,7 @@ def remove_host_from_channel(call: MethodCall, hostname: Any, channel_name: Any)
     channel = _existing_channel(call, channel_name)
     keys = {"host_id": host["id"], "channel_id": channel["id"]}
     link = must(
-        next(iter(call.state.active("host_channels", None, **keys)), None),
+        call.state.current("host_channels", **keys),
         f"host {hostname} is not subscribed to the {channel['name']} channel",
     )
     call.state.revoke("host_channels", link["id"], call.user_id)

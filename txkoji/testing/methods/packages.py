@@ -147,8 +147,8 @@ def set_package(
     tag_id = require_tag_id(state, tag)
     row = _package_to_list(state, tag_id, package, action, has_owner=owner is not None)
     extra_arches = parse_arches(extra_arches)
-    own = state.active("tag_packages", None, tag_id=tag_id, package_id=row["id"])
-    before = own[0] if own else package_config(call, tag_id, row["id"])
+    own = state.current("tag_packages", tag_id=tag_id, package_id=row["id"])
+    before = own or package_config(call, tag_id, row["id"])
     if action == "update" and before is None and not force:
         raise _no_data(state, tag_id, row["name"])
     if action == "unblock" and before is not None and not before["blocked"]:
@@ -164,10 +164,10 @@ def set_package(
         if extra_arches is None
         else extra_arches,
     }
-    if own and all(own[0][key] == value for key, value in entry.items()):
+    if own and all(own[key] == value for key, value in entry.items()):
         return
     if own:
-        state.revoke("tag_packages", own[0]["id"], user_id)
+        state.revoke("tag_packages", own["id"], user_id)
     listed = state.insert_version("tag_packages", entry, user_id)
     state.announce(
         lambda: messages.package_changed(state, action, listed, user_id, _options(action, force))
@@ -278,7 +278,7 @@ def package_list_remove(call: MethodCall, taginfo: Any, pkginfo: Any, force: boo
     state = call.state
     tag_id, row = _require_listed(call, taginfo, pkginfo)
     user = _package_permission(call, taginfo, pkginfo, force)
-    for entry in state.active("tag_packages", None, tag_id=tag_id, package_id=row["id"]):
+    for entry in state.active("tag_packages", tag_id=tag_id, package_id=row["id"]):
         _unlist(state, entry, user["id"])
 
 

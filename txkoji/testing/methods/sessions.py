@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 from txkoji.exceptions import AuthError, AuthLockError, GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.methods.users import insert_user
-from txkoji.testing.tables.lookups.values import hub_error
+from txkoji.testing.methods.users import insert_user, user_struct
+from txkoji.testing.tables.lookups.values import hub_error, time_text
 from txkoji.testing.tables.sessions import HubSession
 from txkoji.testing.tables.state import Row
 
@@ -19,6 +18,12 @@ NORMAL, SSL, GSSAPI = 0, 2, 3
 def _require_no_session(call: MethodCall) -> None:
     if call.session is not None and not call.session.expired:
         raise AuthError("Already logged in")
+
+
+def _own_session(call: MethodCall) -> HubSession:
+    if call.session is None:
+        raise AuthError("Not logged in")
+    return call.session
 
 
 def _start(call: MethodCall, user: Row, authtype: int, renew: bool) -> dict[str, Any] | None:
@@ -84,27 +89,23 @@ def _user_of_principal(call: MethodCall, principal: str) -> Row:
 
 @hub_method("logout")
 def logout(call: MethodCall, session_id: Any = None) -> None:
-    """End the session."""
-    if call.session is None:
-        raise AuthError("Not logged in")
-    session: HubSession | None = call.session
-    if session_id is not None:
-        session = next((other for other in call.hub.sessions if other.id == session_id), None)
-        if session is None or session.user_id != call.session.user_id:
-            raise AuthError("only admins or owner may logout other session")
-    assert session is not None
-    call.hub.sessions.close(session)
+    """End the session, or another one of the user; an admin may end any."""
+    own = _own_session(call)
+    ended = [each for each in call.hub.sessions if each.id == session_id]
+    if session_id is None:
+        ended = [own]
+    elif not call.has_permission("admin") and own.user_id not in [each.user_id for each in ended]:
+        raise AuthError("only admins or owner may logout other session")
+    for session in ended:
+        call.hub.sessions.close(session)
 
 
 @hub_method("subsession")
 def subsession(call: MethodCall) -> Any:
     """Return a session below this one."""
-    if call.session is None:
-        raise AuthError("Not logged in")
-    session = call.session
-    master = session.master or session.id
+    own = _own_session(call)
     child = call.hub.sessions.create(
-        session.user_id, session.authtype, session.address, call.hub.now(), master=master
+        own.user_id, own.authtype, own.address, call.hub.now(), master=own.master or own.id
     )
     return call.hub.sessions.login_reply(child)
 
@@ -112,10 +113,9 @@ def subsession(call: MethodCall) -> Any:
 @hub_method("logoutChild")
 def logout_child(call: MethodCall, session_id: Any) -> None:
     """End a session below this one."""
-    if call.session is None:
-        raise AuthError("Not logged in")
+    own = _own_session(call)
     for other in call.hub.sessions:
-        if other.id == session_id and other.master == call.session.id:
+        if other.id == session_id and other.master == own.id:
             call.hub.sessions.close(other)
 
 
@@ -148,12 +148,6 @@ def show_session(call: MethodCall) -> str:
     return f"session {call.session.id}: {_info(call.session, details=True)}"
 
 
-def _text(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return str(datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc))
-
-
 def _info(session: HubSession, details: bool) -> dict[str, Any]:
     info: dict[str, Any] = {
         "user_id": session.user_id,
@@ -162,11 +156,11 @@ def _info(session: HubSession, details: bool) -> dict[str, Any]:
         "authtype": session.authtype,
         "callnum": session.callnum,
         "exclusive": session.exclusive or None,
-        "start_time": _text(session.start),
+        "start_time": time_text(session.start),
         "start_ts": session.start,
-        "update_time": _text(session.updated),
+        "update_time": time_text(session.updated),
         "update_ts": session.updated,
-        "renew_time": _text(session.renewed),
+        "renew_time": time_text(session.renewed),
         "renew_ts": session.renewed,
     }
     if details:
@@ -191,16 +185,8 @@ def get_logged_in_user(call: MethodCall) -> Any:
     """Return the logged-in user."""
     if call.user is None:
         return None
-    user = call.user
-    return {
-        "id": user["id"],
-        "name": user["name"],
-        "status": user["status"],
-        "usertype": user["usertype"],
-        "krb_principals": list(user["krb_principals"]),
-        "authtype": call.session.authtype if call.session else None,
-        "krb_principal": None,
-    }
+    authtype = call.session.authtype if call.session else None
+    return {**user_struct(call.user), "authtype": authtype, "krb_principal": None}
 
 
 @hub_method("error")

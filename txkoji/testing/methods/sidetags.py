@@ -41,11 +41,8 @@ def create_side_tag(
 
 
 def _side_tags(call: MethodCall) -> list[Row]:
-    tags = []
-    for row in call.state.active("tag_extra", None, key="sidetag"):
-        tag = call.state.row("tag", row["tag_id"])
-        tags.append(tag)
-    return tags
+    marks = call.state.active("tag_extra", key="sidetag")
+    return [call.state.row("tag", mark["tag_id"]) for mark in marks]
 
 
 def _own_side_tag(call: MethodCall, info: Any) -> tuple[Row, dict[str, Any]]:
@@ -80,7 +77,7 @@ def edit_side_tag(
 ) -> None:
     """Change a side tag (plugin sidetag)."""
     user, tag = _own_side_tag(call, sidetag)
-    [link] = call.state.active("tag_inheritance", None, tag_id=tag["id"])
+    [link] = call.state.active("tag_inheritance", tag_id=tag["id"])
     allowed = tag_extra(call.state, link["parent_id"])
     changes: dict[str, Any] = dict(extra or {})
     removed = set(remove_extra or [])
@@ -94,8 +91,7 @@ def edit_side_tag(
         changes.update({f"rpm.macro.{name}": value for name, value in (rpm_macros or {}).items()})
         removed |= {f"rpm.macro.{name}" for name in remove_rpm_macros or []}
     for key in {*changes, *removed}:
-        for row in call.state.active("tag_extra", None, tag_id=tag["id"], key=key):
-            call.state.revoke("tag_extra", row["id"], user["id"])
+        call.state.revoke_all("tag_extra", user["id"], tag_id=tag["id"], key=key)
     for key, value in changes.items():
         entry = {"tag_id": tag["id"], "key": key, "value": value}
         call.state.insert_version("tag_extra", entry, user["id"])

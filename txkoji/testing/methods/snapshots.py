@@ -38,7 +38,7 @@ def _copy(
     def own(row: Row) -> Row:
         return {name: value for name, value in row.items() if name not in _OWN}
 
-    wanted, present = by_key(rows), by_key(call.state.active(table, None, tag_id=tag_id))
+    wanted, present = by_key(rows), by_key(call.state.active(table, tag_id=tag_id))
     same = {key for key in wanted.keys() & present.keys() if own(wanted[key]) == own(present[key])}
     for key, row in present.items():
         if key not in same and (remove or key in wanted):

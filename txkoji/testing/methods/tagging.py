@@ -26,8 +26,7 @@ TAG_PRIORITY = 10
 
 def listing_of(state: HubState, tag_id: int, build_id: int) -> Row | None:
     """Return the listing of a build in a tag, in force now, or None."""
-    rows = state.active("tag_listing", None, tag_id=tag_id, build_id=build_id)
-    return rows[0] if rows else None
+    return state.current("tag_listing", tag_id=tag_id, build_id=build_id)
 
 
 def tag_build_row(

@@ -74,12 +74,12 @@ def list_tags(
     entries: dict[int, Row] = {}
     if build is not None:
         row = require_build_row(state, build)
-        listings = state.active("tag_listing", None, build_id=row["id"])
+        listings = state.active("tag_listing", build_id=row["id"])
         wanted = {listing["tag_id"] for listing in listings}
     if package is not None:
         found = require_row(state, "package", package)
         entries = {
-            row["tag_id"]: row for row in state.active("tag_packages", None, package_id=found["id"])
+            row["tag_id"]: row for row in state.active("tag_packages", package_id=found["id"])
         }
         wanted = set(entries)
     expression = None if pattern is None else glob(pattern)
@@ -241,8 +241,7 @@ def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
         }
         state.insert_version("tag_config", {**kept, **changes}, call.user_id)
     for key in (*(kwargs.get("remove_extra") or ()), *changed):
-        for row in state.active("tag_extra", None, tag_id=tag["id"], key=key):
-            state.revoke("tag_extra", row["id"], call.user_id)
+        state.revoke_all("tag_extra", call.user_id, tag_id=tag["id"], key=key)
     for key, setting in changed.items():
         entry = {"tag_id": tag["id"], "key": key, **setting}
         state.insert_version("tag_extra", entry, call.user_id)
@@ -268,8 +267,7 @@ def drop_tag(call: MethodCall, user_id: int, info: Any) -> None:
     tag = require_tag(call.state, info)
     for column, tables in _TABLES_OF_TAGS.items():
         for table in tables.split():
-            for row in call.state.active(table, None, **{column: tag["id"]}):
-                call.state.revoke(table, row["id"], user_id)
+            call.state.revoke_all(table, user_id, **{column: tag["id"]})
 
 
 _TABLES_OF_TAGS = {
@@ -333,7 +331,7 @@ def set_inheritance_data(call: MethodCall, tag: Any, data: Any, clear: bool = Fa
         for field in () if link.get("delete link") else _LINK_FIELDS:
             if field not in link:
                 raise GenericError(f"No value for {field}")
-    for link in call.state.active("tag_inheritance", None, tag_id=tag_id):
+    for link in call.state.active("tag_inheritance", tag_id=tag_id):
         if clear or link["parent_id"] in changed:
             call.state.revoke("tag_inheritance", link["id"], call.user_id)
     for link in data:
@@ -350,7 +348,7 @@ def set_inheritance_data(call: MethodCall, tag: Any, data: Any, clear: bool = Fa
         }
         call.state.insert_version("tag_inheritance", row, call.user_id)
     parents: dict[int, list[int]] = {}
-    for link in call.state.active("tag_inheritance", None, tag_id=tag_id):
+    for link in call.state.active("tag_inheritance", tag_id=tag_id):
         parents.setdefault(link["priority"], []).append(link["parent_id"])
     for priority, same in parents.items():
         if len(same) > 1:

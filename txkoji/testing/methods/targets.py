@@ -106,8 +106,5 @@ def delete_build_target(call: MethodCall, buildTargetInfo: Any) -> None:
 
 def drop_target(call: MethodCall, user_id: int, info: Any) -> None:
     """Revoke a build target, without a permission check."""
-    target = find_target(call.state, info)
-    if target is None:
-        raise GenericError(f"No such build target: {info}")
-    for row in call.state.active("build_target_config", None, build_target_id=target["id"]):
-        call.state.revoke("build_target_config", row["id"], user_id)
+    target = require_target(call.state, info)
+    call.state.revoke_all("build_target_config", user_id, build_target_id=target["id"])

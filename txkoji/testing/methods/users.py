@@ -236,7 +236,7 @@ def grant_permission(
         call.state.insert("permissions", {"name": permission, "description": description})
     row = require_row(call.state, "permissions", permission)
     grant = {"user_id": user["id"], "permission_id": row["id"]}
-    if call.state.active("user_perms", None, **grant):
+    if call.state.active("user_perms", **grant):
         raise GenericError(f"user {user['name']} already has permission: {permission}")
     call.state.insert_version("user_perms", grant, call.user_id)
 
@@ -246,10 +246,9 @@ def revoke_permission(call: MethodCall, userinfo: Any, permission: Any) -> None:
     """Revoke a permission from a user."""
     user = require_user(call.state, userinfo)
     row = require_row(call.state, "permissions", permission)
-    grants = call.state.active("user_perms", None, user_id=user["id"], permission_id=row["id"])
-    if not grants:
-        raise GenericError(f"user {user['name']} does not have permission: {permission}")
-    call.state.revoke("user_perms", grants[0]["id"], call.user_id)
+    grant = call.state.current("user_perms", user_id=user["id"], permission_id=row["id"])
+    lacks = f"user {user['name']} does not have permission: {permission}"
+    call.state.revoke("user_perms", must(grant, lacks)["id"], call.user_id)
 
 
 # Groups of users
@@ -262,7 +261,7 @@ def _find_group(call: MethodCall, info: Any) -> Row:
 
 def _membership(call: MethodCall, group: Row, user: Row) -> Row | None:
     keys = {"group_id": group["id"], "user_id": user["id"]}
-    return next(iter(call.state.active("user_groups", None, **keys)), None)
+    return call.state.current("user_groups", **keys)
 
 
 @hub_method("newGroup")
@@ -299,7 +298,7 @@ def drop_group_member(call: MethodCall, group: Any, user: Any) -> None:
 @hub_method("getGroupMembers")
 def get_group_members(call: MethodCall, group: Any) -> list[dict[str, Any]]:
     """Return the users in a group."""
-    links = call.state.active("user_groups", None, group_id=_find_group(call, group)["id"])
+    links = call.state.active("user_groups", group_id=_find_group(call, group)["id"])
     return [user_struct(call.state.row("users", link["user_id"])) for link in links]
 
 

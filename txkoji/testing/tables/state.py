@@ -115,6 +115,10 @@ class HubState:
             raise GenericError(f"Invalid event: {event!r}")
         return [row for row in self.rows(table, **equal) if in_force(row, event)]
 
+    def current(self, table: str, event: int | None = None, **equal: Any) -> Row | None:
+        """Return the first active row of a versioned table, or None."""
+        return next(iter(self.active(table, event, **equal)), None)
+
     @property
     def changed(self) -> bool:
         """Whether the current transaction has changed anything."""
@@ -235,6 +239,11 @@ class HubState:
         event = self.event()
         self._note_change(table, self.row(table, id), event)
         return self.update(table, id, revoke_event=event, revoker_id=user_id)
+
+    def revoke_all(self, table: str, user_id: int | None, **equal: Any) -> None:
+        """Revoke the active rows whose columns equal the given values."""
+        for row in self.active(table, None, **equal):
+            self.revoke(table, row["id"], user_id)
 
     def _note_change(self, table: str, row: Row, event: int) -> None:
         if "tag_id" not in row:

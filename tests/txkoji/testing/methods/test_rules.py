@@ -356,6 +356,27 @@ def test_login_of_a_session(hub: FakeHub) -> None:
             run_method(call, method, [])
 
 
+def test_logout_of_another_session(hub: FakeHub) -> None:
+    """An admin may end any session, others only their own."""
+
+    def session(name: str) -> MethodCall:
+        user = find_user(hub.state, name)
+        assert user is not None
+        call = MethodCall(hub, user)
+        call.session = hub.sessions.create(user["id"], SSL, call.address, hub.now())
+        return call
+
+    alice, _, admin = session("alice"), session("alice"), session("kojiadmin")
+    own, other, foreign = (each.id for each in hub.sessions)
+    for number in (foreign, 999):
+        with pytest.raises(AuthError, match="only admins or owner may logout other session"):
+            run_method(alice, "logout", [number])
+    run_method(alice, "logout", [other])
+    run_method(admin, "logout", [999])
+    run_method(admin, "logout", [own])
+    assert [each.id for each in hub.sessions] == [foreign]
+
+
 def test_multicall_in_a_multicall(hub: FakeHub) -> None:
     """A multiCall may hold another one, under both of its names."""
     call = MethodCall(hub)

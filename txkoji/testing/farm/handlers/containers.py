@@ -99,7 +99,7 @@ async def _tag(builder: Builder, row: Row, dest_tag: int) -> None:
     """Tag a build as the service does: by a task of its own."""
     state = builder.hub.state
     service = MethodCall(builder.hub, state.get("users", row["owner_id"]))
-    if state.active("tag_listing", None, tag_id=dest_tag, build_id=row["id"]):
+    if state.active("tag_listing", tag_id=dest_tag, build_id=row["id"]):
         return
     with state.transaction():
         request = [dest_tag, row["id"], False, None]

@@ -131,7 +131,7 @@ def _wanted_event(call: MethodCall, tag_id: int, nvrs: list[str]) -> tuple[bool,
         events = [
             listing["create_event"]
             for parent, _ in tag_order(call.state, tag_id)
-            for listing in call.state.active("tag_listing", None, tag_id=parent, build_id=row["id"])
+            for listing in call.state.active("tag_listing", tag_id=parent, build_id=row["id"])
         ]
         if not events:
             return False, None

@@ -18,7 +18,7 @@ def tag_name(state: HubState, tag_id: int) -> str:
 
 def tag_config(state: HubState, tag_id: int, event: int | None = None) -> Row | None:
     """Return a tag's active configuration, or None."""
-    return next(iter(state.active("tag_config", event, tag_id=tag_id)), None)
+    return state.current("tag_config", event, tag_id=tag_id)
 
 
 def find_tag_id(state: HubState, info: Any) -> int | None:

@@ -42,7 +42,7 @@ def user_name(state: HubState, user_id: int | None) -> str | None:
 
 def groups_of(state: HubState, user_id: int) -> list[dict[str, Any]]:
     """Return the groups that a user is in, with their ids and names."""
-    ids = [row["group_id"] for row in state.active("user_groups", None, user_id=user_id)]
+    ids = [row["group_id"] for row in state.active("user_groups", user_id=user_id)]
     return [{"id": number, "name": user_name(state, number)} for number in ids]
 
 
@@ -56,6 +56,6 @@ def held_permissions(
         holders += groups_of(state, user_id)
     held: dict[str, list[str | None]] = {}
     for holder in holders:
-        for grant in state.active("user_perms", None, user_id=holder["id"]):
+        for grant in state.active("user_perms", user_id=holder["id"]):
             held.setdefault(names[grant["permission_id"]], []).append(holder["name"])
     return held
