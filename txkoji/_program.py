@@ -29,7 +29,7 @@ def run(
     Args:
         main: the function; it is called with the reactor.
         args: its further arguments: ``*sys.argv[1:]``, for instance.
-        grace: seconds that the function has to end after Ctrl-C.
+        grace: seconds after Ctrl-C within which the function must end.
     """
     try:
         signature(main).bind(None, *args)

@@ -13,13 +13,19 @@ R = TypeVar("R", bound="RichObject")
 
 
 class HubConnection(Protocol):
-    """What a rich object needs of its connection, which is a :class:`txkoji.Connection`."""
+    """The part of a :class:`txkoji.Connection` that rich objects and their helpers use."""
 
+    profile: str
     weburl: str
+    topurl: str | None
+    reactor: Any
 
     def call(self, method: str, /, *args: Any, **kwargs: Any) -> Deferred[Any]:
         """Call a hub method; the result is rich."""
         ...
+
+    def MultiCall(self) -> Any:  # noqa: N802 - a promised name
+        """Return a multicall."""
 
 
 class RichObject(Struct):

@@ -103,7 +103,7 @@ def structs(value: Any) -> list[Any]:
 
 
 def rpm_names(value: Any) -> list[str]:
-    """Return the names of the RPMs in a list, ``name-version-release.arch``; not an odd one."""
+    """Return the names of a list's RPMs, ``name-version-release.arch``; odd rows are left out."""
     rows = [
         [text(row.get(each)) for each in ("name", "version", "release", "arch")]
         for row in structs(value)

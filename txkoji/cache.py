@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from twisted.internet.defer import Deferred
@@ -21,11 +21,6 @@ __all__ = ["Cache"]
 
 TIME_TO_LIVE = 7 * 86400.0
 """Seconds that a name is kept: a rename shows after a week at the latest."""
-
-
-class _AsksForNames(HubConnection, Protocol):
-    profile: str
-    reactor: Any
 
 
 class Cache:
@@ -42,7 +37,7 @@ class Cache:
     """
 
     def __init__(
-        self, connection: _AsksForNames, directory: str | os.PathLike[str] | None = None
+        self, connection: HubConnection, directory: str | os.PathLike[str] | None = None
     ) -> None:
         self._connection = connection
         self._base = directory

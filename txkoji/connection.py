@@ -83,8 +83,8 @@ class Connection(HubMethods):
     arguments are Koji's. Type checkers know the methods of Koji and its plugins, and what they
     return (:mod:`txkoji.results`); any other is called with :meth:`call`. Structs are
     :class:`munch.Munch`; builds, tasks, packages and channels are rich objects. A Deferred fails
-    with a :class:`txkoji.exceptions.KojiException`, among them those that :meth:`call` names;
-    cancelling it abandons the request. No connection is opened before the first call.
+    with a :class:`txkoji.exceptions.KojiException`, as :meth:`call` says; cancelling it abandons
+    the request. No connection is opened before the first call.
 
     Args:
         profile: the name of a profile in Koji's configuration files, or a Profile.
@@ -96,8 +96,8 @@ class Connection(HubMethods):
         request_timeout: seconds until one reply begins, and between two pieces of it; by default
             the profile's ``timeout``.
         max_reply_bytes: the largest reply that is accepted.
-        at_once: requests outside of the session that are in flight at a time; the others queue,
-            which counts for no deadline.
+        at_once: how many requests outside of the session may be in flight; others wait for their
+            turn, and their deadline starts with it.
         anonymous_reads: send reads outside of the session, in parallel. False for a site that
             forbids anonymous reads.
         batching: send lookups of single objects (``getTaskInfo(7)``) that are made in one reactor
@@ -291,7 +291,7 @@ class Connection(HubMethods):
         since: float | None = None,
         interval: float = 60.0,
     ) -> Follower:
-        """Iterate, without end, over what happens on the hub from now on.
+        """Iterate over what happens on the hub from now on; the iteration never ends.
 
         Args:
             interest: what to look for.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
-from typing import Any, Protocol
 
 from txkoji import build_states
 from txkoji._deferreds import returns_deferred
@@ -18,21 +17,14 @@ __all__ = [
 ]
 
 
-class EstimateSource(HubConnection, Protocol):
-    """The part of a :class:`txkoji.Connection` that estimates use."""
-
-    def MultiCall(self) -> Any:  # noqa: N802 - a promised name
-        """Return a multicall."""
-
-
 @returns_deferred
 async def average_build_duration(
     connection: HubConnection, package: str
 ) -> datetime.timedelta | None:
     """Return how long a package's builds take on average.
 
-    The hub averages the builds that it made itself. It only imports the builds of content
-    generators, so for a container (a package ``bash-container``) this averages its last builds.
+    The hub averages only builds that it made itself. Containers are imported from content
+    generators, so for a package such as ``bash-container`` this averages its last builds.
 
     Args:
         connection: a :class:`txkoji.Connection`.
@@ -48,7 +40,7 @@ async def average_build_duration(
 
 @returns_deferred
 async def average_build_durations(
-    connection: EstimateSource, packages: Iterable[str]
+    connection: HubConnection, packages: Iterable[str]
 ) -> list[datetime.timedelta | None]:
     """Return how long the builds of many packages take; see :func:`average_build_duration`.
 

@@ -37,21 +37,21 @@
     │   ├── RequestTimeout
     │   ├── TLSError
     │   ├── HTTPStatusError
-    │   └── UnknownOutcome           the hub may have the task that was submitted, or not
-    ├── ProtocolError                the reply is not what a Koji hub says
+    │   └── UnknownOutcome           whether the hub has the submitted task is unknown
+    ├── ProtocolError                the reply is not one that a Koji hub sends
     │   ├── NotXMLRPC
     │   │   └── UnreadableReply
     │   ├── TruncatedReply
     │   ├── ReplyTooLarge
-    │   ├── UnusableAnswer               a well-formed one, of another type than the method's
+    │   ├── UnusableAnswer               well-formed, but of a type that the method never returns
     │   └── ForbiddenXML
     │       └── ReplyTooDeep         (an UnreadableReply, too)
     ├── TransferError                a file was not transferred intact
     ├── BusError                     a message broker can't be used
-    │   ├── BrokerUnreachable            no connection to it, or it broke, or no answer came in time
-    │   ├── BrokerRefusal                it says no: to the login, the queue or the address
-    │   └── MessageNotTaken              it is there, and did not take this message
-    ├── MalformedMessage             a bus message that has not the form of its sender
+    │   ├── BrokerUnreachable            no connection, a broken one, or no answer in time
+    │   ├── BrokerRefusal                it refuses the login, the queue or the address
+    │   └── MessageNotTaken              it did not accept this message
+    ├── MalformedMessage             a bus message is not what a hub's plugin writes
     └── ConfigurationError           a profile that can't be used (also a ValueError)
         ├── ProfileNotFound
         └── BrokenConfiguration
@@ -425,7 +425,7 @@ class UnknownOutcome(TransportError):
 
 
 class ProtocolError(KojiException):
-    """The reply is not what a Koji hub says."""
+    """The reply is not one that a Koji hub sends."""
 
 
 class NotXMLRPC(ProtocolError):
@@ -445,7 +445,7 @@ class ReplyTooLarge(ProtocolError):
 
 
 class UnusableAnswer(ProtocolError):
-    """The hub answered a method with something of another type: it would answer the same again.
+    """The hub answered a method with something of another type; it would answer the same again.
 
     Attributes:
         method: the method.
@@ -493,11 +493,11 @@ class BrokerRefusal(BusError):
 
 
 class MessageNotTaken(BusError):
-    """The broker did not take this message, or had nowhere to put it."""
+    """The broker did not accept this message, or no queue takes it."""
 
 
 class MalformedMessage(KojiException):
-    """A bus message does not have its sender's documented form; it is permanently unusable."""
+    """A bus message is not what a hub's plugin writes; it is permanently unusable."""
 
 
 class ConfigurationError(KojiException, ValueError):

@@ -6,13 +6,13 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from txkoji import build_states, paths, task_states
 from txkoji._deferreds import returns_deferred
+from txkoji._rich_base import HubConnection
 from txkoji._values import excerpt, integer, rpm_names, struct, structs, text
 from txkoji.build import Build
-from txkoji.estimates import EstimateSource
 from txkoji.exceptions import HubFault, UnusableAnswer, fault_from
 from txkoji.retry import is_passing
 from txkoji.task_info import TaskInfo
@@ -34,12 +34,6 @@ _WITHOUT_RESULT = frozenset(
     ["build", "chainbuild", "createdistrepo", "maven", "tagBuild", "winbuild"]
 )
 """Tasks whose result is None when they are CLOSED."""
-
-
-class OutcomeSource(EstimateSource, Protocol):
-    """The part of a :class:`txkoji.Connection` that outcomes use."""
-
-    topurl: str | None
 
 
 @dataclass(frozen=True)
@@ -97,7 +91,8 @@ def guilty_task(tree: TaskTree) -> TaskInfo | None:
     """Return the deepest FAILED task on the path of failures from the root, None without one.
 
     A parent fails with its child's fault. Of several failed children the first to end is the
-    cause: the others are canceled when it ends. One that may fail is not, unless all did.
+    cause: the others are canceled when it ends. A child that is allowed to fail is the cause only
+    if all of its siblings failed too.
     """
     task, children = tree.root, tree.children
     if task.state != task_states.FAILED:
@@ -111,7 +106,7 @@ def guilty_task(tree: TaskTree) -> TaskInfo | None:
 
 
 def _causes(children: Sequence[TaskInfo], optional: Sequence[str]) -> list[TaskInfo]:
-    """Return the failed ones among a task's children that can be what it failed of."""
+    """Return the failed children that may be why a task failed."""
     failed = [child for child in children if child.state == task_states.FAILED]
     needed = [child for child in failed if arch_of(child) not in optional]
     went_on = any(child.state == task_states.CLOSED and arch_of(child) for child in children)
@@ -119,7 +114,7 @@ def _causes(children: Sequence[TaskInfo], optional: Sequence[str]) -> list[TaskI
 
 
 def _optional_arches(task: TaskInfo) -> list[str]:
-    """Return the architectures that an image may fail to be made for."""
+    """Return the architectures for which the making of an image is allowed to fail."""
     params: Mapping[str, Any] = task.params or {}
     options = struct(params.get("opts")) or params
     found = options.get("optional_arches") or options.get("can_fail")
@@ -163,7 +158,7 @@ def _named_logs(text: str) -> Iterator[str]:
 
 
 @returns_deferred
-async def read_outcome(connection: OutcomeSource, tree: TaskTree) -> Outcome:
+async def read_outcome(connection: HubConnection, tree: TaskTree) -> Outcome:
     """Ask the hub for the outcome of a task that has ended.
 
     Args:
@@ -208,7 +203,7 @@ def _link_of_chain(tree: TaskTree, task: TaskInfo) -> str:
     return f"{task.package}: " if _makes_build(task) and task.package else ""
 
 
-async def _fault(connection: OutcomeSource, task_id: int) -> HubFault | None:
+async def _fault(connection: HubConnection, task_id: int) -> HubFault | None:
     # A fault in place of a result may be the hub's own: it is offline, for instance.
     result = await connection.call("getTaskResult", task_id, raise_fault=False)
     if isinstance(result, dict) and isinstance(result.get("faultCode"), int):
@@ -216,13 +211,13 @@ async def _fault(connection: OutcomeSource, task_id: int) -> HubFault | None:
     return None
 
 
-def _log_url(connection: OutcomeSource, task_id: int, log: str) -> str:
+def _log_url(connection: HubConnection, task_id: int, log: str) -> str:
     if connection.topurl:
         return paths.task_output_url(connection.topurl, task_id, log)
     return paths.task_file_url(connection.weburl, task_id, log)
 
 
-async def _read_made(connection: OutcomeSource, tree: TaskTree) -> dict[str, Any]:
+async def _read_made(connection: HubConnection, tree: TaskTree) -> dict[str, Any]:
     """Return the part of an outcome that failed tasks have as well."""
     result = None
     if tree.root.state == task_states.CLOSED and tree.root.method not in _WITHOUT_RESULT:
@@ -252,7 +247,7 @@ async def _read_made(connection: OutcomeSource, tree: TaskTree) -> dict[str, Any
     }
 
 
-async def _builds(connection: OutcomeSource, tree: TaskTree, result: Any) -> list[Any]:
+async def _builds(connection: HubConnection, tree: TaskTree, result: Any) -> list[Any]:
     makers = [tree.root.id]
     if tree.root.method in _CHAIN_METHODS:
         makers = [task.id for task in tree.children.get(tree.root.id, ()) if _makes_build(task)]
@@ -287,7 +282,7 @@ def _makes_build(task: TaskInfo) -> bool:
     return task.method in ("build", "maven", "wrapperRPM")
 
 
-async def _results(connection: OutcomeSource, tree: TaskTree) -> list[dict[str, Any]]:
+async def _results(connection: HubConnection, tree: TaskTree) -> list[dict[str, Any]]:
     """Read the results of the tasks that leave files."""
     multicall = connection.MultiCall()
     for task in tree.tasks():

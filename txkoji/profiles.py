@@ -1,7 +1,7 @@
 """Koji profiles: read configuration files into a frozen :class:`Profile`.
 
-The places, their order and the keys are those of Koji's own client. What a profile names is read by
-``read_configured``, which never blocks.
+The places, their order and the keys are those of Koji's own client. Files that a profile
+names are read by ``read_configured``, which never blocks.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ _USER_INFORMATION = re.compile(r"//\S*@")
 _IN_QUERY = "/%:@!$&'()*+,;=~-._?"
 
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.IGNORECASE)
-"""A part of a host name: an empty or longer one is no question that a resolver takes."""
+"""A part of a host name: resolvers take no empty and no longer one."""
 
 MAX_NUMBER = 2**31 - 1
 
 ALIKE = 0.7
-"""How similar a missing profile's name has to be to that of another one, of 1."""
+"""How similar (0 to 1) a profile's name must be to be suggested for a missing one."""
 
 SYSTEM = Path("/etc")
 """Where the system's configuration is: ``koji.conf.d`` and ``koji.conf``."""
 
 SECRETS = ("password", "keytab", "ccache")
-"""Keys that no ``lookup`` shows. Koji's own client has the password on its command line only."""
+"""Keys that ``lookup`` never returns."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ class Profile:
         server: the XML-RPC endpoint.
         weburl: the address of kojiweb, without a trailing slash.
         topurl: the address of kojifiles, without a trailing slash, or None.
-        authtype: ``noauth``, ``ssl``, ``password``, ``kerberos`` or None: find out.
+        authtype: ``noauth``, ``ssl``, ``password`` or ``kerberos``; None to choose by what else is
+            set.
         user: the name for a login by password, or None.
         password: the password for it, or None. It is left out of the repr.
         cert: the client certificate with its key, or None.
@@ -126,7 +127,7 @@ def searched_paths(
 def _files(config: str | os.PathLike[str] | None, system: Path) -> list[Path]:
     files: list[Path] = []
     for path in searched_paths(config, system=system):
-        # Unlike Path's methods these take a home that another user closed for one that is empty.
+        # Unlike Path's methods, these treat a home that we may not read as an empty one.
         if os.path.isdir(path):  # noqa: PTH112
             files += sorted(path.glob("*.conf"))
         elif os.path.exists(path):  # noqa: PTH110

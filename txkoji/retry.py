@@ -45,15 +45,15 @@ a last line ``X: ...``. The transaction is undone, except at the end of a commit
 
 
 def is_passing(error: BaseException) -> bool:
-    """Return whether an error is transient: whether the hub is unreachable now.
+    """Return whether an error is transient: the hub is unreachable now. Only this function decides.
 
-    Only this function decides it. Permanent are only a fault of the hub, an answer of the hub that
-    is of another type than the method's, a TLS error, a redirect that is permanent or leads to the
-    same path at the same host, and a status that blames the request (400, 401, 403, 404 and the
-    like). Everything else is trouble of the network or the
-    front end, and passes: no connection, a truncated reply, an HTML page with status 200
-    (maintenance, a login portal, a proxy's error), the statuses 408, 425, 429 and 5xx, and a hub
-    that says it is offline, or that lost its database during the call.
+    Permanent errors are a fault of the hub, an answer of a type that the method never returns, a
+    TLS error, a redirect that is permanent or leads to the same path at the same host, and a status
+    that blames the request (400, 401, 403, 404 and the like).
+
+    Everything else is trouble of the network or the front end, and passes: no connection, a
+    truncated reply, an HTML page with status 200 (maintenance, a login portal, a proxy's error),
+    the statuses 408, 425, 429 and 5xx, and a hub that is offline or lost its database in the call.
     """
     if isinstance(error, HTTPStatusError):
         return not (error.moved or _is_answer(error.status))
@@ -71,8 +71,8 @@ def _is_answer(status: int) -> bool:
 def was_not_carried_out(error: BaseException) -> bool:
     """Return whether the hub certainly did nothing, so that even a write may be retried.
 
-    A refusal says so, and a hub that is offline. One that lost its database may have lost it at the
-    end of a commit.
+    It did nothing if it refused the call or is offline. If it lost its database, that may have been
+    at the end of a commit.
     """
     if isinstance(error, TransportError):
         return not error.may_have_arrived
@@ -91,7 +91,7 @@ class RetryPolicy:
         ceiling: the longest wait, in seconds.
         jitter: the share of a wait, 0 to 1, that chance may take off it, so that many clients of
             one hub don't come back at the same moment.
-        chance: gives a number from 0 to 1.
+        chance: returns a random number from 0 to 1.
     """
 
     first: float = 1.0

@@ -102,8 +102,8 @@ class Task(TaskInfo, RichObject):
 
         Returns:
             A Deferred of an aware UTC datetime: when the task ended or should end; None if it has
-            not started or there is no estimate. A ``build`` counts from its first ``buildArch``:
-            its source RPM and its repo may take any time.
+            not started or there is no estimate. A ``build`` counts from its last ``buildArch``,
+            as :meth:`estimate_descendents` does: its source RPM and its repo may take any time.
         """
         if self.completed is not None:
             return self.completed

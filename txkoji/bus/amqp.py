@@ -62,7 +62,7 @@ REFUSALS = frozenset({311, 402, 403, 404, 405, 406, 530})
 """Reply codes of a refusal; with any other the broker or the connection is in trouble."""
 
 PIKA_ERRORS = (AMQPError, error.ConnectionClosed, SSL.Error)
-"""The exceptions that pika raises."""
+"""What pika raises."""
 
 # Python prints what pika logs to stderr unless the program configures logging; pika raises it too.
 logging.getLogger("pika").addHandler(logging.NullHandler())
@@ -109,10 +109,10 @@ class _UnreadableProperties(BasicProperties):
 
 
 class _FrameReader:
-    """Reads frames like pika, and the first frame of a message whatever it says.
+    """Reads frames like pika, but survives a message whose properties pika can't decode.
 
-    pika ends the connection over a property that it can't decode (a date of the year 10000, a
-    table in a table in a table ...), and keeps a message of any size.
+    pika ends the connection over such a property (a date of the year 10000, a table in a table in a
+    table ...), and keeps a message of any size.
 
     Args:
         read: pika's function, which returns how many bytes a frame took, and the frame.

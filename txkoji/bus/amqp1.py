@@ -57,7 +57,7 @@ REFUSED_OUTCOMES = {
 """What the broker's outcome means for a published message that it did not accept."""
 
 SESSION_TIMEOUT = 5.0
-"""Seconds that a broker has to answer the end of a session: RabbitMQ 3 answers all but a few."""
+"""Seconds that a broker has to answer the end of a session; RabbitMQ 3 sometimes never does."""
 
 CONNECTION = ""
 """The name to wait for while the connection opens, or its session ends: no link has it."""
@@ -120,8 +120,8 @@ class _Engine(Protocol):
         self._engine = proton.Transport()
         self._engine.idle_timeout = settings.heartbeat
         sasl = self._engine.sasl()
-        # Exactly one: proton prefers EXTERNAL to a password, and mistakes AMQPLAIN for PLAIN: it
-        # then logs in as ANONYMOUS, with any password.
+        # Exactly one: given a choice, proton prefers EXTERNAL to a password, and mistakes AMQPLAIN
+        # for PLAIN and then logs in as ANONYMOUS, whatever the password.
         sasl.allowed_mechs(settings.login_mechanism)
         # proton can't see Twisted's TLS; the settings check it.
         sasl.allow_insecure_mechs = True
@@ -378,7 +378,7 @@ class _ProtonLink(Link):
             delivery.settle()
             delivery.link.flow(1)
         elif delivery.partial and delivery.pending > MAX_MESSAGE:
-            # Of one at a time: the deliveries of a link do not overlap.
+            # One flag is enough: the deliveries of a link do not overlap.
             self._is_oversized = True
             delivery.link.recv(delivery.pending)
         elif delivery.readable and not delivery.partial:

@@ -71,8 +71,8 @@ class BusMessage:
 def decoded(decode: Callable[[], BusMessage]) -> BusMessage:
     """Return a message as a library decodes it, or one that says why it can't be decoded.
 
-    An exception here would end the connection, and the broker would deliver the message again,
-    first of all and forever.
+    An exception here would end the connection, and the broker would deliver the same message first
+    after each reconnect.
     """
     try:
         return decode()
@@ -99,10 +99,10 @@ class Reject(Exception):
 
 
 def is_passing_trouble(error: BaseException) -> bool:
-    """Return whether a handler's error may be gone when the message is retried.
+    """Return whether a handler's error is transient, so that the message is worth a retry.
 
-    Trouble with the network, the hub or a broker is; so is a time limit. Everything else counts as
-    the message's own: retrying it would block the messages behind it forever.
+    Trouble with the network, the hub or a broker is transient, and so is a timeout. Anything else
+    is the message's own fault: retrying it would block the messages behind it forever.
     """
     if isinstance(error, UnreadableReply):
         return False
@@ -137,11 +137,11 @@ class ReceivedMessage:
 
 @dataclass(frozen=True)
 class QueueState:
-    """What a broker says of the place to receive from.
+    """The state of a queue or address.
 
     Attributes:
-        messages: how many messages wait there, None if the broker does not say.
-        receivers: how many receivers it has, likewise.
+        messages: how many messages wait in it, None if the broker does not say.
+        receivers: how many receivers it has, None if the broker does not say.
     """
 
     messages: int | None = None
@@ -194,10 +194,10 @@ class Link(abc.ABC):
 
     @abc.abstractmethod
     async def inspect(self) -> QueueState:
-        """Look at the place to receive from; nothing is made, and no message is taken.
+        """Look at the queue or address to receive from; declare nothing and take no message.
 
         Raises:
-            BusError: it is not there, or the broker refuses.
+            BusError: there is no such queue or address, or the broker refuses.
         """
 
     @abc.abstractmethod

@@ -59,7 +59,7 @@ class Receiver:
         reactor: the reactor.
         prefetch: how many messages the broker may send ahead.
         on_state: called with each new :class:`ReceiverState` and, for LOST and REFUSED, the reason
-            as text, else None. Messages may have been lost before READY: time to catch up.
+            as text, else None. Messages may have been lost before READY: catch up then.
         ready_timeout: seconds that connecting, login and subscribing may take.
         handler_timeout: seconds that :meth:`stop` waits for the handler before it cancels it.
         close_timeout: seconds that the broker has to answer the closing of the connection.

@@ -44,6 +44,7 @@ class RemoteFile:
         size: its size in bytes, or None if unknown.
         digest: the kind (``md5``, ``sha1``, ``sha256``, or ``rpm`` for the digest inside an RPM)
             and the hex digits, empty if only the RPM itself has them; None for no digest.
+        grows: whether it may be larger by now: its task still writes to it.
     """
 
     name: str
@@ -67,7 +68,7 @@ class RemoteFile:
 
 
 def _stays_inside(name: str) -> bool:
-    """Return whether a file of a name would be below the directory that it is downloaded to."""
+    """Return whether a file of that name stays below the directory that it is downloaded to."""
     try:
         os.fsencode(name)
     except UnicodeEncodeError:
@@ -226,7 +227,7 @@ def _archive_file(archive: Any, url: str) -> RemoteFile:
 
 
 def _with_unique_names(files: list[RemoteFile], root: str) -> list[RemoteFile]:
-    """Name files that would overwrite each other by their path below the build's directory."""
+    """Give files of the same name their paths below the build's directory as names."""
     counts = Counter(file.name for file in files)
     return [
         file

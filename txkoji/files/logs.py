@@ -40,7 +40,7 @@ class LogPiece:
 async def read_log(
     client: HubClient, task_id: int, name: str, offset: int, tail: bytes, max_bytes: int
 ) -> LogPiece:
-    """As :meth:`txkoji.Connection.read_log`."""
+    """Read a piece of a task's log; see :meth:`txkoji.Connection.read_log`."""
     # Re-read the last bytes: if they changed, the log was truncated.
     before = min(offset, len(tail) or 1)
     found = await _read(client, task_id, name, offset - before, before + max_bytes)

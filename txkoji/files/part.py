@@ -108,7 +108,7 @@ class PartFile:
         return self.size is not None and 0 < self.size <= self.have
 
     def prepare(self) -> None:
-        """Create the directory, and remove a part that no earlier download can have left."""
+        """Create the directory, and remove a part that can't be from an earlier download."""
         self.part.parent.mkdir(parents=True, exist_ok=True)
         try:
             left = self.part.lstat()

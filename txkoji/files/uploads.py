@@ -188,7 +188,7 @@ class _Upload:
             "offset": offset,
         }
         if offset == 0:
-            # The hub has another file there, or this chunk, whose reply was lost.
+            # The hub may have another file there, or this chunk if only its reply was lost.
             query["overwrite"] = 1
         wanted = {"size": len(chunk), "hexdigest": _hex(zlib.adler32(chunk))}
         for _ in range(ATTEMPTS):

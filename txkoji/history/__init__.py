@@ -1,4 +1,4 @@
 """What happens on a hub: from its bus, and complete from its own records.
 
-A function here that asks the hub raises a KojiException if it is unreachable, or refuses.
+Functions that ask the hub raise a KojiException if it is unreachable or refuses.
 """

@@ -65,15 +65,15 @@ class Follower:
     def state(self) -> dict[str, Any] | None:
         """How far the program has come, a JSON value; None before the first poll.
 
-        Store it after handling an event: a follower that resumes from it repeats none that was
-        followed by another, and leaves none out.
+        Store it after handling each event: a follower that resumes from it leaves no event out, and
+        repeats at most the one that was being handled.
         """
         if self._cursor is None:
             return None
         return {"cursor": self._cursor.to_json(), "known": dict(self._known)}
 
     async def __aiter__(self) -> AsyncIterator[Event]:
-        # Without this, a misspelt tag would be followed without a word, and without an event.
+        # A misspelt tag would otherwise be followed forever without an event.
         await self._retried(self._look_up_tags)
         while True:
             found = await self._retried(self._round)
@@ -112,7 +112,7 @@ class Follower:
 
 
 def _check(interest: Interest) -> None:
-    """Raise a ValueError if polls would never find something that an interest names."""
+    """Raise ValueError if no poll can find something that an interest names."""
     if not interest.names:
         raise ValueError("the interest names no event")
     unseen = sorted(interest.names & BUS_ONLY)

@@ -31,7 +31,7 @@ class Interest:
         tags: names of tags, or globs: where builds are tagged, packages listed, repos made.
         inherited: also watch the tags that these inherit from.
         methods: the methods of the tasks; empty for all.
-        targets: read the task of each build, which alone knows the target.
+        targets: read the task of each build: only it has the target.
         rpms: list the RPMs of each build.
         types: read the types of each build.
         wanted: called with an event whose details may still be missing; returns whether the event

@@ -42,8 +42,8 @@ HELD = 4000
 """Rows that :meth:`Poller.tag_changes` holds at a time, of all tags together."""
 
 UNKNOWN_SINCE = 3600.0
-"""Seconds that the last round of an earlier process may be past, once the hub's clock was set back:
-what ended in that time is read again."""
+"""Seconds to look back once the hub's clock was set back, if an earlier process made the last
+round: it is unknown how long ago that was."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Round:
 
 
 class Poller:
-    """Asks a hub what happened; a KojiException says that it is unreachable, or refused.
+    """Asks a hub what happened. Its Deferreds fail with a KojiException if it can't answer.
 
     The calls of a round travel together: a round in which nothing happened is one request.
 

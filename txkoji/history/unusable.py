@@ -17,7 +17,7 @@ class UnusableItems:
     """Remembers the items that were left out.
 
     Attributes:
-        reasons: why each of the last 1000 left-out items is left out, by its description.
+        reasons: why each of the last 1,000 items was left out, by its description.
         count: how many items were ever left out.
     """
 
@@ -46,6 +46,6 @@ class UnusableItems:
             del self.reasons[next(iter(self.reasons))]
 
     def discard(self, item: str) -> None:
-        """Note that an item can be used, or can again."""
+        """Note that an item can be used, perhaps after it was left out."""
         if self.reasons.pop(item, None) is not None:
             self._log.info("{name}: {item} can be used now", name=self._name, item=item)

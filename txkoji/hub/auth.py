@@ -1,7 +1,7 @@
 """Ways to log in to a hub.
 
-Each way is a call and a path below the endpoint. The transport presents the
-client certificate; the client sends the call.
+Each way is a call and a path below the endpoint. The transport presents the client certificate; the
+client sends the call.
 """
 
 from __future__ import annotations

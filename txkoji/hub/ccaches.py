@@ -1,6 +1,6 @@
 """The kinds of Kerberos credential caches: what each is on disk, and what fills it.
 
-Nothing here asks a KDC or the Kerberos library, which would wait for a pipe forever.
+Nothing here calls the Kerberos library, which would wait forever if a cache were a pipe.
 """
 
 from __future__ import annotations

@@ -41,9 +41,9 @@ MAX_HEAD = 1 << 18
 
 
 def _limit_head(protocol: Any) -> None:
-    """Break an HTTP connection whose peer sends headers, or interim answers, without an end.
+    """Break an HTTP connection whose peer never stops sending headers or interim answers.
 
-    Twisted keeps each header, and waits for the last.
+    Twisted keeps every header while it waits for the last.
     """
     receive = protocol.dataReceived
     size = 0
@@ -74,9 +74,9 @@ class SingleUseFactory(Factory):
 
 @implementer(IStreamClientEndpoint)
 class HostEndpoint:
-    """Connects to a host, and tells a canceled attempt from a host name that is unknown.
+    """Connects to a host, and tells a canceled attempt from an unknown host name.
 
-    Twisted fails a name lookup that is canceled as it fails one that found nothing.
+    Twisted fails a canceled name lookup like one that found nothing.
     """
 
     def __init__(self, reactor: Any, host: bytes | str, port: int) -> None:
@@ -108,9 +108,9 @@ class HostEndpoint:
 class _WithoutDelay:
     """Connects without log lines, sets TCP_NODELAY, and limits the head of a reply.
 
-    The head and the body of a request are written one after the other: the kernel would delay the
-    end of the body until the hub has acknowledged the start. Each factory makes one connection, and
-    would log its own start and stop.
+    Twisted writes the head and the body of a request one after the other: without TCP_NODELAY, the
+    kernel holds back the end of the body until the hub has acknowledged the start. It also logs the
+    start and stop of the factory of each connection.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:

@@ -153,7 +153,7 @@ class Kerberos:
         return CredentialCache.used(self.ccache, self.owner)
 
     def _store(self) -> dict[str | bytes, str | bytes]:
-        # The library would wait for a pipe.
+        # The library would wait forever for a pipe.
         keytab = self.keytab
         if keytab and os.path.exists(keytab) and not os.path.isfile(keytab):  # noqa: PTH110, PTH113
             raise KojiLoginException(f"keytab of {self.owner} is no regular file")

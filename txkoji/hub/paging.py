@@ -1,4 +1,4 @@
-"""Where a listing that is read page by page ends, whatever the hub makes of offsets and limits."""
+"""Where a listing ends that is read page by page, even if the hub ignores offsets and limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from txkoji.exceptions import UnusableAnswer
 
 MAX_REPEATED = 3
-"""How many times a page may come again at another offset."""
+"""How often the same rows may come at another offset."""
 
 
 KOJIWEB_PAGE = 50
@@ -17,7 +17,7 @@ KOJIWEB_PAGE = 50
 
 
 class LongestPage:
-    """Tells the end of a listing from a page that the hub cut, since it allows no longer one.
+    """Tells the end of a listing from a page that is short because the hub limits pages.
 
     Args:
         rows: how many rows the hub is known to allow.
@@ -44,7 +44,7 @@ class LongestPage:
 
 
 class RepeatedRows:
-    """Ends the reading of a list from a hub that ignores offsets: it would never end."""
+    """Stops reading a list from a hub that ignores offsets, which would go on forever."""
 
     def __init__(self, method: str) -> None:
         self._method = method

@@ -85,7 +85,7 @@ class Request:
 
 
 class _Silence:
-    """Notices that nothing is answered while a request waits for its reply."""
+    """Reports a hub that answers nothing while a request waits for its reply."""
 
     def __init__(self, requester: Requester, request: Request, sent: float) -> None:
         self._requester = requester
@@ -142,7 +142,7 @@ class Requester:
         self._has_ended = False
 
     def end(self) -> None:
-        """Leave what fails from now on out of the log: its reactor ends, not the hub."""
+        """Log no further failure: it is the reactor that ends, not the hub that fails."""
         self._has_ended = True
 
     async def send(self, request: Request, *, queued: bool = False) -> Any:
@@ -215,7 +215,7 @@ class Requester:
         return True
 
     async def _attempt(self, url: str, request: Request, start: float) -> Any:
-        """Send a request once; the reply must be complete before the deadline."""
+        """Send a request once; its reply must be complete before the deadline."""
         if request.before is not None:
             await request.before()
         limits = self.limits
@@ -225,7 +225,7 @@ class Requester:
         silence = _Silence(self, request, sent)
 
         def hear(headers: Headers) -> None:
-            """Take the headers of the reply: the hub answers."""
+            """Note that the hub answers: the headers of its reply are here."""
             self.heard_at = self.reactor.seconds()
             silence.end()
             if request.on_headers is not None:

@@ -1,4 +1,4 @@
-"""What an answer means that is not a hub's reply: other statuses, web pages, broken connections."""
+"""Answers that are not a hub's reply: other statuses, web pages, broken connections."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def in_plain_words(problem: Exception, url: str, certificate: str | None) -> Bas
 
 
 def _why_not_connected(reason: BaseException, url: str, host: str, *, is_proxy: bool) -> str | None:
-    """Return why there is no connection; None if that is not the reason, or TLS is."""
+    """Return why there is no connection; None if there was one, or if TLS failed."""
     if isinstance(reason, SSL.Error) and "internal error" in str(reason):
         return f"{host} broke the TLS handshake off: it is in trouble itself (internal error)"
     if isinstance(reason, error.DNSLookupError):

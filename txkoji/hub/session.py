@@ -28,8 +28,8 @@ def has_run_out(error: KojiException) -> bool:
 class CallNumber:
     """The call number of one write; each retry of the write carries the same one.
 
-    A hub that checks call numbers carries out the write once, however often and late copies of it
-    arrive: it answers a copy with RetryError.
+    A hub that checks call numbers carries out the write once, however often and late it arrives
+    again: it answers a copy with RetryError.
 
     Attributes:
         session_id: the session that the number belongs to; None before the write was sent.

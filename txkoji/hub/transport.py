@@ -281,7 +281,7 @@ class Transport:
         self._holders = 0
         self._is_closing = False
         self._certificate: ClientCertificate | None = None
-        # Keyed by the client certificate: connections with and without one are never shared.
+        # By client certificate: connections with and without one are never shared.
         self._agents: dict[ClientCertificate | None, _Agents] = {}
 
     # Not a generator: each call of a program passes here.
@@ -383,9 +383,9 @@ class Transport:
         Raises:
             TransportError: the request or its reply was lost; the sink has what arrived.
             TruncatedReply: the connection broke within the file; the sink has what arrived.
-            NotXMLRPC: a web page came in the place of a file that is none; the sink is untouched.
+            NotXMLRPC: a web page came instead of the file; the sink is untouched.
         """
-        # A file is wanted as it is, not compressed on the way.
+        # The file itself, not compressed for the transfer.
         fields = {"Accept-Encoding": ["identity"]}
         if offset:
             fields["Range"] = [f"bytes={offset}-"]

@@ -27,7 +27,7 @@ ELSEWHERE = frozenset(["priority", "channel", "img_type"])
 """Parameters that a task has in columns of their own, not in its request."""
 
 TELLING = frozenset(["scratch"])
-"""What no hub puts into a request by itself."""
+"""Arguments that no hub adds to a request by itself: one that has them was asked for them."""
 
 SOURCES = ("src", "url")
 """Parameters that a request holds as the call gave them."""
@@ -194,7 +194,7 @@ def may_have_made(call: Call, marker: str, task: Mapping[str, Any]) -> bool:
         source = entry.parameters[0]
         return _same(arguments.get(source), have.get(source), None)
     if found is None:
-        # Names tell nothing: the request may have the id of what the call names.
+        # Names prove nothing: the request may hold the id of what the call names.
         told = {**dict.fromkeys(SOURCES, str), **dict.fromkeys(entry.aliases, int)}
         pairs = [(arguments.get(name), have.get(name), kind) for name, kind in told.items()]
         return not any(

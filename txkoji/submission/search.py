@@ -70,20 +70,20 @@ class _Search:
         arguments: the call's arguments by name, including the marker.
         others: the objects on the hub that arguments refer to, by argument name.
         filter: what the hub is asked for.
-        oldest: the task is newer than this one.
+        newer_than: the id that the task's exceeds.
     """
 
     method: str
     arguments: Mapping[str, Any]
     others: Mapping[str, Any]
     filter: Mapping[str, Any]
-    oldest: int
+    newer_than: int
 
     def candidates(self, tasks: Sequence[Any]) -> dict[int, float | None]:
         """Return the tasks that fit, the most likely ones first, and when each was made."""
         found = []
         for task in tasks:
-            if task["id"] > self.oldest:
+            if task["id"] > self.newer_than:
                 more = surplus(self.method, self.arguments, task, self.others)
                 if more is not None:
                     found.append((more, int(task["id"]), seconds(task.get("create_ts"))))
@@ -113,8 +113,8 @@ class TaskSearch:
                 together.setdefault(repr(sorted(search.filter.items())), []).append(place)
         for places in together.values():
             one = searches[places[0]]
-            oldest = min(searches[place].oldest for place in places)
-            tasks = await self._list(one.filter, oldest, max(PAGE, min(len(places), MAX_PAGE)))
+            newer_than = min(searches[place].newer_than for place in places)
+            tasks = await self._list(one.filter, newer_than, max(PAGE, min(len(places), MAX_PAGE)))
             for place in places:
                 search = searches[place]
                 found[place] = search.candidates(tasks)
@@ -152,18 +152,18 @@ class TaskSearch:
         answers = await gather(
             [self._client.call(look_up, arguments[name]) for name, look_up in named.items()]
         )
-        oldest = submission.newest_task
+        newer_than = submission.newest_task
         if submission in restored:
             # A hub restored from a backup reuses ids: go by time, and by the marker, which is
             # unique.
-            oldest = 0
+            newer_than = 0
             marked = has_marker(call)
             wanted["createdAfter"] = submission.submitted - (DAY if marked else CLOCKS_DIFFER)
         others = dict(zip(named, answers, strict=True))
-        return _Search(call.method, arguments, others, wanted, oldest)
+        return _Search(call.method, arguments, others, wanted, newer_than)
 
-    async def _list(self, wanted: Mapping[str, Any], oldest: int, size: int) -> list[Any]:
-        """Return the tasks newer than ``oldest``, the newest first."""
+    async def _list(self, wanted: Mapping[str, Any], newer_than: int, size: int) -> list[Any]:
+        """Return the tasks with ids above ``newer_than``, the newest first."""
         listed: list[Any] = []
         repeated, longest = RepeatedRows("listTasks"), LongestPage()
         offset = 0
@@ -177,7 +177,7 @@ class TaskSearch:
             # An odd row is none that we submitted, and says nothing about those after it.
             tasks = self._client.read_answer(call, rows)
             listed += tasks
-            is_older = bool(tasks) and max(each["id"] for each in tasks) <= oldest
+            is_older = bool(tasks) and max(each["id"] for each in tasks) <= newer_than
             if is_older or not longest.may_be_cut(len(rows), size):
                 return listed
 

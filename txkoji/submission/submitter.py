@@ -124,8 +124,8 @@ class Submitter:
             else:
                 if self.claim(task_id, submission, is_new=True):
                     return task_id
-                # Another submission of the same request was in doubt meanwhile and took this task;
-                # the task that it started, if any, does the same.
+                # Meanwhile another submission of the same request, whose outcome was unknown, took
+                # this task for its own: the task that it started, if any, serves as well.
                 number = CallNumber()
             try:
                 found = await self.find(call, submission)
@@ -220,10 +220,10 @@ class Submitter:
     def may_have_made(self, task: Mapping[str, Any], call: Call, submission: Submission) -> bool:
         """Return whether a submission may have made a task that has the id of its task.
 
-        A hub that was restored from a backup uses ids again. The marker decides; of a build whose
-        request has none the source; of other calls the method, the source, and the ids of builds
-        and tags. Of a task whose request is unknown nothing is compared. In doubt it is ours: a
-        second build is worse.
+        A hub that was restored from a backup reuses ids. The marker decides. A build whose request
+        has none is compared by its source; other tasks by method, source, and the ids of builds and
+        tags. A task whose request is unknown is not compared. In doubt the task is ours: a second
+        build is worse.
 
         Args:
             task: the task, with its request.
@@ -240,7 +240,7 @@ class Submitter:
         Args:
             task_id: the task.
             submission: what was stored before the call.
-            is_new: the task is newer than the submission, so that earlier claims don't count: they
+            is_new: the task is newer than the submission. Claims from before then don't count: they
                 are for a task that had the same id before the hub was restored from a backup.
 
         Returns:
@@ -255,7 +255,7 @@ class Submitter:
         return owner == submission.marker
 
     def _drop_claim_before(self, task_id: int, created: float | None) -> None:
-        """Forget a claim that is older than the task: a restored hub uses the id again."""
+        """Forget a claim that is older than the task: a restored hub reuses the id."""
         _, since = self._owners.get(task_id, ("", 0.0))
         if created is not None and since < created - CLOCKS_DIFFER:
             self._owners.pop(task_id, None)

@@ -22,10 +22,10 @@ _REQUEST = re.compile(
     r"|\brpm\.error: error reading package header",
     re.IGNORECASE,
 )
-"""Unexpected exceptions in a builder that what the user named or wrote is to blame for.
+"""Unexpected exceptions in a builder for which the user's request is to blame.
 
-A virtual machine or a file that isn't there; an image's description, a kickstart file or a source
-RPM that isn't one.
+It names a virtual machine or a file that does not exist, or an image's description, a kickstart
+file or a source RPM that can't be parsed.
 """
 
 INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
@@ -149,8 +149,8 @@ def is_infrastructure(
 
     Returns:
         True for a fault that the table has, and if the hub could not be asked at all. An uncaught
-        exception (code 1) does not count if the request is to blame: its virtual machine is not
-        there, or its kickstart file is none.
+        exception (code 1) does not count if the request is to blame: it names a virtual machine
+        that does not exist, or its kickstart file can't be parsed.
 
     Raises:
         re.error: a pattern is no regular expression.

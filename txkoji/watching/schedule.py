@@ -1,8 +1,8 @@
 """When to read a watched task again. Pure: times and states in, the next time out.
 
-A task is read eagerly while something is likely to happen to it: just after it was submitted or
-changed, and about when it should end. In between it is read calmly. Both intervals grow with the
-number of watched tasks, so that all of them together cost the hub about the same as a few.
+A task is read at the eager interval while something is likely to happen to it: just after it was
+submitted or changed, and about when it should end. In between it is read at the calm interval. Both
+grow with the number of watched tasks, so that many cost the hub about the same as a few.
 """
 
 from __future__ import annotations

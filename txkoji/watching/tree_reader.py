@@ -2,9 +2,9 @@
 
 A poll starts from the result of the previous one, and asks only for what may have changed:
 
-- the roots, by their ids; - of each active task, its active children: short rows, and no results; -
-of each task whose active children are not those of before, or that has ended since, all children
-once.
+- the roots, by their ids;
+- the active children of each active task: short rows without results;
+- once, all children of a task that has ended, or whose active children are others than before.
 
 A task that has ended gets no new children and never changes: a subtree of ended tasks is not asked
 for again.

@@ -90,10 +90,10 @@ class Watch:
     def estimated_end(self) -> datetime.datetime | None:
         """When the watched task should end, an aware UTC datetime.
 
-        It is the task's start plus the average duration of its package's builds: a past time if
-        this build takes longer. A ``build`` starts with its ``buildArch``, the one that started
-        last; its source RPM and its repo may take any time. None while the task is not OPEN or has
-        not started so, and if the hub has no builds to compare it with.
+        It is the task's start plus the average duration of its package's builds: in the past if
+        this build takes longer than they did. A ``build`` counts from the ``buildArch`` that
+        started last: its source RPM and its repo may take any time. None while the task is not
+        OPEN, while a ``build`` has no ``buildArch`` that started, and if the hub knows no average.
         """
         if self._average is None or self.records is None:
             return None
@@ -119,9 +119,9 @@ class Watch:
     def on_task_change(self, callback: Callable[[TaskChange], Any]) -> None:
         """Call back with each :class:`TaskChange`, before :meth:`on_change` gets the tree.
 
-        Every task of the tree is reported, its last state included, however late it was seen: first
-        tasks that continue, parents before their children; then tasks that have ended, children
-        before their parents.
+        No task of the tree is missed, and its last state is always reported, however late it was
+        seen. Tasks that continue come first, parents before their children, then tasks that have
+        ended, children before their parents.
         """
         self._task_callbacks = (*self._task_callbacks, callback)
 

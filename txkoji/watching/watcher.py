@@ -37,7 +37,7 @@ CALLBACKS_AT_ONCE = 50
 """Trees whose callbacks run per reactor iteration."""
 
 UNUSABLE_POLLS = 20
-"""After how many polls in a row that got an unusable answer for a task its watches fail."""
+"""Polls in a row with an unusable answer for a task, after which its watches fail."""
 
 
 class UnknownTask(KojiException):
@@ -116,9 +116,9 @@ class _Watched:
 class TaskWatcher:
     """Watches task trees over one connection.
 
-    Without a watch it sends nothing and schedules nothing. A few trees are read every
-    ``interval`` while something is likely to happen, less often in between; the more there are, the
-    less often, so that the hub's load stays about the same.
+    Without a watch it sends nothing and schedules nothing. A few trees are read every ``interval``
+    while something is likely to happen, and less often in between. The more trees there are, the
+    longer the intervals, so that the hub's load stays about the same.
 
     Args:
         connection: a :class:`txkoji.Connection`.
@@ -224,7 +224,7 @@ class TaskWatcher:
         return bool(roots)
 
     def expect_hints(self, expected: bool) -> None:
-        """Poll all tasks calmly while a bus reports their changes through :meth:`hint`."""
+        """Poll less often while a bus reports changes through :meth:`hint`."""
         if expected is self._hints_expected:
             return
         self._hints_expected = expected
