@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import combinations
@@ -20,6 +21,7 @@ __all__ = [
     "from_renderable",
     "mistakes",
     "signature",
+    "words_for",
     "wrong_value",
 ]
 
@@ -124,10 +126,10 @@ def from_renderable(complaint: str, given: Mapping[str, Any]) -> str:
         given: the renderables that the configuration gives, by the names of the arguments.
     """
     for name, value in given.items():
-        shown = _words_for(value)
+        shown = words_for(value)
         if complaint.startswith(f"{name} is missing"):
             return f"{name} is missing: {shown} renders to nothing"
-        if complaint.startswith(f"{name}="):
+        if complaint.startswith((f"{name}=", f"{name} can't be rendered: ")):
             return f"{complaint} (it comes from {shown})"
     return complaint
 
@@ -153,14 +155,17 @@ def wrong_values(arguments: Mapping[str, Argument], values: Mapping[str, Any]) -
 
 def wrong_value(name: str, value: Any, complaint: str) -> str:
     """Return a line about the value of an argument."""
-    return f"{name}={_words_for(value)} {complaint}"
+    return f"{name}={words_for(value)} {complaint}"
 
 
-def _words_for(value: Any) -> str:
+def words_for(value: Any) -> str:
+    """Return a value as a message shows it."""
     try:
         shown = repr(value)
     except RecursionError:
         shown = f"a {type(value).__name__}"
+    # Where an object is in memory tells nobody anything.
+    shown = re.sub(r" object at 0x[0-9a-f]+(?=>)", "", shown)
     return shown if len(shown) <= LONGEST_VALUE else f"{shown[: LONGEST_VALUE - 3]}..."
 
 

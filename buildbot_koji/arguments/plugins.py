@@ -24,6 +24,7 @@ from buildbot.config.master import MasterConfig
 from buildbot.interfaces import IRenderable
 from buildbot.process.buildstep import BuildStep
 from buildbot.util.twisted import async_to_deferred
+from twisted.internet.defer import CancelledError, FirstError
 from zope.interface import implementer
 
 from buildbot_koji.arguments import checks
@@ -39,7 +40,7 @@ from buildbot_koji.arguments.declaration import (
 )
 from buildbot_koji.arguments.places import Place, loaded_config, place_in_config
 from buildbot_koji.arguments.www_plugins import mistakes_in_plugins
-from txkoji import login_problem, profiles
+from txkoji import login_problem, one_line, profiles
 from txkoji.exceptions import ConfigurationError
 
 __all__ = ["DeclaredArguments", "DeclaredObject", "DeclaredService", "DeclaredStep"]
@@ -205,6 +206,35 @@ class _Constant:
         return self.value
 
 
+class _Unrendered:
+    """What a renderable that fails is rendered to: a mistake of the configuration's code."""
+
+    def __init__(self, error: Exception) -> None:
+        self.words = f"can't be rendered: {type(error).__name__}: {one_line(error)}"
+
+
+@implementer(IRenderable)
+class _Guarded:
+    """A renderable of the configuration, whose failure is a mistake beside the others."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    @async_to_deferred
+    async def getRenderingFor(self, properties: Any) -> Any:
+        """Return what the renderable gives, or what it fails with."""
+        try:
+            return await properties.render(self.value)
+        except Exception as error:
+            cause: Any = error
+            while isinstance(cause, FirstError):
+                # Buildbot renders the members of a list at a time.
+                cause = cause.subFailure.value
+            if isinstance(cause, CancelledError):
+                raise
+            return _Unrendered(cause)
+
+
 class DeclaredStep(DeclaredArguments, BuildStep):
     """A build step whose arguments are declared; each is an attribute and is rendered."""
 
@@ -260,8 +290,9 @@ class DeclaredStep(DeclaredArguments, BuildStep):
             return
         for name, each in self.arguments.items():
             value = values[name] if each.renderable else None
-            large = isinstance(value, (list, tuple, Mapping)) and len(value) >= LARGE
-            if large and not is_renderable(value):
+            if is_renderable(value):
+                setattr(self, name, _Guarded(value))
+            elif isinstance(value, (list, tuple, Mapping)) and len(value) >= LARGE:
                 self._constants[name] = _Constant(value)
                 setattr(self, name, self._constants[name])
 
@@ -279,8 +310,13 @@ class DeclaredStep(DeclaredArguments, BuildStep):
     def complaints(self) -> list[str]:
         """Return one line for each mistake in the arguments that are rendered by now."""
         values = {name: getattr(self, name) for name in self.arguments}
-        # They were checked when the configuration was loaded.
-        found = self.complaints_about({**values, **self._constants})
+        failed = [
+            f"{name} {value.words}"
+            for name, value in values.items()
+            if isinstance(value, _Unrendered)
+        ]
+        # Constants were checked when the configuration was loaded.
+        found = failed or self.complaints_about({**values, **self._constants})
         given = {
             name: value
             for name, value in self._unrendered.items()

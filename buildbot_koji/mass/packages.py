@@ -13,7 +13,7 @@ from buildbot.util.twisted import async_to_deferred
 from zope.interface import implementer
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, words_for
 from buildbot_koji.arguments.plugins import DeclaredObject
 from buildbot_koji.database_values import clean_line, member
 from buildbot_koji.mass.plan import MassPackage, find_cycle
@@ -48,7 +48,7 @@ AT_ONCE = 500
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 """A package's name, as the hub takes it by default."""
 
-PLACEHOLDER = re.compile(r"\{\w*\}")
+PLACEHOLDER = re.compile(r"\{+[^{}]*\}+")
 """What looks as if it were replaced."""
 
 
@@ -77,7 +77,7 @@ class KojiPackages(DeclaredObject):
     blocked = argument(checks.flag, "also blocked packages", default=False)
 
     def __repr__(self) -> str:
-        return f"KojiPackages({self._values['tag']!r})"
+        return f"KojiPackages({words_for(self._values['tag'])})"
 
     @async_to_deferred
     async def getRenderingFor(self, properties: Any) -> PackageQuery:
@@ -131,10 +131,10 @@ def check_package_template(value: Any) -> str | None:
         return "must be a template with {package}, or a function of the package's name"
     if "{package}" not in value:
         return "must contain {package}: all packages would be built from one source"
-    source = value.replace("{package}", "name")
-    if other := PLACEHOLDER.search(source):
-        return f"contains {other[0]}: only {{package}} is replaced"
-    return checks.source(source)
+    others = [each for each in PLACEHOLDER.findall(value) if each != "{package}"]
+    if others:
+        return f"contains {others[0]}: only {{package}} is replaced"
+    return checks.source(value.replace("{package}", "name"))
 
 
 @dataclass(frozen=True)
@@ -285,6 +285,7 @@ def make_packages(
     """
     complaints = [*complaints, *plan_mistakes(order, limit)]
     unusable: dict[str, str] = {}
+    built_from: dict[str, list[str]] = {}
     places = {name: place for place, name in enumerate(dict.fromkeys(order.names))}
     level_of = {name: number for number, level in enumerate(order.levels) for name in level}
     packages = []
@@ -311,6 +312,13 @@ def make_packages(
         if why:
             unusable[name] = why
             package.skip(why)
+        else:
+            built_from.setdefault(package.source, []).append(name)
+    complaints += [
+        f"built from the same source: {named(several)}"
+        for several in built_from.values()
+        if len(several) > 1
+    ]
     if not skip_unknown:
         complaints += [
             f"{reason}: {named(name for name, why in unusable.items() if why == reason)}"

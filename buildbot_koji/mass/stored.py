@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred
 
 from buildbot_koji.durable.attempts import StepIdentity, read_identity
 from buildbot_koji.durable.store import BuildData, BuildRows
-from buildbot_koji.durable.unreadable import StoredByNewerVersion, reading
+from buildbot_koji.durable.unreadable import DamagedRow, StoredByNewerVersion, reading
 from buildbot_koji.mass.plan import MassPackage, PackageState
 from buildbot_koji.words import named
 
@@ -108,10 +108,12 @@ class MassStore:
         Raises:
             UnreadableRow: a part of it can't be read.
         """
-        header: Any = await self._rows.get("header")
-        if header is None and not self._has_begun:
+        header, what = await self._rows.get("header"), f"the mass build {self.name}"
+        if header is None:
+            if self._has_begun:
+                raise DamagedRow(what)
             return None
-        with reading(what := f"the mass build {self.name}"):
+        with reading(what):
             self._plan, total = header["plan"], operator.index(header["total"])
         packages: list[MassPackage] = []
         async for start, rows in self._read("plan", total, PLAN_ROW):

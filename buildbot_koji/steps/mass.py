@@ -227,7 +227,7 @@ class KojiMassBuild(PackageBuildStep):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._at_once = self.at_once
+        self._at_once = self._unrendered["at_once"]
         if checks.is_renderable(self.at_once):
             # One that fails must not end a later attempt, whose packages are in Koji.
             self.at_once = AT_ONCE
@@ -458,8 +458,10 @@ class KojiMassBuild(PackageBuildStep):
             # The text of an OSError names the file again.
             why = getattr(error, "strerror", None) or error
             raise BadPlan(f"can't read {path} on the {self.files_on}: {why}") from error
-        lines = (line.partition("#")[0].split() for line in text.splitlines())
-        return [word for line in lines for word in line]
+        names = [name for line in text.splitlines() for name in line.partition("#")[0].split()]
+        if not names:
+            raise BadPlan(f"{path} on the {self.files_on} names no packages")
+        return names
 
     # For the runner
 

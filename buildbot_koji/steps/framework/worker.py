@@ -67,9 +67,13 @@ async def fetch_from_worker(
     """
     look = RemoteCommand("stat", {"file": step.build.path_module.join(step.workdir, path)})
     await run_on_worker(step, look)
-    if not look.didFail() and not stat.S_ISREG(look.updates["stat"][-1][stat.ST_MODE]):
-        # A worker that opens a pipe stands still until something writes to it.
-        raise TransferError(f"{path} on the worker is no regular file")
+    if not look.didFail():
+        found = look.updates["stat"][-1]
+        if not stat.S_ISREG(found[stat.ST_MODE]):
+            # A worker that opens a pipe stands still until something writes to it.
+            raise TransferError(f"{path} on the worker is no regular file")
+        if limit is not None and found[stat.ST_SIZE] > limit:
+            raise TransferError(f"{path} on the worker has more than {limit:,} bytes")
     transfer = RemoteCommand(
         "uploadFile",
         {

@@ -149,6 +149,8 @@ async def test_bad_input(bench: Workbench) -> None:
     bench.worker_directory.mkdir(parents=True, exist_ok=True)
     (bench.worker_directory / "binary").write_bytes(b"\xff")
     (bench.worker_directory / "odd").write_bytes(b"good\0\nrare\n<b>\n")
+    (bench.worker_directory / "empty").write_bytes(b"# good\n")
+    (bench.worker_directory / "large").write_bytes(b"good\n" * 1_000_000)
     for options, text in (
         (
             {"packages": ["good", "stopped", "rare", "rare"]},
@@ -230,6 +232,12 @@ async def test_bad_input(bench: Workbench) -> None:
             "source holds the control character U+000A: good",
         ),
         (
+            {"packages": ["good", "hello", "rare"], "source": lambda _: SOURCE.format(package="x")},
+            "built from the same source: good, hello; not in demo-candidate: rare",
+        ),
+        ({"packages_file": "empty"}, "empty on the worker names no packages"),
+        ({"packages_file": "large"}, "large on the worker has more than 4,194,304 bytes"),
+        (
             {"packages_file": "binary"},
             f"can't read binary on the worker: {BINARY}",
         ),
@@ -276,15 +284,18 @@ def test_bad_configuration(empty_home: Path) -> None:
     }
     path = empty_home / "master.cfg"
     lines = [f"steps.KojiMassBuild('koji', 't', source={SOURCE!r}, {each})" for each in mistakes]
-    other = SOURCE.replace("main", "{ref}")
-    lines.append(f"steps.KojiMassBuild('koji', 't', ['a'], source={other!r})")
-    wrong = f"source={other!r} contains {{ref}}: only {{package}} is replaced"
+    odd = ["{ref}", "{package.__class__}", "{package!r}", "{{package}}", "{}"]
+    others = [SOURCE.replace("main", each) for each in odd]
+    lines += [f"steps.KojiMassBuild('koji', 't', ['a'], source={each!r})" for each in others]
     lines.append("steps.KojiMassTag('koji', from_tag='a', to_tag='a')")
     path.write_text("\n".join(["from buildbot.plugins import steps", *lines]))
     with pytest.raises(ConfigErrors) as caught:
         FileLoader(str(empty_home), path.name).loadConfig()
     wanted = [f"KojiMassBuild: {each}" for each in mistakes.values()]
-    wanted.append(f"KojiMassBuild: {wrong}")
+    wanted += [
+        f"KojiMassBuild: source={source!r} contains {each}: only {{package}} is replaced"
+        for source, each in zip(others, odd, strict=True)
+    ]
     wanted.append("KojiMassTag: from_tag and to_tag are both a")
     found = [each for each in caught.value.errors if f"{path}:" in each]
     assert found == [f"{path}:{number}: {each}" for number, each in enumerate(wanted, 2)]

@@ -78,6 +78,25 @@ async def test_property_that_is_not_set(bench: Workbench) -> None:
     assert ended.text.startswith("tag='' must be a name or an id (it comes from ")
 
 
+@pytest_twisted.ensureDeferred
+async def test_renderable_that_fails(bench: Workbench) -> None:
+    """A mistake of the configuration's code is one line, however deep in an argument it is."""
+    fails = util.Transform(lambda: {}["release"])
+    ended = await bench.build(steps.KojiTag(bench.profile, tag=fails, builds=["a-1-1", fails]))
+    said = "can't be rendered: KeyError: 'release' (it comes from"
+    transform = "<buildbot.process.properties.Transform>"
+    assert (ended.result, ended.text) == (
+        "exception",
+        f"tag {said} {transform}); builds {said} ['a-1-1', {transform}])",
+    )
+    packages = util.KojiPackages("demo-candidate", globs=fails)
+    step = steps.KojiMassBuild(
+        bench.profile, "demo", packages, source="git+https://git.example.test/{package}.git#main"
+    )
+    ended = await bench.build(step)
+    assert ended.text == f"packages {said} KojiPackages('demo-candidate'))"
+
+
 async def call_twice(bench: Workbench, tag: str, *, repeatable: bool) -> Ended:
     """Create a tag, but lose the reply and the worker."""
     bench.lost_replies.add("createTag")
