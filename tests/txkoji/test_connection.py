@@ -163,22 +163,23 @@ async def test_from_web(koji: Connection, hub: FakeHub) -> None:
     assert await koji.from_web(f"{hub.weburl}/nosuchpage?x=1") is None
 
 
-@pytest_twisted.ensureDeferred
-async def test_offline_hub_with_a_deadline(koji: Connection, hub: FakeHub) -> None:
-    """A hub that stays offline fails a call once the deadline is over."""
-    hub.offline("closed for lunch")
-    koji.deadline = 2
-    with pytest.raises(ServerOffline, match="closed for lunch"):
-        await koji.getTag("demo-build")
-
-
-@pytest_twisted.ensureDeferred
-async def test_read_is_sent_again(koji: Connection, hub: FakeHub) -> None:
-    """A read that meets an offline hub is sent again, and succeeds when the hub is back."""
-    hub.offline()
-    reactor.callLater(0.2, hub.online)
-    assert (await koji.getTag("demo-build")).name == "demo-build"
-    assert hub.calls["getTag"] == 1
+@pytest.mark.parametrize("is_back", [True, False])
+def test_offline_hub(is_back: bool) -> None:
+    """A read that meets an offline hub is sent again, until the hub is back or the deadline."""
+    site = HubInMemory(deadline=20)
+    site.hub.offline("closed for lunch")
+    ends: list[Any] = []
+    site.koji.getTag("demo-build").addBoth(ends.append)
+    site.pass_time(9)
+    assert (ends, site.hub.requests > 2) == ([], True)
+    if is_back:
+        site.hub.online()
+    site.pass_time(11)
+    [end] = ends
+    if is_back:
+        assert (end.name, site.hub.calls["getTag"]) == ("demo-build", 1)
+    else:
+        assert "closed for lunch" in str(end.trap(ServerOffline) and end.value)
 
 
 @pytest_twisted.ensureDeferred

@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -210,18 +211,20 @@ async def test_acknowledged_after_the_handler(bus: Bus) -> None:
 async def test_one_after_the_other(bus: Bus) -> None:
     """Messages are handled one at a time, in their order, however slow the handler is."""
     got: list[str | bytes] = []
-    busy: list[bool] = []
+    held: list[Deferred[None]] = []
 
-    async def handler(message: BusMessage) -> None:
-        assert not busy
-        busy.append(True)
-        await deferLater(reactor, 0.002)
+    def handler(message: BusMessage) -> Deferred[None]:
         got.append(message.body)
-        busy.clear()
+        held.append(Deferred())
+        return held[-1]
 
-    await bus.listen(handler)
+    receiver = await bus.listen(handler)
     await bus.publish(*map(str, range(40)))
-    await until(lambda: len(got) == 40)
+    await until(lambda: receiver.counts.received > 1)
+    for number in range(40):
+        await until(lambda number=number: len(got) > number)  # type: ignore[misc]
+        assert len(got) == number + 1
+        held[number].callback(None)
     assert got == [str(n) for n in range(40)]
 
 
@@ -446,27 +449,27 @@ class Silence(Protocol):
 
 
 @pytest_twisted.async_yield_fixture
-async def silent_port() -> AsyncIterator[int]:
-    """A port where nothing ever answers."""
+async def silent() -> AsyncIterator[Any]:
+    """A broker that says nothing: its url, and the connections to it."""
     factory = Factory.forProtocol(Silence)
     factory.noisy = False
     factory.connections = []
     port = reactor.listenTCP(0, factory, interface="127.0.0.1")
-    yield port.getHost().port
+    url = f"amqp://127.0.0.1:{port.getHost().port}"
+    yield SimpleNamespace(url=url, connections=factory.connections)
     for connection in factory.connections:
         connection.abortConnection()
     await port.stopListening()
 
 
 @pytest_twisted.ensureDeferred
-async def test_broker_that_never_answers(bus: Bus, silent_port: int) -> None:
+async def test_broker_that_never_answers(bus: Bus, silent: Any) -> None:
     """A handshake that takes too long is given up, reported, and retried."""
-    url = f"amqp://127.0.0.1:{silent_port}"
-    receiver = bus.receiver(lambda _: None, bus.settings(url=url), ready_timeout=0.2)
+    receiver = bus.receiver(lambda _: None, bus.settings(url=silent.url), ready_timeout=0.2)
     states = bus.states[receiver]
     receiver.start()
     await until(lambda: len(states) >= 4)
-    lost = f"the broker {url} was not ready within 0.2 s: does it speak this protocol?"
+    lost = f"the broker {silent.url} was not ready within 0.2 s: does it speak this protocol?"
     assert states[:3] == [
         (ReceiverState.CONNECTING, None),
         (ReceiverState.LOST, lost),
@@ -764,12 +767,12 @@ async def test_confirmation_that_is_lost(bus: Bus, cable: tuple[Cable, str], end
 
 
 @pytest_twisted.ensureDeferred
-async def test_publisher_that_is_stopped_while_it_connects(bus: Bus, silent_port: int) -> None:
+async def test_publisher_that_is_stopped_while_it_connects(bus: Bus, silent: Any) -> None:
     """A stop ends the connecting too; the broker can't have the message."""
-    publisher = bus.publisher(bus.settings(url=f"amqp://127.0.0.1:{silent_port}"), timeout=1e6)
+    publisher = bus.publisher(bus.settings(url=silent.url), timeout=1e6)
     publishing = publisher.publish("build.tag", "1")
     connecting = publisher.connect()
-    await deferLater(reactor, 0.05)
+    await until(lambda: silent.connections)
     await publisher.stop()
     for waiting in (publishing, connecting, publisher.publish("build.tag", "2")):
         with pytest.raises(BusError, match="was stopped") as caught:

@@ -12,7 +12,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
-from tests.support import do_not_retry
+from tests.support import do_not_retry, until
 from txkoji import Connection, Profile
 from txkoji.exceptions import KojiLoginException, TransportError
 from txkoji.hub import methods
@@ -248,9 +248,11 @@ async def test_hundred_calls_at_once(koji: Connection, hub: FakeHub, anonymous_r
         koji.build(SOURCE.format(number), "demo", {"scratch": True}) for number in range(100)
     ]
     reads = [koji.getLoggedInUser() if n % 2 else koji.getTag("demo-build") for n in range(100)]
-    reactor.callLater(0.05, hub.sessions.expire_all)
+    await until(lambda: hub.calls["build"] > 10)
+    hub.sessions.expire_all()
     ids = await gatherResults(submitted, consumeErrors=True)
     answers = await gatherResults(reads, consumeErrors=True)
+    assert hub.calls["login"] == 2
     assert len(set(ids)) == 100
     assert [answer.name for answer in answers] == ["demo-build", "carol"] * 50
     assert len(hub.call("listTasks", {"method": "build"})) == 100
