@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -199,41 +201,13 @@ async def test_each_submission_is_done_once_on_restored_hubs(hub: FakeHub) -> No
     await proxy.stop()
 
 
-@pytest.mark.parametrize("fate", [Fate.PAGE_AFTER, Fate.MOVED_AFTER])
-@pytest_twisted.ensureDeferred
-async def test_answer_of_a_front_end(hub: FakeHub, fate: Fate) -> None:
-    """What a front end answers in the place of the hub's reply makes no second task."""
-    hub.reads_callnum_header = False
+@asynccontextmanager
+async def once(hub: FakeHub, method: str, fate: Fate) -> AsyncIterator[Connection]:
+    """Give a connection, logged in, of which the first request of a method has a fate."""
     bad = iter([fate])
 
     def decide(request: bytes) -> Fate:
-        return next(bad, Fate.PASS) if b"<methodName>build<" in request else Fate.PASS
-
-    proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
-    proxy.start()
-    profile = Profile(
-        name="t", server=proxy.url, authtype="password", user="carol", password="carol"
-    )
-    koji = Connection(profile, reactor=reactor, retry=RetryPolicy(first=0.01))
-    koji.submissions = Submitter(koji.client, pauses=(0.0,))
-    await koji.login()
-    task_id = await koji.submit("build", SOURCE.format(1), "demo", {"scratch": True})
-    assert proxy.fates[fate] == 1
-    assert [each["id"] for each in hub.call("listTasks", {"method": "build"})] == [task_id]
-    await koji.close()
-    await proxy.stop()
-
-
-@pytest.mark.parametrize("protected", [True, False])
-@pytest.mark.parametrize("fate", [Fate.RESET_BEFORE, Fate.RESET_AFTER, Fate.TRUNCATE, Fate.STALL])
-@pytest_twisted.ensureDeferred
-async def test_cancel_is_repeated(hub: FakeHub, fate: Fate, protected: bool) -> None:
-    """A cancel whose reply is lost is sent again: doing it twice does the same."""
-    hub.reads_callnum_header = protected
-    bad = iter([fate])
-
-    def decide(request: bytes) -> Fate:
-        return next(bad, Fate.PASS) if b"<methodName>cancelTask<" in request else Fate.PASS
+        return next(bad, Fate.PASS) if f"<methodName>{method}<".encode() in request else Fate.PASS
 
     proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
     proxy.start()
@@ -244,13 +218,33 @@ async def test_cancel_is_repeated(hub: FakeHub, fate: Fate, protected: bool) -> 
     koji = Connection(profile, reactor=reactor, deadline=NO_LIMIT, retry=policy)
     koji.submissions = Submitter(koji.client, pauses=(0.0, 0.1))
     await koji.login()
-    task_id = await koji.build(SOURCE.format(1), "demo", {"scratch": True})
-    do_not_wait_long(koji, 0.4)
-    await koji.cancelTask(task_id)
+    yield koji
     assert proxy.fates[fate] == 1
-    assert hub.call("getTaskInfo", task_id)["state"] == task_states.CANCELED
     await koji.close()
     await proxy.stop()
+
+
+@pytest.mark.parametrize("fate", [Fate.PAGE_AFTER, Fate.MOVED_AFTER])
+@pytest_twisted.ensureDeferred
+async def test_answer_of_a_front_end(hub: FakeHub, fate: Fate) -> None:
+    """What a front end answers in the place of the hub's reply makes no second task."""
+    hub.reads_callnum_header = False
+    async with once(hub, "build", fate) as koji:
+        task_id = await koji.submit("build", SOURCE.format(1), "demo", {"scratch": True})
+        assert [each["id"] for each in hub.call("listTasks", {"method": "build"})] == [task_id]
+
+
+@pytest.mark.parametrize("protected", [True, False])
+@pytest.mark.parametrize("fate", [Fate.RESET_BEFORE, Fate.RESET_AFTER, Fate.TRUNCATE, Fate.STALL])
+@pytest_twisted.ensureDeferred
+async def test_cancel_is_repeated(hub: FakeHub, fate: Fate, protected: bool) -> None:
+    """A cancel whose reply is lost is sent again: doing it twice does the same."""
+    hub.reads_callnum_header = protected
+    async with once(hub, "cancelTask", fate) as koji:
+        task_id = await koji.build(SOURCE.format(1), "demo", {"scratch": True})
+        do_not_wait_long(koji, 0.4)
+        await koji.cancelTask(task_id)
+        assert hub.call("getTaskInfo", task_id)["state"] == task_states.CANCELED
 
 
 @pytest.mark.parametrize("call", ["untagBuild", "listTagged"])

@@ -76,6 +76,21 @@ def mass(bench: Workbench, **options: Any) -> Any:
     return steps.KojiMassBuild(bench.profile, "demo", **{"source": SOURCE, **options})
 
 
+async def begin_held(
+    bench: Workbench, count: int, *, method: str = "buildArch", at_once: int = 50, **options: Any
+) -> tuple[list[str], int, Callable[[], None]]:
+    """Begin a mass build whose tasks run until they are released.
+
+    Returns:
+        The packages, p0 and so on, the build request, and what releases the tasks.
+    """
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(count)))
+    release = hold(bench.hub, method)
+    request = await bench.begin(mass(bench, packages=names, at_once=at_once, **options))
+    await until(lambda: f"{min(count, at_once)} running" in bench.text())
+    return names, request, release
+
+
 def sources(hub: FakeHub) -> list[str]:
     """Return the names of the packages that were submitted, oldest first."""
     tasks = hub.call("listTasks", {"method": "build", "decode": True}, {"order": "id"})
@@ -496,10 +511,7 @@ async def test_stop(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
 
     Until then the summary says that the hub is unreachable, although nothing is asked of it.
     """
-    names = add_packages(bench.hub, *(f"p{number}" for number in range(20)))
-    release = hold(bench.hub, "buildArch")
-    request = await bench.begin(mass(bench, packages=names, at_once=5))
-    await until(lambda: len(sources(bench.hub)) == 5)
+    names, request, release = await begin_held(bench, 20, at_once=5)
     with monkeypatch.context() as patch:
         patch.setattr(KojiMassBuild, "trouble", "the hub has not answered since 12:00: gone")
         words = "0 of 20 done, 5 running; the hub has not answered since 12:00: gone"
@@ -534,10 +546,7 @@ async def test_end_while_the_plan_is_read(
         return found
 
     monkeypatch.setattr(MassStore, "load", slow)
-    names = add_packages(bench.hub, *(f"p{number}" for number in range(6)))
-    hold(bench.hub, "buildArch")
-    request = await bench.begin(mass(bench, packages=names, at_once=2))
-    await until(lambda: "2 running" in bench.text())
+    _, request, _ = await begin_held(bench, 6, at_once=2)
     status = running(bench.master)[-1]
     status.pause()
     await until(lambda: not status.runner.is_unsaved)
@@ -796,10 +805,7 @@ def test_interrupted_while_at_once_is_evaluated() -> None:
 @pytest_twisted.ensureDeferred
 async def test_another_master_took_it_over(bench: Workbench, ends: str) -> None:
     """A mass build on a master that was frozen and replaced submits and stores nothing."""
-    names = add_packages(bench.hub, *(f"p{number}" for number in range(6)))
-    hold(bench.hub, "buildArch")
-    request = await bench.begin(mass(bench, packages=names, at_once=2))
-    await until(lambda: len(sources(bench.hub)) == 2)
+    _, request, _ = await begin_held(bench, 6, at_once=2)
     db = bench.master.db
     await db.buildrequests._unclaim_buildrequests_for_master([request], bench.master.masterid)
     heir = await db.masters.findMasterId("heir")
@@ -897,10 +903,7 @@ async def test_target_is_removed(bench: Workbench) -> None:
 @pytest_twisted.ensureDeferred
 async def test_tag_is_locked(bench: Workbench) -> None:
     """Nothing is built for a tag that takes no builds, whether it is locked before or meanwhile."""
-    names = add_packages(bench.hub, *(f"p{number}" for number in range(6)))
-    release = hold(bench.hub, "buildArch")
-    request = await bench.begin(mass(bench, packages=names, at_once=2))
-    await until(lambda: len(sources(bench.hub)) == 2)
+    names, request, release = await begin_held(bench, 6, at_once=2)
     bench.hub.call("editTag2", "demo-candidate", locked=True)
     release()
     ended = await bench.ended(request)
@@ -923,10 +926,7 @@ async def test_full_disk(
     """Nothing is submitted whose intent the database has no room for; then it resumes."""
     timing = StepTiming(database_retry=RetryPolicy(first=0.1))
     monkeypatch.setattr(KojiMassBuild, "timing", timing)
-    names = add_packages(bench.hub, *(f"p{number}" for number in range(6)))
-    release = hold(bench.hub, "buildArch")
-    request = await bench.begin(mass(bench, packages=names, at_once=2))
-    await until(lambda: "2 running" in bench.text())
+    names, request, release = await begin_held(bench, 6, at_once=2)
     with bench.full_disk("INSERT INTO build_data") as refused:
         release()
         await until(lambda: len(refused) > 2)

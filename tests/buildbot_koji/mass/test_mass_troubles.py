@@ -14,7 +14,14 @@ from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.registry import running
 from buildbot_koji.steps.framework.early_end import StepTiming
 from buildbot_koji.steps.mass import KojiMassBuild
-from tests.buildbot_koji.mass.test_mass_build import FAST, SOURCE, add_packages, mass, sources
+from tests.buildbot_koji.mass.test_mass_build import (
+    FAST,
+    SOURCE,
+    add_packages,
+    begin_held,
+    mass,
+    sources,
+)
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
 from tests.support.fault_proxy import Fate
@@ -43,10 +50,7 @@ def rows(ended: Any) -> dict[str, dict[str, Any]]:
 @pytest_twisted.ensureDeferred
 async def test_outage_longer_than_the_patience(bench: Workbench) -> None:
     """A mass build that has begun waits for its hub, however long: its tasks run on."""
-    names = add_packages(bench.hub, *(f"p{number}" for number in range(6)))
-    release = hold(bench.hub, "buildArch")
-    request = await bench.begin(mass(bench, packages=names, at_once=2, hub_patience=0.3))
-    await until(lambda: "2 running" in bench.text())
+    names, request, release = await begin_held(bench, 6, at_once=2, hub_patience=0.3)
     bench.proxy.decide = lambda _: Fate.PAGE_BEFORE
     release()
     step = bench.running().currentStep
@@ -112,10 +116,7 @@ async def test_tag_is_deleted(bench: Workbench) -> None:
 @pytest_twisted.ensureDeferred
 async def test_package_is_blocked(bench: Workbench) -> None:
     """A package that is blocked meanwhile fails alone, and its row says why."""
-    names = add_packages(bench.hub, *(f"p{number}" for number in range(4)))
-    release = hold(bench.hub, "buildSRPMFromSCM")
-    request = await bench.begin(mass(bench, packages=names, at_once=2))
-    await until(lambda: "2 running" in bench.text())
+    names, request, release = await begin_held(bench, 4, method="buildSRPMFromSCM", at_once=2)
     for name in ("p1", "p3"):
         bench.hub.call("packageListBlock", "demo-candidate", name)
     release()
@@ -129,10 +130,7 @@ async def test_package_is_blocked(bench: Workbench) -> None:
 @pytest_twisted.ensureDeferred
 async def test_admin_moves_tasks(bench: Workbench) -> None:
     """A task that is freed runs on; one that someone cancels failed, and says so."""
-    names = add_packages(bench.hub, *(f"p{number}" for number in range(4)))
-    release = hold(bench.hub, "buildArch")
-    request = await bench.begin(mass(bench, packages=names, at_once=2))
-    await until(lambda: "2 running" in bench.text())
+    names, request, release = await begin_held(bench, 4, at_once=2)
     first, second = bench.hub.call("listTasks", {"method": "build"}, {"order": "id"})
     await until(lambda: bench.hub.call("getTaskInfo", first["id"])["state"] == task_states.OPEN)
     bench.hub.call("freeTask", first["id"])
@@ -147,10 +145,7 @@ async def test_admin_moves_tasks(bench: Workbench) -> None:
 @pytest_twisted.ensureDeferred
 async def test_access_is_taken_away(bench: Workbench) -> None:
     """Without access nothing is submitted or blamed; with it again the mass build resumes."""
-    names = add_packages(bench.hub, *(f"p{number}" for number in range(6)))
-    release = hold(bench.hub, "buildArch")
-    request = await bench.begin(mass(bench, packages=names, at_once=2))
-    await until(lambda: "2 running" in bench.text())
+    names, request, release = await begin_held(bench, 6, at_once=2)
     refused = []
 
     def answer(name: str, _: list[Any], run: Any) -> Any:
@@ -233,10 +228,7 @@ async def test_no_end_is_foretold_in_an_outage(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the hub is unreachable, the page says that the end of a mass build is unknown."""
-    names = add_packages(bench.hub, "p0", "p1")
-    release = hold(bench.hub, "buildArch")
-    request = await bench.begin(mass(bench, packages=names))
-    await until(lambda: "2 running" in bench.text())
+    _, request, release = await begin_held(bench, 2)
     status = running(bench.master)[-1]
     monkeypatch.setattr(status.runner.progress, "time_left", lambda *_: 60.0)
     assert status.status()["eta"] == 60.0
@@ -284,10 +276,7 @@ async def test_full_disk_at_the_end(
     bench: Workbench, logged_failures: list[Any], table: str
 ) -> None:
     """What the database has no room for at the end is written when there is room, and once."""
-    names = add_packages(bench.hub, *(f"p{number}" for number in range(4)))
-    release = hold(bench.hub, "buildArch")
-    request = await bench.begin(mass(bench, packages=names))
-    await until(lambda: "4 running" in bench.text())
+    names, request, release = await begin_held(bench, 4)
     with bench.full_disk(f"INSERT INTO {table} ", 5) as refused:
         release()
         ended = await bench.ended(request)

@@ -461,10 +461,7 @@ def never(*_: object) -> bool:
 @pytest_twisted.ensureDeferred
 async def test_revived_before_a_crash(house: House) -> None:
     """A revived dead letter is retried, even if the master dies first."""
-    Ledger.refusing = True
-    await house.start()
-    build = await house.build(tell=True)
-    await poll(lambda: dead(house))
+    build = await with_a_dead_letter(house)
     await house.restart()
     state = await house.state()
     assert state["dead"] == [[build, "note"]]
@@ -481,10 +478,7 @@ async def test_revived_before_a_crash(house: House) -> None:
 @pytest_twisted.ensureDeferred
 async def test_redelivery(house: House) -> None:
     """A request for another reporter's dead letters does not return these."""
-    Ledger.refusing = True
-    await house.start()
-    build = await house.build(tell=True)
-    await poll(lambda: dead(house))
+    build = await with_a_dead_letter(house)
     Ledger.refusing = False
     house.master.mq.produce(REDELIVER, {"reporter": "another"})
     await house.scan()
@@ -494,8 +488,17 @@ async def test_redelivery(house: House) -> None:
     await poll(lambda: nothing_dead(house))
 
 
-async def dead(house: House) -> bool:
-    return bool((await house.state())["dead"])
+async def with_a_dead_letter(house: House) -> int:
+    """Start a master whose ledger refuses; returns the build that it refused."""
+    Ledger.refusing = True
+    await house.start()
+    build = await house.build(tell=True)
+
+    async def is_dead() -> bool:
+        return bool((await house.state())["dead"])
+
+    await poll(is_dead)
+    return build
 
 
 async def nothing_dead(house: House) -> bool:

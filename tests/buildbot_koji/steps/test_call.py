@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest_twisted
 from buildbot.plugins import steps, util
 
+from tests.buildbot_koji.steps.lost_replies import without_reply
 from tests.buildbot_koji.workbench import SOURCE, Ended, Workbench
 from tests.support import until
 from tests.support.hubs import hold
@@ -99,14 +100,8 @@ async def test_renderable_that_fails(bench: Workbench) -> None:
 
 async def call_twice(bench: Workbench, tag: str, *, repeatable: bool) -> Ended:
     """Create a tag, but lose the reply and the worker."""
-    bench.lost_replies.add("createTag")
-    before = bench.hub.calls["createTag"]
-    request = await bench.begin(
-        steps.KojiCall(bench.profile, method="createTag", args=[tag], repeatable=repeatable)
-    )
-    await until(lambda: bench.hub.calls["createTag"] > before)
-    bench.lose_worker()
-    return await bench.ended(request)
+    step = steps.KojiCall(bench.profile, method="createTag", args=[tag], repeatable=repeatable)
+    return await without_reply(bench, "createTag", step)
 
 
 @pytest_twisted.ensureDeferred

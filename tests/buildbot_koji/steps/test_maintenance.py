@@ -76,6 +76,7 @@ class Front:
         )
         hub = await get_hub(self.bench.master, self.bench.profile)
         hub.connection.deadline = 1.0
+        hub.cancellations._retry = RetryPolicy(first=0.3, ceiling=0.3)
         await self.bench.look_at_once()
 
     async def stop(self) -> None:
@@ -158,8 +159,6 @@ async def test_cancellation_in_doubt(bench: Workbench, front: Front, page: str) 
     bench.hub.builder.seconds = 60
     request = await bench.begin(quick_build(bench))
     await until(lambda: tasks(bench) and "koji_task_id" in bench.running().properties)
-    hub = await get_hub(bench.master, bench.profile)
-    hub.cancellations._retry = RetryPolicy(first=0.3, ceiling=0.3)
     front.apache.begin_maintenance(page)
     await bench.stop_build()
     ended = await bench.ended(request)
@@ -175,8 +174,6 @@ async def test_stop_with_a_submission_in_doubt(bench: Workbench, front: Front) -
     """A task whose submission got no reply is found and canceled when maintenance is over."""
     bench.hub.builder.seconds = 60
     front.fates["build"] = Fate.RESET_AFTER
-    hub = await get_hub(bench.master, bench.profile)
-    hub.cancellations._retry = RetryPolicy(first=0.3, ceiling=0.3)
     request = await bench.begin(quick_build(bench))
     await until(lambda: bench.text().startswith("looking for the task as soon as"))
     await bench.stop_build()
@@ -193,8 +190,6 @@ async def test_refused_search(bench: Workbench, front: Front) -> None:
     bench.hub.builder.seconds = 60
     front.fates["build"] = Fate.RESET_AFTER
     front.breaking = FORBIDDEN
-    hub = await get_hub(bench.master, bench.profile)
-    hub.cancellations._retry = RetryPolicy(first=0.3, ceiling=0.3)
     ended = await bench.build(quick_build(bench, hub_patience=2))
     assert ended.result == "exception"
     assert "HTTP status 403" in ended.text

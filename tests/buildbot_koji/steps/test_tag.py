@@ -12,6 +12,7 @@ from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.outbox import Refused
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.reporters.tag_delivery import TagSender
+from tests.buildbot_koji.steps.lost_replies import without_reply
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import until
 from tests.support.hubs import hold
@@ -106,12 +107,9 @@ async def test_tag_of_which_the_reply_is_lost(bench: Workbench) -> None:
     nvr = await bench.built()
     await bench.look_at_once(bench.logging_in)
     before = bench.hub.calls["tagBuild"]
-    bench.lost_replies.add("tagBuild")
-    request = await bench.begin(steps.KojiTag(bench.logging_in, tag="demo-released", builds=nvr))
-    await until(lambda: bench.hub.calls["tagBuild"] > before)
-    bench.lose_worker()
-    ended = await bench.ended(request)
-    assert (ended.result, ended.attempts) == ("success", 2), ended.text
+    step = steps.KojiTag(bench.logging_in, tag="demo-released", builds=nvr)
+    ended = await without_reply(bench, "tagBuild", step)
+    assert ended.result == "success", ended.text
     assert bench.hub.calls["tagBuild"] == before + 1
     assert tagged(bench, "demo-released") == [nvr]
 
@@ -252,12 +250,8 @@ async def test_untag(bench: Workbench) -> None:
 async def test_untag_of_which_the_reply_is_lost(bench: Workbench) -> None:
     """What an earlier attempt untagged, without learning of it, is done."""
     nvr = await bench.built()
-    bench.lost_replies.add("untagBuild")
-    request = await bench.begin(steps.KojiUntag(bench.profile, tag="demo-candidate", builds=nvr))
-    await until(lambda: bench.hub.calls["untagBuild"])
-    bench.lose_worker()
-    ended = await bench.ended(request)
-    assert (ended.result, ended.attempts) == ("success", 2)
+    step = steps.KojiUntag(bench.profile, tag="demo-candidate", builds=nvr)
+    assert (await without_reply(bench, "untagBuild", step)).result == "success"
     assert bench.hub.calls["untagBuild"] == 1
 
 
@@ -288,12 +282,9 @@ async def test_promote_no_draft(bench: Workbench) -> None:
 async def test_promotion_of_which_the_reply_is_lost(bench: Workbench) -> None:
     """What an earlier attempt promoted, without learning of it, is done."""
     draft = await bench.built(draft=True)
-    bench.lost_replies.add("promoteBuild")
-    request = await bench.begin(steps.KojiPromote(bench.profile, draft=draft))
-    await until(lambda: bench.hub.calls["promoteBuild"])
-    bench.lose_worker()
-    ended = await bench.ended(request)
-    assert (ended.result, ended.attempts) == ("success", 2)
+    step = steps.KojiPromote(bench.profile, draft=draft)
+    ended = await without_reply(bench, "promoteBuild", step)
+    assert ended.result == "success"
     assert ended.properties["koji_nvr"] == "hello-1.0-main"
     assert bench.hub.calls["promoteBuild"] == 1
 
@@ -303,13 +294,9 @@ async def test_move_of_which_the_reply_is_lost(bench: Workbench) -> None:
     """The next attempt finds the task that the first one started, and starts none."""
     nvr = await bench.built()
     await bench.look_at_once()
-    bench.lost_replies.add("moveBuild")
     tags = {"from_tag": "demo-candidate", "to_tag": "demo-released"}
-    request = await bench.begin(steps.KojiMove(bench.profile, builds=nvr, **tags))
-    await until(lambda: bench.hub.calls["moveBuild"])
-    bench.lose_worker()
-    ended = await bench.ended(request)
-    assert (ended.result, ended.attempts) == ("success", 2)
+    step = steps.KojiMove(bench.profile, builds=nvr, **tags)
+    assert (await without_reply(bench, "moveBuild", step)).result == "success"
     assert bench.hub.calls["moveBuild"] == 1
     assert tagged(bench, "demo-released") == [nvr]
 
