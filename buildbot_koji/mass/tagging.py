@@ -318,10 +318,13 @@ def _task_of(answer: Any) -> int | str:
     return answer if is_id else f"the hub answered {answer!r:.100}, which is no task"
 
 
-def not_tagged(parts: Collection[TagPart], there: Collection[int]) -> dict[int, str]:
-    """Return why builds of parts are not in the tag, by their ids."""
+def not_tagged(
+    parts: Collection[TagPart], there: Collection[int], broken: str = ""
+) -> dict[int, str]:
+    """Return why builds of parts are not in the tag, by their ids; all if the tag is ``broken``."""
+    otherwise = broken or "untagged, deleted or blocked meanwhile"
     return {
-        build: (part.failed or {}).get(build, "untagged, deleted or blocked meanwhile")
+        build: (part.failed or {}).get(build, otherwise)
         for part in parts
         for build in part.builds
         if build not in there

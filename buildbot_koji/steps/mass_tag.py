@@ -16,6 +16,7 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.durable.store import BuildRows
+from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import (
     KINDS,
@@ -39,7 +40,9 @@ from buildbot_koji.steps.framework.reports import write_report
 from buildbot_koji.steps.framework.write_step import KojiWriteStep
 from buildbot_koji.steps.mass import KojiMassBuild
 from buildbot_koji.words import counted
+from txkoji.exceptions import HubFault
 from txkoji.gathering import gather
+from txkoji.retry import is_passing
 
 __all__ = ["KojiCompareTags", "KojiMassTag"]
 
@@ -192,13 +195,22 @@ class KojiMassTag(KojiWriteStep):
         if todo or begun:
             self.patience.begun()
             await hub.log_in()
-        await tagger.tag(todo)
-        now = {each.id for each in await tagger.tagged()} if tagger.parts else set()
-        reasons = not_tagged(tagger.parts, now)
+        broken = ""
+        try:
+            await tagger.tag(todo)
+            now = {each.id for each in await tagger.tagged()} if tagger.parts else set()
+        except HubFault as fault:
+            if is_passing(fault):
+                raise
+            # The tag may be deleted by now; what was done before is in the log.
+            broken, now = explain(fault), set()
+        reasons = not_tagged(tagger.parts, now, broken)
         nvrs = {build: nvr for part in tagger.parts for build, nvr in part.builds.items()}
         lines += [f"{nvr}: tagged\n" for build, nvr in nvrs.items() if build not in reasons]
         lines += [f"{nvrs[build]}: failed: {reason}\n" for build, reason in reasons.items()]
-        return await self._ended(lines, len(nvrs) - len(reasons), len(reasons), "tagged", skipped)
+        lines += [f"{build.nvr}: not sent\n" for build in todo if build.id not in nvrs]
+        failed = len(begun.union(each.id for each in todo)) - len(nvrs) + len(reasons)
+        return await self._ended(lines, len(nvrs) - len(reasons), failed, "tagged", skipped, broken)
 
     async def _tagger(self, hub: Hub) -> MassTagger:
         """Return what tags the builds, with what earlier attempts began."""
@@ -230,14 +242,21 @@ class KojiMassTag(KojiWriteStep):
         return await self._ended(lines, len(todo) - failed, failed, "would tag", skipped)
 
     async def _ended(
-        self, lines: Iterable[str], tagged: int, failed: int, verb: str, skipped: int
+        self,
+        lines: Iterable[str],
+        tagged: int,
+        failed: int,
+        verb: str,
+        skipped: int,
+        broken: str = "",
     ) -> int:
         self.setProperty("koji_mass_tagged", tagged, SOURCE)
         self.setProperty("koji_mass_untagged", failed, SOURCE)
         await write_report(self, "builds", "t", lines)
         words = f"{verb} {counted(tagged, 'build')} with {self.to_tag}, skipped {skipped:,}"
         if failed:
-            return self.fail(f"{words}, could not tag {failed:,}: the log builds says why")
+            why = broken or "the log builds says why"
+            return self.fail(f"{words}, could not tag {failed:,}: {why}")
         self.say(words)
         return results.SUCCESS
 

@@ -258,6 +258,31 @@ async def test_blocked_in_the_middle(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_tag_is_deleted_in_the_middle(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log says of each build what became of it, also of those that were not sent."""
+    monkeypatch.setattr(steps.KojiMassTag, "part", 1)
+    nvrs = [await bench.built("hello"), await bench.built("world")]
+    active = {"method": "tagBuild", "state": list(task_states.ACTIVE_GROUP)}
+    release = hold(bench.hub, "tagBuild")
+    step = steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
+    request = await bench.begin(step)
+    await until(lambda: bool(bench.hub.call("listTasks", active)))
+    bench.hub.call("deleteTag", "demo-released")
+    release()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.properties["koji_mass_untagged"]) == ("failure", 2)
+    said = "failed: tagged no builds with demo-released, skipped 0, could not tag 2: "
+    assert ended.text.startswith(said)
+    assert "demo-released" in ended.text.removeprefix(said)
+    sent, unsent = ended.logs["builds"].splitlines()
+    assert {sent.partition(": ")[0], unsent.partition(": ")[0]} == set(nvrs)
+    assert ": failed: task " in sent
+    assert unsent.endswith(": not sent")
+
+
+@pytest_twisted.ensureDeferred
 async def test_comparisons_are_made_in_threads(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -634,7 +634,7 @@ def test_too_many_positional_arguments() -> None:
         (checks.build, ["a-1-1", "a-b-1-1", 7], ["a-1", "a-1-1 b-1-1", 0, True, ""]),
         (checks.builds, ["a-1-1 b-1-1", ["a-1-1", 3], 3], [[], "", "a", ["a-1-1 b-1-1"], None]),
         (checks.names_or_ids, ["a b", ["a", 3], 3], [[], "", [""], -1]),
-        (checks.integers, [[1, 2], 1, []], ["1", [1.5], True]),
+        (checks.ids, [[1, 2], 1, []], ["1", [1.5], True, 0, [-1]]),
     ],
 )
 def test_checks(check: Any, good: list[Any], bad: list[Any]) -> None:
