@@ -97,6 +97,11 @@ def struct(value: Any) -> Mapping[str, Any] | None:
     return value if isinstance(value, Mapping) else None
 
 
+def member(value: Any, name: str) -> Any:
+    """Return a member of a struct; None if it is not there, or if the value is no struct."""
+    return value.get(name) if isinstance(value, Mapping) else None
+
+
 def structs(value: Any) -> list[Any]:
     """Return the structs of a list."""
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []

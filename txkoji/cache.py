@@ -59,7 +59,14 @@ class Cache:
 
     def get_name(self, kind: str, key: int | str) -> str | None:
         """Return a cached name, or None. Reads a file; see :meth:`filename`."""
-        return _read(Path(self.filename(kind, key)))
+        path = Path(self.filename(kind, key))
+        try:
+            if time.time() - path.stat().st_mtime > TIME_TO_LIVE:
+                return None
+            name = json.loads(read_configured(path))
+        except (OSError, ValueError):
+            return None
+        return name if isinstance(name, str) else None
 
     def put_name(self, kind: str, key: int | str, name: str) -> None:
         """Cache a name. Writes a file; see :meth:`filename`."""
@@ -98,16 +105,6 @@ class Cache:
         name = str(found["name"])
         await in_thread(reactor, self.put_name, kind, key, name)
         return name
-
-
-def _read(path: Path) -> str | None:
-    try:
-        if time.time() - path.stat().st_mtime > TIME_TO_LIVE:
-            return None
-        name = json.loads(read_configured(path))
-    except (OSError, ValueError):
-        return None
-    return name if isinstance(name, str) else None
 
 
 def _write(path: Path, name: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from txkoji import build_states, paths, task_states
 from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import HubConnection
-from txkoji._values import excerpt, integer, rpm_names, struct, structs, text
+from txkoji._values import excerpt, integer, member, rpm_names, struct, structs, text
 from txkoji.build import Build
 from txkoji.exceptions import HubFault, UnusableAnswer, fault_from
 from txkoji.retry import is_passing
@@ -325,7 +325,7 @@ def _build_ids(method: str, result: Any) -> list[int]:
         # As text.
         found = given.get("koji_builds")
     elif method == "osbuildImage":
-        found = [(struct(given.get("koji")) or {}).get("build")]
+        found = [member(given.get("koji"), "build")]
     ids = map(integer, found if isinstance(found, list) else ())
     return [build_id for build_id in ids if build_id is not None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from txkoji._values import struct, text
+from txkoji._values import member, struct, text
 from txkoji.paths import DEFAULT_VOLUME
 
 MAX_DIGITS = 18
@@ -29,7 +29,7 @@ def size_of(answer: Any, name: str) -> int | None:
         answer: what ``listTaskOutput`` answered with ``stat=True``.
         name: the file's name.
     """
-    return _size((struct(answer) or {}).get(name))
+    return _size(member(answer, name))
 
 
 def volumes(answer: Any) -> dict[str, dict[str, int | None]]:
@@ -50,7 +50,7 @@ def volumes(answer: Any) -> dict[str, dict[str, int | None]]:
 
 
 def _size(stat: Any) -> int | None:
-    return byte_count((struct(stat) or {}).get("st_size"))
+    return byte_count(member(stat, "st_size"))
 
 
 def byte_count(size: Any) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from txkoji._values import integer, struct
+from txkoji._values import integer, member
 from txkoji.exceptions import GenericError
 from txkoji.gathering import gather
 from txkoji.history.cursor import Cursor
@@ -70,7 +70,7 @@ class Confirmation:
                 self._call("queryRPMSigs", rpm_id=rpm_id, sigkey=reported.sigkey),
             ]
         )
-        build_id = integer((struct(found) or {}).get("build_id"))
+        build_id = integer(member(found, "build_id"))
         if build_id is None or not signatures:
             return []
         build = await self._call("getBuild", build_id)

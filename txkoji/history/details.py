@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from txkoji._rich_base import make
-from txkoji._values import rpm_names, struct, text
+from txkoji._values import member, rpm_names, struct, text
 from txkoji.build import Build
 from txkoji.history.events import BuildStateChange, Event, RPMSign
 from txkoji.history.hub import BatchedCalls, RichHub
@@ -74,7 +74,7 @@ class Details:
             return
         if owner not in self._users:
             found = await self._call("getUser", owner)
-            self._users[owner] = text((struct(found) or {}).get("name"))
+            self._users[owner] = text(member(found, "name"))
         task.owner_name = self._users[owner]
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from munch import Munch, munchify
 
 from txkoji import build_states, task_states
-from txkoji._values import flag, integer, seconds, struct, text
+from txkoji._values import flag, integer, member, seconds, struct, text
 from txkoji.build_states import BuildStates
 from txkoji.bus.base import Dialect
 from txkoji.exceptions import MalformedMessage, ProtocolError
@@ -92,11 +92,6 @@ def _new_state(states: type[IntEnum], body: Munch) -> int:
     return number
 
 
-def _name_of(found: Any) -> str | None:
-    """Return the name in a struct of a user, if there is one."""
-    return text(found.get("name")) if isinstance(found, Munch) else None
-
-
 def _task(found: Any) -> Munch:
     task = read_task(found)
     request = task.get("request")
@@ -148,7 +143,7 @@ def _protonmsg_tag(event: str, body: Munch) -> Facts:
         "event": event,
         "build": read_build(body.get("build")),
         **_tag(body.get("tag")),
-        "user_name": _name_of(body.get("user")),
+        "user_name": text(member(body.get("user"), "name")),
     }
 
 
@@ -162,7 +157,7 @@ def _protonmsg_promote(body: Munch) -> Facts:
     return "BuildPromote", {
         "build": build,
         "draft_release": text(body.get("draft_release")),
-        "user_name": _name_of(body.get("user")),
+        "user_name": text(member(body.get("user"), "name")),
         "when": build.get("promotion_ts"),
     }
 
@@ -172,7 +167,7 @@ def _protonmsg_package(body: Munch) -> Facts:
         "action": required(body, "action", text),
         "package": required(body.get("package"), "name", text),
         **_tag(body.get("tag")),
-        "user_name": _name_of(body.get("user")),
+        "user_name": text(member(body.get("user"), "name")),
     }
 
 
@@ -203,7 +198,7 @@ def _protonmsg_repo_done(body: Munch) -> Facts:
     repo = body.get("repo")
     return "RepoDone", {
         "repo_id": required(repo, "id", integer),
-        "dist": flag((repo or {}).get("dist")),
+        "dist": flag(member(repo, "dist")),
         "tag_id": required(repo, "tag_id", integer),
         "tag_name": required(repo, "tag_name", text),
     }
@@ -263,18 +258,16 @@ def _fedora_build(body: Munch) -> Facts:
     build = {key: body[key] for key in known if key in body}
     build = read_build({**build, "state": new, "owner_name": body.get("owner")})
     task = struct(body.get("task"))
+    if task is not None:
+        task = _task({"id": body.get("task_id"), **task, "request": body.get("request")})
     return "BuildStateChange", {
         "build": build,
-        "task": None if task is None else _task_of_build(body, task),
+        "task": task,
         "old": _state(BuildStates, body.get("old")),
         "event": build_states.to_str(new),
         "when": _iso_or_seconds(body.get("completion_time") or body.get("creation_time")),
         "user_name": build.owner_name,
     }
-
-
-def _task_of_build(body: Munch, task: Mapping[str, Any]) -> Munch:
-    return _task({"id": body.get("task_id"), **task, "request": body.get("request")})
 
 
 def _fedora_tag(event: str, body: Munch) -> Facts:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from txkoji._values import integer, seconds, struct
+from txkoji._values import integer, member, seconds, struct
 from txkoji.history.hub import UNREADABLE
 from txkoji.hub.paging import LongestPage, RepeatedRows
 
@@ -77,7 +77,7 @@ class Listing:
                 found[_id_of(row, len(found))] = row
             if not self._longest.may_be_cut(count, limit):
                 return list(found.values())
-            times = [each for row in rows if (each := _time_of(row, column)) is not None]
+            times = [each for row in rows if (each := seconds(member(row, column))) is not None]
             last = max(times, default=0.0) - 0.001
             if last > time:
                 time, offset = last, 0
@@ -161,7 +161,3 @@ def _id_of(row: Any, otherwise: int) -> Any:
     fields = struct(row) or {}
     row_id = integer(fields.get("build_id", fields.get("id")))
     return ("row", otherwise) if row_id is None else row_id
-
-
-def _time_of(row: Any, column: str) -> float | None:
-    return seconds((struct(row) or {}).get(column))

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from txkoji import build_states, task_states
-from txkoji._values import integer, seconds, struct, structs
+from txkoji._values import integer, member, seconds, struct, structs
 from txkoji.exceptions import GenericError, HubFault, ParameterError
 from txkoji.gathering import gather
 from txkoji.history import records
@@ -220,7 +220,7 @@ class TagHistory(Query):
                     return
                 previous = this
                 yield event
-            if not any(integer((struct(row) or {}).get(column)) is not None for row in rows):
+            if not any(integer(member(row, column)) is not None for row in rows):
                 # Builds that are still tagged come last in the order of untaggings.
                 return
 
@@ -260,7 +260,7 @@ class GeneratedBuilds(Query):
         """Read the list of content generators again."""
         if self._interest.build_states:
             found = a_struct(await self._call("listCGs"), "listCGs")
-            ids = [integer((struct(generator) or {}).get("id")) for generator in found.values()]
+            ids = [integer(member(generator, "id")) for generator in found.values()]
             self._generators = tuple(sorted(each for each in ids if each is not None))
 
     async def since(self, cursor: Cursor) -> list[Event]:
@@ -415,9 +415,8 @@ class Repos(Query):
 
 def _made_repo(task: Any) -> tuple[int, float] | None:
     """Return the id of the repo that a newRepo task made, and when."""
-    fields = struct(task) or {}
-    made, completed = _first(fields.get("result")), seconds(fields.get("completion_ts"))
-    repo_id = integer(_first(made))
+    completed = seconds(member(task, "completion_ts"))
+    repo_id = integer(_first(_first(member(task, "result"))))
     return None if repo_id is None or completed is None else (repo_id, completed)
 
 
