@@ -11,8 +11,9 @@ from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.tags import require_tag, tag_name, tag_order
 from txkoji.testing.tables.lookups.values import must, row_by_info
 from txkoji.testing.tables.queries import apply_query_options
-from txkoji.testing.tables.state import Row
+from txkoji.testing.tables.state import Row, pick
 
+_LINK = "arches external_repo_id merge_mode priority tag_id"
 _MODES = ("koji", "simple", "bare")
 
 
@@ -147,8 +148,7 @@ def edit_tag_external_repo(
 ) -> bool:
     """Change an external repo of a tag."""
     link = _link(call, require_tag(call.state, tag_info), _require(call, repo_info))
-    keys = ("tag_id", "external_repo_id", "priority", "merge_mode", "arches")
-    changed = {key: link[key] for key in keys}
+    changed = pick(link, _LINK)
     if priority is not None:
         changed["priority"] = int(priority)
     if merge_mode is not None:
@@ -180,10 +180,9 @@ def _links(
         repo = _find(call, row["external_repo_id"], event)
         if repo is None:
             continue
-        keys = ("arches", "external_repo_id", "merge_mode", "priority", "tag_id")
         structs.append(
             {
-                **{key: row[key] for key in keys},
+                **pick(row, _LINK),
                 "external_repo_name": repo["name"],
                 "tag_name": tag_name(call.state, row["tag_id"]),
                 "url": repo["url"],

@@ -20,7 +20,7 @@ from txkoji.testing.tables.lookups.hosts import (
     require_host,
 )
 from txkoji.testing.tables.lookups.values import integer, must, row_by_id, time_text
-from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.state import HubState, Row, pick
 
 
 def insert_host(
@@ -91,10 +91,8 @@ def _configure(call: MethodCall, host: Row, **changes: Any) -> bool:
 
 def host_struct(call: MethodCall, row: Row) -> dict[str, Any]:
     """Return a builder as the hub's methods do."""
-    keys = ("arches", "capacity", "comment", "description", "enabled", "id", "name", "ready")
-    struct = {key: row[key] for key in (*keys, "update_ts", "user_id")}
-    struct["task_load"] = call.hub.runner.load(row["id"])
-    return struct
+    columns = "arches capacity comment description enabled id name ready update_ts user_id"
+    return {**pick(row, columns), "task_load": call.hub.runner.load(row["id"])}
 
 
 @hub_method("getHost")
@@ -214,7 +212,7 @@ declare("disableHost(hostname)", partial(_switch_host, False))
 
 def channel_struct(row: Row) -> dict[str, Any]:
     """Return a channel as the hub's methods do."""
-    return {key: row[key] for key in ("comment", "description", "enabled", "id", "name")}
+    return pick(row, "comment description enabled id name")
 
 
 @hub_method("getChannel")

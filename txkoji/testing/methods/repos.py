@@ -22,7 +22,7 @@ from txkoji.testing.tables.lookups.values import (
     time_text,
 )
 from txkoji.testing.tables.queries import View
-from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.state import HubState, Row, pick
 
 INIT, READY, EXPIRED, DELETED, PROBLEM = range(5)
 ON_REQUEST = (1, 35)
@@ -117,11 +117,9 @@ def repo_info(call: MethodCall, repo_id: Any, strict: bool = False) -> Any:
 @hub_method("getActiveRepos")
 def get_active_repos(call: MethodCall) -> list[Any]:
     """Return the repos that are not deleted, in the struct that hubs before 1.35 gave repos."""
-    newer = {"creation_ts", "custom_opts", "opts", "state_time", "state_ts", "task_state"}
-    newer |= {"begin_event", "begin_ts", "end_event", "end_ts"}
+    columns = "create_event create_ts creation_time dist id state tag_id tag_name task_id"
     rows = [row for row in call.state.rows("repo") if row["state"] != DELETED]
-    structs = [repo_struct(call.state, row) for row in rows]
-    return [{key: each[key] for key in each.keys() - newer} for each in structs]
+    return [pick(repo_struct(call.state, row), columns) for row in rows]
 
 
 @hub_method("repo.get")
@@ -160,23 +158,14 @@ def request_struct(state: HubState, row: Row) -> dict[str, Any]:
     tag = state.row("tag", row["tag_id"])
     owner = state.get("users", row["owner"])
     task = state.get("task", row["task_id"]) if row["task_id"] is not None else None
+    columns = "active at_event id min_event opts owner priority repo_id tag_id task_id tries"
     return {
-        "active": row["active"],
-        "at_event": row["at_event"],
+        **pick(row, columns),
         "create_time": time_text(row["create_ts"]),
         "create_ts": rounded(row["create_ts"]),
-        "id": row["id"],
-        "min_event": row["min_event"],
-        "opts": row["opts"],
-        "owner": row["owner"],
         "owner_name": owner["name"] if owner else None,
-        "priority": row["priority"],
-        "repo_id": row["repo_id"],
-        "tag_id": row["tag_id"],
         "tag_name": tag["name"],
-        "task_id": row["task_id"],
         "task_state": task["state"] if task else None,
-        "tries": row["tries"],
         "update_time": time_text(row["update_ts"]),
         "update_ts": rounded(row["update_ts"]),
     }
@@ -237,8 +226,7 @@ def repo_request(
             "min_event": low,
             "priority": DEFAULT_PRIORITY + relative,
             "owner": user["id"],
-            "create_ts": now,
-            "update_ts": now,
+            **dict.fromkeys(("create_ts", "update_ts"), now),
             "active": True,
             "task_id": None,
             "tries": 0,

@@ -9,6 +9,7 @@ from txkoji.testing.methods.hosts import host_struct
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.values import hub_error
 from txkoji.testing.tables.queries import View
+from txkoji.testing.tables.state import pick
 
 _RUNS = View(
     "id task_id host_id active create_ts",
@@ -30,22 +31,10 @@ def _runs(call: MethodCall) -> list[dict[str, Any]]:
     runs = []
     for task in call.state.rows("task"):
         host = call.state.get("host", task["host_id"]) if task["host_id"] is not None else None
-        if host is None:
-            continue
-        runs.append(
-            {
-                "id": task["id"],
-                "task_id": task["id"],
-                "method": task["method"],
-                "host_id": host["id"],
-                "host_name": host["name"],
-                "state": task["state"],
-                "active": task["completion_ts"] is None,
-                "create_ts": task["create_ts"],
-                "start_ts": task["start_ts"],
-                "completion_ts": task["completion_ts"],
-            }
-        )
+        if host is not None:
+            run = pick(task, "id method host_id state create_ts start_ts completion_ts")
+            more = {"host_name": host["name"], "active": task["completion_ts"] is None}
+            runs.append({**run, **more, "task_id": task["id"]})
     return runs
 
 
@@ -62,11 +51,7 @@ def get_log_messages(
     call: MethodCall, clauses: Any = None, fields: Any = None, opts: Any = None
 ) -> Any:
     """Return the scheduler's log."""
-    keys = ("id", "task_id", "host_id", "host_name")
-    rows = [
-        {**{key: run[key] for key in keys}, "msg_ts": run["create_ts"], "msg": "Assigning task"}
-        for run in _runs(call)
-    ]
+    rows = [{**run, "msg_ts": run["create_ts"], "msg": "Assigning task"} for run in _runs(call)]
     return _LOGS.select(rows, clauses, fields, opts)
 
 

@@ -202,7 +202,7 @@ def declare(
         names.append(f"**{node.args.kwarg.arg}")
     heads = ", ".join(filter(None, ("call", parameters)))
     function = eval(f"lambda {heads}: run({', '.join(['call', *names])})", {"run": run})
-    function.__doc__ = run.__doc__
+    function.__doc__ = getattr(run, "func", run).__doc__
     hub_method(name, plugin=plugin)(function)
 
 

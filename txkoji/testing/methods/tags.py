@@ -26,7 +26,7 @@ from txkoji.testing.tables.lookups.tags import (
 )
 from txkoji.testing.tables.lookups.values import integer, require_row
 from txkoji.testing.tables.queries import apply_query_options
-from txkoji.testing.tables.state import Row
+from txkoji.testing.tables.state import Row, pick
 
 
 @hub_method("getTag")
@@ -228,17 +228,8 @@ def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
         state.update("tag", tag["id"], name=kwargs["name"])
     if any(config[key] != value for key, value in changes.items()):
         state.revoke("tag_config", config["id"], call.user_id)
-        kept = {
-            key: config[key]
-            for key in (
-                "tag_id",
-                "perm_id",
-                "arches",
-                "locked",
-                "maven_support",
-                "maven_include_all",
-            )
-        }
+        columns = "tag_id perm_id arches locked maven_support maven_include_all"
+        kept = pick(config, columns)
         state.insert_version("tag_config", {**kept, **changes}, call.user_id)
     for key in (*(kwargs.get("remove_extra") or ()), *changed):
         state.revoke_all("tag_extra", call.user_id, tag_id=tag["id"], key=key)
@@ -305,8 +296,11 @@ def get_build_config(call: MethodCall, tag: Any, event: Any = None) -> Any:
 
 def _link_struct(call: MethodCall, link: Row) -> dict[str, Any]:
     parent = call.state.row("tag", link["parent_id"])
-    keys = ("intransitive", "maxdepth", "noconfig", "parent_id", "pkg_filter", "priority")
-    return {**{key: link[key] for key in keys}, "child_id": link["tag_id"], "name": parent["name"]}
+    return {
+        **pick(link, " ".join(_LINK_FIELDS)),
+        "child_id": link["tag_id"],
+        "name": parent["name"],
+    }
 
 
 @hub_method("getInheritanceData")

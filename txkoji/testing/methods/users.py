@@ -12,7 +12,7 @@ from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.lookups.users import find_user, groups_of, held_permissions, require_user
 from txkoji.testing.tables.lookups.values import must, no_attribute, require_row, row_by_info
 from txkoji.testing.tables.queries import apply_query_options
-from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.state import HubState, Row, pick
 
 GROUP = 2
 """The type of a user that is a group of others."""
@@ -49,7 +49,7 @@ def insert_user(
 
 def user_struct(row: Row, principals: bool = True) -> dict[str, Any]:
     """Return a user as the hub's methods do."""
-    struct = {key: row[key] for key in ("id", "name", "status", "usertype")}
+    struct = pick(row, "id name status usertype")
     if principals:
         struct["krb_principals"] = list(row["krb_principals"])
     return struct
@@ -220,10 +220,7 @@ def has_perm(call: MethodCall, perm: Any, strict: bool = False) -> bool:
 @hub_method("getAllPerms")
 def get_all_perms(call: MethodCall) -> list[dict[str, Any]]:
     """Return all permissions that there are."""
-    return [
-        {"description": row["description"], "id": row["id"], "name": row["name"]}
-        for row in call.state.rows("permissions")
-    ]
+    return [pick(row, "description id name") for row in call.state.rows("permissions")]
 
 
 @hub_method("grantPermission")

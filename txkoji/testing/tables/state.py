@@ -351,6 +351,11 @@ class HubState:
             self.before_commit()
 
 
+def pick(row: Row, columns: str) -> dict[str, Any]:
+    """Return the columns of a row whose names stand in a text."""
+    return {column: row[column] for column in columns.split()}
+
+
 def in_force(row: Row, event: int | None = None) -> bool:
     """Return whether a row of a versioned table is active, now or at an event."""
     # A state file of an earlier version may hold rows without a history.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.state import HubState, Row, pick
 
 
 def archive_struct(state: HubState, row: Row) -> dict[str, Any]:
@@ -12,9 +12,9 @@ def archive_struct(state: HubState, row: Row) -> dict[str, Any]:
     kind = state.row("archivetypes", row["type_id"])
     btype = state.one("btype", name=row["btype"])
     assert btype is not None
-    keys = ("build_id", "buildroot_id", "checksum", "checksum_type", "extra", "filename", "id")
+    columns = "build_id buildroot_id checksum checksum_type extra filename id metadata_only size"
     return {
-        **{key: row[key] for key in (*keys, "metadata_only", "size", "type_id", "btype")},
+        **pick(row, f"{columns} type_id btype"),
         "btype_id": btype["id"],
         "compression_type": kind["compression_type"],
         "type_description": kind["description"],

@@ -9,7 +9,7 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.tables.lookups.packages import package_entries, package_name
 from txkoji.testing.tables.lookups.tags import passes_filters, tag_order
 from txkoji.testing.tables.lookups.values import hub_error, must, rounded, row_by_info, time_text
-from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.state import HubState, Row, pick
 
 BUILD_STATES = {"BUILDING": 0, "COMPLETE": 1, "DELETED": 2, "FAILED": 3, "CANCELED": 4}
 
@@ -73,42 +73,28 @@ def _common(state: HubState, row: Row) -> dict[str, Any]:
     promoter = state.get("users", row["promoter_id"]) if row["promoter_id"] else None
     volume = state.get("volume", row["volume_id"])
     return {
+        **pick(row, "draft epoch owner_id package_id promoter_id release state task_id"),
+        **pick(row, "version volume_id"),
         "build_id": row["id"],
         "completion_time": time_text(row["completion_ts"]),
         "creation_event_id": row["create_event"],
         "creation_time": time_text(row["creation_ts"]),
-        "draft": row["draft"],
-        "epoch": row["epoch"],
         "name": name,
         "nvr": f"{name}-{row['version']}-{row['release']}",
-        "owner_id": row["owner_id"],
         "owner_name": owner["name"] if owner else None,
-        "package_id": row["package_id"],
         "package_name": name,
-        "promoter_id": row["promoter_id"],
         "promoter_name": promoter["name"] if promoter else None,
         "promotion_time": time_text(row["promotion_ts"]),
-        "release": row["release"],
         "start_time": time_text(row["start_ts"]),
-        "state": row["state"],
-        "task_id": row["task_id"],
-        "version": row["version"],
-        "volume_id": row["volume_id"],
         "volume_name": volume["name"] if volume else "DEFAULT",
     }
 
 
 def listed_build_struct(state: HubState, row: Row) -> dict[str, Any]:
     """Make the struct of a build as ``listBuilds`` answers it: without ``id``."""
-    return {
-        **_common(state, row),
-        "completion_ts": rounded(row["completion_ts"]),
-        "creation_ts": rounded(row["creation_ts"]),
-        "extra": row["extra"],
-        "promotion_ts": rounded(row["promotion_ts"]),
-        "source": row["source"],
-        "start_ts": rounded(row["start_ts"]),
-    }
+    times = ("completion_ts", "creation_ts", "promotion_ts", "start_ts")
+    rest = {column: rounded(row[column]) for column in times}
+    return {**_common(state, row), **rest, **pick(row, "extra source")}
 
 
 def build_struct(state: HubState, row: Row) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from txkoji.testing.tables.lookups.tags import passes_filters, tag_order
 from txkoji.testing.tables.lookups.values import row_by_info
-from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.state import HubState, Row, pick
 
 
 def package_entries(
@@ -42,11 +42,9 @@ def package_struct(state: HubState, entry: Row) -> dict[str, Any]:
     tag = state.row("tag", entry["tag_id"])
     owner = state.row("users", entry["owner_id"])
     return {
-        "blocked": entry["blocked"],
-        "extra_arches": entry["extra_arches"],
+        **pick(entry, "blocked extra_arches package_id"),
         "owner_id": owner["id"],
         "owner_name": owner["name"],
-        "package_id": entry["package_id"],
         "package_name": package_name(state, entry["package_id"]),
         "tag_id": tag["id"],
         "tag_name": tag["name"],

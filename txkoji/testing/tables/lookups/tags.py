@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from txkoji.testing.tables.lookups.values import must, require_row, row_by_info
-from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.state import HubState, Row, pick
 
 
 def tag_name(state: HubState, tag_id: int) -> str:
@@ -48,16 +48,9 @@ def tag_struct(state: HubState, tag_id: int, config: Row) -> dict[str, Any]:
     """Make the struct of a tag."""
     tag = state.row("tag", tag_id)
     permission = state.get("permissions", config["perm_id"]) if config["perm_id"] else None
-    return {
-        "arches": config["arches"],
-        "id": tag_id,
-        "locked": config["locked"],
-        "maven_include_all": config["maven_include_all"],
-        "maven_support": config["maven_support"],
-        "name": tag["name"],
-        "perm": permission["name"] if permission else None,
-        "perm_id": config["perm_id"],
-    }
+    columns = "arches locked maven_include_all maven_support perm_id"
+    name = permission["name"] if permission else None
+    return {**pick(config, columns), "id": tag_id, "name": tag["name"], "perm": name}
 
 
 def tag_extra(
