@@ -198,14 +198,24 @@ async def test_tag_by_name_and_id(koji: Connection) -> None:
     assert fields <= set(tag)
 
 
+@pytest.mark.parametrize(
+    ("method", "missing", "words"),
+    [
+        ("getTag", MISSING, f"No such.*{MISSING}"),
+        ("getTag", MISSING_ID, f"No such.*{MISSING_ID}"),
+        ("getBuildTarget", MISSING, f"No such build target: {MISSING}"),
+        ("getBuild", MISSING_ID, f"No such build.*{MISSING_ID}"),
+        ("getBuild", MISSING_NVR, f"No such build.*{MISSING_NVR}"),
+        ("getChannel", MISSING, "."),
+    ],
+)
 @pytest_twisted.ensureDeferred
-async def test_missing_tag(koji: Connection) -> None:
-    """A tag that is not there is None; asked strictly, fault 1000 that names it."""
-    assert await koji.getTag(MISSING) is None
-    assert await koji.getTag(MISSING_ID) is None
-    with pytest.raises(GenericError, match=f"No such.*{MISSING}") as caught:
-        await koji.getTag(MISSING, strict=True)
-    assert (caught.value.code, caught.value.method) == (1000, "getTag")
+async def test_missing(koji: Connection, method: str, missing: Any, words: str) -> None:
+    """What is not there is None; asked strictly, fault 1000, which mostly names it."""
+    assert await koji.call(method, missing) is None
+    with pytest.raises(GenericError, match=words) as caught:
+        await koji.call(method, missing, strict=True)
+    assert (caught.value.code, caught.value.method) == (1000, method)
 
 
 @pytest_twisted.ensureDeferred
@@ -247,14 +257,6 @@ async def test_target_by_name_and_id(koji: Connection) -> None:
     for kind in ("build_tag", "dest_tag"):
         tag = await koji.getTag(target[kind], strict=True)
         assert tag.name == target[f"{kind}_name"]
-
-
-@pytest_twisted.ensureDeferred
-async def test_missing_target(koji: Connection) -> None:
-    """A target that is not there is None; asked strictly, a fault that names it."""
-    assert await koji.getBuildTarget(MISSING) is None
-    with pytest.raises(GenericError, match=f"No such build target: {MISSING}"):
-        await koji.getBuildTarget(MISSING, strict=True)
 
 
 @pytest_twisted.ensureDeferred
@@ -329,17 +331,6 @@ async def test_build_by_nvr_and_id(koji: Connection) -> None:
     assert build.id == build.build_id
     assert build.state == build_states.COMPLETE
     assert build.completion_ts >= build.creation_ts
-
-
-@pytest_twisted.ensureDeferred
-async def test_missing_build(koji: Connection) -> None:
-    """A build that is not there is None, by id and by name; asked strictly, fault 1000."""
-    assert await koji.getBuild(MISSING_ID) is None
-    assert await koji.getBuild(MISSING_NVR) is None
-    for missing in (MISSING_ID, MISSING_NVR):
-        with pytest.raises(GenericError, match=f"No such build.*{missing}") as caught:
-            await koji.getBuild(missing, strict=True)
-        assert caught.value.code == 1000
 
 
 @pytest_twisted.ensureDeferred
@@ -587,10 +578,6 @@ async def test_channel(koji: Connection) -> None:
     channel = await koji.getChannel("default")
     assert channel.name == "default"
     assert channel == await koji.getChannel(channel.id)
-    assert await koji.getChannel(MISSING) is None
-    with pytest.raises(GenericError) as caught:
-        await koji.getChannel(MISSING, strict=True)
-    assert caught.value.code == 1000
 
 
 @pytest_twisted.ensureDeferred

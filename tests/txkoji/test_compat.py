@@ -1,8 +1,9 @@
 """Programs for the existing txkoji: each row of the compatibility list, with its right value.
 
 The rows have the numbers of their lists: what we document, what programs rely on, the embedded hub.
-Program rows 9 and 18 are tested in ``test_connection``, row 19 in ``test_distribution``, row 3 of
-the embedded hub in ``testing/front/test_protocol``.
+Others test the rest: ``test_messages`` the first documented row and the events of program row 15,
+``test_connection`` program rows 9 and 18, ``test_distribution`` row 19; of the embedded hub,
+``testing/methods/test_administration`` rows 1 and 2, ``testing/front/test_protocol`` row 3.
 """
 
 from __future__ import annotations
@@ -68,15 +69,6 @@ def frame(kind: str | None, **body: Any) -> Any:
 
 
 # What we document
-
-
-@pytest_twisted.ensureDeferred
-async def test_documented_1_tag_of_a_task_event(koji: Connection, hub: FakeHub) -> None:
-    """Documented row 1: the tag of a ``buildArch`` event is the tag's name."""
-    number = hub.call("getTag", "demo-build")["id"]
-    info = {"id": 5, "method": "buildArch", "request": ["a.src.rpm", number, "x86_64", True]}
-    event = TaskStateChange.from_frame(frame(None, new="OPEN", info=info), koji)
-    assert await event.tag() == "demo-build"
 
 
 def test_documented_2_and_4_estimates(site: HubInMemory) -> None:
@@ -241,15 +233,8 @@ def test_program_14_version() -> None:
     assert txkoji.__version__.count(".") >= 1
 
 
-def test_program_15_events_of_a_program(site: HubInMemory) -> None:
-    """Program row 15: an event is built from a task or a build and a word, by position."""
-    made: Task = make(Task, {"id": 5, "state": 2}, site.koji)
-    assert TaskStateChange(made, "CLOSED").url == made.url
-    build: Build = make(Build, {"id": 7, "build_id": 7}, site.koji)
-    assert (TagUntag(build, "Untag").event, BuildStateChange(build, "COMPLETE").url) == (
-        "Untag",
-        build.url,
-    )
+def test_program_15_task_without_children(site: HubInMemory) -> None:
+    """Program row 15: a task that has no children yet has an error of its own."""
     number = site.hub.call("build", SOURCE.format(1), "demo")
     running = result(site, site.koji.getTaskInfo(number))
     with pytest.raises(NoDescendentsError):
@@ -294,23 +279,6 @@ def test_times_of_a_program() -> None:
     assert ended - naive == -(naive - ended) == datetime.timedelta(seconds=10.5)
     assert ended - datetime.timedelta(seconds=1) == moment(999_999_999.5)
     assert type(ended + datetime.timedelta(1)) is type(ended)
-
-
-# The embedded hub
-
-
-def test_embedded_1_principals(site: HubInMemory) -> None:
-    """Embedded hub row 1: a principal is kept, can be added, and finds its user."""
-    number = site.hub.call("createUser", "krb", 0, "krb@EXAMPLE.COM")
-    site.hub.call("addUserKrbPrincipal", "krb", "other@EXAMPLE.COM")
-    for principal in ("krb@EXAMPLE.COM", "other@EXAMPLE.COM"):
-        assert site.hub.call("getUser", {"krb_principal": principal})["id"] == number
-
-
-def test_embedded_2_digits(site: HubInMemory) -> None:
-    """Embedded hub row 2: a string of digits is a task's id."""
-    number = site.hub.call("build", SOURCE.format(1), "demo")
-    assert site.hub.call("getTaskInfo", str(number))["id"] == number
 
 
 # Programs as users of the existing txkoji have them

@@ -352,20 +352,19 @@ def test_frames_that_say_little(connection: Connection) -> None:
 
 
 def test_events_of_a_program(connection: Connection) -> None:
-    """A program makes events of a task or a build and a word."""
+    """A program makes events of a task or a build and a word, by position too."""
     [frame, *_] = frames_of_build(10)
     build = BuildStateChange.from_frame(frame, connection).build
     change = BuildStateChange(build, "COMPLETE")
-    assert (change.event, change.name, change.connection) == (
-        "COMPLETE",
-        "build-complete",
-        connection,
-    )
+    assert (change.event, change.name) == ("COMPLETE", "build-complete")
+    assert (change.connection, change.url) == (connection, build.url)
+    assert TagUntag(build, "Untag").event == "Untag"
     tagged = TagUntag(build, "Tag", tag_name="f44")
     assert (tagged.event, tagged.tag, tagged.action) == ("Tag", "f44", "tag")
     task = Task(id=5, state=2)
     task.connection = connection
-    assert TaskStateChange(task, event="CLOSED").url == task.url
+    assert TaskStateChange(task, "CLOSED").url == TaskStateChange(task, event="CLOSED").url
+    assert TaskStateChange(task, "CLOSED").url == task.url
 
 
 @pytest_twisted.ensureDeferred

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
 from buildbot_koji.database_values import MAX_VALUE
-from buildbot_koji.durable.cancellations import Cancellations, PendingCancellation
+from buildbot_koji.durable.cancellations import CLASS, Cancellations, PendingCancellation
 from buildbot_koji.durable.task_intents import TaskIntent
 from txkoji import Call, Submission
 from txkoji.exceptions import TransportError
@@ -49,10 +49,13 @@ class States:
         with self.engine.begin() as connection:
             connection.execute(row, {"objectid": 1, "name": key, "value_json": text})
 
-    async def getObjectId(self, _name: str, _class: str) -> int:  # noqa: N802
+    async def getObjectId(self, name: str, kind: str) -> int:  # noqa: N802
+        assert name in ("master hub", "second hub")
+        assert kind == CLASS
         return 1
 
-    def thdGetState(self, _: None, _object: int, key: str, default: Any) -> Any:  # noqa: N802
+    def thdGetState(self, _: Any, object_id: int, key: str, default: Any) -> Any:  # noqa: N802
+        assert object_id == 1
         rows = self.rows
         return json.loads(rows[key]) if key in rows else default
 
@@ -68,7 +71,8 @@ class States:
         with self.engine.begin() as connection:
             query(connection)
 
-    async def setState(self, _object: int, key: str, value: Any) -> None:  # noqa: N802
+    async def setState(self, object_id: int, key: str, value: Any) -> None:  # noqa: N802
+        assert object_id == 1
         if len(self.written) == self.killed_after:
             await Deferred()
         self.written.append(json.dumps(value))
@@ -90,12 +94,14 @@ class Hub:
     def submissions(self) -> Any:
         return self
 
-    def is_lost(self, task_id: int, _call: Call, _submission: Submission) -> Deferred[bool]:
+    def is_lost(self, task_id: int, call: Call, submission: Submission) -> Deferred[bool]:
+        assert (call.method, submission.marker) == ("build", f"m{task_id}")
         if not self.answers:
             return fail(TransportError("no route", url=self.url))
         return succeed(task_id in self.lost)
 
-    def call(self, _method: str, task_id: int) -> Deferred[None]:
+    def call(self, method: str, task_id: int) -> Deferred[None]:
+        assert method == "cancelTask"
         if not self.answers:
             return fail(TransportError("no route", url=self.url))
         self.canceled.append(task_id)

@@ -111,7 +111,8 @@ ONCE = ("KojiRegenRepo", "KojiTag")
 
 
 def fail_with(monkeypatch: pytest.MonkeyPatch, method: str, fault: HubFault) -> None:
-    async def fail(_builder: Builder, _task: Row) -> None:
+    async def fail(builder: Builder, task: Row) -> None:
+        assert task["method"] == method
         raise fault
 
     monkeypatch.setitem(HANDLERS, method, fail)

@@ -14,7 +14,7 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from tests.support import do_not_retry, until
 from txkoji import Connection, Profile
-from txkoji.exceptions import KojiLoginException, TransportError
+from txkoji.exceptions import AuthError, KojiLoginException, TransportError
 from txkoji.hub import methods
 from txkoji.hub.requests import Request
 from txkoji.testing import FakeHub
@@ -136,19 +136,14 @@ async def test_session_that_was_closed_and_is_over_its_time(koji: Connection, hu
     hub.sessions.expire_all()
     renew = hub.sessions.renew
 
-    def closed(session: Any, _now: float) -> Any:
+    def closed(session: Any, now: float) -> Any:
+        assert (str(session.id), now > 0) == (str(koji.session_id), True)
         hub.sessions.close(session)
         hub.sessions.renew = renew
-        raise hub_auth_error()
+        raise AuthError("Invalid session or bad credentials")
 
     hub.sessions.renew = closed
     assert (await koji.getLoggedInUser()).name == "carol"
-
-
-def hub_auth_error() -> Exception:
-    from txkoji.exceptions import AuthError
-
-    return AuthError("Invalid session or bad credentials")
 
 
 @pytest_twisted.ensureDeferred

@@ -90,8 +90,9 @@ def test_principals(hub: FakeHub) -> None:
     """A principal is kept from the start, can be added and removed, and finds its user."""
     number = hub.call("createUser", "krb", 0, "krb@EXAMPLE.COM")
     hub.call("addUserKrbPrincipal", "krb", "other@EXAMPLE.COM")
-    for wanted in ("krb@EXAMPLE.COM", {"krb_principal": "other@EXAMPLE.COM"}):
-        assert hub.call("getUser", wanted)["id"] == number
+    for name in ("krb@EXAMPLE.COM", "other@EXAMPLE.COM"):
+        for wanted in (name, {"krb_principal": name}):
+            assert hub.call("getUser", wanted)["id"] == number
     hub.call("editUser", "krb", "renamed", [{"old": "krb@EXAMPLE.COM", "new": "new@EXAMPLE.COM"}])
     user = hub.call("getUser", "renamed")
     assert user["krb_principals"] == ["other@EXAMPLE.COM", "new@EXAMPLE.COM"]
