@@ -51,7 +51,7 @@ class InterruptibleStep(StoringStep):
         if self.early_end.reason is not Ending.DETACHED:
             # If the database is unreachable now, Buildbot makes the step an exception.
             for each in list(self.logs.values()):
-                await self.until_stored(partial(self._finish_log, each))
+                await self.until_stored(partial(self.finish_log, each))
         return result
 
     async def _run_with_reason(self) -> int:
@@ -61,7 +61,8 @@ class InterruptibleStep(StoringStep):
             self.setProperty(REASON, f"{self.getResultSummary()['build']}{why}", SOURCE)
         return result
 
-    async def _finish_log(self, log: Any) -> None:
+    async def finish_log(self, log: Any) -> None:
+        """Finish a log, or what was cut off of that."""
         if log.finished or log._finishing:  # noqa: SLF001 - nothing public tells
             # Buildbot marks it before it stores that, and never resumes what was cancelled between.
             await self.master.data.updates.finishLog(log.logid)

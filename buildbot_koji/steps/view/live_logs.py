@@ -123,7 +123,7 @@ class _Follower:
                 await self._show_tail()
             await self._write(self._text.end())
             if self.log is not None:
-                await self.log.finish()
+                await self._logs.finish(self.log)
         finally:
             hub.followed_logs -= 1
 
@@ -288,6 +288,10 @@ class LiveLogs:
             # Another build of a chain has the same architecture.
             title = f"{title} (task {task.id})"
         return await self.until_stored(lambda: self._step.addLog(title, "t"))
+
+    async def finish(self, log: Any) -> None:
+        """Finish a log of the step."""
+        await self.until_stored(lambda: self._step.finish_log(log))
 
     async def until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write to the master's database, and retry while it is unreachable."""

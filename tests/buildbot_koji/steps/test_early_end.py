@@ -204,5 +204,5 @@ def test_finish_of_a_log_that_was_cancelled() -> None:
     finish.addErrback(lambda failure: failure.trap(CancelledError))
     finish.cancel()
     log.lock.release()
-    assert Deferred.fromCoroutine(KojiStep._finish_log(step, log)).called
+    assert Deferred.fromCoroutine(KojiStep.finish_log(step, log)).called
     assert finished == [7]

@@ -83,16 +83,23 @@ async def shown_logs(bench: Workbench) -> dict[str, str]:
 
 
 @pytest_twisted.ensureDeferred
-async def test_logs_are_live(bench: Workbench) -> None:
-    """The log of each architecture is shown while it grows, and in the end is the builder's own."""
+async def test_logs_are_live(bench: Workbench, logged_failures: list[Any]) -> None:
+    """The log of each architecture is shown while it grows, and in the end is the builder's own.
+
+    One that the database can't take the end of is finished later.
+    """
     bench.hub.builder.seconds = 15
     request = await bench.begin(koji_build(bench, scratch=True))
     await until_open(bench, "buildArch", 3)
     early = await poll(lambda: live_text(bench, "build.log x86_64"))
     bench.hub.builder.seconds = 1
     assert "Building for target x86_64" in early
-    ended = await bench.ended(request)
+    with bench.full_disk("UPDATE logs SET complete", 1) as refused:
+        ended = await bench.ended(request)
+    assert refused
     assert ended.result == "success"
+    assert [each["why"] for each in logged_failures] == ["Got fatal OperationalError on DB"]
+    logged_failures.clear()
     for task in tasks(bench, "buildArch"):
         arch = task["label"]
         assert ended.logs[f"build.log {arch}"] == log_of(bench, task["id"])
