@@ -123,7 +123,8 @@ def dead_letters(master: Master, out: TextIO, reporter: str | None = None) -> in
             for letter in each["dead"]:
                 count += 1
                 what = letter.get("nvr") or letter["what"]
-                print(f"{each['name']}  {letter['id']}  {what}: {letter['reason']}", file=out)
+                reason = letter["reason"] or "not sent yet"
+                print(f"{each['name']}  {letter['id']}  {what}: {reason}", file=out)
     return count
 
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import sqlalchemy
 from buildbot.data.resultspec import Filter
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.logger import Logger, LogLevel
@@ -28,6 +29,7 @@ __all__ = [
     "Backlog",
     "DeliveryRecords",
     "dead_letters",
+    "left_behind",
     "log_settled",
     "pending_elsewhere",
 ]
@@ -470,6 +472,28 @@ async def pending_elsewhere(
             deliveries = await records.of_build(build_id)
             found += [delivery for delivery in deliveries if not delivery.is_final]
     return found
+
+
+async def left_behind(
+    master: Any, configured: Collection[str], most: int = MOST_DEAD
+) -> dict[str, list[Delivery]]:
+    """Return what reporters that this master has no longer have not delivered, by their names."""
+    objects = master.db.model.objects.c
+    query = sqlalchemy.select(objects.name).where(objects.class_name == CLASS)
+
+    def read(connection: sqlalchemy.Connection) -> list[str]:
+        """Read the names, in a thread."""
+        return [str(row.name) for row in connection.execute(query)]
+
+    mine = master.masterid
+    others = {each["masterid"] for each in await master.data.get(("masters",))} - {mine}
+    found = {}
+    for name in sorted({*await master.db.pool.do(read)} - {*configured}):
+        # Another master may have one of that name.
+        if await _readable_position(MasterState(master, name, CLASS), name, mine) is not None:
+            pending = await pending_elsewhere(master, name, others, most)
+            found[name] = [*pending, *await dead_letters(master, name, most)]
+    return {name: deliveries for name, deliveries in found.items() if deliveries}
 
 
 async def _readable_position(state: MasterState, reporter: str, master_id: int) -> _Position | None:

@@ -19,12 +19,13 @@ async def dead_letters_of(master: Any, reporter: str) -> list[Delivery]:
     """Return the dead letters of a reporter, on all masters.
 
     Raises:
-        NotThere: this master has no such reporter, nor does the database.
+        NotThere: there is no such reporter.
     """
     letters = await dead_letters(master, reporter)
     services = master.config.services
     reporters = [name for name, each in services.items() if isinstance(each, KojiReporter)]
-    if not letters and reporter not in reporters:
+    # Another master may have it.
+    if not (letters and master.config.multiMaster) and reporter not in reporters:
         known = f": it has {', '.join(sorted(reporters))}" if reporters else ""
         raise NotThere(f"this master has no reporter {reporter}{known}")
     return letters

@@ -14,12 +14,15 @@ from buildbot_koji.changes.source import KojiChangeSource
 from buildbot_koji.changes.status import SourceStatus
 from buildbot_koji.changes.switch import owners, paused_sources
 from buildbot_koji.durable.background import Background
+from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.hubs.hub import Hub, hubs_of
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.registry import running
 from buildbot_koji.mass.status import EndedMassBuild, MassStatus
-from buildbot_koji.reporters.backlog import dead_letters, pending_elsewhere
+from buildbot_koji.reporters.backlog import dead_letters, left_behind, pending_elsewhere
 from buildbot_koji.reporters.base import KojiReporter
+from buildbot_koji.reporters.status import ReporterStatus
+from buildbot_koji.words import counted
 from buildbot_koji.www import attention, deliveries, health, overview, sources
 from buildbot_koji.www.masters import clock_trouble, database_trouble, router_trouble
 from buildbot_koji.www.metrics import Snapshot
@@ -211,6 +214,11 @@ class Collector:
             shown = deliveries.reporter_json(status, elsewhere, dead, weburl)
             await self._name_builds([*shown["pending"], *shown["dead"]])
             found.append(shown)
+        for name, left in (await self._left_behind()).items():
+            status = ReporterStatus(name, "not configured", None, frozenset(), (), 0)
+            shown = deliveries.reporter_json(status, (), left, None)
+            await self._name_builds(shown["dead"])
+            found.append(shown)
         return {
             "reporters": found,
             "cancellations": [
@@ -219,6 +227,28 @@ class Collector:
                 for each in (*hub.cancellations.status(), *await hub.cancellations.elsewhere())
             ],
         }
+
+    async def _left_behind(self) -> dict[str, list[Delivery]]:
+        configured = [str(each.name) for each in reporters(self._master)]
+        return await left_behind(self._master, configured, LETTERS)
+
+    def say_left_behind(self) -> Deferred[None]:
+        """Log what reporters left that the configuration names no longer."""
+
+        async def say() -> None:
+            await self._master.initLock.run(lambda: None)
+            for name, left in (await self._left_behind()).items():
+                self._log.warn(
+                    "{name}: no reporter of that name is configured, and {count} of it {has} not"
+                    " arrived: configure it again to send what waits; `buildbot-koji dead-letters"
+                    " {name} --url {url}` lists it",
+                    name=name,
+                    count=counted(len(left), "delivery"),
+                    has="has" if len(left) == 1 else "have",
+                    url=self._master.config.buildbotURL,
+                )
+
+        return self._background.run(say(), "can't look for what removed reporters left")
 
     async def _name_builds(self, shown: list[dict[str, Any]]) -> None:
         """Add the Buildbot builds that deliveries are about, unless they were deleted."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from buildbot.plugins import steps, util
+from buildbot.plugins import reporters, steps, util
 from sqlalchemy import event
 from twisted.logger import capturedLogs
 
@@ -25,6 +25,7 @@ from buildbot_koji.reporters.backlog import CLASS as REPORTERS
 from buildbot_koji.reporters.backlog import DeliveryRecords
 from buildbot_koji.www import KojiApplication, collect
 from buildbot_koji.www.collect import change_sources
+from buildbot_koji.www.resource import koji_pages
 from tests.buildbot_koji.workbench import SOURCE
 from tests.buildbot_koji.www.served import ServedMaster
 from tests.support import poll, until
@@ -202,8 +203,11 @@ async def test_buttons(served: ServedMaster) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_gates_and_dead_letters(served: ServedMaster) -> None:
-    """A gate names the votes that are missing; a dead letter says why, and is sent again."""
+async def test_gates_and_dead_letters(served: ServedMaster, logged: list[str]) -> None:
+    """A gate names the votes that are missing; a dead letter says why, and is sent again.
+
+    One of a reporter that was removed is said at the start, and waits for its return.
+    """
     nvr = await served.built("hello")
     ended = await served.build(
         steps.KojiCall(profile=served.profile, method="getAPIVersion"), koji_nvr=nvr
@@ -231,6 +235,26 @@ async def test_gates_and_dead_letters(served: ServedMaster) -> None:
     assert (letter["builder"], letter["build_number"]) == ("any", 1)
     assert "nowhere" in letter["reason"]
     path = "api/deliveries/tagging/redeliver"
+    services = served.master.config_loader._services
+    [tagging] = [each for each in services if each.name == "tagging"]
+    services.remove(tagging)
+    await served.master.reconfig()
+    koji_pages(served.master, str(served.directory))
+    words = "tagging: no reporter of that name is configured, and 1 delivery of it has not arrived"
+    await until(lambda: any(line.startswith(words) for line in logged))
+
+    async def is_left() -> bool:
+        return bool((await shown("tagging"))["kind"] == "not configured")
+
+    await poll(is_left)
+    assert (await shown("tagging"))["dead"] == [letter]
+    refused = await served.press(path)
+    assert (refused.code, refused.json) == (
+        404,
+        {"message": "this master has no reporter tagging: it has gating"},
+    )
+    services.append(reporters.KojiTagReporter(name="tagging", **tagging._config_kwargs))
+    await served.master.reconfig()
     nothing = await served.press(path, {"ids": ["other"]})
     assert nothing.json == {"message": "no dead letters of tagging"}
     served.hub.add_tag("nowhere")
