@@ -14,7 +14,7 @@ from txkoji.testing.tables.lookups.builds import find_build_row, require_build_r
 from txkoji.testing.tables.lookups.tags import require_tag, tag_name
 from txkoji.testing.tables.lookups.users import held_permissions, require_user
 from txkoji.testing.tables.lookups.values import integer, require_type, row_by_id
-from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.queries import apply_to_list
 
 
 @hub_method("getChangelogEntries")
@@ -36,7 +36,7 @@ def get_changelog_entries(
         raise GenericError("either buildID or taskID and filepath must be specified")
     elif not filepath:
         raise GenericError("filepath must be specified with taskID")
-    return apply_query_options([], queryOpts)
+    return apply_to_list([], queryOpts)
 
 
 @hub_method("getArchiveFile")

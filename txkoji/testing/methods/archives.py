@@ -24,7 +24,7 @@ from txkoji.testing.tables.lookups.builds import (
 )
 from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.lookups.values import check_integers, integer, row_by_id, row_if
-from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.queries import apply_query_options, apply_to_list
 from txkoji.testing.tables.state import Row
 
 MD5, SHA256 = 0, 2
@@ -229,7 +229,7 @@ def list_archive_files(
 ) -> Any:
     """Return the files in an archive."""
     get_archive(call, archive_id, strict)
-    return apply_query_options([], queryOpts)
+    return apply_to_list([], queryOpts)
 
 
 _ARCHIVE_FILTERS: dict[str, Filter] = {

@@ -15,7 +15,7 @@ from txkoji.testing.tables.lookups.packages import find_package, package_entries
 from txkoji.testing.tables.lookups.tags import find_tag_id, require_tag_id
 from txkoji.testing.tables.lookups.users import require_user
 from txkoji.testing.tables.lookups.values import require_row, row_by_info
-from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.queries import apply_query_options, apply_to_list
 from txkoji.testing.tables.state import HubState, Row
 
 
@@ -77,7 +77,7 @@ def list_packages(
         if entry["blocked"] and not with_blocked:
             continue
         rows.append(struct)
-    return apply_query_options(rows, queryOpts)
+    return apply_to_list(rows, queryOpts)
 
 
 @hub_method("listPackagesSimple")

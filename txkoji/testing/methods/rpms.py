@@ -21,7 +21,7 @@ from txkoji.testing.tables.lookups.values import (
     must,
     row_by_info,
 )
-from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.queries import apply_query_options, apply_to_list
 from txkoji.testing.tables.state import HubState, Row
 
 
@@ -287,13 +287,13 @@ def get_rpm_deps(
         "type": 0,
     }
     rows = [dep for dep in (needs, provides) if depType is None or dep["type"] == depType]
-    return apply_query_options(rows, queryOpts)
+    return apply_to_list(rows, queryOpts)
 
 
 @hub_method("listRPMFiles")
 def list_rpm_files(call: MethodCall, rpmID: Any, queryOpts: Any = None) -> Any:
     """Return the files of an RPM."""
-    return apply_query_options(_files(call, find_rpm(call, rpmID)), queryOpts)
+    return apply_to_list(_files(call, find_rpm(call, rpmID)), queryOpts)
 
 
 @hub_method("getRPMFile")

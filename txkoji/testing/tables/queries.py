@@ -135,6 +135,22 @@ def _clause(clause: Any) -> list[Any]:
     return [name, "IN" if isinstance(value, list) else "=", value]
 
 
+def apply_to_list(rows: list[dict[str, Any]], options: dict[str, Any] | None) -> Any:
+    """Apply ``queryOpts`` as a hub does to rows that it did not select in its database.
+
+    It takes any slice, and ignores what is for a database: ``asList``, ``rowlock``.
+    """
+    options = {} if options is None else options
+    if not isinstance(options, dict):
+        raise no_attribute(options, "get")
+    order = options.get("order") or ""
+    if order:
+        key = order.removeprefix("-")
+        rows = sorted(rows, key=lambda row: row[key], reverse=order.startswith("-"))
+    rows = rows[options.get("offset") or 0 :][: options.get("limit") or None]
+    return len(rows) if options.get("countOnly") else rows
+
+
 class View(NamedTuple):
     """What ``repo.query`` and its like select from.
 

@@ -281,6 +281,24 @@ def test_columns_of_a_kind(hub: FakeHub) -> None:
     assert not {"perm", "perm_id"} & hub.call("listTags", perms=False)[0].keys()
 
 
+def test_options_of_lists_in_memory(hub: FakeHub) -> None:
+    """Options of a list that comes from no query slice it, and sort it by one key."""
+
+    def names(**options: Any) -> Any:
+        found = hub.call("listPackages", *TAG, queryOpts=options)
+        return [row["package_name"] for row in found] if isinstance(found, list) else found
+
+    every = names()
+    assert len(every) > 1
+    assert names(order="-package_name") == sorted(every, reverse=True)
+    assert names(limit=-1) == every[:-1]
+    assert names(offset=1, rowlock=True, asList=True) == every[1:]
+    assert names(countOnly=True, limit=1) == 1
+    for options in ({"order": "nosuch"}, {"order": 5}, {"limit": "x"}, [], 5):
+        with pytest.raises(Exception, match=r"(nosuch|attribute|slice)"):
+            hub.call("listPackages", *TAG, queryOpts=options)
+
+
 def test_texts_of_other_types(hub: FakeHub) -> None:
     """A column of text takes numbers, truth values and lists, and gives back text."""
     for given, kept in ((5, "5"), (True, "true"), ([], "{}"), (["a", 1], "{a,1}")):
