@@ -31,7 +31,7 @@ def attention(
     if troubled:
         found.append(("tasks", f"{counted(troubled, 'task')} in trouble"))
     found += [
-        ("deliveries", f"{counted(each.dead, 'dead letter')} of {each.name}")
+        ("deliveries", f"{counted(each.dead, 'dead letter')} of the reporter {each.name}")
         for each in reporters
         if each.dead
     ]
@@ -55,15 +55,14 @@ def _of_source(source: SourceStatus) -> list[str]:
     here = source.listener
     if here is None:
         return []
-    found = []
-    if here.state == "stale":
-        found.append(f"{source.name} is stale")
-    if here.state == "paused":
-        found.append(f"{source.name} is paused")
+    # Its name alone may be that of the hub.
+    name, found = f"the source {source.name}", []
+    if here.state in ("stale", "paused"):
+        found.append(f"{name} is {here.state}")
     if here.held_back:
-        found.append(f"{counted(here.held_back, 'change')} of {source.name} held back")
+        found.append(f"{counted(here.held_back, 'change')} of {name} held back")
     if here.unusable:
-        found.append(f"{counted(here.unusable, 'event')} of {source.name} set aside")
+        found.append(f"{counted(here.unusable, 'event')} of {name} set aside")
     if here.bus is False:
-        found.append(f"{source.name} has lost its message bus")
+        found.append(f"{name} has lost its message bus")
     return found

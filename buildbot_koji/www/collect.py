@@ -189,18 +189,19 @@ class Collector:
         newest = await self._master.data.get(("changes",), order=["-changeid"], limit=CHANGES_READ)
         changes = sources.last_changes(newest)
         running_on = await owners(self._master)
-        return {
-            "sources": [
-                sources.source_json(
-                    each,
-                    each.name in paused,
-                    changes.get(each.name, ()),
-                    self._now(),
-                    running_on.get(each.name),
-                )
-                for each in sorted(found, key=lambda each: each.name)
-            ],
-        }
+        shown = [
+            sources.source_json(
+                each,
+                each.name in paused,
+                changes.get(each.name, ()),
+                self._now(),
+                running_on.get(each.name),
+            )
+            for each in sorted(found, key=lambda each: each.name)
+        ]
+        # There may be hundreds: those that a person should look at come first.
+        shown.sort(key=lambda each: each["state"] in ("listening", "waiting"))
+        return {"sources": shown}
 
     async def deliveries(self) -> dict[str, Any]:
         """Return what *Gates and deliveries* shows."""
@@ -219,6 +220,7 @@ class Collector:
             shown = deliveries.reporter_json(status, (), left, None)
             await self._name_builds(shown["dead"])
             found.append(shown)
+        found.sort(key=lambda each: not each["dead_count"])
         return {
             "reporters": found,
             "cancellations": [

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from buildbot_koji.changes.status import SourceStatus
 from buildbot_koji.hubs.hub import HubStatus
+from buildbot_koji.words import duration
 from buildbot_koji.www.plain import LONG, text
 
 __all__ = ["UNREACHABLE_AFTER", "reasons", "warnings"]
@@ -30,12 +31,13 @@ def reasons(
         since = hub.requests.changed_at
         if hub.trouble is not None and since is not None and now - since >= UNREACHABLE_AFTER:
             found.append(
-                f"{hub.profile} has been unreachable for {now - since:.0f} s: {hub.trouble}"
+                f"{hub.profile} has been unreachable for {duration(now - since)}: {hub.trouble}"
             )
     for source in sources:
         here = source.listener
         if here is not None and here.state == "stale":
-            found.append(f"{source.name} has heard nothing for {here.silence:.0f} s: {here.reason}")
+            silence = duration(here.silence)
+            found.append(f"the source {source.name} has heard nothing for {silence}: {here.reason}")
     return [text(each, LONG) or "" for each in found]
 
 
@@ -45,5 +47,7 @@ def warnings(hubs: Sequence[HubStatus], now: float) -> list[str]:
     for hub in hubs:
         if hub.trouble is not None:
             since = hub.requests.changed_at or now
-            found.append(f"{hub.profile} has not answered for {now - since:.0f} s: {hub.trouble}")
+            found.append(
+                f"{hub.profile} has not answered for {duration(now - since)}: {hub.trouble}"
+            )
     return [text(each, LONG) or "" for each in found]

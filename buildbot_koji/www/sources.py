@@ -36,7 +36,8 @@ def source_json(
         "active_here": status.listener is not None,
         "master": text(owner),
         "since": number(now - here.silence) if here.is_silent else None,
-        "reason": text(here.reason, LONG),
+        # A person paused it, whatever the hub last said.
+        "reason": None if is_paused else text(here.reason, LONG),
         "next_poll": number(here.next_poll),
         "polled_at": number(here.polled_at),
         "complete_until": number(here.complete_until),

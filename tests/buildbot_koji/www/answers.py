@@ -108,7 +108,7 @@ def overview(now: float) -> dict[str, Any]:
         "health": {"ok": False, "reasons": ["the hub centos does not answer"], "warnings": []},
         "attention": [
             {"page": "tasks", "text": "2 tasks are in trouble"},
-            {"page": "deliveries", "text": "2 dead letters of stable"},
+            {"page": "deliveries", "text": "2 dead letters of the reporter stable"},
             {"page": "sources", "text": "centos tags has heard nothing for 12 min"},
         ],
     }

@@ -230,6 +230,9 @@ async def test_gates_and_dead_letters(served: ServedMaster, logged: list[str]) -
         return bool((await shown("tagging"))["dead"])
 
     await poll(is_dead)
+    # What needs a person comes first.
+    first, *_ = (await served.ask("api/deliveries")).json["reporters"]
+    assert first["name"] == "tagging"
     [letter] = (await shown("tagging"))["dead"]
     assert (letter["what"], letter["nvr"]) == (f"tag of {nvr}", nvr)
     assert (letter["builder"], letter["build_number"]) == ("any", 1)

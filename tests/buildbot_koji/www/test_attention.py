@@ -56,12 +56,12 @@ def test_worst_first() -> None:
     found = attention(3, sources, [reporter(2, [delivery], [gate])], 1, NOW)
     assert [(each["page"], each["text"]) for each in found] == [
         ("tasks", "3 tasks in trouble"),
-        ("deliveries", "2 dead letters of stable"),
-        ("sources", "tags is paused"),
-        ("sources", "3 changes of tags held back"),
-        ("sources", "2 events of tags set aside"),
-        ("sources", "old is stale"),
-        ("sources", "old has lost its message bus"),
+        ("deliveries", "2 dead letters of the reporter stable"),
+        ("sources", "the source tags is paused"),
+        ("sources", "3 changes of the source tags held back"),
+        ("sources", "2 events of the source tags set aside"),
+        ("sources", "the source old is stale"),
+        ("sources", "the source old has lost its message bus"),
         ("deliveries", "1 task to be canceled"),
         ("deliveries", "1 delivery of stable retried"),
         ("deliveries", "1 build waiting for votes on stable"),

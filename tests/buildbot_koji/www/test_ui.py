@@ -195,7 +195,7 @@ async def test_pages(served: ServedMaster) -> None:
             hub.get_by_text(re.compile(r"^1\.\d+\.\d+$")).wait_for()
             hub.get_by_text(re.compile("sidetag_hub")).wait_for()
             page.get_by_role("list", name="At a glance").get_by_text("up", exact=True).wait_for()
-            page.get_by_role("link", name="1 dead letter of stable").first.wait_for()
+            page.get_by_role("link", name="1 dead letter of the reporter stable").first.wait_for()
             photograph(page, "koji-overview")
 
             page.get_by_role("link", name="In Koji now").click()

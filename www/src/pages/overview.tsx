@@ -42,7 +42,7 @@ export function OverviewPage() {
                 </ul>
               </div>
             )}
-            <Tiles overview={overview} />
+            <Tiles overview={overview} now={now} />
             {(overview.attention ?? []).length > (overview.hubs.length ? 1 : 0) && (
               <section className="card" aria-label="Needs a look">
                 <div className="card-header">
@@ -83,7 +83,8 @@ export function OverviewPage() {
 }
 
 /** The answers at a glance: is Koji up, what are we building, what waits, what is stuck. */
-export function Tiles({ overview: { hubs, attention = [] } }: { overview: Overview }) {
+export function Tiles(props: { overview: Overview; now: number }) {
+  const { hubs, attention = [] } = props.overview;
   if (hubs.length === 0) return null;
   const down = hubs.filter((hub) => hub.state === "unreachable");
   const asked = hubs.some((hub) => hub.state === "ok");
@@ -92,6 +93,7 @@ export function Tiles({ overview: { hubs, attention = [] } }: { overview: Overvi
   const watched = sum(hubs.map((hub) => hub.watched));
   const free = sum(channels.map((each) => each.free));
   const open = sum(channels.map((each) => each.open));
+  const [gone] = down;
   const stuck = attention[0];
   return (
     <ul className="koji-tiles" aria-label="At a glance">
@@ -106,16 +108,24 @@ export function Tiles({ overview: { hubs, attention = [] } }: { overview: Overvi
               : "not asked yet"
         }
       >
-        {down.length
-          ? `${hubs.length - down.length} of ${count(hubs.length, "hub")} up`
-          : count(hubs.length, "hub")}
+        {gone && hubs.length === 1
+          ? hubLine(gone, props.now)
+          : down.length
+            ? `${hubs.length - down.length} of ${count(hubs.length, "hub")} up`
+            : count(hubs.length, "hub")}
       </Tile>
       <Tile tone={watched ? "busy" : "off"} title="We are building" value={count(watched, "task")}>
         <Link to="/koji/tasks">see the tasks</Link>
       </Tile>
-      <Tile tone={free ? "waiting" : "off"} title="Queue" value={`${grouped(free)} waiting`}>
+      <Tile
+        tone={free ? "waiting" : "off"}
+        title="Queue"
+        value={down.length && !channels.length ? "unknown" : `${grouped(free)} waiting`}
+      >
         {down.length === hubs.length
-          ? "when Koji last answered"
+          ? channels.length
+            ? "when Koji last answered"
+            : "until Koji answers"
           : open
             ? `${grouped(open)} building`
             : "none building"}
