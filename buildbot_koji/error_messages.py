@@ -38,6 +38,10 @@ _REMEDIES = tuple(
             r"[Pp]ackage (?:\([a-z]+\) )?([^\s()]{1,250}) not in list for(?: tag)? ([^\s():]+)",
             add_package(r"\2", r"\1"),
         ),
+        (
+            r"[Pp]ackage (?:\([a-z]+\) )?([^\s()]{1,250}) is blocked (?:for tag|in) ([^\s():]+)",
+            r"koji unblock-pkg \2 \1",
+        ),
         (r"No such channel: |the hub has no channel ", "`koji list-channels` lists them"),
         (r"Channel ([\w.+/-]{1,250}) is disabled", r"koji enable-channel \1, or name another"),
         (r"(?:No such|unknown|has no) build target:? ", "`koji list-targets` lists them"),

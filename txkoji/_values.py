@@ -19,7 +19,7 @@ MAX_SECONDS = 253_402_300_799.0
 MAX_TEXT = 10_000
 """Characters of a name, a URL or the like."""
 
-EXCERPT = 1 << 15
+EXCERPT = 1 << 13
 """Characters at each end of a fault's text that are searched: a fault may embed megabytes."""
 
 Reader = Callable[[Any], Any]

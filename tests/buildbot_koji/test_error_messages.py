@@ -25,6 +25,8 @@ def test_package_is_not_listed(said: str, command: str) -> None:
 @pytest.mark.parametrize(
     ("said", "remedy"),
     [
+        ("package (image) box is blocked for tag images", "koji unblock-pkg images box"),
+        ("Package hello is blocked in f44", "koji unblock-pkg f44 hello"),
         ("No such channel: big", "`koji list-channels` lists them"),
         ("Channel big is disabled.", "koji enable-channel big, or name another"),
         ("unknown build target: f99", "`koji list-targets` lists them"),

@@ -16,16 +16,17 @@ from txkoji.retry import is_passing
 
 _REQUEST = re.compile(
     r"domain not found: no domain with matching name"
-    r"|\b404 client error"
+    r"|\b4(0[0134]|10) client error|\bhttp error 4(0[0134]|10)\b"
+    r"|\brequests\.exceptions\.(missingschema|invalid(schema|url))\b"
     r"|\bxml\.parsers\.expat\.expaterror"
-    r"|\bpykickstart\.errors\."
-    r"|\brpm\.error: error reading package header",
+    r"|\bpykickstart\.errors\.|\bcheetah\.\w|\bconfigparser\.|\byaml\.(scanner|parser)\."
+    r"|\b_?rpm\.error('>)?: error reading package header",
     re.IGNORECASE,
 )
 """Unexpected exceptions in a builder for which the user's request is to blame.
 
-It names a virtual machine or a file that does not exist, or an image's description, a kickstart
-file or a source RPM that can't be parsed.
+It names a virtual machine, a page or a file that does not exist or is forbidden, or an image's
+description, a kickstart file, a template or a source RPM that can't be parsed.
 """
 
 INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
@@ -46,7 +47,11 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"could not init mock buildroot",
     r"\bmock (was killed by signal|terminated for unknown reasons)",
     r"failed to get a buildroot id",
-    # The builder's disk and memory.
+    # Its exit codes but those of the package: it could not start, or set up or lock the chroot, or
+    # was killed.
+    r", mock exited with status (2|3|20|25|60|65|70|80|90|110|129|137|141|143)\b",
+    # The builder's disk and memory, and its network as the kernel names it.
+    r"\[errno (5|6|11|12|16|19|2[3468]|30|32|35|37|39|61|62|7[014]|10[0-57]|11[0-37]|12[12])\]",
     r"no space left on device",
     r"disk quota exceeded",
     r"input/output error",
@@ -64,6 +69,8 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"failed to (create|merge) repos?\b",
     r"(rpmdb open failed|open packages (index|database))",
     r"device or resource busy",
+    r"target is busy",
+    r"\bdisk is full",
     r"repo directory missing",
     r"can't get list of installed rpms",
     r"the build system failed to",
@@ -77,7 +84,7 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"\Avm \S{1,256} crashed\Z",
     r"\A(duplicate|unknown) mac address\b",
     # If it is certain builds that did not appear in a repo, they may never get into it.
-    r"unsuccessfully waited [^\n]{1,100} for a new \S{1,256} repo",
+    r"unsuccessfully waited [^\n]{1,100} for a new (\S{1,256} )?repo",
     # The network.
     r"could(n't| not) (resolve host|connect to server)",
     r"no such host",
@@ -92,11 +99,12 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"remote end closed connection",
     r"server disconnected",
     r"max retries exceeded",
+    r"maximum number of retries",
     r"incomplete ?read",
     r"(network|host) is (unreachable|down)",
     r"no route to host",
     r"eof occurred in violation of protocol",
-    r"(connection|hung up) unexpectedly",
+    r"(connection|hung up|been closed) unexpectedly",
     r"software caused connection abort",
     r"network dropped connection",
     r"no buffer space available",
@@ -104,16 +112,23 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"\A\W*(timed out|urlopen error timed out)",
     r"(i/o|handshake) timeout",
     r"timeout was reached",
+    r"context deadline exceeded",
+    r"client\.timeout exceeded",
+    r"transferred a partial file",
+    r"server returned nothing",
+    r"http/2 (framing layer|stream)",
+    r"certificate (has )?expired",
     r"ssl connect error",
     r"failure when receiving data",
     # The hub's front end, or another service's.
     r"\b5\d\d server error",
     r"\b(http error|http status|returned error:) 5\d\d\b",
     r"\b(408|429) client error",
-    r"too many requests",
+    r"too ?many ?requests",
     r"temporarily unable to service",
     r"database outage",
     r"could not serialize access",
+    r"could not obtain lock on",
     r"deadlock detected",
     r"internal server error",
     r"bad gateway",
@@ -143,7 +158,7 @@ def is_infrastructure(
 
     Args:
         error: the fault of a failed task, or whatever else ended it; None for none.
-        faults: fault codes, and regular expressions to search in the first and the last 32,768
+        faults: fault codes, and regular expressions to search in the first and the last 8,192
             characters of the text; to extend the default,
             ``(*INFRASTRUCTURE_FAULTS, "my builder is broken")``.
 

@@ -66,6 +66,48 @@ TRACEBACK = "Traceback (most recent call last):\n  File \"daemon.py\"\nKeyError:
         (1005, "VM koji-clone-7-win crashed"),
         (1010, "duplicate MAC address: 52:54:00:00:00:01"),
         (1010, "unknown MAC address: 52:54:00:00:00:01"),
+        *[
+            (1005, f"error building package (arch s390x), mock exited with status {status}; see x")
+            for status in (2, 3, 20, 25, 60, 65, 70, 80, 90, 110, 129, 137, 141, 143)
+        ],
+        *[
+            (1000, f"[Errno {number}] in the words of another language: '/mnt/koji/work'")
+            for number in (
+                5,
+                12,
+                19,
+                23,
+                28,
+                30,
+                37,
+                39,
+                74,
+                101,
+                104,
+                107,
+                110,
+                113,
+                117,
+                121,
+                122,
+            )
+        ],
+        (1000, "umount: /var/lib/mock/demo/root/proc: target is busy."),
+        (1000, "database or disk is full"),
+        (1000, "Unsuccessfully waited 120:00 for a new repo"),
+        (1000, "reached maximum number of retries, last call failed with: x"),
+        (1000, "SSL connection has been closed unexpectedly"),
+        (1000, "Curl error (18): Transferred a partial file for https://cdn.test/x"),
+        (1000, "Curl error (52): Server returned nothing (no headers, no data) for https://x"),
+        (1000, "Curl error (92): Stream error in the HTTP/2 framing layer for https://x"),
+        (
+            1000,
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired",
+        ),
+        (2001, "toomanyrequests: You have reached your pull rate limit."),
+        (2001, 'Get "https://registry.test/v2/": context deadline exceeded'),
+        (2001, "net/http: request canceled (Client.Timeout exceeded while awaiting headers)"),
+        (1, f"{TRACEBACK}\nurllib.error.HTTPError: HTTP Error 503: Service Unavailable"),
     ],
 )
 def test_infrastructure(code: int, text: str) -> None:
@@ -113,6 +155,22 @@ def test_infrastructure(code: int, text: str) -> None:
         (1, f"{TRACEBACK}\nxml.parsers.expat.ExpatError: mismatched tag: line 2, column 5"),
         (1, f"{TRACEBACK}\npykickstart.errors.KickstartParseError: Unknown command: x"),
         (1, f"{TRACEBACK}\nrpm.error: error reading package header"),
+        (1, "<class '_rpm.error'>: error reading package header"),
+        (1, "<class 'requests.exceptions.HTTPError'>: 403 Client Error: Forbidden for url: x"),
+        (1, f"{TRACEBACK}\nurllib.error.HTTPError: HTTP Error 404: Not Found"),
+        (1, "<class 'requests.exceptions.MissingSchema'>: Invalid URL 'x': No schema supplied."),
+        (1, "<class 'Cheetah.NameMapper.NotFound'>: cannot find 'artifacts'"),
+        (1, "<class 'configparser.NoOptionError'>: No option 'name' in section: 'image-build'"),
+        (1, f"{TRACEBACK}\nyaml.scanner.ScannerError: mapping values are not allowed here"),
+        *[
+            (1005, f"error building package (arch s390x), mock exited with status {status}; see x")
+            for status in (1, 10, 11, 30, 31, 40)
+        ],
+        (1012, "mock exited with status 60"),
+        (1005, "package joni is blocked for tag dist-f13-updates-candidate"),
+        (1005, "Build for base-docker-v3.7.0-0.117.0.0 already exists, id 588961"),
+        (1000, "[Errno 2] No such file or directory: 'hello.spec'"),
+        (1000, "[Errno 13] Permission denied: 'configure'"),
         (1005, "Task did not complete after 60.00 minutes, VM koji-clone-7-win has been destroyed"),
         (1005, "host does not match tag arches: demo (s390x)"),
         (1000, "read-write mount point is not safe: /etc"),
