@@ -11,7 +11,7 @@ from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.tags import require_tag, tag_name, tag_order
 from txkoji.testing.tables.lookups.values import must, row_by_info
 from txkoji.testing.tables.queries import apply_query_options
-from txkoji.testing.tables.state import Row, pick
+from txkoji.testing.tables.state import Row, check_event, pick
 
 _LINK = "arches external_repo_id merge_mode priority tag_id"
 _MODES = ("koji", "simple", "bare")
@@ -22,6 +22,7 @@ def _config(call: MethodCall, repo_id: int, event: int | None = None) -> Row | N
 
 
 def _find(call: MethodCall, info: Any, event: int | None = None) -> dict[str, Any] | None:
+    check_event(event)
     row = row_by_info(call.state, "external_repo", info)
     config = _config(call, row["id"], event) if row else None
     if row is None or config is None:

@@ -20,7 +20,7 @@ from txkoji.testing.tables.lookups.hosts import (
     require_host,
 )
 from txkoji.testing.tables.lookups.values import integer, must, row_by_id, time_text
-from txkoji.testing.tables.state import HubState, Row, pick
+from txkoji.testing.tables.state import HubState, Row, check_event, pick
 
 
 def insert_host(
@@ -98,6 +98,7 @@ def host_struct(call: MethodCall, row: Row) -> dict[str, Any]:
 @hub_method("getHost")
 def get_host(call: MethodCall, hostInfo: Any, strict: bool = False, event: Any = None) -> Any:
     """Return a builder."""
+    check_event(event)
     row = find_host(call.state, hostInfo)
     if row is not None and event is not None:
         past = call.state.active("host_config", event, host_id=row["id"])

@@ -111,8 +111,7 @@ class HubState:
         Raises:
             GenericError: the event is no number.
         """
-        if event is not None and not isinstance(event, int):
-            raise GenericError(f"Invalid event: {event!r}")
+        check_event(event)
         return [row for row in self.rows(table, **equal) if in_force(row, event)]
 
     def current(self, table: str, event: int | None = None, **equal: Any) -> Row | None:
@@ -354,6 +353,12 @@ class HubState:
 def pick(row: Row, columns: str) -> dict[str, Any]:
     """Return the columns of a row whose names stand in a text."""
     return {column: row[column] for column in columns.split()}
+
+
+def check_event(event: Any) -> None:
+    """Refuse what is no event, in the hub's words; None is now."""
+    if event is not None and not isinstance(event, int):
+        raise GenericError(f"Invalid event: {event!r}")
 
 
 def in_force(row: Row, event: int | None = None) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from txkoji.testing.tables.lookups.values import must, require_row, row_by_info
-from txkoji.testing.tables.state import HubState, Row, pick
+from txkoji.testing.tables.state import HubState, Row, check_event, pick
 
 
 def tag_name(state: HubState, tag_id: int) -> str:
@@ -34,6 +34,7 @@ def require_tag_id(state: HubState, info: Any) -> int:
 
 def find_tag(state: HubState, info: Any, event: int | None = None) -> dict[str, Any] | None:
     """Find a tag as ``getTag`` answers it, without its ``extra``."""
+    check_event(event)
     tag_id = find_tag_id(state, info)
     config = tag_config(state, tag_id, event) if tag_id is not None else None
     return None if tag_id is None or config is None else tag_struct(state, tag_id, config)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.testing.tables.lookups.values import must, row_by_info
-from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.state import HubState, Row, check_event
 
 
 def find_target(state: HubState, info: Any, event: int | None = None) -> dict[str, Any] | None:
     """Find a build target as ``getBuildTarget`` answers it."""
+    check_event(event)
     row = row_by_info(state, "build_target", info)
     configs = state.active("build_target_config", event, build_target_id=row["id"]) if row else []
     return target_struct(state, row, configs[0]) if row is not None and configs else None
