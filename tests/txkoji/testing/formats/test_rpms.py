@@ -63,9 +63,11 @@ def test_rpm_accepts_it(tmp_path: Path, source: bool) -> None:
         pytest.skip("the program rpm is not installed: apt-get install rpm")
     path = tmp_path / "file.rpm"
     path.write_bytes(rpms.make_rpm("hello", "1.0", "2", "x86_64", source=source, padding=5000))
-    asked = ["-qp", "--nosignature", "--qf", "%{NAME} %{VERSION} %{RELEASE} %{ARCH}", str(path)]
-    queried = subprocess.run([program, *asked], capture_output=True, text=True, check=True)
-    assert queried.stdout == f"hello 1.0 2 {'noarch' if source else 'x86_64'}"
+    asked = ["-qp", "--nosignature", "--qf", "%{NAME} %{VERSION} %{RELEASE} %{ARCH}[ %{FILENAMES}]"]
+    queried = subprocess.run(
+        [program, *asked, str(path)], capture_output=True, text=True, check=True
+    )
+    assert queried.stdout == f"hello 1.0 2 {'noarch hello.spec' if source else 'x86_64'}"
     checked = subprocess.run(
         [program, "-K", "--nosignature", str(path)], capture_output=True, text=True, check=True
     )
