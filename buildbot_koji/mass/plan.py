@@ -287,6 +287,14 @@ class MassPlan:
         """Start nothing more, and say why in the summary; what runs continues."""
         self._stopped = f"stopped: {why}"
 
+    def abandon(self, why: str, *, cancels: bool) -> None:
+        """Note of what runs why it is not waited for; someone else's task is never canceled."""
+        for package in self.packages:
+            if package.state in (PackageState.SUBMITTING, PackageState.RUNNING):
+                is_canceled = cancels and not package.is_foreign
+                package.reason = f"{why}: its task {'is canceled' if is_canceled else 'continues'}"
+                self.changed.add(package.index)
+
     @property
     def active(self) -> int:
         """How many packages are on the hub, or about to be."""

@@ -526,16 +526,19 @@ class KojiMassBuild(PackageBuildStep):
         if ending is Ending.SUPERSEDED:
             self.say(f"{SUPERSEDED}; left to it: {runner.plan.summary(None)}")
             return
+        plan, detached = runner.plan, ending is Ending.DETACHED
+        cancels = self.on_stop == "cancel"
+        why = "stopped" if ending is Ending.STOPPED else f"timed out after {self.timeout} s"
+        if not detached:
+            plan.abandon(why, cancels=cancels)
         flushing = Deferred.fromCoroutine(runner.flush())
         with suppress(DeferredTimeout, ClaimLost):
             await flushing.addTimeout(self.timing.cancel_limit, self.master.reactor)
-        if ending is Ending.DETACHED:
-            self.say(f"left to the next attempt: {runner.plan.summary(None)}")
+        if detached:
+            self.say(f"left to the next attempt: {plan.summary(None)}")
             return
-        plan = runner.plan
-        why = "stopped" if ending is Ending.STOPPED else f"timed out after {self.timeout} s"
         held = runner.held_words
-        done = await self._cancel(hub, runner.intents()) if self.on_stop == "cancel" else ""
+        done = await self._cancel(hub, runner.intents()) if cancels else ""
         left = len(plan.packages) - plan.ended
         self.say(f"{why}: {plan.ended:,} of {len(plan.packages):,} done, {left:,} left{held}{done}")
         await self._leave_report(plan)

@@ -520,6 +520,9 @@ async def test_stop(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = await bench.ended(request)
     assert ended.result == "cancelled"
     assert ended.text == "stopped: 0 of 20 done, 20 left; canceled 5 tasks"
+    rows = json.loads(ended.logs["report.json"])["packages"]
+    said = [each["reason"] for each in rows if each["state"] == "running"]
+    assert said == ["stopped: its task is canceled"] * 5
     tasks = bench.hub.call("listTasks", {"method": "build"})
     assert {task["state"] for task in tasks} == {3}
     release()
