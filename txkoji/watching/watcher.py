@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -149,6 +149,7 @@ class TaskWatcher:
         self._refused: Refusals = {}
         self._newcomers: list[Watch] = []
         self._polling: Deferred[None] | None = None
+        self._estimating: Deferred[None] | None = None
         self._polled: dict[int, _Watched] = {}
         self._next: Timer | None = None
         self._rested = 0.0
@@ -260,8 +261,9 @@ class TaskWatcher:
         for watched in list(self._watched.values()):
             for watch in list(watched.watches):
                 self._remove(watch)
-        if self._polling is not None:
-            self._polling.cancel()
+        for running in (self._polling, self._estimating):
+            if running is not None:
+                running.cancel()
 
     def _remove(self, watch: Watch) -> None:
         watched = self._watched.get(watch.task_id)
@@ -388,7 +390,7 @@ class TaskWatcher:
         for question, task_id in list(self._refused):
             if task_id not in self._watched and task_id not in self._root_of:
                 del self._refused[question, task_id]
-        await self._estimate([watched for watched in due.values() if watched.watches])
+        self._begin_estimates([watched for watched in due.values() if watched.watches])
 
     async def _update_newcomers(self) -> None:
         """Give the tree to watches of a task that was watched, and read, before them."""
@@ -465,6 +467,20 @@ class TaskWatcher:
                 self._fail(watched, error)
 
     # Estimates
+
+    def _begin_estimates(self, polled: list[_Watched]) -> None:
+        """Ask for estimates, beside the polls: a hub that can't tell them must not delay changes.
+
+        While earlier estimates are asked for, those of this poll wait for a later one.
+        """
+        if self._estimating is None:
+            self._estimating = Deferred.fromCoroutine(self._estimate(polled))
+            self._estimating.addBoth(self._end_estimates)
+
+    def _end_estimates(self, outcome: Failure | None) -> None:
+        self._estimating = None
+        if isinstance(outcome, Failure) and not outcome.check(CancelledError):
+            self._log.failure("estimates for Koji tasks failed", outcome)
 
     async def _estimate(self, polled: list[_Watched]) -> None:
         """Ask for average durations and places in queues, as far as that is due."""

@@ -13,10 +13,12 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import LogEvent, globalLogPublisher
 
 from tests.support import HubInMemory
+from tests.support.hubs import DeadlockDetected
 from tests.support.odd import Mutator
 from txkoji import TaskChange, TaskWatcher, Watch, task_states
 from txkoji.exceptions import KojiException
 from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import METHODS
 from txkoji.testing.methods.tasks import make_task
 from txkoji.watching.queues import QUEUE_LIMIT
 
@@ -580,3 +582,27 @@ def test_impossible_id(site: Site, number: int) -> None:
     """An id that would make the hub fail, for all tasks of the same request, is refused."""
     with pytest.raises(ValueError, match=f"no task can have the id {number}"):
         site.watcher.watch(number)
+
+
+@pytest.mark.parametrize("method", ["getAverageBuildDuration", "listTasks"])
+def test_estimates_that_the_hub_cannot_tell(
+    site: Site, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """A hub that loses its database over an estimate delays no change of a task."""
+    answer = METHODS[method]
+
+    def lose(call: Any, *args: Any, **options: Any) -> Any:
+        if method == "getAverageBuildDuration" or "channel_id" in args[0]:
+            raise DeadlockDetected("deadlock detected")
+        return answer(call, *args, **options)
+
+    monkeypatch.setitem(METHODS, method, lose)
+    site.hub.builder.stop()
+    watch, changes = site.watch(site.build(), queue_place=True)
+    site.pass_time(2 * INTERVAL)
+    site.set(watch.task_id, CANCELED)
+    site.pass_time(2 * INTERVAL)
+    assert told(changes) == [
+        (watch.task_id, None, FREE),
+        (watch.task_id, FREE, CANCELED),
+    ]
