@@ -160,7 +160,12 @@ def test_filter(options: dict[str, Any], tagged: bool, task: bool) -> None:
 
 def test_filter_of_other_changes() -> None:
     """Only changes of a hub's events pass: no others, and no reports of health."""
-    assert not util.KojiChangeFilter().filter_change(change(health="stale"))
+    every = util.KojiChangeFilter()
+    assert [every.filter_change(each) for each in (change(health="stale"), change(), TAGGED)] == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_filters_are_compared() -> None:

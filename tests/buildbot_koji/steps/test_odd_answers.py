@@ -383,6 +383,7 @@ async def test_odd_answers(bench: Workbench) -> None:
     await attacked.run(plain)
     assert attacked.troubles == []
     attacks = [each for attack in plain for each in attacks_of(attack)]
+    assert len(attacks) > 10 * STRIDE
     await attacked.run(attacks if SOAK else attacks[SEED % STRIDE :: STRIDE])
     if SOAK:
         print(*(each.words for each in attacks), sep="\n")
