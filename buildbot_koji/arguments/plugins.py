@@ -214,7 +214,7 @@ class _Unrendered:
 
 
 @implementer(IRenderable)
-class _Guarded:
+class _CheckedRenderable:
     """A renderable of the configuration, whose failure is a mistake beside the others."""
 
     def __init__(self, value: Any) -> None:
@@ -291,7 +291,7 @@ class DeclaredStep(DeclaredArguments, BuildStep):
         for name, each in self.arguments.items():
             value = values[name] if each.renderable else None
             if is_renderable(value):
-                setattr(self, name, _Guarded(value))
+                setattr(self, name, _CheckedRenderable(value))
             elif isinstance(value, (list, tuple, Mapping)) and len(value) >= LARGE:
                 self._constants[name] = _Constant(value)
                 setattr(self, name, self._constants[name])
