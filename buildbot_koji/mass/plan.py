@@ -220,6 +220,7 @@ class MassPlan:
         self._holds = holds
         self._stop_after = stop_after
         self._stopped = ""
+        self._is_abandoned = False
         # Beside the packages the levels are nodes of the graph, with the numbers after theirs.
         self._dependants: dict[int, list[int]] = {}
         self._unmet: Counter[int] = Counter()
@@ -288,7 +289,8 @@ class MassPlan:
         self._stopped = f"stopped: {why}"
 
     def abandon(self, why: str, *, cancels: bool) -> None:
-        """Note of what runs why it is not waited for; someone else's task is never canceled."""
+        """Wait for nothing more, and note why; someone else's task is never canceled."""
+        self._stopped, self._is_abandoned = why, True
         for package in self.packages:
             if package.state in (PackageState.SUBMITTING, PackageState.RUNNING):
                 is_canceled = cancels and not package.is_foreign
@@ -297,7 +299,9 @@ class MassPlan:
 
     @property
     def active(self) -> int:
-        """How many packages are on the hub, or about to be."""
+        """How many packages are on the hub, or about to be, and waited for."""
+        if self._is_abandoned:
+            return 0
         return self.counts[PackageState.SUBMITTING] + self.counts[PackageState.RUNNING]
 
     @property

@@ -85,11 +85,6 @@ class MassRunner:
         """How many bytes were stored."""
         return self._store.written
 
-    @property
-    def is_unsaved(self) -> bool:
-        """Whether something changed that is not stored yet."""
-        return bool(self.plan.changed) or self._control_changed
-
     def wake(self) -> None:
         """Start the next round at once."""
         if self._wake is not None and not self._wake.called:
