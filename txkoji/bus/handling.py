@@ -24,7 +24,7 @@ Handler = Callable[[BusMessage], "Awaitable[Any] | None"]
 
 @dataclass
 class MessageCounts:
-    """What became of the messages.
+    """Counts of messages, by outcome.
 
     Attributes:
         received: messages received, redelivered ones included.
