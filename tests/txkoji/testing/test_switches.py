@@ -113,3 +113,9 @@ def test_builds_for_admins(hub: FakeHub, clock: Clock) -> None:
         row = hub.state.get("task", task)
         assert row is not None
         assert (row["fault"] or (None,))[0] == fault
+        if fault:
+            reason = "Only admin can do this via default policy"
+            refused = (
+                f"policy violation (build_from_repo_id): {reason} [rule: all :: deny {reason}]"
+            )
+            assert row["fault"][1] == refused

@@ -332,18 +332,18 @@ def promote_build(call: MethodCall, build: Any, force: bool = False) -> Any:
     """Make a draft build a regular one."""
     user = call.require_login()
     row = require_build_row(call.state, build)
+    refused = f"Cannot promote build {build_nvr(call.state, row)}. Reason:"
     if not row["draft"]:
-        nvr = build_nvr(call.state, row)
-        raise GenericError(f"Cannot promote build {nvr}. Reason: Not a draft build")
+        raise GenericError(f"{refused} Not a draft build")
     if row["state"] != BUILD_STATES["COMPLETE"]:
-        raise GenericError(f"Cannot promote build {row['id']}: it is not COMPLETE")
+        raise GenericError(f"{refused} Not in COMPLETE state")
     if row["owner_id"] != user["id"] and not call.has_permission("draft-promoter"):
-        raise ActionNotAllowed("policy violation (draft_promotion)")
+        raise call.denied("draft_promotion")
     draft_release = row["release"]
     release = draft_release.partition(",draft_")[0]
     package, version = row["package_id"], row["version"]
     if call.state.one("build", package_id=package, version=version, release=release):
-        raise GenericError(f"Cannot promote build: target {release} exists")
+        raise GenericError(f"{refused} Target build already exists")
     before = build_directory(call, row)
     call.state.event()
     call.state.update(

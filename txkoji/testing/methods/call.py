@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from txkoji import exceptions
-from txkoji.testing.core import HubCore
+from txkoji.testing.core import Denial, HubCore
 from txkoji.testing.tables.lookups.users import held_permissions
 from txkoji.testing.tables.sessions import HubSession
 from txkoji.testing.tables.state import HubState, Row
@@ -59,6 +59,10 @@ class MethodCall:
         for denial in self.hub.denials:
             if denial.policy == name and denial.tag in (None, tag):
                 raise exceptions.ActionNotAllowed(str(denial))
+
+    def denied(self, policy: str, reason: str | None = None) -> exceptions.ActionNotAllowed:
+        """Return the refusal of a policy's last rule, by default without a reason."""
+        return exceptions.ActionNotAllowed(str(Denial(policy, reason, None)))
 
     def require_login(self) -> Row:
         """Return the user, or refuse as the hub does."""

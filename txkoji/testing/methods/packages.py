@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from txkoji.exceptions import ActionNotAllowed, GenericError
+from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
-from txkoji.testing.core import Denial
 from txkoji.testing.methods.arches import parse_arches
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import declare, hub_method
@@ -217,7 +216,7 @@ def _package_permission(call: MethodCall, tag: Any, package: Any, force: bool) -
     require_tag_id(call.state, tag)
     find_package(call.state, package)
     if not call.has_permission("tag"):
-        raise ActionNotAllowed(str(Denial("package_list", None, None)))
+        raise call.denied("package_list")
     call.require_policy("package_list", force=force)
     return user
 

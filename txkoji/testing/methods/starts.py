@@ -1,16 +1,29 @@
-"""Methods that start a task with their arguments: of RPMs, Maven projects, containers, images."""
+"""Methods that start tasks: RPMs, Maven projects, images, containers, Windows, runroot."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from txkoji.exceptions import GenericError, ParameterError, PreBuildError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.maven import require_maven
-from txkoji.testing.methods.table import HubMethod, declare
+from txkoji.testing.methods.table import HubMethod, declare, hub_method
 from txkoji.testing.methods.tasks import absolute_priority, make_task
-from txkoji.testing.tables.lookups.targets import require_target
+from txkoji.testing.tables.lookups.builds import build_struct, require_build_row
+from txkoji.testing.tables.lookups.hosts import require_channel
+from txkoji.testing.tables.lookups.tags import require_tag
+from txkoji.testing.tables.lookups.targets import find_target, require_target
 from txkoji.testing.tables.lookups.values import require_type
+
+RUNROOT_PRIORITY = 15
+IMAGE_TYPES = ("livecd", "appliance", "livemedia")
+
+
+def require_maven(call: MethodCall) -> None:
+    """Refuse an anonymous caller, and every caller if Maven is disabled."""
+    call.require_login()
+    if not call.hub.maven_enabled:
+        raise GenericError("Maven support not enabled")
 
 
 class _Start(NamedTuple):
@@ -95,3 +108,161 @@ def _starter(start: _Start) -> HubMethod:
 
 for _signature, _start in _STARTS.items():
     declare(_signature, _starter(_start), plugin=_start.plugin)
+
+
+@hub_method("mavenEnabled")
+def maven_enabled(call: MethodCall) -> bool:
+    """Return whether the hub takes Maven builds."""
+    return call.hub.maven_enabled
+
+
+@hub_method("wrapperRPM")
+def wrapper_rpm(
+    call: MethodCall,
+    build: Any,
+    url: Any,
+    target: Any,
+    priority: Any = None,
+    channel: Any = "maven",
+    opts: Any = None,
+) -> int:
+    """Start the build of RPMs around a Maven build; return the task's id."""
+    require_maven(call)
+    options = opts or {}
+    struct = build_struct(call.state, require_build_row(call.state, build))
+    if call.state.rows("rpminfo", build_id=struct["id"]) and not (
+        options.get("scratch") or options.get("create_build")
+    ):
+        raise PreBuildError(f"wrapper rpms for {struct['nvr']} have already been built")
+    found = find_target(call.state, target)
+    if found is None:
+        raise PreBuildError(f"no such build target: {target}")
+    return make_task(
+        call,
+        "wrapperRPM",
+        [url, found, struct, None, options],
+        channel=channel,
+        priority=absolute_priority(call, priority),
+    )
+
+
+@hub_method("buildImage")
+def build_image(
+    call: MethodCall,
+    name: Any,
+    version: Any,
+    arch: Any,
+    target: Any,
+    ksfile: Any,
+    img_type: Any,
+    opts: Any = None,
+    priority: Any = None,
+) -> int:
+    """Start a livecd, livemedia or appliance image; return the task's id."""
+    if img_type not in IMAGE_TYPES:
+        raise GenericError(f"Unrecognized image type: {img_type}")
+    call.require_permission(img_type)
+    expected = list if img_type == "livemedia" else str
+    require_type(arch, expected)
+    return make_task(
+        call,
+        img_type,
+        [name, version, arch, target, ksfile, opts or {}],
+        channel=img_type,
+        arch="noarch" if img_type == "livemedia" else arch,
+        priority=absolute_priority(call, priority),
+    )
+
+
+def _words(arches: Any) -> str:
+    words = arches.split() if isinstance(arches, str) else arches
+    if not isinstance(words, list):
+        raise ParameterError(f"Invalid type for value {arches!r}: {type(arches)}")
+    return " ".join(words)
+
+
+def _kiwi_build(
+    call: MethodCall,
+    *,
+    target: Any,
+    arches: Any,
+    desc_url: Any,
+    desc_path: Any,
+    priority: Any,
+    **given: Any,
+) -> int:
+    """Start a KIWI image (plugin kiwi); return the task's id."""
+    for text in (desc_url, desc_path):
+        require_type(text, str)
+    require_target(call.state, target)
+    given["optional_arches"] = _words(given["optional_arches"] or [])
+    given.update(scratch=bool(given["scratch"]), repos=given["repos"] or [])
+    options = {name: value for name, value in given.items() if value not in (None, "", [])}
+    return make_task(
+        call,
+        "kiwiBuild",
+        [target, _words(arches), desc_url, desc_path, options],
+        channel="image",
+        priority=absolute_priority(call, priority),
+    )
+
+
+declare(
+    "kiwiBuild(target, arches, desc_url, desc_path, optional_arches=None, profile=None,"
+    " scratch=False, priority=None, make_prep=False, repos=None, release=None, type=None,"
+    " type_attr=None, result_bundle_name_format=None, use_buildroot_repo=True, version=None,"
+    " repo_releasever=None)",
+    _kiwi_build,
+    plugin="kiwi",
+    by_name=True,
+)
+
+
+@hub_method("winEnabled")
+def win_enabled(call: MethodCall) -> bool:
+    """Return whether the hub takes Windows builds."""
+    return call.hub.win_enabled
+
+
+@hub_method("winBuild")
+def win_build(
+    call: MethodCall,
+    vm: Any,
+    url: Any,
+    target: Any,
+    opts: Any = None,
+    priority: Any = None,
+    channel: Any = "vm",
+) -> int:
+    """Start a build on Windows; return the task's id."""
+    call.require_login()
+    if not call.hub.win_enabled:
+        raise GenericError("Windows support not enabled")
+    require_target(call.state, target)
+    if not call.has_permission("win-admin"):
+        raise call.denied("vm")
+    call.require_policy("vm")
+    return make_task(
+        call,
+        "winbuild",
+        [vm, url, target, opts or {}],
+        channel=channel,
+        priority=absolute_priority(call, priority),
+    )
+
+
+@hub_method("runroot", plugin="runroot")
+def runroot(
+    call: MethodCall, tagInfo: Any, arch: Any, command: Any, channel: Any = None, **opts: Any
+) -> int:
+    """Run a command in a build root (plugin runroot); return the task's id."""
+    tag = require_tag(call.state, tagInfo)
+    # The channel is the site's own: a hub is not seeded with it.
+    if channel is None:
+        channel = require_channel(call.state, "runroot")["id"]
+    if arch == "noarch" and not tag["arches"]:
+        raise GenericError(f"no arches defined for tag {tag['name']}")
+    request = [tag["name"], arch, command, {**opts, "__starstar": True}]
+    return make_task(
+        call, "runroot", request, channel=channel, arch=arch, priority=RUNROOT_PRIORITY
+    )

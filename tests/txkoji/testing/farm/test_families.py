@@ -283,7 +283,7 @@ REFUSALS: list[tuple[list[Any], type[HubFault], str]] = [
     (["buildImage", "x", "1", "x86_64", "demo", KS, "livecd"], ActionNotAllowed, "livecd perm"),
     (["buildImageOz", "x", "1", ARCHES, "demo", TREE], ActionNotAllowed, "image permission"),
     (["kiwiBuild", "demo", ARCHES, "u", "p"], ActionNotAllowed, "image permission required"),
-    (["winBuild", "vm", "u", "demo"], ActionNotAllowed, r"policy violation \(vm\)"),
+    (["winBuild", "vm", "u", "demo"], ActionNotAllowed, r"\(vm\) \[rule: all :: deny\]"),
     (["runroot", "demo-build", "x86_64", "ls"], ActionNotAllowed, "runroot permission required"),
     (["distRepo", "demo-build", [], ONE_ARCH], ActionNotAllowed, "dist-repo permission required"),
     (["buildContainer", "u", "demo", {}, -1], ActionNotAllowed, "only admins may create high"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from txkoji.exceptions import AuthError, GenericError, UnknownFault
+from txkoji.exceptions import ActionNotAllowed, AuthError, GenericError, UnknownFault
 from txkoji.testing import FakeHub
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.dispatch import run_method, run_multicall
@@ -348,6 +348,24 @@ def test_build_that_may_not_be_tagged(hub: FakeHub, clock: Clock, barrier: str) 
     assert caught.value.code == 1004
     assert hub.call("getBuild", "hello-1.0-1")["state"] == 1
     assert hub.call("listTagged", *TAG) == []
+
+
+def test_promotion(hub: FakeHub, clock: Clock) -> None:
+    """A draft is promoted by its owner, once it is complete."""
+    source = "git+https://git.example.test/rpms/hello.git#1"
+    task = hub.call("build", source, "demo", {"draft": True})
+    while not (builds := hub.call("listBuilds", taskID=task)):
+        clock.advance(0.05)
+    [draft] = builds
+    with pytest.raises(GenericError, match=rf"{draft['nvr']}\. Reason: Not in COMPLETE state"):
+        hub.call("promoteBuild", draft["nvr"])
+    clock.pump([0.05] * 400)
+    refused = r"policy violation \(draft_promotion\) \[rule: all :: deny\]"
+    with pytest.raises(ActionNotAllowed, match=refused):
+        hub.call("promoteBuild", draft["nvr"], user="alice")
+    assert hub.call("promoteBuild", draft["nvr"])["nvr"] == "hello-1.0-1"
+    with pytest.raises(GenericError, match="Reason: Not a draft build"):
+        hub.call("promoteBuild", "hello-1.0-1")
 
 
 def test_access_to_a_tag(hub: FakeHub) -> None:

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from txkoji import nvr
-from txkoji.exceptions import ActionNotAllowed, BuildError, BuildrootError, GenericError
+from txkoji.exceptions import BuildError, BuildrootError, GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.methods.buildroots import insert_buildroot
@@ -64,11 +64,8 @@ def nvr_of(srpm: str) -> tuple[str, str, str]:
     return found.nvr.name, found.nvr.version, found.nvr.release
 
 
-def denied(policy: str) -> ActionNotAllowed:
-    """Return the refusal of a default hub policy that only admins pass."""
-    return ActionNotAllowed(
-        f"policy violation ({policy}): Only admin can do this via default policy"
-    )
+ONLY_ADMINS = "Only admin can do this via default policy"
+"""What the default hub policies say that only admins pass."""
 
 
 async def find_repo(
@@ -82,7 +79,7 @@ async def find_repo(
     if options.get("repo_id"):
         of_policy = task["method"] in ("build", "maven")
         if of_policy and not (call.hub.allow_repo_id_builds or call.has_permission("admin")):
-            raise denied("build_from_repo_id")
+            raise call.denied("build_from_repo_id", ONLY_ADMINS)
         given = call.state.get("repo", options["repo_id"])
         if given is None:
             raise GenericError(f"No such repo: {options['repo_id']}")

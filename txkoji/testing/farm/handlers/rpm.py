@@ -10,11 +10,11 @@ from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers import failures
 from txkoji.testing.farm.handlers.common import (
     MOCK_LOGS,
+    ONLY_ADMINS,
     arches_of,
     begin_build,
     call_of,
     check_listed,
-    denied,
     find_repo,
     is_scm_url,
     move_to_scratch,
@@ -119,7 +119,7 @@ async def _source_rpm(
         child = builder.subtask(task, "buildSRPMFromSCM", [source, build_tag, options], "srpm")
     else:
         if not (scratch or builder.hub.allow_srpm_builds or call.has_permission("admin")):
-            raise denied("build_from_srpm")
+            raise call.denied("build_from_srpm", ONLY_ADMINS)
         if not builder.hub.files.exists(f"work/{source}"):
             raise GenericError(f"No such file: {source}")
         child = builder.subtask(task, "rebuildSRPM", [source, build_tag, options], "srpm")
