@@ -6,8 +6,8 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from buildbot_koji.changes.context import SourceContext
 from buildbot_koji.changes.mapping import change_of
-from buildbot_koji.changes.options import SourceOptions
 from txkoji import Event
 
 __all__ = ["ChangeConverter"]
@@ -18,9 +18,9 @@ class ChangeConverter:
 
     _log = Logger()
 
-    def __init__(self, name: str, options: SourceOptions) -> None:
-        self._name = name
-        self._options = options
+    def __init__(self, context: SourceContext) -> None:
+        self._context = context
+        self._options = context.options
 
     def may_fit(self, event: Event) -> bool:
         """Return whether an event, whose details may still be missing, can become a change."""
@@ -34,7 +34,9 @@ class ChangeConverter:
         if not self._fits(event):
             return None
         options = self._options
-        change = change_of(event, source=self._name, hub=options.hub_name, project=options.project)
+        change = change_of(
+            event, source=self._context.name, hub=options.hub_name, project=options.project
+        )
         if options.codebase is not None:
             change["codebase"] = options.codebase
         return change
@@ -45,7 +47,7 @@ class ChangeConverter:
         except Exception:  # noqa: BLE001 - a mistake in a function of master.cfg must lose nothing
             self._log.failure(
                 "{name}: the filter failed at {key}, which becomes a change",
-                name=self._name,
+                name=self._context.name,
                 key=event.key,
             )
             return True

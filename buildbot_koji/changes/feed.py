@@ -8,9 +8,10 @@ from functools import partial
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from buildbot_koji.changes.interruption import Interrupted, Interruption
+from buildbot_koji.changes.context import SourceContext
+from buildbot_koji.changes.interruption import Interrupted
 from buildbot_koji.changes.options import SourceOptions
-from buildbot_koji.changes.passing import is_passing
+from buildbot_koji.changes.set_aside import is_passing
 from txkoji import Connection, Cursor, Event, Interest, Poller, is_glob
 from txkoji.exceptions import TransportError
 from txkoji.gathering import gather
@@ -25,11 +26,9 @@ class HubFeed:
     """Reads the events of a hub that a change source asks for.
 
     Args:
+        context: the change source.
         connection: the hub.
-        name: the change source's name, for the log.
-        options: its arguments.
         wanted: returns whether an event, whose details may still be missing, can become a change.
-        interruption: ends the waits for the hub.
         cursor: where the source continues; None for a first run.
 
     Attributes:
@@ -40,20 +39,17 @@ class HubFeed:
 
     def __init__(
         self,
+        context: SourceContext,
         connection: Connection,
-        name: str,
-        options: SourceOptions,
-        *,
         wanted: Callable[[Event], bool],
-        interruption: Interruption,
         cursor: Cursor | None,
     ) -> None:
+        self._context = context
         self._connection = connection
-        self._name = name
-        self._options = options
-        self._wait = interruption.wait
+        self._wait = context.interruption.wait
+        options = context.options
         self._poller = Poller(
-            connection, _interest(options, wanted), overlap=options.overlap, name=name
+            connection, _interest(options, wanted), overlap=options.overlap, name=context.name
         )
         self._are_names_checked = False
         self.cursor = cursor
@@ -144,7 +140,7 @@ class HubFeed:
         names = [
             (option, name)
             for option in _LOOKUPS
-            for name in getattr(self._options, option)
+            for name in getattr(self._context.options, option)
             if not is_glob(name)
         ]
         found = await self._wait(
@@ -156,7 +152,7 @@ class HubFeed:
             if struct is None:
                 self._log.warn(
                     "{name}: {option}: the hub has no {value}: check the spelling",
-                    name=self._name,
+                    name=self._context.name,
                     option=option,
                     value=name,
                 )

@@ -8,10 +8,10 @@ from typing import Any
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
+from buildbot_koji.changes.context import SourceContext
 from buildbot_koji.changes.health import Health, health_change
 from buildbot_koji.changes.intake import EventIntake
-from buildbot_koji.changes.interruption import Alarm, Interruption
-from buildbot_koji.changes.options import SourceOptions
+from buildbot_koji.changes.interruption import Alarm
 from buildbot_koji.hubs.hub import Hub
 from txkoji import one_line
 from txkoji.exceptions import KojiException
@@ -27,21 +27,13 @@ class HealthReports:
 
     _log = Logger()
 
-    def __init__(
-        self,
-        master: Any,
-        name: str,
-        options: SourceOptions,
-        intake: EventIntake,
-        interruption: Interruption,
-    ) -> None:
-        self._master = master
-        self._name = name
-        self._hub_name = options.hub_name
+    def __init__(self, context: SourceContext, intake: EventIntake) -> None:
+        self._context = context
+        self._name = context.name
+        self._hub_name = context.options.hub_name
         self._intake = intake
-        self._interruption = interruption
-        self._health = Health(options.stale_after, self._now())
-        self._alarm = Alarm(master.reactor, interruption)
+        self._health = Health(context.options.stale_after, context.now())
+        self._alarm = Alarm(context.master.reactor, context.interruption)
         self._reporting = DeferredLock()
         self._hub: Hub | None = None
 
@@ -59,7 +51,7 @@ class HealthReports:
     @property
     def silence(self) -> float:
         """Seconds since the hub answered."""
-        return self._health.silence(self._now())
+        return self._health.silence(self._context.now())
 
     @property
     def trouble(self) -> str | None:
@@ -69,7 +61,7 @@ class HealthReports:
 
     def answered(self) -> None:
         """Record an answer of the hub; log it if the request before had failed."""
-        if self._health.succeeded(self._now()):
+        if self._health.succeeded(self._context.now()):
             self._log.info("{name}: the hub answers again", name=self._name)
 
     def failed(self, error: KojiException) -> None:
@@ -82,7 +74,7 @@ class HealthReports:
         """Report the silence when it is due: a poll may wait for an unreachable hub meanwhile."""
         while True:
             await until_done(self.report)
-            due = self._health.due_in(self._now())
+            due = self._health.due_in(self._context.now())
             await self._alarm.sleep(INTERVAL if due is None else due)
 
     def wake(self) -> None:
@@ -91,7 +83,7 @@ class HealthReports:
 
     async def report(self) -> None:
         """Log and store the condition if it changed."""
-        await self._interruption.locked(self._reporting, self._report)
+        await self._context.interruption.locked(self._reporting, self._report)
 
     async def _report(self) -> None:
         health, before = self._health, (self._health.stale, self._health.unusable)
@@ -103,7 +95,7 @@ class HealthReports:
             raise
 
     async def _store_condition(self) -> None:
-        health, now, unusable = self._health, self._now(), self._intake.unusable
+        health, now, unusable = self._health, self._context.now(), self._intake.unusable
         health.record_request(now, is_failing=self.trouble is not None)
         # While a master is suspended, or its clock jumps ahead, nothing is sent that could fail.
         if self._intake.is_paused or (self.trouble is None and health.due_in(now) == 0):
@@ -152,11 +144,8 @@ class HealthReports:
             condition=condition,
             words=words,
             unusable=unusable,
-            now=self._now(),
+            now=self._context.now(),
         )
-        await self._interruption.locked(
-            self._master.initLock, lambda: self._intake.recorder.add_health(change)
+        await self._context.interruption.locked(
+            self._context.master.initLock, lambda: self._intake.recorder.add_health(change)
         )
-
-    def _now(self) -> float:
-        return float(self._master.reactor.seconds())

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from twisted.logger import Logger
 
+from buildbot_koji.changes.context import SourceContext
 from buildbot_koji.changes.conversion import ChangeConverter
 from buildbot_koji.changes.feed import HubFeed
-from buildbot_koji.changes.interruption import Interrupted, Interruption
-from buildbot_koji.changes.options import SourceLimits, SourceOptions
+from buildbot_koji.changes.interruption import Interrupted
 from buildbot_koji.changes.pacing import PendingEvents
-from buildbot_koji.changes.passing import is_passing
 from buildbot_koji.changes.recorder import ChangeRecorder
-from buildbot_koji.changes.set_aside import SetAside
-from buildbot_koji.changes.storage import SourceStorage, change_key
-from buildbot_koji.durable.claims import Claim
+from buildbot_koji.changes.set_aside import SetAside, is_passing
+from buildbot_koji.changes.storage import change_key
 from buildbot_koji.durable.unreadable import reading
 from txkoji import Connection, Cursor, Event, one_line
 
@@ -43,38 +40,21 @@ class EventIntake:
 
     _log = Logger()
 
-    def __init__(
-        self,
-        master: Any,
-        name: str,
-        options: SourceOptions,
-        limits: SourceLimits,
-        *,
-        claim: Claim,
-        storage: SourceStorage,
-        interruption: Interruption,
-        announced: int,
-    ) -> None:
-        self._master = master
-        self._name = name
-        self._options = options
-        self._limits = limits
-        self._storage = storage
-        self._interruption = interruption
-        self._converter = ChangeConverter(name, options)
+    def __init__(self, context: SourceContext, announced: int) -> None:
+        self._context = context
+        self._name = context.name
+        self._options = context.options
+        self._limits = context.limits
+        self._interruption = context.interruption
+        self._converter = ChangeConverter(context)
         self._loaded_feed: HubFeed | None = None
         self._saved: tuple[Cursor, int | None] | None = None
         self.recorder = ChangeRecorder(
-            master,
-            name,
-            storage,
-            claim,
-            limits,
-            options.max_changes_per_hour,
-            refused=lambda change, error: self._set_aside(change_key(change), error),
-            announced=announced,
+            context,
+            lambda change, error: self._set_aside(change_key(change), error),
+            announced,
         )
-        self.pending = PendingEvents(options.quiet_time, limits.longest_quiet)
+        self.pending = PendingEvents(self._options.quiet_time, self._limits.longest_quiet)
         self.set_aside = SetAside()
         self.is_paused = False
 
@@ -91,14 +71,7 @@ class EventIntake:
         if cursor is not None:
             self._saved = (cursor, self.recorder.counted)
             await self.recorder.read_back(cursor.horizon)
-        self._loaded_feed = HubFeed(
-            connection,
-            self._name,
-            self._options,
-            wanted=self._converter.may_fit,
-            interruption=self._interruption,
-            cursor=cursor,
-        )
+        self._loaded_feed = HubFeed(self._context, connection, self._converter.may_fit, cursor)
 
     @property
     def _feed(self) -> HubFeed:
@@ -133,7 +106,7 @@ class EventIntake:
 
     async def read_pause(self) -> bool:
         """Return whether the source is paused; another master may have done it."""
-        is_paused = await self._storage.is_paused()
+        is_paused = await self._context.storage.is_paused()
         if is_paused != self.is_paused:
             self.is_paused = is_paused
             words = "is paused" if is_paused else "resumes"
@@ -149,13 +122,13 @@ class EventIntake:
             KojiException: the hub is unreachable, or refused; the cursor stays where it is.
         """
         if self._feed.cursor is None:
-            await self._feed.start_now(self._options.start_time(self._now()))
+            await self._feed.start_now(self._options.start_time(self._context.now()))
             await self._save()
-        self.pending.add(await self._feed.poll(self._is_known), self._now())
+        self.pending.add(await self._feed.poll(self._is_known), self._context.now())
 
     async def retry_set_aside(self) -> None:
         """Retry the events that could not become changes: the hub may have corrected them."""
-        for event in self.set_aside.due(self._limits.batch, self._now()):
+        for event in self.set_aside.due(self._limits.batch, self._context.now()):
             key = str(event.key)
             try:
                 again = await self._feed.read_again(event)
@@ -169,7 +142,7 @@ class EventIntake:
             if again is None:
                 self.set_aside.discard(key)
             else:
-                self.pending.add([again], self._now())
+                self.pending.add([again], self._context.now())
 
     async def confirm(self, reported: Event) -> bool:
         """Add what the hub knows of a reported event to the pending events.
@@ -184,14 +157,11 @@ class EventIntake:
             return False
         found = await self._feed.confirm(reported)
         news = [event for event in found if not self._is_known(str(event.key))]
-        self.pending.add(news, self._now())
+        self.pending.add(news, self._context.now())
         return True
 
     def _is_known(self, key: str) -> bool:
         return key in self.pending or key in self.set_aside or self.recorder.knows(key)
-
-    def _now(self) -> float:
-        return float(self._master.reactor.seconds())
 
     # To the database
 
@@ -201,14 +171,14 @@ class EventIntake:
         Raises:
             KojiException: the hub is unreachable, or refused; the events stay pending.
         """
-        lock = self._master.initLock
+        lock = self._context.master.initLock
         while self.pending and not self.is_paused:
             events = await self._feed.complete(
                 self.pending.first(self._limits.batch),
                 lambda event, error: self._set_aside(str(event.key), error),
             )
             await self._interruption.locked(lock, partial(self._record, events))
-        while self.recorder.may_release(self._now()) and not self.is_paused:
+        while self.recorder.may_release(self._context.now()) and not self.is_paused:
             await self._interruption.locked(lock, self._release)
         await self._save()
 
@@ -225,13 +195,13 @@ class EventIntake:
                 self._set_aside(key, error)
                 continue
             if change is None:
-                self.recorder.dismiss(key, event.when or 0.0, self._now())
+                self.recorder.dismiss(key, event.when or 0.0, self._context.now())
                 self._done_with(key)
             else:
                 changes.append((key, change))
         done = await self.recorder.record(
             [change for _, change in changes],
-            self._now(),
+            self._context.now(),
             lambda: not self._interruption.is_stopped,
         )
         for key, _ in changes[:done]:
@@ -240,7 +210,7 @@ class EventIntake:
 
     async def _release(self) -> None:
         if not await self.read_pause():
-            await self.recorder.release(self._limits.batch, self._now())
+            await self.recorder.release(self._limits.batch, self._context.now())
 
     def _done_with(self, key: str) -> None:
         self.pending.discard(key)
@@ -250,7 +220,7 @@ class EventIntake:
     def _set_aside(self, key: str, error: Exception) -> None:
         """Set an event aside that can't become a change, and log each reason once."""
         reason = one_line(f"{type(error).__name__}: {error}", LONGEST_REASON)
-        if self.set_aside.add(key, self.pending.get(key), reason, self._now()):
+        if self.set_aside.add(key, self.pending.get(key), reason, self._context.now()):
             self._log.warn(
                 "{name}: the event {key} can't become a change: {reason}",
                 name=self._name,

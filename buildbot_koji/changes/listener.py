@@ -14,17 +14,16 @@ from twisted.internet.defer import Deferred, DeferredList, DeferredLock
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from buildbot_koji.changes.context import SourceContext
 from buildbot_koji.changes.health_reports import HealthReports
 from buildbot_koji.changes.intake import EventIntake
-from buildbot_koji.changes.interruption import Alarm, Interrupted, Interruption
-from buildbot_koji.changes.options import SourceLimits, SourceOptions
+from buildbot_koji.changes.interruption import Alarm, Interrupted
 from buildbot_koji.changes.pacing import PollSchedule
-from buildbot_koji.changes.passing import is_passing
+from buildbot_koji.changes.set_aside import is_passing
 from buildbot_koji.changes.status import ListenerStatus
-from buildbot_koji.changes.storage import CLAIM_KEY, SourceStorage
 from buildbot_koji.changes.stored import MissedAnnouncements
 from buildbot_koji.durable.background import Background, stop_consuming
-from buildbot_koji.durable.claims import Claim, ClaimLost, schedulers_are_claimed
+from buildbot_koji.durable.claims import ClaimLost, schedulers_are_claimed
 from buildbot_koji.durable.database import (
     DatabaseOutage,
     is_database_unreachable,
@@ -51,12 +50,7 @@ class Listener:
     The poll, a message and the end of the quiet time use the intake one at a time, under a lock.
 
     Args:
-        master: the Buildbot master.
-        name: the change source's name.
-        options: its arguments.
-        limits: its pauses and limits.
-        is_ours: returns whether Buildbot says that this master has the source.
-        lost: called once if another master takes the source over; stop the listener then.
+        context: the change source.
         announced: the last change that an earlier listener of this master announced.
 
     Attributes:
@@ -66,38 +60,19 @@ class Listener:
 
     _log = Logger()
 
-    def __init__(
-        self,
-        master: Any,
-        name: str,
-        options: SourceOptions,
-        limits: SourceLimits,
-        *,
-        is_ours: Callable[[], Awaitable[bool]],
-        lost: Callable[[], object],
-        announced: int = 0,
-    ) -> None:
-        self._master = master
-        self._reactor = master.reactor
-        self._name = name
-        self._options = options
-        self._limits = limits
-        self._interruption = Interruption()
+    def __init__(self, context: SourceContext, announced: int = 0) -> None:
+        self._master = context.master
+        self._reactor = context.master.reactor
+        self._name = context.name
+        self._options = context.options
+        self._limits = context.limits
+        self._now = context.now
+        self._interruption = context.interruption
         self._alarm = Alarm(self._reactor, self._interruption)
-        storage = SourceStorage(master, name)
-        self._intake = EventIntake(
-            master,
-            name,
-            options,
-            limits,
-            claim=Claim(storage, CLAIM_KEY, lost=lost, clock=self._reactor, is_ours=is_ours),
-            storage=storage,
-            interruption=self._interruption,
-            announced=announced,
-        )
-        self._health = HealthReports(master, name, options, self._intake, self._interruption)
-        self._retry = replace(limits.retry, ceiling=options.poll_interval)
-        self._schedule = PollSchedule(options.poll_interval, self._retry)
+        self._intake = EventIntake(context, announced)
+        self._health = HealthReports(context, self._intake)
+        self._retry = replace(self._limits.retry, ceiling=self._options.poll_interval)
+        self._schedule = PollSchedule(self._options.poll_interval, self._retry)
         self._lock = DeferredLock()
         self._hub: Hub | None = None
         self._consumers: list[Any] = []
@@ -105,9 +80,9 @@ class Listener:
         self._running: list[Deferred[None]] = []
         self._store_not_before = 0.0
         self._polled_at: float | None = None
-        self._database = DatabaseOutage()
-        self._missed = MissedAnnouncements(master, name, limits.announce_again, self._alarm.ring)
         self.polls = 0
+        self._database = DatabaseOutage()
+        self._missed = MissedAnnouncements(context, self._alarm.ring)
         self.receiver: Receiver | None = None
 
     @property
@@ -164,7 +139,7 @@ class Listener:
         """Stop: await a change that is being stored, cancel everything else."""
         if self._hub is not None:
             self._hub.buses.use(self._name, None)
-            self._hub.leave(self)
+            self._hub.users.discard(self)
         receiving = None if self.receiver is None else self.receiver.stop()
         self._interruption.stop()
         self._running.append(Deferred.fromCoroutine(stop_consuming(self._consumers)))
@@ -255,7 +230,7 @@ class Listener:
         # Nothing would stop what begins now.
         self._interruption.check()
         self._hub = hub
-        hub.use(self)
+        hub.users.add(self)
         self._health.load(hub)
         if self._options.bus is not None:
             hub.buses.use(self._name, self._options.bus)
@@ -283,9 +258,6 @@ class Listener:
         if self._intake.next_time is not None:
             times.append(max(self._intake.next_time, self._store_not_before))
         return min(times)
-
-    def _now(self) -> float:
-        return float(self._reactor.seconds())
 
     async def _locked(self, function: Callable[[], Awaitable[None]]) -> None:
         await self._interruption.locked(self._lock, function)

@@ -56,11 +56,11 @@ class SourceLimits:
         batch: changes stored before the schedulers run: a third of a second on SQLite.
         longest_quiet: how many times ``quiet_time`` the first event of a flood waits at most.
         stop: how long a stop waits for a change that is being stored.
-        schedulers: how long to wait for schedulers that no master has: as long as Buildbot takes to
-            look for such, twice.
+        schedulers: how long to wait for schedulers that no master has claimed: twice as long as
+            Buildbot takes to look for them.
         look_for_schedulers: how long to wait between two looks for them.
-        settled: how long the schedulers may take to see a change: until the master that had them is
-            declared dead, another one looks for schedulers that no master has, and a flood is over.
+        settled: how long the schedulers may take to see a change: enough for their master to be
+            declared dead, another master to claim them, and a flood to end.
         uptime: returns the time that ``settled`` is measured by: it doesn't jump as clocks do.
         announce_again: when to announce changes again that no scheduler took, after another master
             started or stopped, or the database was unreachable. A scheduler takes none twice.

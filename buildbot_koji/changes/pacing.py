@@ -17,7 +17,7 @@ class PollSchedule:
 
     Attributes:
         next_at: when the next poll is due, in seconds.
-        wanted: a poll was asked for out of turn.
+        wanted: whether someone asked for a poll now.
     """
 
     def __init__(self, interval: float, retry: RetryPolicy) -> None:

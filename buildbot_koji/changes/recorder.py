@@ -12,12 +12,12 @@ from typing import Any
 from buildbot.db.changesources import ChangeSourceAlreadyClaimedError
 from twisted.logger import Logger
 
-from buildbot_koji.changes.options import SourceLimits
+from buildbot_koji.changes.context import SourceContext
 from buildbot_koji.changes.pacing import HourlyLimit
-from buildbot_koji.changes.passing import is_passing
-from buildbot_koji.changes.storage import HeldChanges, SourceState, SourceStorage, change_key
+from buildbot_koji.changes.set_aside import is_passing
+from buildbot_koji.changes.storage import HeldChanges, SourceState, change_key
 from buildbot_koji.changes.stored import Announcements, StoredChanges
-from buildbot_koji.durable.claims import CLAIM_AGE, Claim
+from buildbot_koji.durable.claims import CLAIM_AGE
 from buildbot_koji.properties import EVENT_KEY
 
 __all__ = ["ChangeRecorder"]
@@ -32,12 +32,7 @@ class ChangeRecorder:
     All methods that write raise :class:`ClaimLost` once another master has the claim.
 
     Args:
-        master: the Buildbot master.
-        name: the change source's name.
-        storage: what the source keeps in the database.
-        claim: the claim to the source.
-        limits: its pauses and limits.
-        max_per_hour: how many changes may come in an hour; the rest is held back. None for any.
+        context: the change source.
         refused: called with a change that can't be stored, and the error: it is dealt with.
         announced: the value of :attr:`announced` of an earlier recorder in this process.
 
@@ -49,27 +44,21 @@ class ChangeRecorder:
 
     def __init__(
         self,
-        master: Any,
-        name: str,
-        storage: SourceStorage,
-        claim: Claim,
-        limits: SourceLimits,
-        max_per_hour: int | None,
-        *,
+        context: SourceContext,
         refused: Callable[[dict[str, Any], Exception], None],
-        announced: int = 0,
+        announced: int,
     ) -> None:
         self._refused = refused
         self._in_doubt: set[str] = set()
         self._doubtful_report: dict[str, Any] | None = None
-        self._master = master
-        self._name = name
-        self._storage = storage
-        self._claim = claim
-        self._limit = HourlyLimit(max_per_hour)
-        self._stored = StoredChanges(master, name)
-        self._announcements = Announcements(master, name, limits, last=announced)
-        self._held = HeldChanges(storage, limits.chunk)
+        self._master = context.master
+        self._name = context.name
+        self._storage = context.storage
+        self._claim = context.claim
+        self._limit = HourlyLimit(context.options.max_changes_per_hour)
+        self._stored = StoredChanges(context)
+        self._announcements = Announcements(context, announced)
+        self._held = HeldChanges(context.storage, context.limits.chunk)
         self._keys: dict[str, float] = {}
         self._read_from = 0.0
         self.state = SourceState()
@@ -86,7 +75,7 @@ class ChangeRecorder:
 
     @property
     def held_since(self) -> float | None:
-        """When the oldest change happened that is held back, in seconds since the epoch."""
+        """When the oldest held-back change happened, in seconds since the epoch."""
         return float(self._held.first()["when_timestamp"]) if self._held else None
 
     async def load(self) -> None:

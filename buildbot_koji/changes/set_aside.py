@@ -1,12 +1,15 @@
-"""Events that can't become changes, kept apart so that others can. Pure."""
+"""Events that can't become changes, set aside so that others can. Pure."""
 
 from __future__ import annotations
 
 import attrs
 
+from buildbot_koji.durable.claims import ClaimLost
+from buildbot_koji.durable.database import cause_of, is_database_unreachable
 from txkoji import Event, RetryPolicy
+from txkoji.bus import is_passing_trouble
 
-__all__ = ["SetAside", "UnusableEvent"]
+__all__ = ["SetAside", "UnusableEvent", "is_passing"]
 
 RETRY = RetryPolicy(first=60.0, ceiling=6 * 3600.0)
 """The pauses between two tries of one event: most stay unusable, and each try costs the hub."""
@@ -15,7 +18,19 @@ MOST_RETRIED = 1000
 """Beyond so many events, a further one is remembered, but not retried."""
 
 MOST_REMEMBERED = 20_000
-"""Beyond so many, the one that was tried longest ago is forgotten."""
+"""Beyond so many, the event whose last try is the oldest is forgotten."""
+
+
+def is_passing(error: BaseException) -> bool:
+    """Return whether an error is transient trouble with the hub or the database.
+
+    Any other error is due to the one event or message, which is set aside.
+    """
+    cause = cause_of(error) or error
+    if isinstance(cause, ClaimLost) or is_database_unreachable(cause):
+        # A lost claim: the event is good, and another master stores it.
+        return True
+    return is_passing_trouble(cause)
 
 
 @attrs.frozen

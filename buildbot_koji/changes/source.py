@@ -16,11 +16,13 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.changes.change_filter import no_event
+from buildbot_koji.changes.context import SourceContext
 from buildbot_koji.changes.listener import Listener
 from buildbot_koji.changes.options import SourceLimits, SourceOptions
 from buildbot_koji.changes.status import SourceStatus
+from buildbot_koji.changes.storage import CLAIM_KEY, SourceStorage
 from buildbot_koji.durable.background import DATABASE_RETRY
-from buildbot_koji.durable.claims import has_change_source
+from buildbot_koji.durable.claims import Claim, has_change_source
 from buildbot_koji.durable.database import until_stored
 from buildbot_koji.hubs.brokers import check_receiving_broker
 from buildbot_koji.hubs.koji_hub import check_hub, profile_name
@@ -230,16 +232,23 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     @async_to_deferred
     async def activate(self) -> None:
         """Start listening, in the background."""
-        options = SourceOptions(hub_name=profile_name(self._options["profile"]), **self._options)
-        listener = self._running = Listener(
-            self.master,
+        master: Any = self.master
+        storage = SourceStorage(master, str(self.name))
+        context = SourceContext(
+            master,
             str(self.name),
-            options,
+            SourceOptions(hub_name=profile_name(self._options["profile"]), **self._options),
             self.limits,
-            is_ours=self._has_claim,
-            lost=lambda: self._claim_lost(listener),
-            announced=self._announced,
+            storage,
+            Claim(
+                storage,
+                CLAIM_KEY,
+                lost=lambda: self._claim_lost(listener),
+                clock=master.reactor,
+                is_ours=self._has_claim,
+            ),
         )
+        listener = self._running = Listener(context, self._announced)
         listener.start()
 
     @async_to_deferred

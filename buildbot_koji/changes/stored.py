@@ -11,7 +11,7 @@ import sqlalchemy
 from buildbot.data.resultspec import Filter
 from twisted.logger import Logger
 
-from buildbot_koji.changes.options import SourceLimits
+from buildbot_koji.changes.context import SourceContext
 from buildbot_koji.durable.claims import schedulers_are_claimed
 from buildbot_koji.durable.orphans import takes_changes_once
 from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
@@ -25,9 +25,8 @@ PORTION = 500
 class StoredChanges:
     """Reads the changes that a source has stored."""
 
-    def __init__(self, master: Any, name: str) -> None:
-        self._master = master
-        self._name = name
+    def __init__(self, context: SourceContext) -> None:
+        self._context = context
 
     async def find(self, field: str, comparison: str, value: Any) -> list[dict[str, Any]]:
         """Return the changes for which a comparison holds, oldest first.
@@ -48,13 +47,13 @@ class StoredChanges:
         return next(equal, None)
 
     async def _find(self, field: str, comparison: str, value: Any) -> list[dict[str, Any]]:
-        found = await self._master.data.get(
+        found = await self._context.master.data.get(
             ("changes",), filters=[Filter(field, comparison, [value])]
         )
         return [
             change
             for change in sorted(found, key=lambda change: change["changeid"])
-            if change["properties"].get(CHANGE_SOURCE, (None,))[0] == self._name
+            if change["properties"].get(CHANGE_SOURCE, (None,))[0] == self._context.name
         ]
 
 
@@ -62,9 +61,7 @@ class Announcements:
     """Makes sure that the schedulers see every change, also after a crash.
 
     Args:
-        master: the Buildbot master.
-        name: the change source's name.
-        limits: how long the schedulers may take to see a change, and the clock for it.
+        context: the change source.
         last: the value of :attr:`last` of an earlier run in this process.
 
     Attributes:
@@ -73,10 +70,10 @@ class Announcements:
 
     _log = Logger()
 
-    def __init__(self, master: Any, name: str, limits: SourceLimits, *, last: int) -> None:
-        self._master = master
-        self._name = name
-        self._limits = limits
+    def __init__(self, context: SourceContext, last: int) -> None:
+        self._master = context.master
+        self._name = context.name
+        self._limits = context.limits
         self._unsettled: deque[tuple[int, float]] = deque()
         self.last = last
 
@@ -122,48 +119,43 @@ class MissedAnnouncements:
     """When to announce again what schedulers may have missed: never if one could take it twice.
 
     Args:
-        master: the Buildbot master.
-        name: the change source's name.
-        pauses: the seconds from when they may have missed something until each announcement.
+        context: the change source.
         wake: called when a master or a scheduler says so.
 
     Attributes:
         times: when to announce again, in seconds since the epoch.
     """
 
-    def __init__(
-        self, master: Any, name: str, pauses: Sequence[float], wake: Callable[[], None]
-    ) -> None:
-        self._master = master
-        self._name = name
-        self._pauses = pauses
+    def __init__(self, context: SourceContext, wake: Callable[[], None]) -> None:
+        self._context = context
+        self._pauses = context.limits.announce_again
         self._wake = wake
         self.times: list[float] = []
 
     def later(self) -> None:
         """Announce again after the pauses."""
-        if takes_changes_once(self._master):
-            now = self._master.reactor.seconds()
+        if takes_changes_once(self._context.master):
+            now = self._context.now()
             self.times = [now + pause for pause in self._pauses]
 
     def master_changed(self, _: Any, message: Mapping[str, Any]) -> None:
         """Announce again: another master may have ended before its schedulers took a change."""
-        if message["masterid"] != self._master.masterid:
+        if message["masterid"] != self._context.master.masterid:
             self.later()
             self._wake()
 
     def change_missed(self, _: Any, message: Mapping[str, Any]) -> None:
         """Announce again: a scheduler could not take a change."""
-        if message["source"] == self._name:
+        if message["source"] == self._context.name:
             self.later()
             self._wake()
 
     async def repeat(self, announce: Callable[[], Awaitable[None]]) -> None:
         """Announce again if it is time and the schedulers are active."""
-        now = self._master.reactor.seconds()
+        now = self._context.now()
         if not self.times or now < self.times[0]:
             return
-        if await schedulers_are_claimed(self._master):
+        if await schedulers_are_claimed(self._context.master):
             await announce()
             del self.times[0]
         else:

@@ -23,7 +23,7 @@ def configured_profile(name: str) -> Profile | None:
 def may_name(config: Any, profile: str) -> bool:
     """Return whether a plugin of a master's configuration may use the hub of a profile."""
     names = [getattr(each, "profile", each) for each in _hubs(config) if each is not None]
-    # What a build renders may name any.
+    # A renderable may name any hub.
     return profile in names or not all(isinstance(each, str) for each in names)
 
 

@@ -25,6 +25,7 @@ from buildbot_koji.hubs.configured import configured_profile, may_name
 from buildbot_koji.hubs.counts import TaskCounts
 from buildbot_koji.hubs.credentials import CredentialStatus, CredentialWatch, worst
 from buildbot_koji.hubs.survey import HISTORY_CLASS, HubSurvey, Point, SurveyResult
+from buildbot_koji.hubs.users import HubUsers
 from txkoji import (
     Call,
     Connection,
@@ -42,8 +43,8 @@ from txkoji import (
 __all__ = ["Hub", "HubStatus", "NamedHub", "WatchingBuild", "get_hub", "hubs_of"]
 
 IDLE = 600.0
-"""Seconds without use after which a link is closed that a newer one has replaced. Two different
-declarations of one hub replace each other: they must not log in for each step."""
+"""Seconds without use after which a replaced link is closed. Two declarations of one hub replace
+each other by turns: closing at once would mean a login for each step."""
 
 
 @runtime_checkable
@@ -113,6 +114,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         cancellations: cancels tasks, also while the hub is unreachable.
         counts: counts how tasks ended.
         survey: asks the hub what the pages show, and keeps the history of a day.
+        users: who uses the link, which decides when it is closed.
         identity: the same for all links to a hub as one user.
         is_current: whether this is the newest of them: a changed profile or secret makes a new one.
         credentials: reads what we log in with.
@@ -147,9 +149,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         self.cancellations = Cancellations(self.identity, self.connection, self.log_in)
         self.is_current = True
         self._configured = configured_profile(self.connection.profile)
-        self._users: set[object] = set()
-        self._is_unneeded = False
-        self._used_at = float(reactor.seconds())
+        self.users = HubUsers(reactor, self._has_work, self._close)
         self.counts = TaskCounts()
         self.survey = HubSurvey(self.connection)
         self.credentials = CredentialWatch(self.connection.credentials, reactor)
@@ -247,34 +247,11 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
 
     # The life of a link
 
-    def use(self, user: object) -> None:
-        """Keep the link open until :meth:`leave`, even if a newer one replaces it."""
-        self._users.add(user)
-
-    def leave(self, user: object) -> None:
-        """Note that a user is done; the last one closes a link that no configuration names."""
-        self._users.discard(user)
-        self.asked_for()
-        if self._is_unneeded:
-            self._close_if_unused()
-
-    def asked_for(self) -> None:
-        """Note that someone uses the link now."""
-        self._used_at = float(self.connection.reactor.seconds())
-
-    def _close_if_unused(self, idle: float = 0.0) -> None:
-        """Close the link if nobody has used it for so many seconds."""
-        unused = float(self.connection.reactor.seconds()) - self._used_at
-        if self.parent is not None and not self._is_in_use() and not 0 <= unused < idle:
-            # Not from within what that cancels.
-            self.connection.reactor.callLater(0, self._close)
-
-    def _is_in_use(self) -> bool:
-        pending = self.cancellations.status()
-        return bool(self._users or pending or self.watcher.status().watched)
+    def _has_work(self) -> bool:
+        return bool(self.cancellations.status() or self.watcher.status().watched)
 
     def _close(self) -> None:
-        if self.parent is None or self._is_in_use():
+        if self.parent is None:
             return
         closing = maybeDeferred(self.disownServiceParent)
         closing.addErrback(
@@ -297,9 +274,9 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
             self.name = f"{name} {id(self):x}, replaced"
             services[self.name] = self
         is_named = may_name(new_config, self.connection.profile)
-        self._is_unneeded = not (self.is_current and is_named)
-        if self._is_unneeded:
-            self._close_if_unused()
+        self.users.is_needed = self.is_current and is_named
+        if not self.users.is_needed:
+            self.users.close_if_idle()
 
     def _replace_earlier(self) -> None:
         """Take over from the links of the same identity."""
@@ -350,7 +327,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         while True:
             await deferLater(self.connection.reactor, self.survey.interval)
             if not self.is_current:
-                self._close_if_unused(IDLE)
+                self.users.close_if_idle(IDLE)
             await self._survey()
             await self.survey.sample(*self._counted())
 
@@ -392,7 +369,7 @@ async def get_hub(master: Any, profile: str | NamedHub) -> Hub:
     properties = Properties()
     properties.master = master
     hub: Hub = await Hub.getService(master, await properties.render(profile), master.reactor)
-    hub.asked_for()
+    hub.users.touch()
     return hub
 
 

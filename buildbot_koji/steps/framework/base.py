@@ -257,7 +257,7 @@ class KojiStep(InterruptibleStep):
             return await self._work_to_end()
         finally:
             if self.hub is not None:
-                self.hub.leave(self)
+                self.hub.users.discard(self)
 
     async def _work_to_end(self) -> int:
         try:
@@ -269,7 +269,7 @@ class KojiStep(InterruptibleStep):
             self.began = self.now()
             self.early_end.limit(Ending.TIMED_OUT, self.timeout)
             self.hub = await get_hub(self.master, self.profile)
-            self.hub.use(self)
+            self.hub.users.add(self)
             work = partial(self._work_until_answered, self.hub)
             return await self.until_stored(work)
         except UnknownOutcome as error:
