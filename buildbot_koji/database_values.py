@@ -19,6 +19,7 @@ __all__ = [
     "fit_properties",
     "fit_property",
     "fit_text",
+    "id_of",
     "member",
     "number",
 ]
@@ -28,6 +29,11 @@ MAX_VALUE = 60_000
 
 MAX_TIME = 2**31 - 1
 """PostgreSQL's column for the time of a change holds 32 bits."""
+
+MAX_ID = 2**31 - 1
+"""A hub's ids have 32 bits."""
+
+_ID = re.compile("[0-9]{1,10}")
 
 _BROKEN = re.compile("[\x00\ud800-\udfff]")
 """PostgreSQL refuses NUL, and no database takes half of a surrogate pair."""
@@ -50,6 +56,13 @@ def number(value: Any) -> float | None:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def id_of(value: Any) -> int | None:
+    """Return an id of the hub, which a form gives as text; None for anything else."""
+    text = value if isinstance(value, str) else str(value) if type(value) is int else ""
+    found = int(text) if _ID.fullmatch(text) else 0
+    return found if 0 < found <= MAX_ID else None
 
 
 def database_time(when: Any) -> int | None:

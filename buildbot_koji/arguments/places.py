@@ -1,15 +1,21 @@
-"""Find the line of a configuration that makes a plugin, while Buildbot loads it."""
+"""Find the line of a configuration that has a mistake, while Buildbot loads it.
+
+The line that makes a plugin is on the stack. A plain value, such as that of ``c["www"]``, makes
+none: the line of its key is.
+"""
 
 from __future__ import annotations
 
+import ast
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import attrs
 from buildbot.config.master import MasterConfig, loadConfigDict
 
-__all__ = ["Place", "loaded_config", "place_in_config"]
+__all__ = ["Place", "line_of_key", "loaded_config", "place_in_config"]
 
 _LIBRARIES = ("attr", "buildbot", "buildbot_koji", "twisted", "txkoji")
 """The packages whose frames lie between a line of a configuration and a plugin."""
@@ -56,11 +62,28 @@ def place_in_config() -> Place | None:
     return Place(innermost.f_code.co_filename, innermost.f_lineno, notes)
 
 
+def line_of_key(file: str, *names: str) -> str:
+    """Return a file with the line of the first key of a dictionary in it that has one of the names.
+
+    Args:
+        file: a configuration.
+        names: the keys, the most wanted first. If there is none, or the file is no Python, the file
+            alone is returned.
+    """
+    try:
+        tree = ast.parse(Path(file).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return file
+    keys = [key for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys]
+    lines = {each.value: each.lineno for each in reversed(keys) if isinstance(each, ast.Constant)}
+    return next((f"{file}:{lines[name]}" for name in names if name in lines), file)
+
+
 def loaded_config() -> tuple[MasterConfig, str] | None:
     """Return the configuration, builders included, and its file.
 
     Returns:
-        None unless Buildbot takes the services into it.
+        None unless Buildbot is adding the services to it.
     """
     frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - the caller's caller
     if frame is None or frame.f_code is not MasterConfig.load_services.__code__:

@@ -351,7 +351,7 @@ class DeclaredService(DeclaredArguments):
         if loaded is not None:
             (config, file), (place, self._made_at) = loaded, (self._made_at, None)
             for mistake in mistakes_in_plugins(config.www, file):
-                # Buildbot asks the plugin nothing then: the first of our services says it.
+                # Buildbot checks no www plugin then: the first of our services reports it.
                 if place is not None and place.note(mistake) is None:
                     config_error(mistake)
             if not self.complaints_about(self._given):

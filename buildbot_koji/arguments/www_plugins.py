@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any
 
 from buildbot_koji.arguments.checks import nearest
+from buildbot_koji.arguments.places import line_of_key
 
 __all__ = ["mistakes_in_options", "mistakes_in_plugins"]
 
@@ -32,25 +31,11 @@ def mistakes_in_plugins(www: Any, file: str) -> Iterator[str]:
     if not isinstance(plugins, Mapping):
         return
     if PLUGIN in plugins:
-        where = _place(file, PLUGIN)
+        where = line_of_key(file, PLUGIN, "plugins")
         yield from (f"{where}: {each}" for each in mistakes_in_options(plugins[PLUGIN]))
         return
     installed = {each.name for each in entry_points(group="buildbot.www")}
     for name in plugins:
         if name not in installed and nearest(str(name), [PLUGIN]) is not None:
             said = f"www plugin '{name}' is not installed: did you mean koji?"
-            yield f"{_place(file, name)}: {said}"
-
-
-def _place(file: str, plugin: str) -> str:
-    """Return where a configuration names a www plugin: its file, with the line if that is found."""
-    try:
-        tree = ast.parse(Path(file).read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return file
-    keys = [key for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys]
-    for wanted in (plugin, "plugins"):
-        for key in keys:
-            if isinstance(key, ast.Constant) and key.value == wanted:
-                return f"{file}:{key.lineno}"
-    return file
+            yield f"{line_of_key(file, str(name), 'plugins')}: {said}"

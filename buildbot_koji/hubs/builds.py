@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from typing import Any
 
-from buildbot_koji.database_values import member
-from txkoji import Connection, build_states
+from buildbot_koji.database_values import id_of, member
+from txkoji import Connection, build_states, nvr
 from txkoji.exceptions import GenericError, HubFault, fault_from
 from txkoji.retry import is_passing
 
 __all__ = ["build_of_task", "fault_of_task", "is_draft_name", "named_build"]
 
-_DRAFT = re.compile(r",draft_([0-9]{1,9})$")
-"""The suffix of a draft build's release, with the build's id."""
-
 
 def is_draft_name(build: Any) -> bool:
     """Return whether an NVR is that of a draft; promotion changes it."""
-    return isinstance(build, str) and _DRAFT.search(build) is not None
+    return _draft(build) is not None
 
 
 async def named_build(connection: Connection, build: int | str) -> Any:
@@ -27,19 +24,24 @@ async def named_build(connection: Connection, build: int | str) -> Any:
     Raises:
         GenericError: the hub has no such build.
     """
-    # A form returns text, and no NVR is a number.
-    is_id = isinstance(build, str) and re.fullmatch("[0-9]{1,9}", build)
-    key = int(build) if is_id else build
+    # No NVR is a number.
+    key = id_of(build) or build
     found = await connection.checked("getBuild", key)
-    # Promotion keeps the build's id, which is in the NVR of a draft.
-    draft = _DRAFT.search(key) if isinstance(key, str) else None
+    draft = _draft(key)
     if found is None and draft is not None:
-        found = await connection.checked("getBuild", int(draft[1]))
-        if found is not None and found.nvr != draft.string[: draft.start()]:
-            found = None
+        # Promotion keeps the build's id, which is in the NVR of a draft.
+        found = await connection.checked("getBuild", draft.draft_id)
+        regular = str(replace(draft, release=draft.target_release))
+        found = found if found is not None and found.nvr == regular else None
     if found is None:
         raise GenericError(f"the hub has no build {build}")
     return found
+
+
+def _draft(build: Any) -> nvr.NVR | None:
+    """Return the parts of an NVR if it is that of a draft, else None."""
+    found = nvr.parse(build)
+    return found if found is not None and id_of(found.draft_id) is not None else None
 
 
 async def build_of_task(connection: Connection, task_id: int) -> Any:

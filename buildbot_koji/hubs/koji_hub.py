@@ -100,7 +100,6 @@ class KojiHub(DeclaredObject):
     def complaints_at_load(self, values: Mapping[str, Any], place: Place) -> Iterator[str]:
         """Also read the keytab and the certificate that are given as files."""
         yield from super().complaints_at_load(values, place)
-        principal = values["principal"]
         for name in ("keytab", "cert"):
             value = values[name]
             if isinstance(value, str):
@@ -111,19 +110,13 @@ class KojiHub(DeclaredObject):
                 except OSError as error:
                     yield f"{name}: can't read {value}: {error.strerror}"
                 else:
-                    if name == "keytab":
-                        known = principal if isinstance(principal, str) else None
-                        problem = keytab_problem(data, known)
-                        where = value if value.startswith("/") else "its text"
-                        if problem is not None:
-                            yield f"keytab: {where} {problem}"
-                    elif value.startswith("/"):
-                        made = Profile(
-                            str(values["profile"]), "https://", authtype="ssl", cert=value
-                        )
-                        problem = login_problem(replace(made, credentials_of="util.KojiHub"))
-                        if problem is not None:
-                            yield f"cert: {problem}"
+                    problem = (
+                        _problem_of_keytab(value, data, values["principal"])
+                        if name == "keytab"
+                        else _problem_of_cert(value, str(values["profile"]))
+                    )
+                    if problem is not None:
+                        yield f"{name}: {problem}"
 
     def __repr__(self) -> str:
         return f"KojiHub({self.profile!r})"
@@ -224,6 +217,19 @@ def check_hub(value: Any) -> str | None:
 def profile_name(hub: Any) -> str:
     """Return the profile's name of a value that :func:`check_hub` accepts."""
     return str(hub.profile if isinstance(hub, KojiHub) else hub)
+
+
+def _problem_of_keytab(value: str, data: bytes, principal: Any) -> str | None:
+    problem = keytab_problem(data, principal if isinstance(principal, str) else None)
+    where = value if value.startswith("/") else "its text"
+    return None if problem is None else f"{where} {problem}"
+
+
+def _problem_of_cert(value: str, profile: str) -> str | None:
+    if not value.startswith("/"):
+        return None
+    made = Profile(profile, "https://", authtype="ssl", cert=value)
+    return login_problem(replace(made, credentials_of="util.KojiHub"))
 
 
 def _content(name: str, value: str) -> bytes | None:

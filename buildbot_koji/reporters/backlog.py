@@ -1,151 +1,38 @@
 """The builds of one master that a reporter has not finished with, stored in the database.
 
 The builds themselves are the queue. All builds below a mark are settled, except those that are
-listed as open; above it, the next scan takes up the builds that have no record yet. A record is
-build data of its build: Buildbot shows it with the build and deletes it with the build.
+listed as open; above it, the next scan takes up the builds that have no record yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-import sqlalchemy
 from buildbot.data.resultspec import Filter
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.logger import Logger, LogLevel
 
-from buildbot_koji.durable.claims import CLAIM_AGE, Claim, ClaimLost
+from buildbot_koji.durable.claims import Claim, ClaimLost
 from buildbot_koji.durable.database import cause_of, is_database_unreachable
 from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliveryState
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox
-from buildbot_koji.durable.store import BuildData, MasterState, data_name
-from buildbot_koji.durable.unreadable import UnreadableRow, check_fields, reading
+from buildbot_koji.durable.store import MasterState
+from buildbot_koji.reporters.records import (
+    CLASS,
+    MOST_DEAD,
+    DeliveryRecords,
+    Position,
+    position_key,
+)
 
-__all__ = [
-    "MOST_DEAD",
-    "Backlog",
-    "DeliveryRecords",
-    "dead_letters",
-    "left_behind",
-    "log_settled",
-    "pending_elsewhere",
-]
-
-CLASS = "buildbot_koji.reporters"
-"""The class by which Buildbot's table of states knows the reporters' states."""
-
-MOST_DEAD = 1000
-"""Dead letters that are listed; older ones stay in the data of their builds."""
+__all__ = ["Backlog", "WantedDeliveries", "log_settled"]
 
 PAGE = 500
 """Builds that are read at a time."""
 
 _log = Logger()
-
-
-class DeliveryRecords:
-    """The deliveries of one reporter, stored as build data.
-
-    Args:
-        master: the Buildbot master.
-        reporter: the reporter's name.
-        claim: the claim to the deliveries; None for a reader.
-    """
-
-    def __init__(self, master: Any, reporter: str, claim: Claim | None = None) -> None:
-        self._claim = claim
-        self._data = BuildData(master, reporter)
-        self._reporter = reporter
-        self._unreadable: set[tuple[int, str]] = set()
-
-    def name_of(self, delivery: str) -> str:
-        """Return the name of the build data of a delivery."""
-        return data_name(f"{self._reporter} {delivery}")
-
-    async def save(self, delivery: Delivery) -> None:
-        """Store a delivery, replacing its earlier form; raise ClaimLost if another master does."""
-        if self._claim is not None:
-            await self._claim.check(max_age=CLAIM_AGE)
-        name = self.name_of(delivery.name)
-        await self._data.put(delivery.build_id, name, delivery.to_json())
-
-    async def check(self, delivery: Delivery) -> None:
-        """Raise ClaimLost if another master sends the deliveries by now."""
-        del delivery
-        if self._claim is not None:
-            await self._claim.check()
-
-    async def of_build(self, build_id: int) -> list[Delivery]:
-        """Return the stored deliveries about a build, oldest first, without unreadable ones."""
-        rows = await self._data.rows(build_id)
-        found = [self._read(build_id, name, stored) for name, stored in rows.items()]
-        return sorted((each for each in found if each is not None), key=lambda each: each.since)
-
-    async def find(self, build_id: int, name: str) -> Delivery | None:
-        """Return a stored delivery; None if there is none, or it is unreadable."""
-        row = self.name_of(name)
-        found = await self._data.get(build_id, row)
-        return None if found is None else self._read(build_id, row, found)
-
-    def _read(self, build_id: int, row: str, stored: bytes) -> Delivery | None:
-        try:
-            return Delivery.from_json(stored)
-        except UnreadableRow as error:
-            # Whoever only shows the deliveries does not log it.
-            if self._claim is not None and (build_id, row) not in self._unreadable:
-                _log.error(
-                    "{name}: {row} of build {id}: {error}",
-                    name=self._reporter,
-                    row=row,
-                    id=build_id,
-                    error=error,
-                )
-            self._unreadable.add((build_id, row))
-            return None
-
-    def has_unreadable(self, build_id: int, delivery: str | None = None) -> bool:
-        """Return whether a stored delivery of a build, or any, could not be read."""
-        if delivery is None:
-            return any(each == build_id for each, _ in self._unreadable)
-        return (build_id, self.name_of(delivery)) in self._unreadable
-
-
-@dataclass(frozen=True)
-class _Position:
-    """How far a reporter has come with the builds of a master, as it is stored.
-
-    Attributes:
-        mark: the builds below are settled, except those that are open.
-        open: the ids of those.
-        done: those of settled builds above.
-        dead: the dead letters: builds and names of deliveries.
-        revived: those that someone has revived.
-        first: the first build that is reported.
-    """
-
-    mark: int
-    open: list[int]
-    done: list[int]
-    dead: list[tuple[int, str]]
-    revived: list[tuple[int, str]]
-    first: int = 0
-
-    @classmethod
-    async def read(cls, state: MasterState, reporter: str, master_id: int) -> _Position | None:
-        """Read that of a master, None for none; raise UnreadableRow."""
-        stored, what = await state.get(_key(master_id)), f"the position of the reporter {reporter}"
-        if stored is None:
-            return None
-        with reading(what):
-            check_fields(cls, stored, what)
-            pairs = {
-                name: [(build_id, letter) for build_id, letter in stored[name]]
-                for name in ("dead", "revived")
-            }
-            return cls(**{**stored, **pairs})
 
 
 def log_settled(reporter: str, about: str, delivery: Delivery) -> None:
@@ -210,7 +97,7 @@ class Backlog:
         self._first = 0
         self._dead: list[tuple[int, str]] = []
         self._revived: list[tuple[int, str]] = []
-        self._stored: _Position | None = None
+        self._stored: Position | None = None
         self._scanning = False
 
     def pending(self) -> list[Delivery]:
@@ -231,12 +118,12 @@ class Backlog:
     @classmethod
     async def exists(cls, master: Any, reporter: str, master_id: int) -> bool:
         """Return whether a reporter ever ran on a master."""
-        return await MasterState(master, reporter, CLASS).get(_key(master_id)) is not None
+        return await MasterState(master, reporter, CLASS).get(position_key(master_id)) is not None
 
     async def load(self) -> None:
         """Resume an earlier run; the first run takes the builds that end from now on."""
         await self._claim.take()
-        stored = await _Position.read(self._state, self._reporter, self._master_id)
+        stored = await Position.read(self._state, self._reporter, self._master_id)
         if stored is None:
             last = await self._master.data.get(("builds",), order=["-buildid"], limit=1)
             self._first = self._mark = self._next_mark = last[0]["buildid"] + 1 if last else 0
@@ -255,7 +142,7 @@ class Backlog:
     async def _store(self) -> None:
         """Store the state if it changed: a write costs Buildbot 10 ms."""
         above = sorted(build_id for build_id, _ in self._taken if build_id >= self._mark)
-        value = _Position(
+        value = Position(
             mark=self._mark,
             open=sorted(self._open),
             done=[build_id for build_id in above if self._is_settled(build_id)],
@@ -265,7 +152,7 @@ class Backlog:
         )
         if value != self._stored:
             await self._claim.check()
-            await self._state.put(_key(self._master_id), asdict(value))
+            await self._state.put(position_key(self._master_id), asdict(value))
             self._stored = value
 
     # Builds
@@ -332,8 +219,8 @@ class Backlog:
             key = (build["buildid"], bool(build["complete"]))
             if key in self._taken or (key[0], True) in self._taken:
                 return
-            # One that ended before the reporter's first start is not reported. Its times don't
-            # tell: the clock may have been set back since.
+            # A build that ended before the reporter's first start is not reported. Its id tells,
+            # its times don't: the clock may have been set back since.
             if key[0] >= self._first or key[0] in self._open:
                 deliveries = await self._wanted(build)
                 if deliveries is None:
@@ -430,78 +317,3 @@ class Backlog:
                 (build_id, name),
             ]
             self._deliver(delivery)
-
-
-async def dead_letters(master: Any, reporter: str, newest: int = MOST_DEAD) -> list[Delivery]:
-    """Return the dead letters of a reporter, on all masters."""
-    state = MasterState(master, reporter, CLASS)
-    records = DeliveryRecords(master, reporter)
-    found = []
-    for each in await master.data.get(("masters",)):
-        stored = await _readable_position(state, reporter, each["masterid"])
-        for build_id, name in stored.dead[-newest:] if stored else ():
-            delivery = await records.find(build_id, name)
-            if delivery is not None:
-                found.append(delivery)
-    return found
-
-
-async def pending_elsewhere(
-    master: Any, reporter: str, here: Collection[int], most: int
-) -> list[Delivery]:
-    """Return deliveries that other masters have not settled, as the database has them."""
-    state = MasterState(master, reporter, CLASS)
-    records = DeliveryRecords(master, reporter)
-    found: list[Delivery] = []
-    for each in await master.data.get(("masters",)):
-        if each["masterid"] in here:
-            continue
-        stored = await _readable_position(state, reporter, each["masterid"])
-        if stored is None:
-            continue
-        newer = await master.data.get(
-            ("builds",),
-            filters=[
-                Filter("masterid", "eq", [each["masterid"]]),
-                Filter("buildid", "ge", [stored.mark]),
-            ],
-            order=["buildid"],
-            limit=most,
-        )
-        for build_id in [*stored.open, *(build["buildid"] for build in newer)][:most]:
-            deliveries = await records.of_build(build_id)
-            found += [delivery for delivery in deliveries if not delivery.is_final]
-    return found
-
-
-async def left_behind(
-    master: Any, configured: Collection[str], most: int = MOST_DEAD
-) -> dict[str, list[Delivery]]:
-    """Return what reporters that this master has no longer have not delivered, by their names."""
-    objects = master.db.model.objects.c
-    query = sqlalchemy.select(objects.name).where(objects.class_name == CLASS)
-
-    def read(connection: sqlalchemy.Connection) -> list[str]:
-        """Read the names, in a thread."""
-        return [str(row.name) for row in connection.execute(query)]
-
-    mine = master.masterid
-    others = {each["masterid"] for each in await master.data.get(("masters",))} - {mine}
-    found = {}
-    for name in sorted({*await master.db.pool.do(read)} - {*configured}):
-        # Another master may have one of that name.
-        if await _readable_position(MasterState(master, name, CLASS), name, mine) is not None:
-            pending = await pending_elsewhere(master, name, others, most)
-            found[name] = [*pending, *await dead_letters(master, name, most)]
-    return {name: deliveries for name, deliveries in found.items() if deliveries}
-
-
-async def _readable_position(state: MasterState, reporter: str, master_id: int) -> _Position | None:
-    # The master whose it is logs that it is unreadable.
-    with suppress(UnreadableRow):
-        return await _Position.read(state, reporter, master_id)
-    return None
-
-
-def _key(master_id: int) -> str:
-    return f"master-{master_id}"

@@ -174,7 +174,7 @@ class Backlogs:
         try:
             await self._adopt()
             for backlog in list(self._backlogs.values()):
-                # One that another master took over does not keep the others waiting.
+                # A backlog that another master took over must not stop the others.
                 with suppress(ClaimLost):
                     await backlog.scan()
             await self._scan_for_more()

@@ -163,7 +163,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
 
     async def _resume(self) -> None:
         await self._backlogs.load(self.master, str(self.name), self.background)
-        # What ended meanwhile is found by the first scan.
+        # The first scan finds the builds that ended meanwhile.
         await self._backlogs.start()
 
     @async_to_deferred

@@ -25,7 +25,7 @@ async def counting_result(master: Any, build: Mapping[str, Any]) -> Mapping[str,
     request = await master.data.get(path)
     if request is None:
         return build
-    # One that is only released says nothing: a master does that when it starts after a kill.
+    # A released claim says nothing: a master that starts after a kill releases its own.
     is_taken = request["claimed_by_masterid"] not in (None, build["masterid"])
     if build["results"] != RETRY and not is_taken:
         return build

@@ -14,6 +14,7 @@ from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.database_values import id_of
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Sender
 from buildbot_koji.hubs.brokers import check_broker
@@ -189,11 +190,8 @@ class KojiCIMessages(KojiReporter):
         message = ci_schema.compose(
             state,
             build,
+            self._options,
             pipeline_url=getURLForBuildrequest(self.master, build["buildrequestid"]),
-            contact=self._options["contact"],
-            test=self._options["test"],
-            system=self._options["system"] or (),
-            version=self._options["version"],
             now=now,
         )
         artifact_type = str(self._options["artifact_type"])
@@ -306,8 +304,6 @@ def _artifact_of(properties: Mapping[str, tuple[Any, str]]) -> dict[str, Any] | 
     subject: KojiSubject | None = subject_of(properties)
     if subject is not None:
         return {"build": subject.key, "nvr": subject.nvr}
-    task, _ = properties.get("koji_task_id", (None, ""))
+    task = id_of(properties.get("koji_task_id", (None, ""))[0])
     nvr, _ = properties.get("koji_nvr", (None, ""))
-    if str(task).isdecimal() and nvr:
-        return {"task": int(task), "nvr": str(nvr)}
-    return None
+    return {"task": task, "nvr": str(nvr)} if task is not None and nvr else None

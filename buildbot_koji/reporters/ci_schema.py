@@ -6,7 +6,7 @@ consumers accept no others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -104,12 +104,9 @@ def message_id(url: str, reporter: str, state: str) -> str:
 def compose(
     state: str,
     build: Mapping[str, Any],
+    options: Mapping[str, Any],
     *,
     pipeline_url: str,
-    contact: Mapping[str, Any],
-    test: Mapping[str, Any],
-    system: Sequence[Mapping[str, Any]],
-    version: str,
     now: float,
 ) -> dict[str, Any]:
     """Return a message without its artifact.
@@ -118,28 +115,25 @@ def compose(
         state: one of :data:`STATES`.
         build: the build: ``url``, ``builder``, ``results``, ``state_string``, ``started_at`` and
             ``complete_at``.
+        options: the arguments ``contact``, ``test``, ``system`` and ``version`` of the reporter.
         pipeline_url: the page that all attempts of the test share.
-        contact: the contact for the tests.
-        test: the description of the test; its type is by default the builder's name.
-        system: the systems on which it runs.
-        version: the version of the schema.
         now: the time, in seconds since the epoch.
     """
     name = build["builder"]["name"]
     message: dict[str, Any] = {
-        "contact": dict(contact),
+        "contact": dict(options["contact"]),
         "run": {"url": build["url"], "log": build["url"]},
         "pipeline": {"id": str(uuid5(NAMESPACE_URL, pipeline_url)), "name": name},
-        "test": {"category": "functional", "type": name, **test},
+        "test": {"category": "functional", "type": name, **options["test"]},
         "generated_at": datetime.fromtimestamp(now, timezone.utc).isoformat(timespec="seconds"),
-        "version": version,
+        "version": options["version"],
     }
     if state == "complete":
         message["test"]["result"] = OUTCOMES[build["results"]]
         # Negative if the master's clock was set back meanwhile.
         runtime = (build["complete_at"] - build["started_at"]).total_seconds()
         message["test"]["runtime"] = max(int(runtime), 0)
-        message["system"] = [dict(each) for each in system]
+        message["system"] = [dict(each) for each in options["system"] or ()]
     if state == "error":
         message["error"] = {"reason": build["state_string"] or "the build has no result"}
     return message

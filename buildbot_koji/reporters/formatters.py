@@ -115,7 +115,7 @@ def one_line_of(build: Mapping[str, Any]) -> str:
         return words if what is None or what in words else f"{what}: {words}"
     arch = _property(build, FAILED_ARCH)
     where = f" on {arch}" if arch is not None and arch not in reason else ""
-    # Of a chain the reason names the package.
+    # The reason why a chain failed names the package.
     is_named = what is None or what in reason or _property(build, "koji_nvrs") is not None
     subject = "" if is_named else f"{what}: "
     return f"{subject}{Results[results]}{where}: {reason}"
@@ -124,7 +124,7 @@ def one_line_of(build: Mapping[str, Any]) -> str:
 def _facts(build: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what a mail lists below its first line: names and values, links among them."""
     yield "Build", f"{build.get('url', '')}"
-    # Of a chain the first is only the package that was built last.
+    # For a chain, koji_nvr is only the package that was built last.
     built = "koji_nvr" if _property(build, "koji_nvrs") is None else "koji_nvrs"
     for name, key in (
         ("Package" if built == "koji_nvr" else "Built packages", built),

@@ -18,7 +18,8 @@ from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.masters import acts_for_gone_masters
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox
 from buildbot_koji.durable.store import MasterState
-from buildbot_koji.reporters.backlog import CLASS, log_settled
+from buildbot_koji.reporters.backlog import log_settled
+from buildbot_koji.reporters.records import CLASS
 
 __all__ = ["QueuedRequests"]
 

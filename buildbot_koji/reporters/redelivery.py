@@ -9,8 +9,8 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.buttons import ButtonStep, NotThere
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.reporters.backlog import dead_letters
 from buildbot_koji.reporters.base import REDELIVER, KojiReporter
+from buildbot_koji.reporters.records import dead_letters
 
 __all__ = ["KojiRedelivery", "dead_letters_of", "redeliver"]
 

@@ -29,7 +29,7 @@ def mapped_errors(about: str = "") -> Iterator[None]:
         raise
     except KojiException as error:
         said = f"{about}{one_line(error)}"
-        # What a hub stumbled over says nothing about the call.
+        # A failure within the hub says nothing about the call.
         refused = is_refusal(error) and not isinstance(error, UnknownFault)
         if refused or isinstance(error, MessageNotTaken):
             raise Refused(with_remedy(said)) from error

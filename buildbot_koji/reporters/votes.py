@@ -9,6 +9,7 @@ from typing import Any
 
 from buildbot.process.results import worst_status
 
+from buildbot_koji.database_values import id_of
 from buildbot_koji.properties import SOURCE
 
 __all__ = ["KojiSubject", "Vote", "Votes", "newest", "subject_of", "worst"]
@@ -48,9 +49,9 @@ def subject_of(properties: Mapping[str, tuple[Any, str]]) -> KojiSubject | None:
     nvr, source = properties.get("koji_nvr", (None, ""))
     nvr = str(nvr) if nvr else None
     # A ForceScheduler sets them too, to text or to nothing.
-    if str(build_id).isdecimal():
+    if (known := id_of(build_id)) is not None:
         # A scratch build of the same sources must not name the build under test.
-        return KojiSubject(int(build_id), nvr if source == id_source else None)
+        return KojiSubject(known, nvr if source == id_source else None)
     return KojiSubject(None, nvr) if nvr and source != SOURCE else None
 
 

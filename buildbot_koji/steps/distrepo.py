@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.database_values import member
+from buildbot_koji.database_values import id_of, member
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.uploads import UploadingStep
@@ -121,8 +121,9 @@ class KojiDistRepo(UploadingStep):
         return found
 
     async def _delta_repo(self, hub: Hub, repo: int | str) -> int:
-        if isinstance(repo, int) or repo.isdecimal():
-            return int((await hub.connection.checked("repoInfo", int(repo), strict=True)).id)
+        repo_id = id_of(repo)
+        if repo_id is not None:
+            return int((await hub.connection.checked("repoInfo", repo_id, strict=True)).id)
         find = partial(hub.connection.checked, "getRepo", repo, dist=True)
         found = await find() or await find(state=EXPIRED)
         if found is None:

@@ -19,6 +19,7 @@ from twisted.internet.threads import deferToThreadPool
 from buildbot_koji import fetcher
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.database_values import id_of
 from buildbot_koji.hubs.builds import build_of_task, named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
@@ -258,9 +259,10 @@ class KojiDownloadBuild(DownloadStep):
                 raise TransferError(f"{self.latestfrom} has no build of {self.build_name}")
             return latest[0].id
         if self.task_id:
-            if not re.fullmatch("[0-9]{1,9}", str(self.build_name)):
+            task_id = id_of(self.build_name)
+            if task_id is None:
                 raise TransferError(f"{self.build_name} is not the id of a task")
-            build = await build_of_task(koji, int(self.build_name))
+            build = await build_of_task(koji, task_id)
             if build is None:
                 raise TransferError(f"task {self.build_name} made no build")
             return build.build_id

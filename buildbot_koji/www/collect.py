@@ -19,8 +19,8 @@ from buildbot_koji.hubs.hub import Hub, hubs_of
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.registry import running
 from buildbot_koji.mass.status import EndedMassBuild, MassStatus
-from buildbot_koji.reporters.backlog import dead_letters, left_behind, pending_elsewhere
 from buildbot_koji.reporters.base import KojiReporter
+from buildbot_koji.reporters.records import dead_letters, left_behind, pending_elsewhere
 from buildbot_koji.reporters.status import ReporterStatus
 from buildbot_koji.words import counted
 from buildbot_koji.www import attention, deliveries, health, overview, sources
@@ -311,7 +311,7 @@ class Collector:
         return {"down": self._down(), "mass_builds": [bounded(each.status()) for each in found]}
 
     async def mass_packages(self, name: str) -> bytes | None:
-        """Return the packages of a mass build as JSON; None if there is none of that id."""
+        """Return the packages of a mass build as JSON; None if it is unknown."""
         found = next((each for each in await self._mass_builds() if each.id == name), None)
         if found is None:
             return None
@@ -351,7 +351,7 @@ class Collector:
 
 
 async def _at_most(seconds: float, done: Deferred[Any], reactor: Any) -> None:
-    """Wait until something is done, or a time is over; what is not done goes on."""
+    """Wait until something is done, for a time at most; it continues after that."""
     limit: Deferred[Any] = deferLater(reactor, seconds)
     await DeferredList([done, limit], fireOnOneCallback=True)
     limit.addErrback(lambda failure: failure.trap(CancelledError))

@@ -39,7 +39,7 @@ def clock_trouble(master: Any) -> str | None:
     """
     heartbeat = getattr(master.masterHeartbeatService, "_loop", None)
     releasers = [each for each in master.service_manager if isinstance(each, KojiOrphanReleaser)]
-    # One that awaits something, which may wait for a timer itself, has no next call.
+    # A loop that awaits something, perhaps a timer, has no next call.
     calls = [
         (loop.call.getTime(), loop.interval or 0.0)
         for loop in (heartbeat, *(each.guarding for each in releasers))

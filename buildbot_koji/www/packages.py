@@ -42,7 +42,7 @@ MOST_FAILURES = 5
 DAY = 24 * 3600.0
 
 _RESULTS = {"built": SUCCESS, "adopted": SUCCESS, "failed": FAILURE, "skipped": SKIPPED}
-"""What a state of a package of a mass build is for Buildbot; others have not ended."""
+"""Buildbot's result for each final state of a package of a mass build."""
 
 SHOWN = ("koji_nvr", "koji_reason", "koji_failed_arch", "koji_task_url", "koji_log_url")
 """The properties that the page shows."""

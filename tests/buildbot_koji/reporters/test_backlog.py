@@ -20,7 +20,8 @@ from twisted.logger import capturedLogs, formatEvent
 
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Sender
-from buildbot_koji.reporters import backlog
+from buildbot_koji.durable.store import BuildData
+from buildbot_koji.reporters import records
 from buildbot_koji.reporters.base import REDELIVER, KojiReporter
 from buildbot_koji.reporters.tagging import KojiTagReporter
 from tests.buildbot_koji.inprocess import Master
@@ -158,7 +159,7 @@ class House:
 
     async def state(self, master_id: int | None = None) -> dict[str, Any]:
         """Return the stored position of the ledger."""
-        object_id = await self.master.db.state.getObjectId("ledger", backlog.CLASS)
+        object_id = await self.master.db.state.getObjectId("ledger", records.CLASS)
         key = f"master-{master_id or self.master.masterid}"
         found: dict[str, Any] = await self.master.db.state.getState(object_id, key)
         return found
@@ -299,8 +300,8 @@ async def test_unreadable_deliveries(house: House, logged: list[str]) -> None:
     """A delivery that can't be read is left alone until a start that can; the others are sent."""
     await house.start()
     builds = [await house.build(result=None) for _ in range(4)]
-    row = backlog.DeliveryRecords(house.master, "ledger").name_of("note")
-    data = backlog.BuildData(house.master, "ledger")
+    row = records.DeliveryRecords(house.master, "ledger").name_of("note")
+    data = BuildData(house.master, "ledger")
     delivery = json.loads(Delivery(builds[0], "note", "1", {}, 0.0).to_json())
     newer = [{**delivery, "urgency": 3}, {**delivery, "state": "parked"}]
     stored = [*[json.dumps(each).encode() for each in newer], json.dumps(delivery).encode()[:-7]]
@@ -314,11 +315,9 @@ async def test_unreadable_deliveries(house: House, logged: list[str]) -> None:
     for build, value in zip(builds, stored, strict=False):
         assert await data.get(build, row) == value
         assert len([line for line in logged if f"ledger: {row} of build {build}: " in line]) == 1
-    assert await backlog.dead_letters(house.master, "ledger") == []
+    assert await records.dead_letters(house.master, "ledger") == []
     # The master is upgraded.
-    await backlog.BuildData(house.master, "ledger").put(
-        builds[0], row, json.dumps(delivery).encode()
-    )
+    await BuildData(house.master, "ledger").put(builds[0], row, json.dumps(delivery).encode())
     await house.restart()
     assert await written(2) == [builds[0], builds[3]]
 
@@ -341,7 +340,7 @@ async def test_unreadable_position(house: House, stored: str, logged: list[str])
     await house.scan()
     said = f"ledger: no build of master {house.master.masterid} is reported: "
     assert len([line for line in logged if said in line]) == 1
-    assert await backlog.dead_letters(house.master, "ledger") == []
+    assert await records.dead_letters(house.master, "ledger") == []
     house.write_state(good)
     await house.scan()
     assert await written(3) == [build, missed, missed]
@@ -466,7 +465,7 @@ async def test_revived_before_a_crash(house: House) -> None:
     state = await house.state()
     assert state["dead"] == [[build, "note"]]
     # As if the master had died when someone had just asked for it.
-    object_id = await house.master.db.state.getObjectId("ledger", backlog.CLASS)
+    object_id = await house.master.db.state.getObjectId("ledger", records.CLASS)
     asked = {**state, "dead": [], "revived": state["dead"]}
     await house.master.db.state.setState(object_id, f"master-{house.master.masterid}", asked)
     Ledger.refusing = False
@@ -513,7 +512,7 @@ async def test_master_that_is_gone(house: House) -> None:
     master = house.master
     other = await master.db.masters.findMasterId("another")
     await master.data.updates.masterActive(name="another", masterid=other)
-    object_id = await master.db.state.getObjectId("ledger", backlog.CLASS)
+    object_id = await master.db.state.getObjectId("ledger", records.CLASS)
     begun = {"mark": 0, "first": 0, "open": [], "done": [], "dead": [], "revived": []}
     await master.db.state.setState(object_id, f"master-{other}", begun)
     build = await house.build(master_id=other)

@@ -20,6 +20,12 @@ from buildbot_koji.reporters.votes import KojiSubject, Vote, Votes, subject_of, 
         ({"koji_build_id": ("5", "Form"), "koji_nvr": ("", "Form")}, KojiSubject(5, None)),
         ({"koji_build_id": ("", "Form"), "koji_nvr": ("", "Form")}, None),
         ({"koji_build_id": ("five", "Form")}, None),
+        ({"koji_build_id": ("9" * 5000, "Form")}, None),
+        (
+            {"koji_build_id": (2**31, "Form"), "koji_nvr": ("a-1-1", "Form")},
+            KojiSubject(None, "a-1-1"),
+        ),
+        ({"koji_build_id": (True, "Form")}, None),
     ],
 )
 def test_subject(properties: dict[str, tuple[object, str]], subject: KojiSubject | None) -> None:

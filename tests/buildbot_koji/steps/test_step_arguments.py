@@ -631,7 +631,7 @@ def test_too_many_positional_arguments() -> None:
 @pytest.mark.parametrize(
     ("check", "good", "bad"),
     [
-        (checks.build, ["a-1-1", "a-b-1-1", 7], ["a-1", "a-1-1 b-1-1", 0, True, ""]),
+        (checks.build, ["a-1-1", "a-b-1-1", 7], ["a-1", "a--1", "a-1-1 b-1-1", 0, True, ""]),
         (checks.builds, ["a-1-1 b-1-1", ["a-1-1", 3], 3], [[], "", "a", ["a-1-1 b-1-1"], None]),
         (checks.names_or_ids, ["a b", ["a", 3], 3], [[], "", [""], -1]),
         (checks.ids, [[1, 2], 1, []], ["1", [1.5], True, 0, [-1]]),

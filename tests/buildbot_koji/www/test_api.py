@@ -21,8 +21,8 @@ from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import get_hub, hubs_of
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.registry import running
-from buildbot_koji.reporters.backlog import CLASS as REPORTERS
-from buildbot_koji.reporters.backlog import DeliveryRecords
+from buildbot_koji.reporters.records import CLASS as REPORTERS
+from buildbot_koji.reporters.records import DeliveryRecords
 from buildbot_koji.www import KojiApplication, collect
 from buildbot_koji.www.collect import change_sources
 from buildbot_koji.www.resource import koji_pages
