@@ -112,7 +112,7 @@ class _Lines:
 
 
 def _words(task: Any) -> str:
-    # What a terminal obeys may come from a hub, too.
+    # A hub may send control characters, which a terminal would obey.
     return one_line(f"{task.method} {task.arch or ''}") + f": {task.state_name}"
 
 

@@ -178,6 +178,6 @@ def _lasting(value: Any, inside: Set[int] = frozenset()) -> Any:
 
 def _closure(function: FunctionType) -> Iterator[Any]:
     for cell in function.__closure__ or ():
-        # One that is not assigned yet has no content.
+        # A cell that is not assigned yet has no content.
         with contextlib.suppress(ValueError):
             yield cell.cell_contents

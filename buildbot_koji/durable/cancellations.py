@@ -18,6 +18,7 @@ from buildbot_koji.database_values import MAX_VALUE, encoded_size
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.durable.unreadable import DamagedRow, UnreadableRow
+from buildbot_koji.words import counted
 from txkoji import Connection, RetryPolicy, one_line
 from txkoji.exceptions import HubFault, KojiException
 from txkoji.retry import is_passing
@@ -163,18 +164,22 @@ class Cancellations:
         else:
             return True
 
-    async def cancel_all(
-        self, intents: Sequence[TaskIntent], limit: float
-    ) -> tuple[list[BaseException], int]:
+    async def cancel_all(self, intents: Sequence[TaskIntent], limit: float) -> str:
         """Cancel tasks and their descendants, all at the same time; see :meth:`cancel`.
 
         Returns:
-            Why some can't be canceled, and how many others are pending.
+            How many are canceled, pending or refused, in words.
         """
         canceling = [self.cancel(each, limit) for each in intents]
         outcomes: list[Any] = await DeferredList(canceling, consumeErrors=True)
         refused = [failure.value for is_good, failure in outcomes if not is_good]
-        return refused, sum(is_good and not canceled for is_good, canceled in outcomes)
+        late = sum(is_good and not canceled for is_good, canceled in outcomes)
+        words = f"canceled {counted(len(intents) - len(refused) - late, 'task')}"
+        if late:
+            words += f", {late:,} are canceled as soon as the hub answers"
+        if refused:
+            words += f", {len(refused):,} are not: {one_line(refused[0])}"
+        return words
 
     async def _cancel(self, intent: TaskIntent) -> int | None:
         await self._log_in()

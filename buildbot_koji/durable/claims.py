@@ -38,7 +38,7 @@ class Supersedable(Protocol):
     """Work for a build request that can end because another master does it."""
 
     def supersede(self) -> None:
-        """End the work, and leave what it has begun to the other master."""
+        """End the work, and leave to the other master what it has begun."""
 
 
 class ClaimCheck:

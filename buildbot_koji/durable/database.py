@@ -28,7 +28,7 @@ LONGEST_ERROR = 300
 _log = Logger()
 
 REFUSALS = (exc.DataError, exc.IntegrityError, exc.NotSupportedError, exc.ProgrammingError)
-"""What a database says of a value that it will never take."""
+"""The errors of a database that refuses a value permanently."""
 
 
 def cause_of(error: BaseException | None) -> BaseException | None:

@@ -4,9 +4,9 @@ Checking a claim before the write isn't enough: a master that is frozen within t
 when it wakes up. This check is the last statement of the transaction, and it locks what it reads:
 nobody can take the claim before the commit.
 
-Nothing in Buildbot runs just before a commit, so this listens to the engine's events. A statement
-costs one look at its table, and a transaction that stores neither a change nor a buildset nothing
-else. ``tests/buildbot_koji/durable/test_fence.py`` fails when Buildbot stores them in another way.
+Nothing in Buildbot runs just before a commit, so this listens to the engine's events. That costs
+each statement a look at its table; only a transaction that stores a change or a buildset pays more.
+``tests/buildbot_koji/durable/test_fence.py`` fails when Buildbot stores them in another way.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ def _listen(engine: sqlalchemy.Engine, checks: dict[tuple[str, str], Check]) -> 
         try:
             transaction.check(connection)
         except BaseException:
-            # SQLAlchemy takes a commit that fails for done: what uses the connection next would
-            # commit what is refused here.
+            # To SQLAlchemy a commit that fails is over: the connection's next user would commit
+            # what is refused here.
             if not connection.invalidated:
                 connection.connection.rollback()
             raise

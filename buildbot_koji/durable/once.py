@@ -82,9 +82,9 @@ class OnceAction(Generic[T]):
     """Something to do on a hub exactly once.
 
     Attributes:
-        do: does it; returns a result that JSON can hold and that is not None. It must await what it
-            is given when it is the call's turn, after all waiting: the master may have been frozen
-            until then. See ``Hub.write``.
+        do: does it; returns a result that JSON can hold and that is not None. It must await its
+            argument, the check of the claim, right before it sends the call: the master may have
+            been frozen until then. See ``Hub.write``.
         search: searches the hub for the effect of an earlier ``do``; returns its result, or None;
             fails with :class:`Unsearchable` if the hub can't tell.
         prepare: runs before each attempt: a login, for instance.

@@ -128,7 +128,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._background = Background()
-        # Of the configuration that the master starts with: no build of this process began before.
+        # Set while the configuration is loaded: no build of this process began earlier.
         self._since = int(time.time())
         self._consumers: list[Any] = []
         self._left: set[Any] = set()
@@ -194,7 +194,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     def _guard_schedulers(self) -> None:
         """Let each scheduler check its claim before it schedules a change.
 
-        The changes of a successor reach a master that wakes up before its own next heartbeat.
+        A master that wakes up receives its successor's changes before its own next heartbeat.
         """
         for scheduler in self.master.scheduler_manager:
             schedule = getattr(scheduler, "gotChange", None)
@@ -210,7 +210,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     async def _revived(self, _: Any, message: Mapping[str, Any]) -> None:
         """Stop the work that another master has taken over: this one was declared dead."""
         del message
-        # Those of a master that starts exist by now.
+        # The schedulers of a master that starts exist by now.
         self._guard_schedulers()
         for build in self._builds():
             step = build.currentStep

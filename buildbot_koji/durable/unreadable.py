@@ -52,7 +52,7 @@ def check_fields(kind: Any, stored: Mapping[str, Any], what: str) -> None:
 
 @contextmanager
 def reading(what: str) -> Iterator[None]:
-    """Turn whatever reading a stored value fails with into :class:`DamagedRow`.
+    """Turn any error of reading a stored value into :class:`DamagedRow`.
 
     Args:
         what: what was stored, for the message.

@@ -34,7 +34,7 @@ PACE_BYTES = 64 * 1024
 """An attempt that receives fewer bytes than this within the pace is given up."""
 
 PAGES = ("text/html", "application/xhtml+xml")
-"""What only a front end sends in the place of a file."""
+"""The content types that only a front end sends in place of a file."""
 
 HOPELESS = (301, 308, 401, 403, 404, 410)
 """HTTP statuses that another attempt would not change."""
@@ -294,7 +294,7 @@ def _attempt(part: PartFile, request: Any, context: ssl.SSLContext, times: _Time
 
 
 def _from_network(step: Callable[..., Any], *arguments: Any) -> Any:
-    """Run a step that waits for the network, whose errors are not those of the disk."""
+    """Run a step that waits for the network; raise its errors as HTTPException, not OSError."""
     try:
         return step(*arguments)
     except urllib.error.HTTPError:

@@ -31,7 +31,7 @@ CLOCKS_DIFFER = 600.0
 """Seconds by which the clocks of a hub and of the master may differ."""
 
 REFUSALS = (HubFault, UnusableAnswer)
-"""What one package's odd data lead to: it must not stop the others."""
+"""What one package's odd data may raise; it must not stop the others."""
 
 _ACCESS_REFUSALS = (AuthError, ActionNotAllowed, KojiLoginException)
 """Refusals that are not about one package."""

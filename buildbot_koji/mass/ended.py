@@ -57,7 +57,7 @@ class EndedMassBuilds:
         try:
             return await self._load(key, row)
         except Exception as error:
-            # Of the database nothing is known: not that there is no mass build.
+            # An unreachable database does not mean that there is no mass build.
             if was_cancelled(error) or is_database_unreachable(error):
                 raise
             # One damaged mass build must not hide the others.

@@ -98,14 +98,5 @@ class MassHost(StepHost, Protocol):
     async def check_claim(self, *, max_age: float = 0.0) -> None:
         """Raise ClaimLost if another master runs the mass build; see ``KojiStep``."""
 
-    async def at_once_now(self, last: int | None) -> int:
-        """Return how many packages may be on the hub at once now.
-
-        Args:
-            last: the number until now, also in an earlier attempt; it stays in force if the
-                configuration says none. None if there was none.
-        """
-        ...
-
     async def note(self, lines: list[str]) -> None:
         """Add lines to the log."""

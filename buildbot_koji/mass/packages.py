@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -15,8 +15,8 @@ from zope.interface import implementer
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, words_for
 from buildbot_koji.arguments.plugins import DeclaredObject
-from buildbot_koji.database_values import clean_line, member
-from buildbot_koji.mass.plan import MassPackage, find_cycle
+from buildbot_koji.database_values import member
+from buildbot_koji.mass.plan import find_cycle
 from buildbot_koji.words import named
 from txkoji import Call, Connection, is_refusal, matches, one_line
 from txkoji.exceptions import HubFault
@@ -33,7 +33,7 @@ __all__ = [
     "is_name",
     "list_in_tag",
     "listed_packages",
-    "make_packages",
+    "names_in",
     "ordered_names",
     "plan_mistakes",
     "sources_in_tag",
@@ -154,6 +154,13 @@ class MassOrder:
     skip: Mapping[str, str] = field(default_factory=dict)
 
 
+def names_in(content: bytes) -> list[str]:
+    """Return the names of packages in a file; raise ValueError if it is no text."""
+    # Some editors begin a file with a mark of its encoding.
+    lines = content.decode("utf-8-sig").splitlines()
+    return [word for line in lines for word in line.partition("#")[0].split()]
+
+
 def ordered_names(
     packages: Any, levels: Sequence[Sequence[str]], requires: Mapping[str, Sequence[str]]
 ) -> list[str]:
@@ -257,91 +264,11 @@ async def sources_in_tag(connection: Connection, tag: str, names: Sequence[str])
     return sources
 
 
-def make_packages(
-    order: MassOrder,
-    sources: Mapping[str, str],
-    listed: Mapping[str, Mapping[str, Any]],
-    *,
-    must_be_listed: bool,
-    tag: str,
-    limit: int | None,
-    skip_unknown: bool,
-    complaints: Iterable[str] = (),
-) -> list[MassPackage]:
-    """Make the plan's packages, or complain of everything that is wrong at once. Pure.
-
-    Args:
-        order: what was asked for.
-        sources: what packages are built from; those whose source is unknown are absent, or empty.
-        listed: what the destination tag says of the packages.
-        must_be_listed: whether it must list them; a scratch build needs no entry.
-        tag: the name of that tag.
-        limit: how many packages may be built at most.
-        skip_unknown: whether to skip packages that can't be built rather than complain.
-        complaints: what else is wrong.
-
-    Raises:
-        BadPlan: with each kind of mistake once.
-    """
-    complaints = [*complaints, *plan_mistakes(order, limit)]
-    unusable: dict[str, str] = {}
-    built_from: dict[str, list[str]] = {}
-    places = {name: place for place, name in enumerate(dict.fromkeys(order.names))}
-    level_of = {name: number for number, level in enumerate(order.levels) for name in level}
-    packages = []
-    for name, place in places.items():
-        owner = listed.get(name, {}).get("owner_name")
-        requires = dict.fromkeys(order.requires.get(name, ()))
-        package = MassPackage(
-            place,
-            name,
-            sources.get(name, ""),
-            clean_line(owner) if isinstance(owner, str) else None,
-            tuple(places[each] for each in requires if each in places),
-            level_of.get(name, 0),
-        )
-        packages.append(package)
-        if not is_name(name):
-            continue
-        if name in order.skip:
-            package.is_excluded = True
-            package.skip(order.skip[name])
-            continue
-        why = unlisted(listed.get(name), tag) if must_be_listed else ""
-        why = why or _without_source(package.source)
-        if why:
-            unusable[name] = why
-            package.skip(why)
-        else:
-            built_from.setdefault(package.source, []).append(name)
-    complaints += [
-        f"built from the same source: {named(several)}"
-        for several in built_from.values()
-        if len(several) > 1
-    ]
-    if not skip_unknown:
-        complaints += [
-            f"{reason}: {named(name for name, why in unusable.items() if why == reason)}"
-            for reason in dict.fromkeys(unusable.values())
-        ]
-    if complaints:
-        raise BadPlan("; ".join(complaints))
-    return packages
-
-
 def unlisted(row: Mapping[str, Any] | None, tag: str) -> str:
     """Return why a tag takes no build of a package, by its entry there; empty if it does."""
     if row is None:
         return f"not in {tag}"
     return f"blocked in {tag}" if row.get("blocked") else ""
-
-
-def _without_source(source: str) -> str:
-    """Return why a package can't be built from a source; empty if it can."""
-    if not source:
-        return "no source"
-    complaint = checks.source(source)
-    return f"source {complaint}" if complaint is not None else ""
 
 
 def plan_mistakes(order: MassOrder, limit: int | None) -> Iterator[str]:

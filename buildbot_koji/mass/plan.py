@@ -221,7 +221,7 @@ class MassPlan:
         self._stop_after = stop_after
         self._stopped = ""
         self._is_abandoned = False
-        # Beside the packages the levels are nodes of the graph, with the numbers after theirs.
+        # The levels are nodes of the graph too, numbered after the packages.
         self._dependants: dict[int, list[int]] = {}
         self._unmet: Counter[int] = Counter()
         self._rank: dict[int, int] = {}
@@ -261,7 +261,7 @@ class MassPlan:
             heights[node] = 1 + max(
                 (heights[each] for each in self._dependants.get(node, ())), default=0
             )
-        # What the longest chain waits for starts first.
+        # The package that the longest chain waits for starts first.
         self._rank = {each.index: -heights[each.index] for each in self.packages}
 
     def _resume(self) -> None:
@@ -410,21 +410,20 @@ class MassPlan:
                     self._released(self.packages[each])
 
     def _drop(self, package: MassPackage) -> None:
-        """Skip what requires a package that was not built, also by way of others."""
+        """Skip what requires a package that was not built, directly or indirectly."""
         how = "failed" if package.state is PackageState.FAILED else "was skipped"
         reason = f"requires {package.name}, which {how}"
         dropped = [package.index]
         while dropped:
             for each in self._dependants.get(dropped.pop(), ()):
-                if each >= len(self.packages):
-                    if each not in self._closed_gates:
-                        self._closed_gates.add(each)
-                        dropped.append(each)
-                    continue
-                found = self.packages[each]
-                if found.state in _IDLE:
+                found = self.packages[each] if each < len(self.packages) else None
+                if found is None and each not in self._closed_gates:
+                    self._closed_gates.add(each)
+                elif found is not None and found.state in _IDLE:
                     self._apply(found, PackageEvent.DROPPED, reason=reason)
-                    dropped.append(each)
+                else:
+                    continue
+                dropped.append(each)
 
     # In words
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from buildbot_koji.arguments import checks
+from buildbot_koji.database_values import clean_line
 from buildbot_koji.error_messages import with_remedy
 from buildbot_koji.mass.packages import (
     BadPlan,
@@ -16,9 +18,10 @@ from buildbot_koji.mass.packages import (
     is_name,
     list_in_tag,
     listed_packages,
-    make_packages,
     ordered_names,
+    plan_mistakes,
     sources_in_tag,
+    unlisted,
 )
 from buildbot_koji.mass.plan import MassPackage, PackageState
 from buildbot_koji.mass.values import seconds_of
@@ -107,18 +110,16 @@ class MassPlanner:
                 self.complain(f"tag {tag} is locked")
         names = [name for name in order.names if is_name(name)]
         listed = await listed_packages(self._connection, tag, names)
-        make = partial(
-            make_packages,
-            order,
-            await self._sources(names, order.skip, listed),
-            listed,
-            must_be_listed=request.must_be_listed,
-            tag=tag,
-            limit=request.limit,
-            skip_unknown=request.skip_unknown,
-            complaints=self._complaints,
-        )
-        packages: list[MassPackage] = await self._in_thread(make)
+        sources = await self._sources(names, order.skip, listed)
+        listing = tag if request.must_be_listed else None
+        make = partial(_make_packages, order, sources, listed, listing)
+        packages: list[MassPackage]
+        packages, doubled, unusable = await self._in_thread(make)
+        wrong = [*self._complaints, *plan_mistakes(order, request.limit), *doubled]
+        if not request.skip_unknown:
+            wrong += unusable
+        if wrong:
+            raise BadPlan("; ".join(wrong))
         if request.since is not None:
             await self._adopt(tag, packages, request.since)
         return packages
@@ -192,3 +193,67 @@ class MassPlanner:
                 package.state = PackageState.ADOPTED
                 package.nvr, package.build_id = row["nvr"], row["build_id"]
                 package.reason = "built already"
+
+
+def _make_packages(
+    order: MassOrder,
+    sources: Mapping[str, str],
+    listed: Mapping[str, Mapping[str, Any]],
+    tag: str | None,
+) -> tuple[list[MassPackage], list[str], list[str]]:
+    """Make the plan's packages. Pure.
+
+    Args:
+        order: what was asked for.
+        sources: what packages are built from; those whose source is unknown are absent, or empty.
+        listed: what the destination tag says of the packages.
+        tag: the tag if it must list them; None for scratch builds, which need no entry.
+
+    Returns:
+        The packages, which of them share a source, and why others can't be built.
+    """
+    unusable: dict[str, str] = {}
+    built_from: dict[str, list[str]] = {}
+    places = {name: place for place, name in enumerate(dict.fromkeys(order.names))}
+    level_of = {name: number for number, level in enumerate(order.levels) for name in level}
+    packages = []
+    for name, place in places.items():
+        owner = listed.get(name, {}).get("owner_name")
+        requires = dict.fromkeys(order.requires.get(name, ()))
+        package = MassPackage(
+            place,
+            name,
+            sources.get(name, ""),
+            clean_line(owner) if isinstance(owner, str) else None,
+            tuple(places[each] for each in requires if each in places),
+            level_of.get(name, 0),
+        )
+        packages.append(package)
+        if not is_name(name):
+            continue
+        if name in order.skip:
+            package.is_excluded = True
+            package.skip(order.skip[name])
+        elif why := _unusable(package, listed.get(name), tag):
+            unusable[name] = why
+            package.skip(why)
+        else:
+            built_from.setdefault(package.source, []).append(name)
+    doubled = [each for each in built_from.values() if len(each) > 1]
+    return (
+        packages,
+        [f"built from the same source: {named(each)}" for each in doubled],
+        [
+            f"{reason}: {named(name for name, why in unusable.items() if why == reason)}"
+            for reason in dict.fromkeys(unusable.values())
+        ],
+    )
+
+
+def _unusable(package: MassPackage, row: Mapping[str, Any] | None, tag: str | None) -> str:
+    """Return why its entry in a tag, or its source, keeps a package from being built; or empty."""
+    why = "" if tag is None else unlisted(row, tag)
+    if why or not package.source:
+        return why or "no source"
+    complaint = checks.source(package.source)
+    return "" if complaint is None else f"source {complaint}"

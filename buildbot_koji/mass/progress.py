@@ -62,7 +62,7 @@ class MassProgress:
             is_idle = now - last.time > LONGEST_GAP or (paused and done == last.done)
             worked = last.worked + (0.0 if is_idle else now - last.time)
             if is_idle and self.steps[-2:-1] and self.steps[-2].worked == worked:
-                # Of a long pause only the start and the end are kept.
+                # A long pause keeps only its start and its end.
                 self.steps.pop()
         self.steps.append(Step(now, done, failed, worked))
         if len(self.steps) > MAX_STEPS:

@@ -89,7 +89,7 @@ class RepoWaiter:
         connection = self._hub.connection
         if not self._waiting:
             self._tag = await self._build_tag()
-            # Those that come later wait for the next repo.
+            # Packages that are held later wait for the next repo.
             self._event = await connection.checked("tagLastChangeEvent", self._tag[0])
             self._waiting = list(plan.held.values())
             self._since = self._since or self._clock.seconds()

@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.durable.unreadable import reading
 from buildbot_koji.hubs.builders import no_builder
+from buildbot_koji.mass.at_once import AtOnce
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.idle import IdleChannel
 from buildbot_koji.mass.plan import MassPlan, PackageState, duration_in_words
@@ -49,6 +50,7 @@ class MassRunner:
         context: MassContext,
         store: MassStore,
         started: float,
+        most_at_once: AtOnce,
         repos: RepoWaiter | None = None,
     ) -> None:
         self._context = context
@@ -57,6 +59,7 @@ class MassRunner:
         self.plan: MassPlan = context.plan
         self.started = started
         self._store = store
+        self._most_at_once = most_at_once
         self._repos = repos
         self.paused = False
         self.progress = MassProgress()
@@ -192,7 +195,7 @@ class MassRunner:
             await self._context.ask(partial(self._repos.poll, self.plan))
             if self._repos.is_refused:
                 await self._context.has_target()
-        at_once = await self._host.at_once_now(self.at_once)
+        at_once = await self._most_at_once.now(self.at_once)
         self._control_changed |= at_once != self.at_once
         self.at_once = at_once
         if self._submits and await self._channel.is_idle():

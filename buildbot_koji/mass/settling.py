@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -23,6 +22,7 @@ from txkoji import (
     arch_of,
     build_states,
     is_infrastructure,
+    nvr,
     one_line,
     read_outcome,
     task_states,
@@ -85,8 +85,8 @@ class Settler:
             answers = {}
         for index, (package, tree) in trees.items():
             self._context.hub.counts.add(tree, infrastructure=False)
-            nvr, build_id = answers.get(index, (None, None))
-            self._happened(package, PackageEvent.CLOSED, tree, nvr=nvr, build_id=build_id)
+            name, build_id = answers.get(index, (None, None))
+            self._happened(package, PackageEvent.CLOSED, tree, nvr=name, build_id=build_id)
 
     async def _read_builds(
         self, trees: Mapping[int, tuple[MassPackage, TaskTree]]
@@ -106,28 +106,20 @@ class Settler:
 
     async def _settle_other(self, package: MassPackage, tree: TaskTree) -> None:
         """Find out the outcome of a task that failed, or that someone else started."""
-        overdue = self._overdue(package, tree)
-        if overdue:
-            self._context.hub.counts.add(tree, infrastructure=False)
+        counts, outcome = self._context.hub.counts, None
+        if overdue := self._overdue(package, tree):
             self._failed(package, tree, overdue)
-            return
-        if package.is_foreign and tree.root.state == task_states.CANCELED:
-            self._context.hub.counts.add(tree, infrastructure=False)
+        elif package.is_foreign and tree.root.state == task_states.CANCELED:
             self._retry(package, f"someone else's task {tree.root.id} was canceled")
+        else:
+            try:
+                outcome, existing = await self._read_outcome(package, tree)
+            except REFUSALS as fault:
+                self._failed(package, tree, one_line(fault))
+        if outcome is None:
+            counts.add(tree, infrastructure=False)
             return
-        connection = self._context.hub.connection
-        try:
-            outcome = await self._context.ask(partial(read_outcome, connection, tree), REFUSALS)
-            existing = None
-            if package.is_foreign or (self._options.adopts and outcome.fault is not None):
-                target = None if self._options.skip_tag else self._options.target
-                find = partial(find_existing_build, connection, outcome, package.source, target)
-                existing = await self._context.ask(find, REFUSALS)
-        except REFUSALS as fault:
-            self._context.hub.counts.add(tree, infrastructure=False)
-            self._failed(package, tree, one_line(fault))
-            return
-        self._context.hub.counts.add(tree, infrastructure=self._is_infrastructure(outcome))
+        counts.add(tree, infrastructure=self._is_infrastructure(outcome))
         if isinstance(existing, Outcome):
             self._happened(
                 package,
@@ -150,6 +142,18 @@ class Settler:
             self._retry(package, outcome.reason, outcome)
         else:
             self._failed(package, tree, outcome.reason, outcome)
+
+    async def _read_outcome(
+        self, package: MassPackage, tree: TaskTree
+    ) -> tuple[Outcome, int | Outcome | None]:
+        """Return the outcome of a task, and what :func:`find_existing_build` finds in its place."""
+        ask, connection = self._context.ask, self._context.hub.connection
+        outcome = await ask(partial(read_outcome, connection, tree), REFUSALS)
+        if not (package.is_foreign or (self._options.adopts and outcome.fault is not None)):
+            return outcome, None
+        target = None if self._options.skip_tag else self._options.target
+        find = partial(find_existing_build, connection, outcome, package.source, target)
+        return outcome, await ask(find, REFUSALS)
 
     async def _has_target(self, outcome: Outcome) -> bool:
         """Return False if a task failed because its target was removed, or the tag locked."""
@@ -237,14 +241,12 @@ def _duration(tree: TaskTree, since: str = "create_ts") -> float | None:
 def _made(result: Any) -> tuple[str | None, int | None]:
     """Return the NVR and the id of the build, from what a hub says of a task."""
     if isinstance(result, dict):
-        path = result.get("srpm")
-        if not isinstance(path, str):
-            return None, None
-        return posixpath.basename(path).removesuffix(".src.rpm"), None
+        rpm = nvr.parse_rpm(result.get("srpm"))
+        return None if rpm is None else str(rpm.nvr), None
     builds = [each for each in result if isinstance(each, dict)] if isinstance(result, list) else []
     complete = [each for each in builds if each.get("state") == build_states.COMPLETE]
     for build in complete or builds:
-        nvr, build_id = build.get("nvr"), build.get("build_id")
-        if isinstance(nvr, str) and isinstance(build_id, int):
-            return nvr, build_id
+        name, build_id = build.get("nvr"), build.get("build_id")
+        if isinstance(name, str) and isinstance(build_id, int):
+            return name, build_id
     return None, None

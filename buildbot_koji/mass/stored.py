@@ -2,8 +2,8 @@
 
 Everything is stored with the first build of the build request, in rows of bounded size, so that any
 later attempt finds it, on another master too. All rows are written before the first package is
-submitted, so that one that is missing is known to be lost: its packages may have been submitted. Of
-the packages only rows are written again in which something changed.
+submitted, so that a missing one is known to be lost: its packages may have been submitted. After
+that, only the rows that changed are written.
 """
 
 from __future__ import annotations

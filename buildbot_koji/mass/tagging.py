@@ -19,7 +19,7 @@ from buildbot_koji.durable.unreadable import reading
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import TaggedBuild, read_builds
 from buildbot_koji.mass.options import StepHost
-from txkoji import Call, Submission, TaskTree, one_line, read_outcome, task_states
+from txkoji import Call, Submission, TaskTree, Watch, one_line, read_outcome, task_states
 from txkoji.exceptions import HubFault, KojiException
 from txkoji.gathering import gather
 from txkoji.retry import is_passing
@@ -259,15 +259,8 @@ class MassTagger:
             for answer in part.answers.values()
             if isinstance(answer, int) and answer != NO_TASK
         }
-        ended: dict[int, TaskTree | None] = {}
         try:
-            for task_id, watch in tasks.items():
-                try:
-                    ended[task_id] = await watch.done
-                except KojiException as error:
-                    if is_passing(error):
-                        raise
-                    ended[task_id] = None
+            ended = {task_id: await _tree_of(watch) for task_id, watch in tasks.items()}
         finally:
             for watch in tasks.values():
                 watch.stop()
@@ -310,6 +303,16 @@ class MassTagger:
                 raise
             return one_line(fault)
         return f"task {task_id}: {outcome.reason}"
+
+
+async def _tree_of(watch: Watch) -> TaskTree | None:
+    """Return the tree of a task that has ended; None if the hub has lost it."""
+    try:
+        return await watch.done
+    except KojiException as error:
+        if is_passing(error):
+            raise
+        return None
 
 
 def _task_of(answer: Any) -> int | str:

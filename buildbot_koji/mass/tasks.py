@@ -141,7 +141,7 @@ class MassTasks:
             )
             for each in ours
         ]
-        # What gets no answer is retried.
+        # A cancellation without an answer is retried.
         outcomes: list[Any] = await DeferredList(canceling, consumeErrors=True)
         for package in overdue:
             if package.is_foreign:

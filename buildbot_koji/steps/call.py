@@ -163,19 +163,19 @@ class KojiCancel(KojiWriteStep):
         canceled: list[str] = []
         ended: list[str] = []
         refused = []
-        for cancel, names in (
-            (self._cancel_task, checks.words(self.tasks)),
-            (self._cancel_build, checks.words(self.builds)),
-        ):
-            for name in names:
-                try:
-                    what, state = await cancel(hub, name)
-                except HubFault as fault:
-                    if not is_refusal(fault):
-                        raise
-                    refused.append(explain(fault))
-                else:
-                    (ended if state else canceled).append(f"{what}{state}")
+        canceling = [
+            *(partial(self._cancel_task, hub, each) for each in checks.words(self.tasks)),
+            *(partial(self._cancel_build, hub, each) for each in checks.words(self.builds)),
+        ]
+        for cancel in canceling:
+            try:
+                what, state = await cancel()
+            except HubFault as fault:
+                if not is_refusal(fault):
+                    raise
+                refused.append(explain(fault))
+            else:
+                (ended if state else canceled).append(f"{what}{state}")
         if refused:
             return self.fail("; ".join(refused))
         words = f"canceled {', '.join(canceled)}" if canceled else ""

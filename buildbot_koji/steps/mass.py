@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,9 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.durable.attempts import StepIdentity
 from buildbot_koji.durable.claims import ClaimLost
-from buildbot_koji.durable.database import was_cancelled
-from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.durable.unreadable import reading
 from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.mass.at_once import AT_ONCE, AtOnce
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.earlier import EarlierMassBuilds
 from buildbot_koji.mass.options import MassOptions, MassTiming
@@ -33,6 +32,7 @@ from buildbot_koji.mass.packages import (
     MassOrder,
     check_package_template,
     check_packages,
+    names_in,
     ordered_names,
     plan_mistakes,
 )
@@ -65,7 +65,6 @@ from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.reports import write_report
 from buildbot_koji.steps.framework.worker import read_on_worker
-from buildbot_koji.words import counted
 from txkoji import is_refusal, one_line
 from txkoji.exceptions import HubFault, TransferError
 from txkoji.profiles import read_configured
@@ -77,9 +76,6 @@ PACKAGES = ("packages", "packages_file", "levels", "requires")
 
 BUILT = ("source", "source_tag", *PACKAGES, "only")
 """The arguments that say what is built."""
-
-AT_ONCE = 50
-"""Packages in Koji at the same time unless the configuration says another number."""
 
 LARGEST_FILE = 4 << 20
 """Bytes of a file with the names of packages."""
@@ -227,11 +223,12 @@ class KojiMassBuild(PackageBuildStep):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._at_once = self._unrendered["at_once"]
+        self.most_at_once = AtOnce(
+            self._unrendered["at_once"], lambda given: self.build.render(given)
+        )
         if checks.is_renderable(self.at_once):
-            # One that fails must not end a later attempt, whose packages are in Koji.
+            # A renderable that fails must not end a later attempt, whose packages are in Koji.
             self.at_once = AT_ONCE
-        self._at_once_mistake = ""
         self.given_name = self.name
         self.runner: MassRunner | None = None
         self._root = 0
@@ -356,7 +353,7 @@ class KojiMassBuild(PackageBuildStep):
     async def _make_runner(
         self, hub: Hub, store: MassStore, header: dict[str, Any], packages: list[MassPackage]
     ) -> None:
-        # From its stored plan on it waits for the hub without a limit.
+        # Once the plan is stored, the step waits for the hub without a limit.
         self.patience.begun()
         clock, timing = self.master.reactor, self.mass_timing
         with reading(f"the mass build {store.name}"):
@@ -383,7 +380,7 @@ class KojiMassBuild(PackageBuildStep):
             idle_channel=(self.channel or "default") if self.only_when_idle else None,
         )
         context = MassContext(hub, plan, options, self, clock, run_id, timing)
-        runner = MassRunner(context, store, self.began, repos)
+        runner = MassRunner(context, store, self.began, self.most_at_once, repos)
         await self.until_stored(runner.load)
         self.runner = runner
 
@@ -400,7 +397,7 @@ class KojiMassBuild(PackageBuildStep):
         built = await earlier.built(self.earlier, self.build.buildid, self._root)
         request = await self._plan_request(earlier)
         planner = MassPlanner(hub.connection, request, self._pause, self.in_thread)
-        if isinstance(mistake := await self._at_once_given(), str):
+        if isinstance(mistake := await self.most_at_once.evaluate(), str):
             planner.complain(f"at_once can't be evaluated: {mistake}")
         try:
             await self.name_builds(hub)
@@ -450,48 +447,18 @@ class KojiMassBuild(PackageBuildStep):
                 content = await self.in_thread(partial(read_configured, file, LARGEST_FILE))
             else:
                 content = await read_on_worker(self, path, LARGEST_FILE)
-            # Some editors begin a file with a mark of its encoding.
-            text = content.decode("utf-8-sig")
+            names = names_in(content)
         except TransferError as error:
             raise BadPlan(str(error)) from error
         except (OSError, ValueError) as error:
             # The text of an OSError names the file again.
             why = getattr(error, "strerror", None) or error
             raise BadPlan(f"can't read {path} on the {self.files_on}: {why}") from error
-        names = [name for line in text.splitlines() for name in line.partition("#")[0].split()]
         if not names:
             raise BadPlan(f"{path} on the {self.files_on} names no packages")
         return names
 
     # For the runner
-
-    async def at_once_now(self, last: int | None) -> int:
-        """Return how many packages may be in Koji at the same time now; see ``MassHost``."""
-        given = await self._at_once_given()
-        last = AT_ONCE if last is None else last
-        mistake = given if isinstance(given, str) else ""
-        if mistake and mistake != self._at_once_mistake:
-            self._log.warn(
-                "at_once can't be evaluated: {mistake}; {last} stays in force",
-                mistake=mistake,
-                last=last,
-            )
-        self._at_once_mistake = mistake
-        return given if isinstance(given, int) else last
-
-    async def _at_once_given(self) -> int | str | None:
-        """Return the configuration's current number, or what is wrong with it."""
-        try:
-            found = checks.rendered(checks.count, await self.build.render(self._at_once))
-        except Exception as error:
-            if was_cancelled(error):
-                raise
-            # A mistake of the configuration's code.
-            return one_line(f"{type(error).__name__}: {error}")
-        complaint = None if found is None else checks.count(found)
-        if complaint is not None:
-            return one_line(f"{found!r:.100} {complaint}")
-        return None if found is None else int(found)
 
     async def note(self, lines: list[str]) -> None:
         """Add lines to the log."""
@@ -538,16 +505,10 @@ class KojiMassBuild(PackageBuildStep):
             self.say(f"left to the next attempt: {plan.summary(None)}")
             return
         held = runner.held_words
-        done = await self._cancel(hub, runner.intents()) if cancels else ""
+        intents = runner.intents() if cancels else []
+        done = ""
+        if intents:
+            done = "; " + await hub.cancellations.cancel_all(intents, self.timing.cancel_limit)
         left = len(plan.packages) - plan.ended
         self.say(f"{why}: {plan.ended:,} of {len(plan.packages):,} done, {left:,} left{held}{done}")
         await self._leave_report(plan)
-
-    async def _cancel(self, hub: Hub, intents: Sequence[TaskIntent]) -> str:
-        """Cancel tasks; returns the outcome in words."""
-        refused, late = await hub.cancellations.cancel_all(intents, self.timing.cancel_limit)
-        canceled = len(intents) - len(refused) - late
-        words = f"; canceled {counted(canceled, 'task')}" if intents else ""
-        if late:
-            words += f", {late:,} are canceled as soon as the hub answers"
-        return words + (f", {len(refused):,} are not: {one_line(refused[0])}" if refused else "")

@@ -135,11 +135,10 @@ class RepoStep(KojiTasksStep):
         """Request a repo and wait for it; the hub makes one unless it has one.
 
         Returns:
-            The repo.
+            The repo; None from a hub that is older than repo requests.
 
         Raises:
             _Never: the request failed.
-            GenericError: (invalid method) the hub is older than repo requests.
         """
 
         async def ask() -> Any:
@@ -148,7 +147,12 @@ class RepoStep(KojiTasksStep):
             # The call is idempotent: the hub returns the same request.
             return await hub.connection.checked("repo.request", wanted.tag.id, **wanted.request)
 
-        check = await self.ask(ask, WAITING)
+        try:
+            check = await self.ask(ask, WAITING)
+        except GenericError as fault:
+            if not fault.unknown_method:
+                raise
+            return None
         checks = 0
         shown = None
         while True:
@@ -245,15 +249,10 @@ class KojiWaitRepo(RepoStep):
         while True:
             missing, repo = await self.ask(partial(self._find, hub, wanted), WAITING)
             if repo is None and asks and not missing:
-                try:
-                    await self.request_repo(hub, wanted)
-                except GenericError as fault:
-                    if not fault.unknown_method:
-                        raise
-                    asks = False
-                else:
-                    # Check the new repo like an existing one: the builds must be in it.
-                    _, repo = await self.ask(partial(self._find, hub, wanted), WAITING)
+                asks = await self.request_repo(hub, wanted) is not None
+            if repo is None and asks and not missing:
+                # Check the new repo like an existing one: the builds must be in it.
+                _, repo = await self.ask(partial(self._find, hub, wanted), WAITING)
             if repo is not None:
                 return await self.show(hub, repo, wanted)
             self.say(
@@ -347,13 +346,7 @@ class KojiRegenRepo(RepoStep):
         """Get the repo made."""
         tag = await self.find_tag(hub)
         wanted = Wanted(tag, min_event="last", opts=tuple(sorted(self.repo_opts.items())))
-        repo = None
-        if not self.make_task:
-            try:
-                repo = await self.request_repo(hub, wanted)
-            except GenericError as fault:
-                if not fault.unknown_method:
-                    raise
+        repo = None if self.make_task else await self.request_repo(hub, wanted)
         if repo is None:
             call = Call("newRepo", (tag.name,), self.repo_opts)
             result = await self.run_tasks(hub, {tag.name: call}, _never_done)

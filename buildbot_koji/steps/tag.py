@@ -140,7 +140,7 @@ class KojiMove(_Untags, KojiTasksStep):
             for tag in (self.from_tag, self.to_tag)
         ]
         if found[0].id == found[1].id:
-            # What is in both tags is untagged from the first.
+            # A build in both tags would be untagged from the first.
             return self.fail(f"from_tag and to_tag are both {found[0].name}")
         builds = await _ids(hub, await self._builds(hub))
         calls = {

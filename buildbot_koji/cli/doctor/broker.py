@@ -26,21 +26,10 @@ async def check_broker(
     settings: Broker, reactor: Any, limit: float = LIMIT
 ) -> AsyncIterator[Finding]:
     """Check a broker: the way there, the login, the queue. No message is taken."""
-
-    def within(step: Coroutine[Any, Any, T]) -> Deferred[T]:
-        """Limit the time of a step."""
-        return Deferred.fromCoroutine(step).addTimeout(limit, reactor)
-
-    credential = settings.credential
-    if credential is not None:
-        if credential.problem is not None:
-            yield error("certificate", credential.problem, "the login can't work without it")
+    if (found := _certificate(settings)) is not None:
+        yield found
+        if found.level == "error":
             return
-        if credential.expires is not None:
-            until, now = credential.expires, time.time()
-            expiring = expiry("certificate", credential.name, until, now, "get a new one")
-            if expiring is not None:
-                yield expiring
     try:
         settings.check_receiving()
     except ConfigurationError as problem:
@@ -53,16 +42,35 @@ async def check_broker(
         yield finding
         if finding.level == "error":
             return
+    async for finding in _login_and_queue(settings, reactor, limit):
+        yield finding
+
+
+def _certificate(settings: Broker) -> Finding | None:
+    credential = settings.credential
+    if credential is None:
+        return None
+    if credential.problem is not None:
+        return error("certificate", credential.problem, "the login can't work without it")
+    if credential.expires is None:
+        return None
+    until, now = credential.expires, time.time()
+    return expiry("certificate", credential.name, until, now, "get a new one")
+
+
+async def _login_and_queue(settings: Broker, reactor: Any, limit: float) -> AsyncIterator[Finding]:
+    def within(step: Coroutine[Any, Any, T]) -> Deferred[T]:
+        """Limit the time of a step."""
+        return Deferred.fromCoroutine(step).addTimeout(limit, reactor)
+
     link = settings.link(reactor)
     try:
         await within(link.open())
     except (BusError, DeferredTimeout) as problem:
         link.abort()
-        yield error(
-            "broker",
-            _words(problem, "let nobody in", limit),
-            "address, port, virtual host, user and rights of this user there",
-        )
+        words = _words(problem, "accepted no login", limit)
+        advice = "address, port, virtual host, user and rights of this user there"
+        yield error("broker", words, advice)
         return
     yield ok("broker", f"{settings.host} accepts the login")
     try:

@@ -21,7 +21,7 @@ TEXT_BYTES = 65_535
 """The size of MySQL's TEXT, the smallest column that this package writes to."""
 
 SQLITE = b"SQLite format 3\0"
-"""What a database begins with."""
+"""The first bytes of a database of SQLite."""
 
 
 async def check_database(

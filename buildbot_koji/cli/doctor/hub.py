@@ -121,11 +121,11 @@ def _remedy(problem: KojiException) -> str:
         return (
             f"the hub is older than {'.'.join(map(str, OLDEST))}, or broken: ask its administrators"
         )
-    return "the hub refused, or went away: run this again"
+    return "the hub refused, or became unreachable: run this again"
 
 
 async def _way(examined: _Examined) -> AsyncIterator[Finding]:
-    # Of a proxy that is none, nothing is found here.
+    # An unusable proxy setting yields no finding here; the first request reports it.
     examined.is_reachable = True
     koji = examined.connection
     async for finding in walked(koji.reactor, koji.url):
@@ -171,7 +171,7 @@ def _status_remedy(problem: HTTPStatusError) -> str:
     if "the proxy" in str(problem):
         return "the proxy's administrators must let it connect to the hub, or NO_PROXY name the hub"
     if problem.status in (401, 403):
-        return "ask the hub's administrators to let this machine in"
+        return "ask the hub's administrators to allow this machine"
     if problem.status == 429 or problem.status >= 500:
         return "wait, or ask the hub's administrators"
     if 300 <= problem.status < 400:
@@ -235,7 +235,7 @@ async def _version(examined: _Examined) -> AsyncIterator[Finding]:
 
 
 async def _credentials(examined: _Examined) -> AsyncIterator[Finding]:
-    # It names what is wrong with a keytab, of which Kerberos says that it gave no ticket.
+    # It names the defect of a keytab; Kerberos only says that it got no ticket.
     problem = login_problem(examined.connection.settings)
     for each in await examined.connection.credentials():
         if each.problem is not None:
@@ -424,24 +424,8 @@ async def _channels(examined: _Examined) -> AsyncIterator[Finding]:
         waiting = await koji.listTasks(
             {"state": [task_states.FREE], "channel_id": channel.id}, {"countOnly": True}
         )
-        tasks = counted(int(number(waiting) or 0), "task")
-        if channel.get("enabled") is False:
-            yield warning(
-                f"channel {name}",
-                f"is disabled, {tasks} waiting",
-                f"koji enable-channel {name}, by an admin; tasks wait until it is enabled",
-            )
-        elif not hosts:
-            yield warning(
-                f"channel {name}",
-                f"no builder is ready, {tasks} waiting",
-                "koji list-hosts --channel shows why; tasks wait until one is",
-            )
-        else:
-            yield ok(
-                f"channel {name}",
-                f"{counted(len(hosts), 'builder')} ready, {tasks} waiting",
-            )
+        is_enabled = channel.get("enabled") is not False
+        yield _channel(name, is_enabled, len(hosts), int(number(waiting) or 0))
     for target, wanted in examined.arches.items():
         lacking = [arch for arch in wanted.split() if arches and _family(arch) not in arches]
         if lacking:
@@ -450,6 +434,17 @@ async def _channels(examined: _Examined) -> AsyncIterator[Finding]:
                 f"no builder for {', '.join(lacking)} is ready in the channel {', '.join(names)}",
                 "koji list-hosts --arch shows why; builds of that architecture wait until one is",
             )
+
+
+def _channel(name: str, is_enabled: bool, builders: int, waiting: int) -> Finding:
+    check, tasks = f"channel {name}", f"{counted(waiting, 'task')} waiting"
+    if not is_enabled:
+        remedy = f"koji enable-channel {name}, by an admin; tasks wait until it is enabled"
+        return warning(check, f"is disabled, {tasks}", remedy)
+    if not builders:
+        remedy = "koji list-hosts --channel shows why; tasks wait until one is"
+        return warning(check, f"no builder is ready, {tasks}", remedy)
+    return ok(check, f"{counted(builders, 'builder')} ready, {tasks}")
 
 
 def _family(arch: str) -> str:

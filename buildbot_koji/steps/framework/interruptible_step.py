@@ -64,7 +64,7 @@ class InterruptibleStep(StoringStep):
     async def finish_log(self, log: Any) -> None:
         """Finish a log, or what was cut off of that."""
         if log.finished or log._finishing:  # noqa: SLF001 - nothing public tells
-            # Buildbot marks it before it stores that, and never resumes what was cancelled between.
+            # Buildbot marks the log before it stores its end, and never repeats a cancelled write.
             await self.master.data.updates.finishLog(log.logid)
         else:
             await log.finish()
@@ -89,7 +89,7 @@ class InterruptibleStep(StoringStep):
                 await self.until_stored(lambda: finish(self.stepid, result, False))
         if self.early_end.reason is Ending.DETACHED:
             return results.RETRY
-        # Buildbot does it next; if the database is unreachable then, the build never ends.
+        # Buildbot stores them next; an unreachable database would then keep the build from ending.
         store = self.master.data.updates.setBuildProperties
         await self.until_stored(lambda: store(self.build.buildid, self.build))
         return result

@@ -12,14 +12,15 @@ from buildbot.process import results
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.cancellations import is_final
-from buildbot_koji.durable.once import Intent, IntentState
-from buildbot_koji.durable.task_intents import TaskIntent, submit_once
-from buildbot_koji.error_messages import with_remedy
+from buildbot_koji.durable.once import IntentState
+from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.existing import find_taken_name, may_be_generated
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import PACKAGE, SOURCE
 from buildbot_koji.steps.framework.base import NO_ANSWER, SUPERSEDED, KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
+from buildbot_koji.steps.framework.submitting import begin, submit, unless_lost
+from buildbot_koji.steps.framework.task_result import failure_words, result_of
 from buildbot_koji.steps.view.display import TaskDisplay
 from buildbot_koji.steps.view.live_logs import LiveLogs
 from buildbot_koji.steps.view.result import show_outcome
@@ -40,12 +41,6 @@ from txkoji.exceptions import KojiException
 __all__ = ["KojiTaskStep"]
 
 T = TypeVar("T")
-
-_RESULT_OF_STATE: dict[int, int] = {
-    task_states.CLOSED: results.SUCCESS,
-    task_states.FAILED: results.FAILURE,
-    task_states.CANCELED: results.CANCELLED,
-}
 
 
 class KojiTaskStep(KojiStep):
@@ -160,10 +155,10 @@ class KojiTaskStep(KojiStep):
             if result is not None:
                 return result
             self.say("submitting")
-            intent, state = await self._begin(hub, self.hub_call(), self.began), IntentState.NEW
+            intent, state = await begin(hub, self.hub_call(), self.began), IntentState.NEW
         else:
             self.patience.begun()
-            intent = await self._unless_lost(hub, intent)
+            intent = await unless_lost(self, hub, intent)
             if intent.task_id is None:
                 self.say("looking for the task of an earlier attempt")
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, intent.began)
@@ -171,7 +166,10 @@ class KojiTaskStep(KojiStep):
             await self._link(hub, task_id, f"attempt {number}: ")
         following: TaskIntent | None = intent
         while following is not None:
-            intent = await self._submit(hub, following, state)
+            if state is IntentState.IN_DOUBT:
+                # A stop looks for what an earlier attempt may have submitted.
+                self.intent = following
+            intent = await submit(self, hub, following, state, self._save_intent)
             await self._show_task(hub, intent)
             attempt = len(intent.earlier) + 1
             logs = LiveLogs(self, hub, self.live_logs, self.live_log_bytes, attempt)
@@ -180,12 +178,25 @@ class KojiTaskStep(KojiStep):
             if isinstance(found, Outcome):
                 catch = f"; {found.reason}" if found.reason else ""
                 self.say(f"adopted {found.nvr}, already built from the same source{catch}")
-                result = results.WARNINGS if found.reason else results.SUCCESS
-                return await self._finish(hub, found, logs, result)
+                await self._finish(hub, found, logs)
+                return results.WARNINGS if found.reason else results.SUCCESS
             following, state = await self._next(hub, intent, outcome, found), IntentState.NEW
+        return await self._end_with(hub, intent, outcome, logs)
+
+    async def _end_with(
+        self, hub: Hub, intent: TaskIntent, outcome: Outcome, logs: LiveLogs
+    ) -> int:
+        """Show the outcome of the step's last task; returns Buildbot's result."""
         outcome = await self._ask_outcome(partial(self._name_existing, hub, outcome))
-        self._say_outcome(outcome, self._attempt(intent))
-        return await self._finish(hub, outcome, logs, self._result_of(outcome))
+        infrastructure = self._is_infrastructure(outcome)
+        if outcome.tree.root.state == task_states.CLOSED:
+            words = self.done_words(outcome)
+        else:
+            words = failure_words(outcome, self._no_retry, infrastructure=infrastructure)
+        attempt = self._attempt(intent)
+        self.say(f"{words} ({attempt})" if attempt else words)
+        await self._finish(hub, outcome, logs)
+        return result_of(outcome, infrastructure=infrastructure)
 
     async def _name_existing(self, hub: Hub, outcome: Outcome) -> Outcome:
         """If the task failed because a build already has the NVR, name and link that build."""
@@ -196,71 +207,19 @@ class KojiTaskStep(KojiStep):
         reason = f"{build.nvr} is built already: raise the release, or tag that build"
         return replace(outcome, reason=reason)
 
-    async def _finish(self, hub: Hub, outcome: Outcome, logs: LiveLogs, result: int) -> int:
+    async def _finish(self, hub: Hub, outcome: Outcome, logs: LiveLogs) -> None:
         await self.until_stored(lambda: show_outcome(self, hub, outcome, logs))
         finish = partial(self.finished, hub, outcome)
         await self.until_stored(lambda: self._ask_outcome(finish))
-        return result
 
-    def _result_of(self, outcome: Outcome) -> int:
-        state = outcome.tree.root.state
-        if state == task_states.FAILED and self._is_infrastructure(outcome):
-            return int(results.EXCEPTION)
-        return int(_RESULT_OF_STATE[state])
-
-    # The submission
-
-    async def _begin(self, hub: Hub, call: Call, began: float, **known: Any) -> TaskIntent:
-        await hub.log_in()
-        submission = await hub.connection.submissions.begin(call)
-        return TaskIntent(call, submission, began, **known)
-
-    async def _submit(self, hub: Hub, intent: TaskIntent, state: IntentState) -> TaskIntent:
-        """Submit the task if its id is unknown; returns the intent with the id.
-
-        Args:
-            hub: the hub.
-            intent: what to submit, or what was submitted.
-            state: IN_DOUBT if an earlier attempt may have submitted it.
-        """
-        if intent.task_id is None:
-            if state is IntentState.IN_DOUBT:
-                self.intent = intent
-            action = submit_once(hub, intent.call, intent.submission)
-
-            def submitted(found: int | None) -> TaskIntent:
-                # Someone else's task is never canceled.
-                is_ours = found is None or hub.connection.submissions.is_certain(found)
-                return replace(intent, task_id=found, adopted=not is_ours)
-
-            stored = Intent(lambda found: self.save_intent(submitted(found)), state)
-            once = self.once_of(action, stored)
-            task_id = await self.run_once(
-                hub, once, "looking for the task as soon as the hub answers"
-            )
-            return submitted(task_id)
-        if not intent.adopted:
-            hub.connection.submissions.claim(intent.task_id, intent.submission)
-        with self.early_end.critical():
-            await self.save_intent(intent)
-        return intent
+    # What is stored
 
     async def _find_earlier(self) -> TaskIntent | None:
         """Return what an earlier attempt of the same build request stored, or None."""
         stored = await self.find_earlier_attempt()
         return None if stored is None else TaskIntent.from_struct(stored)
 
-    async def _unless_lost(self, hub: Hub, intent: TaskIntent) -> TaskIntent:
-        """Return what an earlier attempt submitted, without a task that the hub has lost."""
-        if intent.task_id is None or intent.adopted:
-            return intent
-        is_lost = partial(
-            hub.connection.submissions.is_lost, intent.task_id, intent.call, intent.submission
-        )
-        words = f"looking for task {intent.task_id} as soon as the hub answers"
-        return replace(intent, task_id=None) if await self.ask(is_lost, words) else intent
-
-    async def save_intent(self, intent: TaskIntent) -> None:
+    async def _save_intent(self, intent: TaskIntent) -> None:
         """Store an intent for the next attempt and for a stop."""
         if intent.task_id is not None:
             self.intent = intent
@@ -297,7 +256,12 @@ class KojiTaskStep(KojiStep):
             Ending.QUEUED_TOO_LONG, self.max_queue_time, intent.submission.submitted
         )
         watch = hub.watch(intent.task_id, self.build)
-        watch.on_change(self._lift_queue_limit)
+
+        def lift_queue_limit(tree: TaskTree) -> None:
+            if not tree.is_queued:
+                self.early_end.lift_limit(Ending.QUEUED_TOO_LONG)
+
+        watch.on_change(lift_queue_limit)
         attempt = self._attempt(intent)
         display = TaskDisplay(self, hub, watch, self.activity, logs, attempt=attempt)
         display.begin()
@@ -313,10 +277,6 @@ class KojiTaskStep(KojiStep):
             await display.end()
         self.early_end.check()
         return outcome
-
-    def _lift_queue_limit(self, tree: TaskTree) -> None:
-        if not tree.is_queued:
-            self.early_end.lift_limit(Ending.QUEUED_TOO_LONG)
 
     async def _ask_outcome(self, ask: Callable[[], Awaitable[T]]) -> T:
         return await self.ask(ask, "the task is over; waiting for the hub to say how")
@@ -341,26 +301,11 @@ class KojiTaskStep(KojiStep):
         earlier = (*intent.earlier, intent.task_id)
         attempt = self._attempt(replace(intent, earlier=earlier))
         self.say(f"{attempt}: submitting again: {outcome.reason}")
-        return await self._ask_outcome(
-            lambda: self._begin(hub, call, intent.began, earlier=earlier)
-        )
+        return await self._ask_outcome(lambda: begin(hub, call, intent.began, earlier=earlier))
 
     def _is_infrastructure(self, outcome: Outcome) -> bool:
         faults = INFRASTRUCTURE_FAULTS if self.infra_faults is None else self.infra_faults
         return is_infrastructure(outcome.fault, faults)
-
-    def _say_outcome(self, outcome: Outcome, attempt: str) -> None:
-        if outcome.tree.root.state == task_states.CLOSED:
-            words = self.done_words(outcome)
-        elif outcome.guilty is None:
-            words = with_remedy(outcome.reason)
-        elif self._is_infrastructure(outcome):
-            words = f"the build system failed: {outcome.reason}"
-            if self._no_retry:
-                words += f"; not submitted again: {self._no_retry}"
-        else:
-            words = f"failed: {with_remedy(outcome.reason)}"
-        self.say(f"{words} ({attempt})" if attempt else words)
 
     # Early ends
 

@@ -16,7 +16,7 @@ from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.words import counted
-from txkoji import Call, Submission, TaskTree, Watch, one_line, paths, read_outcome, task_states
+from txkoji import Call, Submission, TaskTree, Watch, paths, read_outcome, task_states
 
 __all__ = ["KojiTasksStep", "KojiWriteStep"]
 
@@ -45,7 +45,7 @@ class KojiWriteStep(KojiStep):
         raise NotImplementedError
 
     async def work(self, hub: Hub) -> int:
-        """Make the change, or what an earlier attempt left of it."""
+        """Make the change, or the rest of it if an earlier attempt began it."""
         stored = None if self._notes else await self.find_earlier_attempt()
         if stored is not None:
             self._notes = stored
@@ -233,12 +233,9 @@ class KojiTasksStep(KojiWriteStep):
         elif ending is Ending.DETACHED:
             self.say(f"left {counted(len(intents), 'task')} to the next attempt")
         else:
-            refused, late = await hub.cancellations.cancel_all(intents, self.timing.cancel_limit)
             why = f"{self.unreachable}; " if ending is Ending.UNREACHABLE else ""
-            but = ", as soon as the hub answers" if late else ""
-            if refused:
-                but = f", except some: {'; '.join(map(one_line, refused))}"
-            self.say(f"{why}canceled {counted(len(intents), 'task')}{but}")
+            done = await hub.cancellations.cancel_all(intents, self.timing.cancel_limit)
+            self.say(f"{why}{done}")
 
     def _intents(self) -> Iterator[TaskIntent]:
         """Yield what was submitted, and what may have been."""

@@ -38,7 +38,7 @@ READ_BYTES = 1 << 18
 """Bytes that are read, and written, at a time."""
 
 RESTARTS = 10
-"""How often a log may start over: one that never stays the same would be shown without an end."""
+"""How often a log may start over: one that keeps changing would be copied forever."""
 
 LAST_LOOK = 5.0
 """Seconds that the end of a build waits for the last lines of its logs."""

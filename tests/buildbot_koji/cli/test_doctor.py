@@ -933,7 +933,9 @@ async def test_broker_that_says_nothing(kind: type[Broker]) -> None:
     settings = kind(url, user="u", password="p", allow_insecure_login=True, **place)
     found = [each async for each in check_broker(settings, reactor, limit=0.3)]
     assert [each.check for each in found] == ["DNS", "TCP", "broker"]
-    assert found[-1].text == "the broker let nobody in within 0.3 s: does it speak this protocol?"
+    assert (
+        found[-1].text == "the broker accepted no login within 0.3 s: does it speak this protocol?"
+    )
     await port.stopListening()
 
 

@@ -800,7 +800,7 @@ def test_interrupted_while_at_once_is_evaluated() -> None:
     # Buildbot renders the parts of a value together.
     step.build = mock.Mock(spec=["render"])
     step.build.render.return_value = gatherResults([Deferred()], consumeErrors=True)
-    asking = Deferred.fromCoroutine(step.at_once_now(None))
+    asking = Deferred.fromCoroutine(step.most_at_once.now(None))
     ended: list[Failure] = []
     asking.addErrback(ended.append)
     asking.cancel()
