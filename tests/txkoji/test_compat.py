@@ -1,37 +1,30 @@
 """Programs for the existing txkoji: each row of the compatibility list, with its right value.
 
-The rows have the numbers of their lists: what we document, what programs rely on, the embedded hub.
-Others test the rest: ``test_messages`` the first documented row and the events of program row 15,
-``test_connection`` program rows 9 and 18, ``test_distribution`` row 19; of the embedded hub,
-``testing/methods/test_administration`` rows 1 and 2, ``testing/front/test_protocol`` row 3.
+Most rows are tested beside what they are about: in ``test_messages`` (documented row 1, program row
+15), ``test_rich`` (documented rows 2 to 5, program rows 3 to 8 and 15 to 17), ``test_connection``
+(program rows 9 to 13 and 18), ``test_distribution`` (program row 19); of the embedded hub, in
+``testing/methods/test_administration`` (rows 1 and 2) and ``testing/front/test_protocol`` (row 3).
 """
 
 from __future__ import annotations
 
-import copy
 import datetime
 import json
 from collections.abc import Callable, Generator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred, inlineCallbacks
-from twisted.internet.task import Clock, deferLater
+from twisted.internet.task import deferLater
 
 import txkoji
 from tests.support import DATA, HubInMemory
-from txkoji import Connection, Profile, build_states, estimates, task_states
-from txkoji._rich_base import make
+from txkoji import Connection, build_states, task_states
 from txkoji._times import moment
-from txkoji.build import Build
-from txkoji.cache import Cache
-from txkoji.channel import Channel
 from txkoji.messages import BuildStateChange, TagUntag, TaskStateChange
-from txkoji.package import Package
-from txkoji.task import NoDescendentsError, Task
+from txkoji.task import Task
 from txkoji.testing import FakeHub
 
 Program = Generator[Deferred[Any], Any, list[Any]]
@@ -45,20 +38,6 @@ def site() -> HubInMemory:
     return HubInMemory()
 
 
-def result(site: HubInMemory, waited: Deferred[Any]) -> Any:
-    """Return what a Deferred fires with while the hub answers."""
-    found: list[Any] = []
-    waited.addBoth(found.append)
-    for _ in range(10):
-        site.answer()
-        if found:
-            break
-    [value] = found
-    if hasattr(value, "raiseException"):
-        value.raiseException()
-    return value
-
-
 def task(method: str, *request: Any, **more: Any) -> Task:
     return Task(id=1, method=method, request=list(request), **more)
 
@@ -66,65 +45,6 @@ def task(method: str, *request: Any, **more: Any) -> Task:
 def frame(kind: str | None, **body: Any) -> Any:
     headers = {"new": body.pop("new", None), **({"type": kind} if kind else {})}
     return SimpleNamespace(headers=headers, body=json.dumps(body))
-
-
-# What we document
-
-
-def test_documented_2_and_4_estimates(site: HubInMemory) -> None:
-    """Documented rows 2 and 4: a build counts from its open buildArch; an ended task is exact."""
-    first = site.hub.call("build", SOURCE.format(1), "demo")
-    site.pass_time(40)
-    average = result(site, estimates.average_build_duration(site.koji, "hello"))
-    done = result(site, site.koji.getTaskInfo(first))
-    assert done.state == task_states.CLOSED
-    assert result(site, done.estimate_duration()) == done.duration != average
-    site.hub.builder.seconds = 60
-    running = result(site, site.koji.getTaskInfo(site.hub.call("build", SOURCE.format(2), "demo")))
-    assert result(site, running.estimate_completion()) is None
-    while True:
-        site.pass_time(1)
-        started = [
-            each["start_ts"]
-            for each in site.hub.call("getTaskChildren", running.id)
-            if each["method"] == "buildArch" and each["state"] == task_states.OPEN
-        ]
-        if started:
-            break
-    running = result(site, site.koji.getTaskInfo(running.id))
-    assert result(site, running.estimate_completion()) == moment(max(started)) + average
-
-
-def test_documented_3_copies() -> None:
-    """Documented row 3: a copy keeps its connection."""
-    first: Task = make(Task, {"id": 7}, SimpleNamespace(weburl=WEB))  # type: ignore[arg-type]
-    for second in (copy.copy(first), first.copy()):
-        assert second.url == f"{WEB}/taskinfo?taskID=7"
-
-
-@pytest.mark.parametrize(
-    ("made", "package", "target", "arches", "scratch"),
-    [
-        (
-            task("indirectionimage", {"name": "vm", "target": "f", "arch": "s390x", "scratch": 1}),
-            "vm", "f", ["s390x"], True,
-        ),
-        (task("vmExec", "win", ["git://h/spice?src#1", {"name": "t"}, {}], {}),
-            "spice", None, [], False),
-        (task("buildNotification", ["a@b"], {"package_name": "bash"}, {"name": "f"}, "http://w"),
-            "bash", "f", [], False),
-        (task("createrepo", 5, "s390x", None), None, None, ["s390x"], False),
-        (task("createdistrepo", "f", 5, "s390x", [], {}), None, None, ["s390x"], False),
-        (task("livecd", "n", "1", "x86_64", "f", "k.ks"), "n", "f", ["x86_64"], False),
-        (task("build", "git://h/ceph?src#x", "f"), "ceph", "f", [], False),
-    ],
-)  # fmt: skip
-def test_documented_5_requests(
-    made: Task, package: str | None, target: str | None, arches: list[str], scratch: bool
-) -> None:
-    """Documented row 5: package, target and architectures are those of the request."""
-    found = (made.package, made.target, made.arches, made.is_scratch)
-    assert found == (package, target, arches, scratch)
 
 
 # What programs rely on
@@ -143,131 +63,9 @@ def test_program_1_and_2_frames(site: HubInMemory) -> None:
     assert TaskStateChange.from_frame(frame(None, new="CLOSED", info=info), site.koji).new == 2
 
 
-def test_program_3_arch() -> None:
-    """Program row 3: ``Task.arch`` is the architecture that the method was asked for."""
-    assert task("buildArch", "a.src.rpm", 7, "i686", True, arch="i386").arch == "i686"
-    assert task("build", "git://h/a#1", "f44", arch="noarch").arch is None
-
-
-def test_program_4_containers() -> None:
-    """Program row 4: a container's package is named; for its average see ``test_rich``."""
-    assert task("buildContainer", "git://h/c#1", "f44", {}).package == "c-container"
-
-
-def test_program_5_channel(site: HubInMemory) -> None:
-    """Program row 5: ``Task.channel`` is a property with a channel."""
-    made: Task = make(Task, {"id": 7, "channel_id": 1}, site.koji)
-    assert isinstance(made.channel, Channel)
-    assert len(result(site, made.channel.hosts())) == len(site.hub.call("listHosts", None, 1))
-
-
-def test_program_6_params_and_descendents(site: HubInMemory) -> None:
-    """Program row 6: parameters go by name and by number; descendents are a list of tasks."""
-    made = task("build", "s", "t", {"scratch": True})
-    assert (made.params.src, made.params[0], made.params["target"]) == ("s", "s", "t")
-    number = site.hub.call("build", SOURCE.format(1), "demo")
-    site.pass_time(40)
-    below = result(site, site.koji.getTaskDescendents(number))
-    assert {type(each) for each in below} == {Task}
-    assert {"buildSRPMFromSCM", "buildArch"} <= {each.method for each in below}
-
-
-@pytest_twisted.ensureDeferred
-async def test_program_7_cache(koji: Connection, tmp_path: Path) -> None:
-    """Program row 7: a cache in the program's own directory, of names that it puts there."""
-    cache = Cache(koji, directory=tmp_path)
-    assert cache.get_name("user", 7) is None
-    cache.put_name("user", 7, "bob")
-    assert (cache.get_name("user", 7), await cache.user_name(7)) == ("bob", "bob")
-    assert str(cache.filename("user", 7)).startswith(str(tmp_path))
-    assert await cache.user_name("alice") == "alice"
-    found = cache.get_or_load_name("tag", "demo-build", koji.getTag)
-    assert await found == "demo-build"
-
-
-def test_program_8_unknown_states() -> None:
-    """Program row 8: an unknown state has a text of its own."""
-    assert build_states.to_str(999) == task_states.to_str(999) == "(unknown state 999)"
-    assert Task(id=1, state=999).state_name == "(unknown state 999)"
-
-
-def test_program_10_results_of_a_multicall(site: HubInMemory) -> None:
-    """Program row 10: results have numbers, can be read twice, and know their calls."""
-    multicall = site.koji.MultiCall()
-    multicall.getTag("demo-build")
-    multicall.call("getTag", "demo")
-    results = result(site, multicall())
-    assert results[0].name == "demo-build"
-    assert list(results) == list(results)
-    assert [each.method for each in results.calls] == ["getTag", "getTag"]
-
-
-def test_program_11_named_arguments(site: HubInMemory) -> None:
-    """Program row 11: the first arguments have the names that programs use."""
-    site.hub.call("build", SOURCE.format(1), "demo")
-    site.pass_time(40)
-    build = result(site, site.koji.getBuild(build_id="hello-1.0-1"))
-    assert build.package_name == result(site, site.koji.getPackage(name="hello")).name == "hello"
-    assert result(site, site.koji.getChannel(channel_id=1)).name == "default"
-    assert [each.nvr for each in result(site, site.koji.listBuilds(package="hello"))] == [build.nvr]
-
-
-def test_program_12_and_13_attributes() -> None:
-    """Program rows 12 and 13: a session can be set; these attributes are no hub methods."""
-    profile = Profile(name="x", server="http://hub.test/kojihub", serverca="/etc/ca.pem")
-    koji = Connection(profile, reactor=Clock())
-    koji.session_id, koji.session_key, koji.callnum = 7, "secret", 3
-    assert (koji.session_id, koji.session_key, koji.callnum) == (7, "secret", 3)
-    assert koji.serverca == "/etc/ca.pem"
-    assert hasattr(koji.proxy, "callRemote")
-
-
-def test_program_13_trust_root() -> None:
-    """Program row 13: ``trustRoot`` is what Twisted verifies with."""
-    koji = Connection(Profile(name="x", server="http://hub.test/kojihub"), reactor=Clock())
-    assert hasattr(koji.trustRoot, "_addCACertsToContext")
-
-
 def test_program_14_version() -> None:
     """Program row 14: the package has a version."""
     assert txkoji.__version__.count(".") >= 1
-
-
-def test_program_15_task_without_children(site: HubInMemory) -> None:
-    """Program row 15: a task that has no children yet has an error of its own."""
-    number = site.hub.call("build", SOURCE.format(1), "demo")
-    running = result(site, site.koji.getTaskInfo(number))
-    with pytest.raises(NoDescendentsError):
-        result(site, running.estimate_descendents())
-
-
-def test_program_16_branch() -> None:
-    """Program row 16: without a commit, the hash is the branch that was named."""
-    assert Build(source="git+https://h/a.git#origin/master").gitbuildhash == "origin/master"
-
-
-def test_program_17_channel_tasks(site: HubInMemory) -> None:
-    """Program row 17: a channel lists tasks in all states, by priority and then by creation."""
-    first, urgent = (
-        site.hub.call("build", SOURCE.format(ref), "demo", {}, priority)
-        for ref, priority in ((1, None), (2, -5))
-    )
-    channel = result(site, site.koji.getChannel("default"))
-    top = [first, urgent]
-    site.pass_time(60)
-    found = [each for each in result(site, channel.tasks()) if each.id in top]
-    assert [each.id for each in found] == [urgent, first]
-    assert {each.state for each in found} == {task_states.CLOSED}
-
-
-def test_program_17_packages(site: HubInMemory) -> None:
-    """Program row 17: what is like ``getPackage`` is a package too."""
-    package = result(site, site.koji.getPackage("hello"))
-    listed = result(site, site.koji.listPackages("demo-candidate"))
-    config = result(site, site.koji.getPackageConfig("demo-candidate", "hello"))
-    for each in (config, *(each for each in listed if each.package_name == "hello")):
-        assert type(each) is Package
-        assert each.url == package.url == f"{WEB}/packageinfo?packageID={package.id}"
 
 
 def test_times_of_a_program() -> None:

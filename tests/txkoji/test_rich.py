@@ -80,11 +80,11 @@ def task(method: str, *request: Any, **more: Any) -> Task:
         (
             task(
                 "indirectionimage",
-                {"name": "vm", "target": "f44", "arch": "x86_64", "scratch": True},
+                {"name": "vm", "target": "f44", "arch": "s390x", "scratch": 1},
             ),
             "vm",
             "f44",
-            ["x86_64"],
+            ["s390x"],
             True,
         ),
         (
@@ -317,6 +317,9 @@ async def test_estimates(koji: Connection, hub: FakeHub) -> None:
     hub.builder.seconds = 60
     running = await koji.getTaskInfo(task_id, request=True)
     assert await running.estimate_duration() == average
+    assert await running.estimate_completion() is None
+    with pytest.raises(NoDescendentsError, match="no buildArch task below"):
+        await running.estimate_descendents()
     await until(lambda: arch_tasks(hub, task_id, task_states.OPEN))
     latest = max(each["start_ts"] for each in arch_tasks(hub, task_id, task_states.OPEN))
     start = datetime.datetime.fromtimestamp(latest, UTC)
@@ -339,6 +342,8 @@ async def test_package_and_channel(koji: Connection, hub: FakeHub) -> None:
     [listed] = await koji.listPackages("demo-candidate", pkgID="hello")
     assert (listed.id, listed.name, listed.url) == (package.id, "hello", package.url)
     assert listed.blocked is False
+    config = await koji.getPackageConfig("demo-candidate", "hello")
+    assert (type(config), config.url) == (Package, package.url)
     with pytest.raises(AttributeError, match="id"):
         _ = Package({}).id
     channel = await koji.getChannel("default")
