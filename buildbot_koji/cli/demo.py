@@ -26,8 +26,8 @@ from zope.interface import implementer
 from buildbot_koji.cli.demo_past import day_of_tasks, live_a_day, uneven
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.hubs.survey import HISTORY_CLASS
+from buildbot_koji.reporters.base import reporters_of
 from buildbot_koji.words import outcome
-from buildbot_koji.www.collect import reporters
 from txkoji.bus import AMQP
 from txkoji.exceptions import BusError, ConfigurationError
 from txkoji.testing import FakeHub, broker_settings
@@ -239,7 +239,7 @@ class Demo:
 
     def _end_freeze(self) -> None:
         """Unlock the tag once there is a dead letter, which then can be redelivered."""
-        if any(each.status().dead for each in reporters(self.master)):
+        if any(each.status().dead for each in reporters_of(self.master)):
             self.hub.call("editTag2", TESTED_TAG, locked=False)
             self._freeze.stop()
 

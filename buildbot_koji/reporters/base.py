@@ -28,7 +28,7 @@ from buildbot_koji.reporters.build_results import counting_properties, counting_
 from buildbot_koji.reporters.status import OpenGate, ReporterStatus
 from txkoji import RetryPolicy
 
-__all__ = ["REDELIVER", "KojiReporter"]
+__all__ = ["REDELIVER", "KojiReporter", "reporters_of"]
 
 RETRY_FOR = 3 * 24 * 3600.0
 """Seconds for which a delivery is retried: an outage over a weekend loses nothing."""
@@ -240,3 +240,9 @@ class KojiReporter(DeclaredService, service.BuildbotService):
             chosen = message.get("letters")
             letters = None if chosen is None else {(build, name) for build, name in chosen}
             await self._backlogs.retry(letters)
+
+
+def reporters_of(master: Any) -> list[KojiReporter]:
+    """Return the Koji reporters of a master."""
+    found = master.service_manager.namedServices.values()
+    return [each for each in found if isinstance(each, KojiReporter)]

@@ -19,7 +19,7 @@ from buildbot_koji.hubs.hub import Hub, hubs_of
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.registry import running
 from buildbot_koji.mass.status import EndedMassBuild, MassStatus
-from buildbot_koji.reporters.base import KojiReporter
+from buildbot_koji.reporters.base import reporters_of
 from buildbot_koji.reporters.records import dead_letters, left_behind, pending_elsewhere
 from buildbot_koji.reporters.status import ReporterStatus
 from buildbot_koji.words import counted
@@ -38,7 +38,7 @@ from buildbot_koji.www.packages import (
 from buildbot_koji.www.plain import bounded, encoded, text
 from buildbot_koji.www.tasks import Trees
 
-__all__ = ["Collector", "change_sources", "reporters"]
+__all__ = ["Collector", "change_sources"]
 
 CHANGES_READ = 100
 """How many of the newest changes to search for the last ones of each source."""
@@ -63,12 +63,6 @@ def change_sources(master: Any) -> list[KojiChangeSource]:
     """Return the Koji change sources of a master."""
     found = master.change_svc.namedServices.values()
     return [each for each in found if isinstance(each, KojiChangeSource)]
-
-
-def reporters(master: Any) -> list[KojiReporter]:
-    """Return the Koji reporters of a master."""
-    found = master.service_manager.namedServices.values()
-    return [each for each in found if isinstance(each, KojiReporter)]
 
 
 class Collector:
@@ -129,7 +123,7 @@ class Collector:
         return attention.attention(
             sum(1 for level, *_ in trees if level < 0),
             self._sources(),
-            [each.status() for each in reporters(self._master)],
+            [each.status() for each in reporters_of(self._master)],
             sum(len(hub.cancellations.status()) for hub in self.hubs()),
             self._now(),
             [each for hub in self.hubs() for each in hub.status().credentials],
@@ -206,7 +200,7 @@ class Collector:
     async def deliveries(self) -> dict[str, Any]:
         """Return what *Gates and deliveries* shows."""
         found = []
-        for reporter in sorted(reporters(self._master), key=lambda each: str(each.name)):
+        for reporter in sorted(reporters_of(self._master), key=lambda each: str(each.name)):
             status = reporter.status()
             hub = self._hub_named(status.hub)
             elsewhere = await pending_elsewhere(self._master, status.name, status.masters, LETTERS)
@@ -231,7 +225,7 @@ class Collector:
         }
 
     async def _left_behind(self) -> dict[str, list[Delivery]]:
-        configured = [str(each.name) for each in reporters(self._master)]
+        configured = [str(each.name) for each in reporters_of(self._master)]
         return await left_behind(self._master, configured, LETTERS)
 
     def say_left_behind(self) -> Deferred[None]:
@@ -346,7 +340,7 @@ class Collector:
             hubs=[hub.status() for hub in hubs],
             cancellations=[len(hub.cancellations.status()) for hub in hubs],
             sources=self._sources(),
-            reporters=[each.status() for each in reporters(self._master)],
+            reporters=[each.status() for each in reporters_of(self._master)],
         )
 
 
