@@ -34,9 +34,18 @@ _CONTROLS = re.compile(
 """What a terminal obeys when it shows a log, and what turns the direction of the rest of a line."""
 
 
+_SECRETS = re.compile(r"(?<=//)\S*@|\A[^\s/]*@|[?#](?s:.*)")
+"""What may hold a password or a token in an address, or in what was meant to be one."""
+
+
 def printable(text: str) -> str:
     """Return a text for people, with a mark in place of each control character but line ends."""
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def redacted(url: str) -> str:
+    """Return an address to show: without user and password, query and fragment."""
+    return _SECRETS.sub(lambda found: "***@" if found[0][-1] == "@" else "?***", url)[:300]
 
 
 def excerpt(text: str) -> str:

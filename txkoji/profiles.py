@@ -21,6 +21,7 @@ from urllib.parse import quote, urlsplit
 
 import idna
 
+from txkoji._values import redacted
 from txkoji.exceptions import BrokenConfiguration, ProfileNotFound
 
 __all__ = [
@@ -36,8 +37,6 @@ __all__ = [
 
 LARGEST_FILE = 16 << 20
 """Bytes of a configured file: all CAs of a system take a quarter of a megabyte."""
-
-_USER_INFORMATION = re.compile(r"//\S*@")
 
 _IN_QUERY = "/%:@!$&'()*+,;=~-._?"
 
@@ -267,16 +266,18 @@ class _Section:
         try:
             found = int(text)
         except ValueError:
-            raise self._broken(key, f"is not a whole number: {text[:40]!r}") from None
+            raise self._broken(key, f"is not a whole number: {redacted(text)[:40]!r}") from None
         if not 0 <= found <= MAX_NUMBER:
-            raise self._broken(key, f"is not a number from 0 to {MAX_NUMBER}: {text[:40]!r}")
+            raise self._broken(
+                key, f"is not a number from 0 to {MAX_NUMBER}: {redacted(text)[:40]!r}"
+            )
         return found
 
     def flag(self, key: str) -> bool:
         text = self.text(key)
         known = configparser.ConfigParser.BOOLEAN_STATES
         if text is not None and text.lower() not in known:
-            raise self._broken(key, f"is neither true nor false: {text!r}")
+            raise self._broken(key, f"is neither true nor false: {redacted(text)[:40]!r}")
         return text is not None and known[text.lower()]
 
     def url(self, key: str) -> str | None:
@@ -397,7 +398,7 @@ def usable_url(text: str, *, query: bool = False) -> str:
     Raises:
         ValueError: it is no such address; the text says why, without user or password.
     """
-    shown = _USER_INFORMATION.sub("//***@", text)
+    shown = redacted(text)
     if any(character.isspace() or ord(character) < 32 for character in text):
         raise ValueError(f"there is white space in {shown!r}")
     try:
@@ -417,7 +418,7 @@ def usable_url(text: str, *, query: bool = False) -> str:
     try:
         host = usable_host(parts.hostname)
     except ValueError as error:
-        raise ValueError(f"{shown[:300]!r} has {error}") from None
+        raise ValueError(f"{shown!r} has {error}") from None
     netloc = f"[{host}]" if ":" in host else host
     if port is not None:
         netloc = f"{netloc}:{port}"

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from attrs import Attribute, field, frozen
 
+from txkoji._values import redacted
 from txkoji.bus.base import Link
 from txkoji.exceptions import ConfigurationError
 from txkoji.hub.credentials import Credential, certificate_credential
@@ -104,9 +105,11 @@ class Broker:
                 " by themselves"
             )
         if address.scheme not in ("amqp", "amqps") or not address.hostname or port == 0:
-            raise ConfigurationError(f"url={self.url!r} must be amqps://host:port")
+            raise ConfigurationError(f"url={redacted(self.url)!r} must be amqps://host:port")
         if address.query or address.fragment:
-            raise ConfigurationError(f"url={self.url!r} must end after the host, port and path")
+            raise ConfigurationError(
+                f"url={redacted(self.url)!r} must end after the host, port and path"
+            )
 
     def _check_login(self) -> None:
         if self.user is None and self.password is not None:

@@ -26,6 +26,8 @@ LOGIN: dict[str, Any] = {"user": "koji", "password": "the-password"}
         (AMQP, {"url": "amqps://"}, "must be amqps://host:port"),
         (AMQP, {"url": 5}, "url must be a string"),
         (AMQP, {"url": f"{URL}/?heartbeat=5"}, "must end after the host, port and path"),
+        (AMQP, {"url": f"{URL}/?password=the-password"}, r"/\?\*\*\*' must end after the host"),
+        (AMQP, {"url": "a:the-password@host"}, r"url='\*\*\*@host' must be amqps://host:port"),
         (AMQP, {"url": "amqps://a:the-password@host"}, "give user and password by themselves"),
         (AMQP, {"url": "amqp://host"}, r"in clear text over the network.*allow_insecure_login"),
         (AMQP, {"user": None}, "password is given without user"),
