@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from buildbot_koji.durable.background import Background
 from buildbot_koji.hubs.credentials import CredentialWatch
@@ -38,6 +38,7 @@ class HubBuses:
         self._own = own
         self._background = background
         self._receiver: Receiver | None = None
+        self._others: Callable[[], Iterable[HubBuses]] = list
         self._connected: dict[str, bool] = {}
         self._brokers: dict[str, tuple[Broker, float | None]] = {}
         self.credentials = CredentialWatch(self._read_credentials, connection.reactor)
@@ -58,6 +59,10 @@ class HubBuses:
         """
         # The bus may have been connected before this hub was used.
         self.changed(who, True)
+        self.hint(event)
+
+    def hint(self, event: Event | None) -> None:
+        """Poll soon the watched task that a message of another link's bus reports."""
         if isinstance(event, TaskStateChange) and event.task is not None:
             self._watcher.hint(event.task.id, parent=event.task.get("parent"))
 
@@ -100,8 +105,15 @@ class HubBuses:
 
     # The hub's own
 
-    def start(self, name: str) -> None:
-        """Listen to the hub's own bus, if it has one."""
+    def start(self, name: str, others: Callable[[], Iterable[HubBuses]]) -> None:
+        """Listen to the hub's own bus, if it has one.
+
+        Args:
+            name: who listens, for the log.
+            others: returns those of the other links to the hub. One that was replaced and its
+                successor share a queue: each gets messages about the other's tasks.
+        """
+        self._others = others
         if self._own is not None:
             self._receiver = Receiver(
                 self._own,
@@ -119,9 +131,12 @@ class HubBuses:
 
     def _handle(self, message: BusMessage) -> None:
         try:
-            self.hear(messages.read(message, self._connection))
+            event = messages.read(message, self._connection)
         except MalformedMessage as error:
             raise Reject(str(error)) from error
+        self.hear(event)
+        for each in self._others():
+            each.hint(event)
 
     def _own_changed(self, state: ReceiverState, _reason: str | None) -> None:
         is_ready = state is ReceiverState.READY

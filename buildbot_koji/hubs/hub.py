@@ -285,6 +285,15 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
                 earlier.is_current = False
                 earlier.cancellations.hand_over(self.cancellations)
 
+    def _other_buses(self) -> list[HubBuses]:
+        """Return the buses of the other links to the same hub, also at an earlier address."""
+        return [
+            each.buses
+            for each in hubs_of(self.master)
+            if each is not self
+            and (each.identity == self.identity or each.connection.url == self.connection.url)
+        ]
+
     @property
     def credential_trouble(self) -> CredentialStatus | None:
         """The credential in the worst state; None if all are good, or before they are read."""
@@ -344,7 +353,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         self._background.run(self._sample(), f"{name}: keeping its history failed")
         for watch in (self.credentials, self.buses.credentials):
             self._background.run(watch.run(), f"{name}: reading its credentials failed")
-        self.buses.start(name)
+        self.buses.start(name, self._other_buses)
 
     @async_to_deferred
     async def stopService(self) -> None:
