@@ -176,9 +176,11 @@ class Cancellations:
         late = sum(is_good and not canceled for is_good, canceled in outcomes)
         words = f"canceled {counted(len(intents) - len(refused) - late, 'task')}"
         if late:
-            words += f", {late:,} are canceled as soon as the hub answers"
+            words += (
+                f", {late:,} {'is' if late == 1 else 'are'} canceled as soon as the hub answers"
+            )
         if refused:
-            words += f", {len(refused):,} are not: {one_line(refused[0])}"
+            words += f", could not cancel {counted(len(refused), 'task')}: {one_line(refused[0])}"
         return words
 
     async def _cancel(self, intent: TaskIntent) -> int | None:

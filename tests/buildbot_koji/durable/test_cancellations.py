@@ -16,7 +16,7 @@ from buildbot_koji.database_values import MAX_VALUE
 from buildbot_koji.durable.cancellations import CLASS, Cancellations, PendingCancellation
 from buildbot_koji.durable.task_intents import TaskIntent
 from txkoji import Call, Submission
-from txkoji.exceptions import TransportError
+from txkoji.exceptions import GenericError, TransportError
 
 
 class States:
@@ -89,6 +89,7 @@ class Hub:
         self.answers = False
         self.canceled: list[int] = []
         self.lost: set[int] = set()
+        self.refused: set[int] = set()
 
     @property
     def submissions(self) -> Any:
@@ -104,6 +105,8 @@ class Hub:
         assert method == "cancelTask"
         if not self.answers:
             return fail(TransportError("no route", url=self.url))
+        if task_id in self.refused:
+            return fail(GenericError(f"task {task_id} is not yours"))
         self.canceled.append(task_id)
         return succeed(None)
 
@@ -124,6 +127,29 @@ def elsewhere(hub: Hub, states: States) -> list[PendingCancellation]:
     made.start(second)
     second.db = states
     return Deferred.fromCoroutine(made.elsewhere()).result
+
+
+@pytest.mark.parametrize(
+    ("answers", "refused", "words"),
+    [
+        (True, set(), "canceled 3 tasks"),
+        (True, {2, 3}, "canceled 1 task, could not cancel 2 tasks: task 2 is not yours"),
+        (False, set(), "canceled no tasks, 3 are canceled as soon as the hub answers"),
+    ],
+)
+def test_words_for_several(answers: bool, refused: set[int], words: str) -> None:
+    """A stopped step counts as canceled only what the hub has canceled."""
+    hub = Hub()
+    hub.answers, hub.refused = answers, refused
+    made = cancellations(hub, States())
+    intents = [
+        TaskIntent(Call("build"), Submission(f"m{number}", 0.0, 0), 0.0, number)
+        for number in (1, 2, 3)
+    ]
+    said = Deferred.fromCoroutine(made.cancel_all(intents, 5.0))
+    hub.reactor.advance(5.0)
+    assert said.result == words
+    made.stop()
 
 
 def test_many_cancellations() -> None:
