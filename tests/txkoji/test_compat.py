@@ -24,7 +24,6 @@ from tests.support import DATA, HubInMemory
 from txkoji import Connection, build_states, task_states
 from txkoji._times import moment
 from txkoji.messages import BuildStateChange, TagUntag, TaskStateChange
-from txkoji.task import Task
 from txkoji.testing import FakeHub
 
 Program = Generator[Deferred[Any], Any, list[Any]]
@@ -36,10 +35,6 @@ WEB = "http://hub.test/koji"
 @pytest.fixture
 def site() -> HubInMemory:
     return HubInMemory()
-
-
-def task(method: str, *request: Any, **more: Any) -> Task:
-    return Task(id=1, method=method, request=list(request), **more)
 
 
 def frame(kind: str | None, **body: Any) -> Any:
