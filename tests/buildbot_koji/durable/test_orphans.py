@@ -17,7 +17,7 @@ from twisted.logger import LogEvent
 
 from tests.buildbot_koji.inprocess import Master
 from tests.buildbot_koji.workbench import SOURCE, Workbench
-from tests.support import poll, until
+from tests.support import until
 
 HOUR = 3600.0
 
@@ -92,9 +92,15 @@ async def test_buildbot_still_needs_it(peers: Peers) -> None:
 @with_releaser
 @pytest_twisted.ensureDeferred
 async def test_released(peers: Peers) -> None:
-    """A dead master's requests are released."""
+    """A dead master's requests are released, and all masters are told."""
+    told: list[Any] = []
+    await peers._master.master.mq.startConsuming(
+        lambda key, _: told.append(key), ("buildrequests", None, "unclaimed")
+    )
     await peers.expire()
-    await poll(lambda: peers.is_free())
+    await until(lambda: told)
+    assert told == [("buildrequests", str(peers.request), "unclaimed")]
+    assert await peers.is_free()
 
 
 @with_releaser
