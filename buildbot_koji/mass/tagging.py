@@ -146,6 +146,13 @@ class MassTagger:
         rows = await self._hub.connection.checked("listTagged", self._tag)
         return await self._host.in_thread(partial(read_builds, rows))
 
+    def succeeded(self) -> set[int]:
+        """Return the builds whose tasks have ended well, wherever those are now."""
+        ended = [each for each in self.parts if each.failed is not None]
+        return {
+            build for part in ended for build in part.builds if build not in (part.failed or {})
+        }
+
     async def tag(self, builds: Sequence[TaggedBuild]) -> None:
         """Finish what earlier attempts began, then tag more builds."""
         total = sum(len(each.builds) for each in self.parts) + len(builds)

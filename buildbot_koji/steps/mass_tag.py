@@ -13,7 +13,7 @@ from buildbot.process import results
 from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, words_for
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.error_messages import explain
@@ -165,6 +165,9 @@ class KojiMassTag(KojiWriteStep):
 
     async def change(self, hub: Hub) -> int:
         """Tag the builds that are not tagged yet."""
+        if self.mass is None and (given := self._unrendered["mass"]) is not None:
+            # Without it all of the tag would be tagged.
+            return self.fail(f"mass is missing: {words_for(given)} renders to nothing")
         self.say(f"comparing {self.from_tag} with {self.to_tag}")
         complaint = await _unknown_tags(hub, self.from_tag, self.to_tag)
         locked = None if complaint else await _locked(hub, self.to_tag)
@@ -203,7 +206,7 @@ class KojiMassTag(KojiWriteStep):
             if is_passing(fault):
                 raise
             # The tag may be deleted by now; what was done before is in the log.
-            broken, now = explain(fault), set()
+            broken, now = explain(fault), tagger.succeeded()
         reasons = not_tagged(tagger.parts, now, broken)
         nvrs = {build: nvr for part in tagger.parts for build, nvr in part.builds.items()}
         lines += [f"{nvr}: tagged\n" for build, nvr in nvrs.items() if build not in reasons]

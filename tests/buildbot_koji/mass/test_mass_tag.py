@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from buildbot.plugins import steps
+from buildbot.plugins import steps, util
 from twisted.python.threadable import isInIOThread
 
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.mass.comparison import compare_tags, latest_builds, line_of, plan_tagging, row_of
+from buildbot_koji.mass.tagging import MassTagger
 from buildbot_koji.steps import mass_tag
 from buildbot_koji.steps.framework.early_end import StepTiming
+from buildbot_koji.words import counted
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
 from tests.support.fault_proxy import Fate
@@ -257,28 +259,39 @@ async def test_blocked_in_the_middle(bench: Workbench) -> None:
     assert (ended.result, ended.logs["builds"]) == ("failure", said)
 
 
+@pytest.mark.parametrize("ends", ["well", "badly"])
 @pytest_twisted.ensureDeferred
 async def test_tag_is_deleted_in_the_middle(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, ends: str
 ) -> None:
     """The log says of each build what became of it, also of those that were not sent."""
     monkeypatch.setattr(steps.KojiMassTag, "part", 1)
     nvrs = [await bench.built("hello"), await bench.built("world")]
-    active = {"method": "tagBuild", "state": list(task_states.ACTIVE_GROUP)}
-    release = hold(bench.hub, "tagBuild")
+    begin, finish = MassTagger._begin, MassTagger._finish
+
+    async def delete_after(do: Any, self: MassTagger, given: Any) -> Any:
+        """Delete the tag once the first build was sent, or its task has ended."""
+        found = await do(self, given)
+        if given and bench.hub.call("getTag", "demo-released") is not None:
+            bench.hub.call("deleteTag", "demo-released")
+        return found
+
+    name, do = ("_finish", finish) if ends == "well" else ("_begin", begin)
+    monkeypatch.setattr(MassTagger, name, lambda self, given: delete_after(do, self, given))
     step = steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
+    release = hold(bench.hub, "tagBuild") if ends == "badly" else None
     request = await bench.begin(step)
-    await until(lambda: bool(bench.hub.call("listTasks", active)))
-    bench.hub.call("deleteTag", "demo-released")
-    release()
+    if release is not None:
+        await until(lambda: bench.hub.call("getTag", "demo-released") is None)
+        release()
     ended = await bench.ended(request)
-    assert (ended.result, ended.properties["koji_mass_untagged"]) == ("failure", 2)
-    said = "failed: tagged no builds with demo-released, skipped 0, could not tag 2: "
-    assert ended.text.startswith(said)
-    assert "demo-released" in ended.text.removeprefix(said)
-    sent, unsent = ended.logs["builds"].splitlines()
+    tagged = 1 if ends == "well" else 0
+    assert (ended.result, ended.properties["koji_mass_untagged"]) == ("failure", 2 - tagged)
+    assert ended.text.startswith(f"failed: tagged {counted(tagged, 'build')} with demo-released")
+    assert "No such tagInfo: 'demo-released'" in ended.text
+    sent, unsent = sorted(ended.logs["builds"].splitlines(), key=lambda line: "not sent" in line)
     assert {sent.partition(": ")[0], unsent.partition(": ")[0]} == set(nvrs)
-    assert ": failed: task " in sent
+    assert (": tagged" if tagged else ": failed: task ") in sent
     assert unsent.endswith(": not sent")
 
 
@@ -369,6 +382,17 @@ async def test_unknown_mass_build(bench: Workbench) -> None:
         "failure",
         "failed: mass build 4711 made nothing, or there is none of that id",
     )
+    # Without one it would tag all that the tag has.
+    ended = await bench.build(
+        steps.KojiMassTag(
+            bench.profile,
+            from_tag="demo-candidate",
+            to_tag="demo-released",
+            mass=util.Property("koji_mass_id"),
+        )
+    )
+    said = "failed: mass is missing: Property(koji_mass_id) renders to nothing"
+    assert (ended.result, ended.text) == ("failure", said)
 
 
 @pytest_twisted.ensureDeferred
