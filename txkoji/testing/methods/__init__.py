@@ -6,7 +6,6 @@ from txkoji.testing.methods import (  # noqa: F401 - each fills the table
     buildroots,
     builds,
     content_generators,
-    distrepos,
     external,
     forbidden,
     groups,

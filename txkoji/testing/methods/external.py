@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing.methods.arches import parse_arches
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.tags import require_tag, tag_name, tag_order
-from txkoji.testing.tables.lookups.values import must, row_by_info
+from txkoji.testing.tables.lookups.values import must, parse_arches, row_by_info
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row, check_event, pick
 

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing.methods.arches import parse_arches
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tasks import make_task
@@ -19,7 +18,7 @@ from txkoji.testing.tables.lookups.hosts import (
     require_channel,
     require_host,
 )
-from txkoji.testing.tables.lookups.values import integer, must, row_by_id, time_text
+from txkoji.testing.tables.lookups.values import integer, must, parse_arches, row_by_id, time_text
 from txkoji.testing.tables.state import HubState, Row, check_event, pick
 
 

@@ -7,13 +7,12 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
-from txkoji.testing.methods.arches import parse_arches
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.lookups.packages import find_package, package_entries, package_struct
 from txkoji.testing.tables.lookups.tags import find_tag_id, require_tag_id
 from txkoji.testing.tables.lookups.users import require_user
-from txkoji.testing.tables.lookups.values import require_row, row_by_info
+from txkoji.testing.tables.lookups.values import parse_arches, require_row, row_by_info
 from txkoji.testing.tables.queries import apply_query_options, apply_to_list
 from txkoji.testing.tables.state import HubState, Row
 

@@ -1,18 +1,20 @@
-"""Build repositories, and requests for them."""
+"""Build repositories, requests for them, and dist repos."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, GenericError, ParameterError
+from txkoji.testing.announcements import messages
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.history import last_change
 from txkoji.testing.methods.table import declare, hub_method
-from txkoji.testing.methods.tasks import DEFAULT_PRIORITY, make_task
+from txkoji.testing.methods.tasks import DEFAULT_PRIORITY, FINISHED, make_task
 from txkoji.testing.tables.lookups.repos import repo_struct
-from txkoji.testing.tables.lookups.tags import require_tag, require_tag_id, tag_order
+from txkoji.testing.tables.lookups.tags import require_tag, require_tag_id, tag_extra, tag_order
 from txkoji.testing.tables.lookups.values import (
     database_integer,
+    hub_error,
     integer,
     must,
     require_type,
@@ -267,6 +269,40 @@ def new_repo(
     if given:
         request.append({**given, "__starstar": True})
     return make_task(call, "newRepo", request, priority=REPO_PRIORITY, channel="createrepo")
+
+
+@hub_method("distRepo")
+def dist_repo(call: MethodCall, tag: Any, keys: Any, **task_opts: Any) -> int:
+    """Start a distRepo task, which makes a signed repo; return its id."""
+    if "arch" not in task_opts:
+        raise hub_error("<class 'KeyError'>: 'arch'")
+    call.require_login()
+    state = call.state
+    found = require_tag(state, tag)
+    if any(denial.policy == "dist_repo" for denial in call.hub.denials):
+        call.require_policy("dist_repo", force=True)
+    else:
+        call.require_permission("dist-repo")
+    require_type(task_opts["arch"], list)
+    require_type(keys, list)
+    if tag_extra(state, found["id"]).get("distrepo.cancel_others"):
+        for other in state.rows("task", method="distRepo"):
+            if other["state"] not in FINISHED and other["request"][0] == found["name"]:
+                call.hub.runner.cancel(other["id"])
+    repo = insert_repo(call, found["id"], dist=True)
+    request = [found["name"], repo["id"], keys, task_opts]
+    task_id = make_task(call, "distRepo", request, channel="createrepo", priority=REPO_PRIORITY)
+    state.update("repo", repo["id"], task_id=task_id)
+    more = {
+        "dist": True,
+        "keys": keys,
+        "arches": task_opts["arch"],
+        "task_opts": task_opts,
+        "repodir": f"{messages.TOP_DIRECTORY}/repos-dist/{found['name']}/{repo['id']}",
+        "with_src": "src" in task_opts["arch"],
+    }
+    state.announce(lambda: messages.repo_begun(state, repo, **more))
+    return task_id
 
 
 # Queries by clauses

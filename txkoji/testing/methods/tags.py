@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing.methods.arches import parse_arches
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.columns import check_name
@@ -24,7 +23,7 @@ from txkoji.testing.tables.lookups.tags import (
     tag_name,
     tag_struct,
 )
-from txkoji.testing.tables.lookups.values import integer, require_row
+from txkoji.testing.tables.lookups.values import integer, parse_arches, require_row
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row, pick
 

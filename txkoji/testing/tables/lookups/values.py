@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import re
 from typing import Any, TypeVar
 
 from txkoji.exceptions import GenericError, ParameterError, UnknownFault
 from txkoji.testing.tables.state import HubState, Row
 
 Found = TypeVar("Found")
+_ARCH = re.compile(r"[A-Za-z0-9_-]*")
 
 
 def time_text(seconds: float | None) -> str | None:
@@ -127,3 +129,15 @@ def require_row(state: HubState, table: str, info: Any) -> Row:
 def row_if(found: Row | None, strict: Any) -> Row | None:
     """Return the row that a query found; with ``strict``, refuse as the hub does if it is None."""
     return must(found, "query returned no rows") if strict else found
+
+
+def parse_arches(arches: Any) -> Any:
+    """Return a list of architectures as text with blanks between them; None stays None."""
+    if arches is None:
+        return None
+    if not isinstance(arches, str | list):
+        raise no_attribute(arches, "split")
+    names = arches.split() if isinstance(arches, str) else arches
+    if not all(_ARCH.fullmatch(each) for each in names):
+        raise GenericError("Architecture can be only [a-zA-Z0-9_-]")
+    return " ".join(names)
