@@ -33,6 +33,9 @@ PIECE = 1 << 20
 PACE_BYTES = 64 * 1024
 """An attempt that receives fewer bytes than this within the pace is given up."""
 
+COMPRESSED = (".gz", ".tgz", ".Z", ".bz2", ".xz", ".zst", ".br")
+"""Suffixes of files that are compressed themselves, as a front end may say of them."""
+
 PAGES = ("text/html", "application/xhtml+xml")
 """The content types that only a front end sends in place of a file."""
 
@@ -314,6 +317,9 @@ def _copy(reply: Any, part: PartFile, watchdog: _Watchdog, times: _Times) -> Non
     kind = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind in PAGES and part.target.suffix not in (".html", ".htm"):
         raise http.client.HTTPException("a web page came instead of the file")
+    encoding = reply.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding != "identity" and part.target.suffix not in COMPRESSED:
+        raise http.client.HTTPException(f"it came in the encoding {encoding!r}, unasked")
     part.begin(have if resumes else 0)
     left = reply.length
     count = 0

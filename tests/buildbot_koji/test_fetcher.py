@@ -283,12 +283,13 @@ class Odd(Protocol):
         b"Content-Length: 9\r\n\r\nxxx",
         b"Content-Length: 1000\r\n\r\nxxx",
         b"Content-Type: application/xhtml+xml\r\n\r\n<p>Back soon</p>",
+        b"Content-Encoding: gzip\r\n\r\n\x1f\x8b",
     ],
-    ids=["short", "slow", "page"],
+    ids=["short", "slow", "page", "compressed"],
 )
 @pytest_twisted.ensureDeferred
 async def test_odd_answer(fetch: Fetch, tmp_path: Path, odd: bytes) -> None:
-    """What ends early, next to nothing comes of, or is a web page is requested once more."""
+    """What ends early, drips, is a web page, or comes compressed is requested once more."""
     Odd.answers, Odd.drips = [HEAD % b"200 OK" + odd], b"1000" in odd
     port = reactor.listenTCP(0, Factory.forProtocol(Odd), interface="127.0.0.1")
     url = f"http://127.0.0.1:{port.getHost().port}/big"

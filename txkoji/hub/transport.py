@@ -66,6 +66,10 @@ PACE_BYTES = 64 * 1024
 """A download that receives fewer bytes than this within a deadline is given up."""
 
 
+COMPRESSED = (".gz", ".tgz", ".Z", ".bz2", ".xz", ".zst", ".br")
+"""Ends of the names of files that are compressed themselves, as a front end may say of them."""
+
+
 @implementer(IBodyProducer)
 class _Body:
     """A request body, written at once."""
@@ -398,6 +402,8 @@ class Transport:
             url = target
             response = await self._request(b"GET", url, fields, None, timeout)
         shown = without_query(url)
+        if response.code in (200, 206) and not shown.endswith(COMPRESSED):
+            refuse_encoding(response, shown)
         if response.code == 206:
             begin = range_start(response)
             if begin != offset:

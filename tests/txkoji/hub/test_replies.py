@@ -252,6 +252,14 @@ async def test_download_by_redirects(front: FrontEnd, tmp_path: Path) -> None:
     with pytest.raises(NotXMLRPC, match="a web page instead of the file"):
         await koji.download([RemoteFile("b.log", base)], tmp_path)
     assert not (tmp_path / ".b.log.part").exists()
+    front.replies = [
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b"
+    ]
+    with pytest.raises(NotXMLRPC, match="the encoding 'gzip', which nobody asked for"):
+        await koji.download([RemoteFile("b.log", f"{koji.client.profile.topurl}/b.log")], tmp_path)
+    archive = RemoteFile("b.tar.gz", f"{koji.client.profile.topurl}/b.tar.gz")
+    [path] = await koji.download([archive], tmp_path)
+    assert path.read_bytes() == b"\x1f\x8b"
     front.replies = [REDIRECT % b"/again"]
     with pytest.raises(HTTPStatusError, match="set 'topurl'"):
         await koji.download([RemoteFile("b.log", base)], tmp_path)
