@@ -11,6 +11,7 @@ from buildbot.www.plugin import Application
 from twisted.logger import Logger
 
 from buildbot_koji.arguments.www_plugins import mistakes_in_options
+from buildbot_koji.www.collect import Collector
 from buildbot_koji.www.resource import koji_pages
 from buildbot_koji.www.router_loss import answer_after_router_loss
 
@@ -21,6 +22,7 @@ class KojiApplication(Application):
     """What ``c["www"]["plugins"] = {"koji": {}}`` switches on."""
 
     _served: Any = None
+    _collector: Collector
 
     def setConfiguration(self, config: Any) -> None:
         """Take the options, of which there are none."""
@@ -33,8 +35,10 @@ class KojiApplication(Application):
         super().setMaster(master)
         if self._served is not master:
             self._served = master
-            self.resource = koji_pages(master, str(self.static_dir))
+            self._collector = Collector(master)
+            self.resource = koji_pages(master, str(self.static_dir), self._collector)
             answer_after_router_loss(master)
+        self._collector.say_left_behind()
 
 
 ep = KojiApplication("buildbot_koji.www", "Koji")

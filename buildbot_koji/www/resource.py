@@ -82,11 +82,9 @@ class Answers:
         return body
 
 
-def koji_pages(master: Any, static: str) -> File:
+def koji_pages(master: Any, static: str, collector: Collector) -> File:
     """Return everything below ``/plugins/koji/``."""
     root = File(static)
-    collector = Collector(master)
-    collector.say_left_behind()
     answers = Answers(master.reactor)
     root.putChild(b"api", _Api(master, collector, answers))
     root.putChild(b"health", _Health(collector, answers))

@@ -25,7 +25,6 @@ from buildbot_koji.reporters.records import CLASS as REPORTERS
 from buildbot_koji.reporters.records import DeliveryRecords
 from buildbot_koji.www import KojiApplication, collect
 from buildbot_koji.www.collect import change_sources
-from buildbot_koji.www.resource import koji_pages
 from tests.buildbot_koji.workbench import SOURCE
 from tests.buildbot_koji.www.served import ServedMaster
 from tests.support import poll, until
@@ -206,7 +205,7 @@ async def test_buttons(served: ServedMaster) -> None:
 async def test_gates_and_dead_letters(served: ServedMaster, logged: list[str]) -> None:
     """A gate names the votes that are missing; a dead letter says why, and is sent again.
 
-    One of a reporter that was removed is said at the start, and waits for its return.
+    One of a reporter that was removed is said, and waits for its return.
     """
     nvr = await served.built("hello")
     ended = await served.build(
@@ -242,7 +241,6 @@ async def test_gates_and_dead_letters(served: ServedMaster, logged: list[str]) -
     [tagging] = [each for each in services if each.name == "tagging"]
     services.remove(tagging)
     await served.master.reconfig()
-    koji_pages(served.master, str(served.directory))
     words = "tagging: no reporter of that name is configured, and 1 delivery of it has not arrived"
     await until(lambda: any(line.startswith(words) for line in logged))
 
