@@ -205,7 +205,7 @@ class _LoopReactor(AsyncioSelectorReactor):
     async def end(self) -> None:
         """Stop the threads, and cancel everything that still waits for this reactor.
 
-        What waits is woken: the next thing that it begins raises the cancellation in it.
+        Whatever waits is woken, and canceled when it begins to wait or to connect again.
         """
         self._has_ended = True
         self.fireSystemEvent("shutdown")

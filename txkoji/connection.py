@@ -351,7 +351,7 @@ class Connection(HubMethods):
             A Deferred of a :class:`txkoji.Submission`, whose fields are plain.
 
         Raises:
-            ValueError: the method is none of :data:`txkoji.TASK_METHODS`.
+            ValueError: the method is not one of :data:`txkoji.TASK_METHODS`.
         """
         return await self.submissions.begin(Call(method, args, kwargs))
 
@@ -383,7 +383,7 @@ class Connection(HubMethods):
                 and the task can't be found.
             UnknownOutcome: the hub could not be asked whether it has the task.
             TransportError: the hub could not be reached; it did not get the request.
-            ValueError: the method is none that makes a task, or an argument can't be sent.
+            ValueError: the method makes no task, or an argument can't be sent.
         """
         return await self.submissions.submit(Call(method, args, kwargs), submission)
 
@@ -406,7 +406,7 @@ class Connection(HubMethods):
             A Deferred of the id of the task, None if the hub has none.
 
         Raises:
-            ValueError: the method is none that makes a task.
+            ValueError: the method makes no task.
         """
         return await self.submissions.find(Call(method, args, kwargs), submission)
 
@@ -439,8 +439,8 @@ class Connection(HubMethods):
         Args:
             path: the file.
             directory: where it goes below the hub's work directory; by default a new directory.
-                Naming that of an interrupted upload resumes it, if what is there is a prefix of the
-                same file.
+                The directory of an interrupted upload resumes it, if what has arrived there is the
+                start of the same file.
             progress: called with a :class:`txkoji.Progress` after each piece.
 
         Returns:

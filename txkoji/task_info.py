@@ -213,7 +213,7 @@ class TaskInfo(Struct):
 
     @property
     def arches(self) -> list[str]:
-        """The architectures that the task was asked to build for; empty for those of the tag."""
+        """The architectures that the task was asked to build for; empty for all of the tag's."""
         value = self._first("arches") or self._options.get("arch_override") or self._first("arch")
         if isinstance(value, str):
             return value.split()

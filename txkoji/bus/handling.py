@@ -85,7 +85,7 @@ class Handling:
         prefix: begins each log line.
 
     Attributes:
-        counts: what became of the messages.
+        counts: the outcomes of the messages so far.
         trouble: the last error of the handler for the message that is being retried, else None.
     """
 

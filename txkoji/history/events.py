@@ -147,7 +147,7 @@ class Event:
 
     @returns_deferred
     async def user(self) -> str | None:
-        """Return a Deferred of the name of who did it, else of the owner, else of None."""
+        """Return a Deferred of the name of who did it, or else of the owner; None if unknown."""
         if self.user_name is not None:
             return self.user_name
         build: dict[str, Any] = self.build or {}

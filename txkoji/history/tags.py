@@ -105,7 +105,7 @@ class TagWatch:
 
     @returns_deferred
     async def _tag(self, tag: str | int) -> Any:
-        """Return a tag, None if there is none that can be used."""
+        """Return a tag; None if the hub has no such tag, or its answer can't be used."""
         try:
             return await self._checked("getTag", tag)
         except UnusableAnswer as error:

@@ -143,7 +143,8 @@ def read_answer(call: Call, answer: Any, leave_out: Callable[[Any], object]) -> 
         leave_out: called with each row that can't be used.
 
     Returns:
-        A list of structs or texts, a struct, or a number; None if the hub answered that, and may.
+        A list of structs or texts, a struct, or a number; None if the hub answered None, and the
+        method may.
 
     Raises:
         UnusableAnswer: the hub answered something else.

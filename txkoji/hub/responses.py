@@ -133,7 +133,7 @@ def _header(response: Response, name: bytes) -> str:
 
 
 def _seconds_of(date: str) -> float | None:
-    """Return an HTTP date in seconds since the epoch, None if it is none."""
+    """Return an HTTP date in seconds since the epoch, None for any other text."""
     try:
         parts = parsedate_tz(date)
         return None if parts is None else float(mktime_tz(parts))

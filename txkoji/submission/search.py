@@ -174,7 +174,7 @@ class TaskSearch:
             longest.note(rows)
             repeated.check(offset, rows)
             offset += len(rows)
-            # An odd row is none that we submitted, and says nothing about those after it.
+            # An odd row is not a task of ours, and says nothing about those after it.
             tasks = self._client.read_answer(call, rows)
             listed += tasks
             is_older = bool(tasks) and max(each["id"] for each in tasks) <= newer_than

@@ -66,7 +66,7 @@ class Submitter:
         """Begin a submission: return what must be stored before the call is submitted.
 
         Raises:
-            ValueError: the method is none of :data:`txkoji.TASK_METHODS`.
+            ValueError: the method is not one of :data:`txkoji.TASK_METHODS`.
         """
         _check(call.method)
         owner = await self._client.user_id()

@@ -180,7 +180,7 @@ class DueTasks:
             self._heap.clear()
 
     def first(self) -> float:
-        """Return when the first task is due; all that were taken must be set again."""
+        """Return when the first task is due; all that were taken must be planned again before."""
         while self._due.get(self._heap[0][1]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][0]
