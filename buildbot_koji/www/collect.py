@@ -206,12 +206,15 @@ class Collector:
             elsewhere = await pending_elsewhere(self._master, status.name, status.masters, LETTERS)
             dead = await dead_letters(self._master, status.name, LETTERS)
             weburl = None if hub is None else hub.connection.weburl
-            shown = deliveries.reporter_json(status, elsewhere, dead, weburl)
+            # A person may have to start the build that votes.
+            missing = {name for gate in status.gates for name in gate.missing}
+            ids = {name: await self._builder_id(name) for name in missing}
+            shown = deliveries.reporter_json(status, elsewhere, dead, weburl, ids)
             await self._name_builds([*shown["pending"], *shown["dead"]])
             found.append(shown)
         for name, left in (await self._left_behind()).items():
             status = ReporterStatus(name, "not configured", None, frozenset(), (), 0)
-            shown = deliveries.reporter_json(status, (), left, None)
+            shown = deliveries.reporter_json(status, (), left, None, {})
             await self._name_builds(shown["dead"])
             found.append(shown)
         found.sort(key=lambda each: not each["dead_count"])

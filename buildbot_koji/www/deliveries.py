@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from buildbot_koji.durable.cancellations import PendingCancellation
@@ -27,6 +27,7 @@ def reporter_json(
     elsewhere: Sequence[Delivery],
     dead: Sequence[Delivery],
     weburl: str | None,
+    builder_ids: Mapping[str, int | None],
 ) -> dict[str, Any]:
     """Return what the page shows of a reporter."""
     pending = [*status.pending, *elsewhere]
@@ -39,7 +40,7 @@ def reporter_json(
         "pending_count": len(pending),
         "dead": [_delivery_json(each, nvr=text(each.nvr)) for each in newest[:SHOWN]],
         "dead_count": max(len(dead), status.dead),
-        "gates": [_gate_json(each, weburl) for each in status.gates[:SHOWN]],
+        "gates": [_gate_json(each, weburl, builder_ids) for each in status.gates[:SHOWN]],
     }
 
 
@@ -68,14 +69,18 @@ def _delivery_json(delivery: Delivery, **more: Any) -> dict[str, Any]:
     }
 
 
-def _gate_json(gate: OpenGate, weburl: str | None) -> dict[str, Any]:
+def _gate_json(
+    gate: OpenGate, weburl: str | None, builder_ids: Mapping[str, int | None]
+) -> dict[str, Any]:
     number_there = gate.koji_build_id
     return {
         "nvr": text(gate.subject),
         "votes_there": [
             {"builder": text(builder), "result": result} for builder, result in gate.there.items()
         ],
-        "votes_missing": [text(each) for each in gate.missing],
+        "votes_missing": [
+            {"builder": text(name), "builder_id": builder_ids.get(name)} for name in gate.missing
+        ],
         "since": number(gate.since),
         "url": None
         if number_there is None or weburl is None

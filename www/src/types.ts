@@ -196,7 +196,7 @@ export interface Gate {
   nvr: string;
   since: Time;
   votes_there: { builder: string; result: string }[];
-  votes_missing: string[];
+  votes_missing: { builder: string; builder_id: number | null }[];
   url: Text;
 }
 

@@ -357,6 +357,21 @@ describe("buttons", () => {
     expect(await screen.findByText("1 delivery is sent again")).toBeTruthy();
   });
 
+  it("lead from a missing vote to the builder that may have to be started", async () => {
+    const votes_missing = [
+      { builder: "approve", builder_id: 7 },
+      { builder: "gone", builder_id: null },
+    ];
+    const votes_there = [{ builder: "tests", result: "success" }];
+    const gates = [{ nvr: "x-1-1", since: 1, votes_there, votes_missing, url: null }];
+    const reporter = { name: "gate", kind: "KojiTagReporter", pending: [], dead: [], gates };
+    answers["deliveries"] = () => answer({ reporters: [reporter], cancellations: [] });
+    show("/koji/deliveries", <DeliveriesPage />);
+    const link = await screen.findByRole("link", { name: "approve" });
+    expect(link.getAttribute("href")).toBe("/builders/7");
+    expect(screen.getByText("gone missing")).toBeTruthy();
+  });
+
   it("show an answer also when the button is gone", async () => {
     const dead = [{ id: "a:1", what: "tag x", nvr: "x-1-1", since: 1, reason: "locked" }];
     const reporter = { name: "stable", kind: "KojiTagReporter", pending: [], dead, gates: [] };

@@ -296,7 +296,10 @@ def deliveries(now: float) -> dict[str, Any]:
                         "nvr": "hello-1.1-1.f44",
                         "since": now - 4000,
                         "votes_there": [{"builder": "rpmlint", "result": "failure"}],
-                        "votes_missing": ["installability", "upgrade"],
+                        "votes_missing": [
+                            {"builder": "installability", "builder_id": 7},
+                            {"builder": "upgrade", "builder_id": None},
+                        ],
                         "url": "https://koji.example.test/koji/buildinfo?buildID=8",
                     }
                 ],

@@ -222,5 +222,5 @@ def test_what_is_delivered(content: dict[str, Any], what: str) -> None:
     """A delivery is shown with what it is about, even if only an id on the hub is known."""
     delivery = Delivery(1, "tag", "lane", content, NOW)
     status = ReporterStatus("gate", "KojiTagReporter", "hub", frozenset({1}), (delivery,), 0)
-    [pending] = reporter_json(status, [], [], None)["pending"]
+    [pending] = reporter_json(status, [], [], None, {})["pending"]
     assert pending["what"] == what

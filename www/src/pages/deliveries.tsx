@@ -127,7 +127,7 @@ export function ReporterCard({
                 <Out to={each.url}>{each.nvr}</Out>,
                 <When at={each.since} now={now} none="" />,
                 <VotesThere votes={each.votes_there} />,
-                <VotesMissing names={each.votes_missing} />,
+                <VotesMissing votes={each.votes_missing} />,
               ],
             }))}
           />
@@ -170,12 +170,12 @@ function VotesThere({ votes }: { votes: Gate["votes_there"] }) {
   );
 }
 
-function VotesMissing({ names }: { names: string[] }) {
+function VotesMissing({ votes }: { votes: Gate["votes_missing"] }) {
   return (
     <span className="koji-arches">
-      {names.map((name) => (
-        <Badge key={name} tone="waiting">
-          {name} missing
+      {votes.map(({ builder, builder_id }) => (
+        <Badge key={builder} tone="waiting">
+          <BuildLink builder={builder} id={builder_id} number={null} /> missing
         </Badge>
       ))}
     </span>
