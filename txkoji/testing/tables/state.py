@@ -239,7 +239,7 @@ class HubState:
         self._note_change(table, self.row(table, id), event)
         return self.update(table, id, revoke_event=event, revoker_id=user_id)
 
-    def revoke_all(self, table: str, user_id: int | None, **equal: Any) -> None:
+    def revoke_all(self, table: str, user_id: int | None, /, **equal: Any) -> None:
         """Revoke the active rows whose columns equal the given values."""
         for row in self.active(table, None, **equal):
             self.revoke(table, row["id"], user_id)

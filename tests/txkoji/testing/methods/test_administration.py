@@ -276,6 +276,16 @@ def test_what_admins_change(hub: FakeHub, clock: Clock) -> None:
     assert hub.call("repoInfo", repo["id"])["state"] == 4
 
 
+def test_access_of_content_generators(hub: FakeHub) -> None:
+    """Access is granted once, and revoked for the one user only."""
+    for user in ("alice", "kojiadmin"):
+        hub.call("grantCGAccess", user, "cg", create=True)
+    with pytest.raises(GenericError, match="already has access to content generator cg"):
+        hub.call("grantCGAccess", "alice", "cg")
+    hub.call("revokeCGAccess", "alice", "cg")
+    assert hub.call("listCGs")["cg"]["users"] == ["kojiadmin"]
+
+
 def test_external_rpms(hub: FakeHub) -> None:
     """An RPM of an external repo is found there; the hub has neither its files nor headers."""
     hub.call("createExternalRepo", "ext", "http://ext.example.test/")
