@@ -32,7 +32,7 @@ def replaced(site: Site, row: str, text: str | None) -> str:
         ("standing", '{"cursor": {}}', "holds the cursor of a change source, damaged"),
         ("standing", "[]", "holds the state of a change source, damaged"),
         ("paused", '"no"', "holds whether a change source is paused, damaged"),
-        ("paused", "tru", "holds the state 'paused' of 'KojiChangeSource-fake', damaged"),
+        ("paused", "[", "holds the state 'paused' of 'KojiChangeSource-fake', damaged"),
         ("held", "[1]", "holds the number of changes that are held back, damaged"),
         ("held-0", '[{"proper', "holds the state 'held-0' of 'KojiChangeSource-fake', damaged"),
         ("held-0", "[{}]", "holds changes that are held back, damaged"),

@@ -205,7 +205,7 @@ async def test_buttons(served: ServedMaster) -> None:
 async def test_gates_and_dead_letters(served: ServedMaster, logged: list[str]) -> None:
     """A gate names the votes that are missing; a dead letter says why, and is sent again.
 
-    One of a reporter that was removed is said, and waits for its return.
+    One of a reporter that was removed is reported, and waits for its return.
     """
     nvr = await served.built("hello")
     ended = await served.build(
