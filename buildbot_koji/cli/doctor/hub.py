@@ -100,18 +100,26 @@ async def check_hub(
     said: set[str] = set()
     try:
         for check in CHECKS:
-            try:
-                async for finding in check(examined):
-                    yield finding
-            except KojiException as problem:
-                what = check.__name__.strip("_").replace("_", " ")
-                if str(problem) not in said:
-                    yield error(what, str(problem), _remedy(problem))
-                said.add(str(problem))
+            async for finding in _findings(check, examined, said):
+                yield finding
             if not examined.is_reachable:
                 return
     finally:
         await connection.close()
+
+
+async def _findings(
+    check: Callable[[_Examined], AsyncIterator[Finding]], examined: _Examined, said: set[str]
+) -> AsyncIterator[Finding]:
+    """Yield the findings of a check, and what broke it unless that was ``said`` before."""
+    try:
+        async for finding in check(examined):
+            yield finding
+    except KojiException as problem:
+        what = check.__name__.strip("_").replace("_", " ")
+        if str(problem) not in said:
+            yield error(what, str(problem), _remedy(problem))
+        said.add(str(problem))
 
 
 def _remedy(problem: KojiException) -> str:

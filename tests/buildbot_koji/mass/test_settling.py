@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from munch import Munch
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
 from buildbot_koji.hubs.counts import TaskCounts
@@ -52,9 +53,9 @@ class SlowHub:
         self.waiting.append((waiting, answer))
         return waiting
 
-    def MultiCall(self) -> list[Any]:  # noqa: N802 - a promised name
+    def MultiCall(self) -> Callable[[], Deferred[list[Any]]]:  # noqa: N802 - a promised name
         # None of their tasks left files.
-        return []
+        return lambda: succeed([])
 
     def answer(self) -> None:
         """Answer all that is asked now."""
