@@ -106,7 +106,7 @@ class Settler:
 
     async def _settle_other(self, package: MassPackage, tree: TaskTree) -> None:
         """Find out the outcome of a task that failed, or that someone else started."""
-        counts, outcome = self._context.hub.counts, None
+        counts, outcome, existing = self._context.hub.counts, None, None
         if overdue := self._overdue(package, tree):
             self._failed(package, tree, overdue)
         elif package.is_foreign and tree.root.state == task_states.CANCELED:

@@ -265,8 +265,7 @@ class KojiMassTag(KojiWriteStep):
 
     async def _made(self) -> set[int]:
         """Return the ids of the builds that the mass build made or adopted."""
-        pause = partial(deferLater, self.master.reactor, 0)
-        stores = MassStores(self._build_data, self.mass, pause)
+        stores = MassStores(self._build_data, self.mass, lambda: deferLater(self.master.reactor, 0))
         store = await self.until_stored(lambda: stores.find(self.mass_name))
         packages = packages_of(await self.until_stored(store.load))
         states = (PackageState.BUILT, PackageState.ADOPTED)
