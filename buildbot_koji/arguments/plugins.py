@@ -297,8 +297,8 @@ class DeclaredStep(DeclaredArguments, BuildStep):
                 setattr(self, name, self._constants[name])
 
     def declared_values(self) -> Mapping[str, Any]:
-        """Return the values of all arguments, rendered or not."""
-        return {name: getattr(self, name) for name in self.arguments}
+        """Return the values of all arguments as the configuration gives them."""
+        return self._unrendered
 
     def take_rendered(self) -> None:
         """Convert the values that Buildbot rendered: numbers may be text, None is the default."""

@@ -820,12 +820,16 @@ async def test_it_writes_nothing(site: Site) -> None:
     """Neither the hub's records nor the files of the master differ after a run."""
     await build(site.hub)
     site.write_config()
-    tables = site.hub.state._tables
-    before = _files(site.home), copy.deepcopy(tables)
+
+    def records() -> dict[str, Any]:
+        # Looking into a table that has no rows makes an empty one.
+        return {name: rows for name, rows in site.hub.state._tables.items() if rows}
+
+    before = _files(site.home), copy.deepcopy(records())
     status, _ = await site.doctor()
     assert status == 0
     assert site.hub.calls["sslLogin"] == 1
-    assert (_files(site.home), tables) == before
+    assert (_files(site.home), records()) == before
 
 
 @pytest.mark.hub(tls=True, anonymous_user="kojiadmin")
