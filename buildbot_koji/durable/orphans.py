@@ -269,6 +269,10 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         builders = self.master.botmaster.builders.values()
         return [build for builder in builders for build in builder.building]
 
+    def _stuck(self) -> set[Any]:
+        """Return the builds in which nothing happens, each with the last step that it ran."""
+        return {(build, build.currentStep) for build in filter(_is_stuck, self._builds())}
+
     async def _claimed_without_build(self) -> list[Any]:
         """Return the requests that this master has claimed and neither builds nor begins to."""
         running = {request.id for build in self._builds() for request in build.requests}
@@ -284,10 +288,10 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         """End what the last look found already: an unreachable database stopped Buildbot there."""
         try:
             requests = {each.buildrequestid for each in await self._claimed_without_build()}
-            before, self._left = self._left, {*requests, *filter(_is_stuck, self._builds())}
+            before, self._left = self._left, {*requests, *self._stuck()}
             for request_id in requests & before:
                 await self._end_request(request_id)
-            for build in [each for each in self._builds() if each in before & self._left]:
+            for build, _ in before & self._stuck():
                 await self._end_build(build)
         except Exception as error:  # noqa: BLE001 - the next looks do it
             self._left = set()
