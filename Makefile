@@ -10,7 +10,7 @@ READY := $(VENV)/ready
 # The tests mostly wait, for masters and builders in processes of their own.
 TEST_PROCESSES ?= 6
 
-.PHONY: help venv demo test contract coverage lint types format api docs www www-check screenshots bench soak clean
+.PHONY: help venv demo test contract coverage lint style types mypy pyright package format api docs www www-check screenshots bench soak clean
 
 help:
 	@echo "make demo      a Buildbot master, a worker and an embedded Koji hub, on this machine"
@@ -18,6 +18,7 @@ help:
 	@echo "make contract  the hub's contract, against a real hub: KOJI_TEST_PROFILE=name"
 	@echo "make coverage  all tests, and how much of the code and of the tests they run"
 	@echo "make lint      formatting, lint, types, layers, spelling, news"
+	@echo "make package   use wheel and sdist as they are installed, and follow the tutorial"
 	@echo "make format    format the code"
 	@echo "make api       write the typed stubs of the hub's methods"
 	@echo "make docs      write the reference tables, and build the site in build/site; test its links and code"
@@ -51,7 +52,9 @@ coverage: venv
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-lint: types
+lint: types style
+
+style: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-cache
@@ -60,10 +63,18 @@ lint: types
 	$(BIN)/python .ci/prose.py
 	$(BIN)/towncrier build --draft >/dev/null
 
-types: venv
+types: pyright mypy
+
+mypy: venv
 	$(BIN)/mypy
 	$(BIN)/mypy examples
+
+pyright: venv
 	$(BIN)/pyright
+
+# Wheel and sdist in environments of their own, and the tutorial to the letter.
+package: venv
+	$(BIN)/nox --session "package-$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" tutorial
 
 format: venv
 	$(BIN)/ruff format .
