@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import pytest_twisted
 from buildbot.plugins import schedulers, steps, util
+from buildbot.util.twisted import async_to_deferred
 from sqlalchemy.exc import OperationalError
-from twisted.internet.defer import fail
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import LogEvent
 
 from tests.buildbot_koji.inprocess import Master
@@ -288,5 +289,39 @@ async def test_database_goes_away_while_buildbot_writes(
         # Buildbot's own.
         assert all("disk is full" in str(each["failure"]) for each in logged_failures)
         logged_failures.clear()
+    finally:
+        await bench.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_build_that_is_between_two_steps_twice(
+    tmp_path: Path, empty_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A build that has gone on since the last look is not ended."""
+    releaser = util.KojiOrphanReleaser()
+    bench = Workbench(tmp_path, releaser)
+    await bench.open(empty_home)
+    # Only this test looks.
+    releaser._looking.stop()
+    updates = bench.master.data.updates
+    finish, held = updates.finishStep, []
+
+    @async_to_deferred
+    async def finish_later(*args: Any) -> None:
+        held.append(Deferred())
+        await held[-1]
+        await finish(*args)
+
+    monkeypatch.setattr(updates, "finishStep", finish_later)
+    try:
+        first = steps.SetProperty(property="a", value="b")
+        request = await bench.begin(first, steps.SetProperty(property="c", value="d"))
+        # Buildbot's own step, which prepares the worker, is the first.
+        for count in (1, 2, 3):
+            await until(lambda: len(held) == count)  # noqa: B023 - it is called in this round
+            await releaser._end_what_is_left()
+            held[-1].callback(None)
+        ended = await bench.ended(request)
+        assert (ended.result, ended.attempts) == ("success", 1)
     finally:
         await bench.close()
