@@ -194,13 +194,18 @@ def main(arguments: list[str] | None = None) -> int:
 def _in_reactor(work: Callable[[Any], Awaitable[int]]) -> int:
     """Run a coroutine function in the reactor, and return its exit status."""
     ended: list[int | BaseException] = []
+    stopping: list[bool] = []
 
     async def run(reactor: Any) -> None:
         _abandon_threads(reactor)
+        reactor.addSystemEventTrigger("before", "shutdown", stopping.append, True)
         try:
-            ended.append(await work(reactor))
+            status: int | BaseException = await work(reactor)
         except Exception as error:  # noqa: BLE001 - raised again where the command ends
-            ended.append(error)
+            status = error
+        # What fails because the reactor stops is no result.
+        if not stopping:
+            ended.append(status)
 
     # Twisted prints what is logged as critical: the command says it in a line.
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False, discardBuffer=True)

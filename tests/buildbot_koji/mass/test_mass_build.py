@@ -763,7 +763,8 @@ async def test_changed_while_it_runs(bench: Workbench) -> None:
     done = len(sources(bench.hub))
     assert done < 12
     await until(lambda: bench.text().startswith(f"paused: {done} of 12 done"))
-    await until(lambda: not status().runner.is_unsaved)
+    runner = status().runner
+    await until(lambda: not runner.plan.changed and not runner._control_changed)
     first = status()
     numbers.clear()
     bench.lose_worker()

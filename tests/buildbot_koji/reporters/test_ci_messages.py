@@ -259,8 +259,9 @@ async def test_messages(
     }
     await ends.stop()
     await errors.stop()
-    build = await run(master, "plain", 0)
-    assert (await settled(master, build, "complete")) == "dead: the hub has no build 0"
+    unknown = 2**31 - 1
+    build = await run(master, "plain", unknown)
+    assert (await settled(master, build, "complete")) == f"dead: the hub has no build {unknown}"
 
 
 @with_broker

@@ -498,7 +498,7 @@ def test_documentation(name: str) -> None:
         ("KojiCancel", {}, "tasks is missing: required unless builds is given"),
         ("KojiCancel", {"tasks": 1, "justone": True, "full": True}, "justone and full exclude"),
         ("KojiCancel", {"tasks": 1, "force": True}, "force can't be used without full"),
-        ("KojiCancel", {"tasks": ["1"]}, "tasks=['1'] must be a list of whole numbers, or one"),
+        ("KojiCancel", {"tasks": ["1"]}, "tasks=['1'] must be a list of ids, or one"),
         ("KojiMove", {"from_tag": "a", "to_tag": "b", "builds": "bash"}, "must be NVRs"),
         ("KojiTag", {"tag": "a", "builds": []}, "builds=[] must be NVRs"),
         ("KojiTag", {"tag": "", "builds": "a-1-1"}, "tag='' must be a name or an id"),
