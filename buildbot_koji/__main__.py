@@ -194,18 +194,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _in_reactor(work: Callable[[Any], Awaitable[int]]) -> int:
     """Run a coroutine function in the reactor, and return its exit status."""
     ended: list[int | BaseException] = []
-    stopping: list[bool] = []
 
     async def run(reactor: Any) -> None:
         _abandon_threads(reactor)
-        reactor.addSystemEventTrigger("before", "shutdown", stopping.append, True)
         try:
-            status: int | BaseException = await work(reactor)
+            ended.append(await work(reactor))
         except Exception as error:  # noqa: BLE001 - raised again where the command ends
-            status = error
-        # What fails because the reactor stops is no result.
-        if not stopping:
-            ended.append(status)
+            ended.append(error)
 
     # Twisted prints what is logged as critical: the command says it in a line.
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False, discardBuffer=True)

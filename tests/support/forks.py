@@ -229,6 +229,8 @@ def _run(request: dict[str, Any]) -> None:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
+    # A shell starts what runs in the background with this signal ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # What the parent's epoll knows is not for its children.
     type(reactor).__init__(reactor)
     sys.argv = [request["program"], *request["arguments"]]
