@@ -23,21 +23,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from txkoji.files.part import PartFile, TooMuch, is_plain, shared_path
+from txkoji.served import COMPRESSED, PACE_BYTES, PAGES
 
 __all__ = ["main"]
 
 ATTEMPTS = 6
 TIMEOUT = 60
 PIECE = 1 << 20
-
-PACE_BYTES = 64 * 1024
-"""An attempt that receives fewer bytes than this within the pace is given up."""
-
-COMPRESSED = (".gz", ".tgz", ".Z", ".bz2", ".xz", ".zst", ".br")
-"""Suffixes of files that are compressed themselves, as a front end may say of them."""
-
-PAGES = ("text/html", "application/xhtml+xml")
-"""The content types that only a front end sends in place of a file."""
 
 HOPELESS = (301, 308, 401, 403, 404, 410)
 """HTTP statuses that another attempt would not change."""

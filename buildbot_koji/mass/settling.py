@@ -15,7 +15,6 @@ from buildbot_koji.mass.packages import answers_by_key
 from buildbot_koji.mass.plan import MassPackage, PackageEvent, duration_in_words
 from buildbot_koji.mass.tasks import EndedTask
 from txkoji import (
-    INFRASTRUCTURE_FAULTS,
     Call,
     Outcome,
     TaskTree,
@@ -183,8 +182,7 @@ class Settler:
         )
 
     def _is_infrastructure(self, outcome: Outcome) -> bool:
-        faults = self._options.infra_faults
-        return is_infrastructure(outcome.fault, INFRASTRUCTURE_FAULTS if faults is None else faults)
+        return is_infrastructure(outcome.fault, self._options.infra_faults)
 
     def _retry(self, package: MassPackage, reason: str, outcome: Outcome | None = None) -> None:
         if package.attempt >= self._options.infra_retries:

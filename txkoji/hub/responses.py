@@ -26,6 +26,7 @@ from txkoji.hub.endpoints import CONNECT_TIMEOUT
 from txkoji.hub.proxies import proxy_for
 from txkoji.hub.tls import NOT_TLS, reasons, tls_words
 from txkoji.profiles import usable_url
+from txkoji.served import PAGES
 
 MAX_RETRY_AFTER = 600.0
 """Seconds that a front end may ask us to wait."""
@@ -155,7 +156,7 @@ def refuse_encoding(response: Response, url: str) -> None:
 def refuse_page(response: Response, url: str, wanted: str = "a hub's reply") -> None:
     """Refuse a web page with status 200: only a front end sends one."""
     kind = _header(response, b"Content-Type").partition(";")[0].strip().lower()
-    if kind in ("text/html", "application/xhtml+xml"):
+    if kind in PAGES:
         response.deliverBody(Discard())
         raise NotXMLRPC(
             f"{url} answered with a web page instead of {wanted}: a maintenance page, a login"

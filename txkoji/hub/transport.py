@@ -50,6 +50,7 @@ from txkoji.hub.responses import (
 from txkoji.hub.tls import ClientCertificate, reasons
 from txkoji.hub.xmlrpc import ResponseDecoder
 from txkoji.profiles import Profile
+from txkoji.served import COMPRESSED, PACE_BYTES
 
 KEPT_SECONDS = 4
 """Seconds that an idle connection is kept: less than Apache's default of 5, so that no write is
@@ -61,13 +62,6 @@ CONNECTIONS = 20
 
 MAX_REDIRECTS = 5
 """Redirects from a file's address, which lead to a mirror or from http to https."""
-
-PACE_BYTES = 64 * 1024
-"""A download that receives fewer bytes than this within a deadline is given up."""
-
-
-COMPRESSED = (".gz", ".tgz", ".Z", ".bz2", ".xz", ".zst", ".br")
-"""Ends of the names of files that are compressed themselves, as a front end may say of them."""
 
 
 @implementer(IBodyProducer)

@@ -152,14 +152,14 @@ _HUB_FAULTS = (*(each for each in INFRASTRUCTURE_FAULTS if each != UNCAUGHT), _B
 
 
 def is_infrastructure(
-    error: BaseException | None, faults: Iterable[int | str] = INFRASTRUCTURE_FAULTS
+    error: BaseException | None, faults: Iterable[int | str] | None = None
 ) -> bool:
     """Return whether a failure is the build system's rather than the package's.
 
     Args:
         error: the fault of a failed task, or whatever else ended it; None for none.
         faults: fault codes, and regular expressions to search in the first and the last 8,192
-            characters of the text; to extend the default,
+            characters of the text; by default :data:`INFRASTRUCTURE_FAULTS`, to extend with
             ``(*INFRASTRUCTURE_FAULTS, "my builder is broken")``.
 
     Returns:
@@ -181,7 +181,7 @@ def is_infrastructure(
     code = None if error.code == UNCAUGHT and _REQUEST.search(text) else error.code
     return any(
         re.search(fault, text, re.IGNORECASE) if isinstance(fault, str) else fault == code
-        for fault in faults
+        for fault in (INFRASTRUCTURE_FAULTS if faults is None else faults)
     )
 
 

@@ -25,7 +25,6 @@ from buildbot_koji.steps.view.display import TaskDisplay
 from buildbot_koji.steps.view.live_logs import LiveLogs
 from buildbot_koji.steps.view.result import show_outcome
 from txkoji import (
-    INFRASTRUCTURE_FAULTS,
     Call,
     Outcome,
     TaskTree,
@@ -304,8 +303,7 @@ class KojiTaskStep(KojiStep):
         return await self._ask_outcome(lambda: begin(hub, call, intent.began, earlier=earlier))
 
     def _is_infrastructure(self, outcome: Outcome) -> bool:
-        faults = INFRASTRUCTURE_FAULTS if self.infra_faults is None else self.infra_faults
-        return is_infrastructure(outcome.fault, faults)
+        return is_infrastructure(outcome.fault, self.infra_faults)
 
     # Early ends
 
