@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import txkoji.served
+import txkoji.front_ends
 from txkoji import Connection, RemoteFile
 from txkoji.files import part, rpm
 
@@ -35,7 +35,7 @@ def archive() -> bytes:
         "txkoji/files/__init__.py": b"",
         "txkoji/files/part.py": Path(part.__file__).read_bytes(),
         "txkoji/files/rpm.py": Path(rpm.__file__).read_bytes(),
-        "txkoji/served.py": Path(txkoji.served.__file__).read_bytes(),
+        "txkoji/front_ends.py": Path(txkoji.front_ends.__file__).read_bytes(),
     }
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as packed:

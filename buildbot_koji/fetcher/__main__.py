@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from txkoji.files.part import PartFile, TooMuch, is_plain, shared_path
-from txkoji.served import COMPRESSED, PACE_BYTES, PAGES
+from txkoji.front_ends import COMPRESSED, PACE_BYTES, PAGES
 
 __all__ = ["main"]
 

@@ -23,9 +23,9 @@ from txkoji.exceptions import HTTPStatusError, KojiException, TransferError, Unu
 from txkoji.files import outputs
 from txkoji.files.part import RPM, PartFile, TooMuch, is_plain, shared_path
 from txkoji.files.uploads import Progress
+from txkoji.front_ends import PACE_BYTES
 from txkoji.hub.answers import a_list, a_struct
 from txkoji.hub.client import HubClient
-from txkoji.served import PACE_BYTES
 
 NOT_SATISFIABLE = 416
 """The HTTP status of a request for what is after the end of a file (RFC 9110, 15.5.17)."""

@@ -22,11 +22,11 @@ from txkoji.exceptions import (
     TLSError,
     TransportError,
 )
+from txkoji.front_ends import PAGES
 from txkoji.hub.endpoints import CONNECT_TIMEOUT
 from txkoji.hub.proxies import proxy_for
 from txkoji.hub.tls import NOT_TLS, reasons, tls_words
 from txkoji.profiles import usable_url
-from txkoji.served import PAGES
 
 MAX_RETRY_AFTER = 600.0
 """Seconds that a front end may ask us to wait."""

@@ -34,6 +34,7 @@ from txkoji.exceptions import (
     TransportError,
     TruncatedReply,
 )
+from txkoji.front_ends import COMPRESSED, PACE_BYTES
 from txkoji.hub.endpoints import Endpoints
 from txkoji.hub.proxies import Proxy, proxy_for
 from txkoji.hub.responses import (
@@ -50,7 +51,6 @@ from txkoji.hub.responses import (
 from txkoji.hub.tls import ClientCertificate, reasons
 from txkoji.hub.xmlrpc import ResponseDecoder
 from txkoji.profiles import Profile
-from txkoji.served import COMPRESSED, PACE_BYTES
 
 KEPT_SECONDS = 4
 """Seconds that an idle connection is kept: less than Apache's default of 5, so that no write is
