@@ -39,7 +39,7 @@ class HubBuses:
         self._background = background
         self._receiver: Receiver | None = None
         self._others: Callable[[], Iterable[HubBuses]] = list
-        self._connected: dict[str, bool] = {}
+        self._connected: dict[str | HubBuses, bool] = {}
         self._brokers: dict[str, tuple[Broker, float | None]] = {}
         self.credentials = CredentialWatch(self._read_credentials, connection.reactor)
         if own is not None:
@@ -50,23 +50,19 @@ class HubBuses:
         """Whether a bus is connected, None without one."""
         return any(self._connected.values()) if self._connected else None
 
-    def hear(self, event: Event | None, who: str = "") -> None:
+    def hear(self, event: Event | None, who: str | HubBuses = "") -> None:
         """Poll soon the watched task that a bus message reports.
 
         Args:
             event: what the message reports; anything but the state of a task is ignored.
-            who: the listener.
+            who: the listener, or the buses of the link to the hub that heard it.
         """
         # The bus may have been connected before this hub was used.
         self.changed(who, True)
-        self.hint(event)
-
-    def hint(self, event: Event | None) -> None:
-        """Poll soon the watched task that a message of another link's bus reports."""
         if isinstance(event, TaskStateChange) and event.task is not None:
             self._watcher.hint(event.task.id, parent=event.task.get("parent"))
 
-    def changed(self, who: str, is_connected: bool | None) -> None:
+    def changed(self, who: str | HubBuses, is_connected: bool | None) -> None:
         """Record whether a listener's bus is connected; None if nobody listens any more."""
         if is_connected is None:
             self._connected.pop(who, None)
@@ -136,10 +132,12 @@ class HubBuses:
             raise Reject(str(error)) from error
         self.hear(event)
         for each in self._others():
-            each.hint(event)
+            each.hear(event, self)
 
     def _own_changed(self, state: ReceiverState, _reason: str | None) -> None:
         is_ready = state is ReceiverState.READY
         self.changed("", is_ready)
+        for each in self._others():
+            each.changed(self, is_ready or None)
         if is_ready and self._receiver is not None:
             self.use("", self._own, self._receiver.server_expires)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_twisted
@@ -40,15 +41,28 @@ async def test_seen_before_a_poll(
     path = empty_home / ".koji" / "config"
     path.write_text(path.read_text().replace("interval = 1", f"interval = {POLL_INTERVAL}", 1))
     await served.start()
+    try:
+        await see_changes(served, profile, bus if listener == "hub" else None)
+    finally:
+        await served.close()
+
+
+async def see_changes(served: ServedMaster, profile: Any, bus: Any) -> None:
+    """Build, and see the task begin and end; ``bus`` is that of the hub, if the hub listens."""
     await until(lambda: [hub.status().bus for hub in hubs_of(served.master)] == [True])
     [hub] = hubs_of(served.master)
-    if listener == "hub":
+    if bus:
         # Another link, as a changed password makes one, takes messages from the same queue.
         named = util.KojiHub("hints", user=KOJIADMIN, password=KOJIADMIN, bus=bus)
         other = await get_hub(served.master, named)
         await until(lambda: other.status().bus)
         await hub.buses.stop()
+        assert hub.status().bus
 
+    # The task begins when somebody looks: not before.
+    hosts = [host["name"] for host in served.hub.call("listHosts")]
+    for host in hosts:
+        served.hub.call("disableHost", host)
     request = await served.begin(
         steps.KojiBuild(profile=profile, target="demo", source=SOURCE.format("hello", "main"))
     )
@@ -57,13 +71,17 @@ async def test_seen_before_a_poll(
     assert (task.task_id, build and build.builder) == (1, "any")
     seen: list[int] = []
     hub.watcher.watch(1).on_change(lambda tree: seen.append(tree.root.state))
+    await until(lambda: seen)
     before = hub.connection.statistics.requests
+    for host in hosts:
+        served.hub.call("enableHost", host)
     ended = await served.ended(request)
     assert ended.result == "success", ended.text
-    assert {task_states.OPEN, task_states.CLOSED} <= set(seen)
+    assert {task_states.FREE, task_states.OPEN, task_states.CLOSED} <= set(seen)
     assert hub.connection.statistics.requests - before < 60
 
     # A bus that is lost, or no longer listened to, leaves the watcher to its polls.
-    hub.buses.changed("koji" if listener == "source" else "", None)
+    if bus:
+        await other.buses.stop()
+    hub.buses.changed("" if bus else "koji", None)
     assert hub.status().bus is None
-    await served.close()
