@@ -10,20 +10,6 @@ from typing import Any
 
 from txkoji import one_line
 
-__all__ = [
-    "MAX_VALUE",
-    "clean_line",
-    "clean_text",
-    "database_time",
-    "encoded_size",
-    "fit_properties",
-    "fit_property",
-    "fit_text",
-    "id_of",
-    "member",
-    "number",
-]
-
 MAX_VALUE = 60_000
 """Bytes of a value as JSON: MySQL's columns for properties, states and links hold 65,535."""
 

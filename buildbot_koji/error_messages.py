@@ -8,8 +8,6 @@ from buildbot_koji.words import clock_time
 from txkoji import one_line
 from txkoji.exceptions import ActionNotAllowed, HubFault, KojiException
 
-__all__ = ["add_package", "explain", "grant_permission", "unreachable", "with_remedy"]
-
 PLUGINS = {
     "buildContainer": "koji-containerbuild",
     "buildSourceContainer": "koji-containerbuild",

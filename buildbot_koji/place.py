@@ -11,8 +11,6 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredArguments
 
-__all__ = ["KojiPlace"]
-
 
 class KojiPlace(DeclaredArguments, LocalWorker):
     """A ``worker.LocalWorker`` that is never quarantined.

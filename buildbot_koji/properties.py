@@ -2,18 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "CHANGE_SOURCE",
-    "EVENT_KEY",
-    "EXCERPT",
-    "FAILED_ARCH",
-    "LOG_URL",
-    "MASS_ID",
-    "PACKAGE",
-    "REASON",
-    "SOURCE",
-]
-
 SOURCE = "Koji"
 """The source that Buildbot shows for each property that these plugins set."""
 

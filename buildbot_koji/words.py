@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 
-__all__ = ["clock_time", "counted", "duration", "in_days", "named", "outcome", "size_in_words"]
-
 
 def counted(count: int, noun: str) -> str:
     """Return how many there are of something: ``no files``, ``1 file``, ``2 files``.

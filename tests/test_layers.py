@@ -109,7 +109,8 @@ def test_only_public_modules_list_their_names() -> None:
     """What has ``__all__`` is promised: any other module marks its own names by an underscore."""
     listing = [
         path
-        for path, tree in sources("txkoji")
+        for package in PACKAGES
+        for path, tree in sources(package)
         if "testing" not in path.parts
         and any("__all__" in ast.unparse(each).partition("=")[0] for each in tree.body)
     ]

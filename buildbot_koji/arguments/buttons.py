@@ -11,8 +11,6 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredStep
 
-__all__ = ["PAUSED", "ButtonStep", "NotThere", "PauseStep"]
-
 PAUSED = argument(
     checks.flag,
     "True to pause, False to resume; usually the property of a ``BooleanParameter``",

@@ -13,18 +13,6 @@ from typing import Any, Literal, ParamSpec
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.checks import Check, is_renderable
 
-__all__ = [
-    "Argument",
-    "argument",
-    "described",
-    "documentation",
-    "from_renderable",
-    "mistakes",
-    "signature",
-    "words_for",
-    "wrong_value",
-]
-
 P = ParamSpec("P")
 
 LONGEST_VALUE = 200

@@ -15,8 +15,6 @@ from typing import Any
 import attrs
 from buildbot.config.master import MasterConfig, loadConfigDict
 
-__all__ = ["Place", "line_of_key", "loaded_config", "place_in_config"]
-
 _LIBRARIES = ("attr", "buildbot", "buildbot_koji", "twisted", "txkoji")
 """The packages whose frames lie between a line of a configuration and a plugin."""
 

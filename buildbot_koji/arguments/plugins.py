@@ -43,8 +43,6 @@ from buildbot_koji.arguments.www_plugins import mistakes_in_plugins
 from txkoji import login_problem, one_line, profiles
 from txkoji.exceptions import ConfigurationError
 
-__all__ = ["DeclaredArguments", "DeclaredObject", "DeclaredService", "DeclaredStep"]
-
 
 class DeclaredArguments:
     """Gives a class the arguments that it and its base classes declare.

@@ -9,8 +9,6 @@ from typing import Any
 from buildbot_koji.arguments.checks import nearest
 from buildbot_koji.arguments.places import line_of_key
 
-__all__ = ["mistakes_in_options", "mistakes_in_plugins"]
-
 PLUGIN = "koji"
 
 

@@ -13,8 +13,6 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredObject
 from txkoji import EVENT_NAMES, matches
 
-__all__ = ["KojiChangeFilter", "no_event"]
-
 _PROPERTIES = {
     "events": "koji_event",
     "targets": "koji_target",

@@ -10,8 +10,6 @@ from buildbot_koji.changes.options import SourceLimits, SourceOptions
 from buildbot_koji.changes.storage import SourceStorage
 from buildbot_koji.durable.claims import Claim
 
-__all__ = ["SourceContext"]
-
 
 @dataclass(frozen=True)
 class SourceContext:

@@ -10,8 +10,6 @@ from buildbot_koji.changes.context import SourceContext
 from buildbot_koji.changes.mapping import change_of
 from txkoji import Event
 
-__all__ = ["ChangeConverter"]
-
 
 class ChangeConverter:
     """Converts the events that the arguments of a change source select into changes."""

@@ -16,8 +16,6 @@ from txkoji import Connection, Cursor, Event, Interest, Poller, is_glob
 from txkoji.exceptions import TransportError
 from txkoji.gathering import gather
 
-__all__ = ["HubFeed"]
-
 _LOOKUPS = {"packages": "getPackage", "targets": "getBuildTarget", "owners": "getUser"}
 """The hub method that knows the names of each option."""
 

@@ -7,8 +7,6 @@ from typing import Any
 from buildbot_koji.changes.mapping import fitted
 from buildbot_koji.properties import CHANGE_SOURCE
 
-__all__ = ["CATEGORY", "Health", "health_change"]
-
 CATEGORY = "koji-health"
 
 CONFIRMED_AFTER = 60.0

@@ -16,8 +16,6 @@ from buildbot_koji.hubs.hub import Hub
 from txkoji import one_line
 from txkoji.exceptions import KojiException
 
-__all__ = ["HealthReports"]
-
 INTERVAL = 60.0
 """Seconds between two checks of the health while the hub is silent; an answer ends the wait."""
 

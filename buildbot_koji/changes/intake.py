@@ -18,8 +18,6 @@ from buildbot_koji.changes.storage import change_key
 from buildbot_koji.durable.unreadable import reading
 from txkoji import Connection, Cursor, Event, one_line
 
-__all__ = ["EventIntake"]
-
 LONGEST_REASON = 300
 """Characters of an error in the log: a database repeats the statement."""
 

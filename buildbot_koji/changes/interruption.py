@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 
-__all__ = ["Alarm", "Interrupted", "Interruption"]
-
 T = TypeVar("T")
 
 

@@ -35,8 +35,6 @@ from txkoji import Event, messages
 from txkoji.bus import BusMessage, Receiver, ReceiverState, Reject
 from txkoji.exceptions import KojiException, MalformedMessage
 
-__all__ = ["POLL", "Listener"]
-
 POLL = ("koji_source", "poll", "requested")
 """The event that makes a change source poll, on any master."""
 

@@ -26,8 +26,6 @@ from txkoji import (
     build_states,
 )
 
-__all__ = ["CATEGORY", "MAX_RPMS", "change_of", "fitted"]
-
 CATEGORY = "koji-"
 """The prefix of the categories."""
 

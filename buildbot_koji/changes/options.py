@@ -13,8 +13,6 @@ from buildbot_koji.database_values import MAX_VALUE
 from buildbot_koji.hubs.hub import NamedHub
 from txkoji import RetryPolicy
 
-__all__ = ["SourceLimits", "SourceOptions"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions(Selection):

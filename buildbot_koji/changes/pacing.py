@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from txkoji import Event, RetryPolicy
 
-__all__ = ["HourlyLimit", "PendingEvents", "PollSchedule"]
-
 HOUR = 3600.0
 
 

@@ -20,8 +20,6 @@ from buildbot_koji.changes.stored import Announcements, StoredChanges
 from buildbot_koji.durable.claims import CLAIM_AGE
 from buildbot_koji.properties import EVENT_KEY
 
-__all__ = ["ChangeRecorder"]
-
 UNDATED = ("koji-build-deleted", "koji-build-promoted")
 """Events that the hub may be unable to list, so that their message may come at any later time."""
 

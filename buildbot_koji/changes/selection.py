@@ -9,8 +9,6 @@ from typing import Any
 from buildbot_koji.database_values import member
 from txkoji import SUBMISSION_MARKER, Event, PackageListChange, RepoDone, TaskStateChange, matches
 
-__all__ = ["Selection"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:

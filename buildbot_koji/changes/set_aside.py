@@ -9,8 +9,6 @@ from buildbot_koji.durable.database import cause_of, is_database_unreachable
 from txkoji import Event, RetryPolicy
 from txkoji.bus import is_passing_trouble
 
-__all__ = ["SetAside", "UnusableEvent", "is_passing"]
-
 RETRY = RetryPolicy(first=60.0, ceiling=6 * 3600.0)
 """The pauses between two tries of one event: most stay unusable, and each try costs the hub."""
 

@@ -28,8 +28,6 @@ from buildbot_koji.hubs.brokers import check_receiving_broker
 from buildbot_koji.hubs.koji_hub import check_hub, profile_name
 from txkoji import BUS_ONLY_EVENTS, EVENT_NAMES, TAG_EVENTS
 
-__all__ = ["KojiChangeSource"]
-
 
 def _events(value: Any) -> str | None:
     complaint = checks.texts(value)

@@ -6,8 +6,6 @@ import attrs
 
 from buildbot_koji.changes.set_aside import UnusableEvent
 
-__all__ = ["ListenerStatus", "SourceStatus"]
-
 
 @attrs.frozen
 class ListenerStatus:

@@ -13,8 +13,6 @@ from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.unreadable import DamagedRow, check_fields, reading
 from buildbot_koji.properties import EVENT_KEY
 
-__all__ = ["CLAIM_KEY", "HeldChanges", "SourceState", "SourceStorage", "change_key"]
-
 CLASS = "KojiChangeSource"
 """The class under which Buildbot files the values; with the source's name, their key."""
 

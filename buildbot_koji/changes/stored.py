@@ -16,8 +16,6 @@ from buildbot_koji.durable.claims import schedulers_are_claimed
 from buildbot_koji.durable.orphans import takes_changes_once
 from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
 
-__all__ = ["Announcements", "MissedAnnouncements", "StoredChanges"]
-
 PORTION = 500
 """Values in one database query."""
 

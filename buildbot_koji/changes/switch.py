@@ -13,8 +13,6 @@ from buildbot_koji.changes.listener import POLL
 from buildbot_koji.changes.storage import SourceStorage
 from buildbot_koji.durable.unreadable import UnreadableRow
 
-__all__ = ["KojiPauseChanges", "owners", "pause_source", "paused_sources", "poll_source"]
-
 
 async def pause_source(master: Any, name: str, paused: bool) -> str:
     """Pause a change source, or resume it, on any master.

@@ -14,8 +14,6 @@ from twisted.internet.threads import deferToThread
 
 from txkoji import Connection
 
-__all__ = ["CantCreate", "create", "example"]
-
 
 class CantCreate(Exception):
     """The master can't be created; the text says why."""

@@ -32,8 +32,6 @@ from txkoji.bus import AMQP
 from txkoji.exceptions import BusError, ConfigurationError
 from txkoji.testing import FakeHub, broker_settings
 
-__all__ = ["Demo", "DemoError"]
-
 EXAMPLE = Path(__file__).parents[1] / "example_master.cfg"
 PROFILE = "demo"
 BUILDER = "official"

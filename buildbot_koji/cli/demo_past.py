@@ -11,8 +11,6 @@ from buildbot_koji.hubs.survey import Point
 from txkoji import task_states
 from txkoji.testing import FakeHub
 
-__all__ = ["day_of_tasks", "live_a_day", "uneven"]
-
 DAY = 24 * 3600.0
 POINT = 300.0
 """Seconds between two points of the history that the page shows."""

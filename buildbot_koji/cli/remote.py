@@ -12,8 +12,6 @@ from http.cookiejar import CookieJar
 from typing import Any, TextIO
 from urllib.parse import quote, urlsplit
 
-__all__ = ["Master", "MasterRefused", "dead_letters"]
-
 LIMIT = 30.0
 """Seconds for an answer."""
 

@@ -18,8 +18,6 @@ from txkoji import (
 from txkoji.exceptions import KojiException
 from txkoji.task import Task
 
-__all__ = ["NotFound", "watch"]
-
 MARKS = {"OPEN": "yellow", "CLOSED": "green", "FAILED": "red", "CANCELED": "magenta"}
 
 

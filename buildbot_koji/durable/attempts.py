@@ -18,14 +18,6 @@ from buildbot.interfaces import IRenderable
 
 from buildbot_koji.durable.unreadable import DamagedRow, StoredByNewerVersion
 
-__all__ = [
-    "StepIdentity",
-    "StoredAttempt",
-    "choose_attempt",
-    "read_identity",
-    "to_row",
-]
-
 _IDENTITY = "identity"
 """The key of the identity, beside what the step stored."""
 

@@ -17,8 +17,6 @@ from buildbot_koji.durable.database import (
 )
 from txkoji import RetryPolicy
 
-__all__ = ["Background", "stop_consuming"]
-
 DATABASE_RETRY = RetryPolicy(first=1.0, ceiling=15.0)
 """The pauses while the master's database is unreachable."""
 

@@ -23,8 +23,6 @@ from txkoji import Connection, RetryPolicy, one_line
 from txkoji.exceptions import HubFault, KojiException
 from txkoji.retry import is_passing
 
-__all__ = ["Cancellations", "PendingCancellation", "is_final"]
-
 CLASS = "buildbot_koji.durable.cancellations"
 """The class under which Buildbot files the pending cancellations."""
 

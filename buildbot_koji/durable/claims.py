@@ -13,18 +13,6 @@ from typing import Any, Protocol, runtime_checkable
 
 from buildbot_koji.durable.store import MasterState
 
-__all__ = [
-    "CLAIM_AGE",
-    "Claim",
-    "ClaimCheck",
-    "ClaimLost",
-    "Supersedable",
-    "has_change_source",
-    "has_request",
-    "has_scheduler",
-    "schedulers_are_claimed",
-]
-
 CLAIM_AGE = 1.0
 """Seconds for which a check of a claim counts within a batch: the master may freeze there too."""
 

@@ -12,14 +12,6 @@ from twisted.logger import Logger
 
 from txkoji import RetryPolicy, one_line
 
-__all__ = [
-    "DatabaseOutage",
-    "cause_of",
-    "is_database_unreachable",
-    "until_stored",
-    "was_cancelled",
-]
-
 T = TypeVar("T")
 
 LONGEST_ERROR = 300

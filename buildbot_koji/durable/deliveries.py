@@ -21,8 +21,6 @@ from typing import Any
 
 from buildbot_koji.durable.unreadable import StoredByNewerVersion, check_fields, reading
 
-__all__ = ["FINAL", "TRANSITIONS", "Delivery", "DeliveryEvent", "DeliveryState"]
-
 
 class DeliveryState(enum.Enum):
     """How far a delivery has come."""

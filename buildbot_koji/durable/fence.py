@@ -23,8 +23,6 @@ from buildbot.db.schedulers import SchedulerAlreadyClaimedError
 
 from buildbot_koji.properties import CHANGE_SOURCE
 
-__all__ = ["fence_scheduler", "fence_source"]
-
 Check = Callable[[sqlalchemy.Connection], None]
 """Raises if the claim is lost; called in a thread of the database pool."""
 

@@ -8,8 +8,6 @@ from buildbot.data import masters
 from buildbot.util import datetime2epoch
 from buildbot.util.twisted import async_to_deferred
 
-__all__ = ["acts_for_gone_masters", "gone_masters"]
-
 
 @async_to_deferred
 async def gone_masters(master: Any) -> set[int]:

@@ -26,16 +26,6 @@ from txkoji import RetryPolicy
 from txkoji.exceptions import KojiException, UnknownOutcome
 from txkoji.retry import is_passing, was_not_carried_out
 
-__all__ = [
-    "CheckClaim",
-    "Intent",
-    "IntentEvent",
-    "IntentState",
-    "Once",
-    "OnceAction",
-    "Unsearchable",
-]
-
 T = TypeVar("T")
 
 CheckClaim = Callable[[], Awaitable[None]]

@@ -25,9 +25,6 @@ from buildbot_koji.durable.fence import fence_scheduler
 from buildbot_koji.durable.masters import gone_masters
 from buildbot_koji.properties import CHANGE_SOURCE
 
-__all__ = ["MISSED", "KojiOrphanReleaser", "takes_changes_once"]
-
-
 GUARD_INTERVAL = 5.0
 """Seconds between two checks for new schedulers, and of the heartbeat."""
 

@@ -20,17 +20,6 @@ from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliverySt
 from buildbot_koji.durable.unreadable import UnreadableRow
 from txkoji import RetryPolicy
 
-__all__ = [
-    "Accepted",
-    "Attempt",
-    "DeliveryStore",
-    "Outbox",
-    "Postponed",
-    "Refused",
-    "Sender",
-    "Undone",
-]
-
 SLOTS = 10
 """Deliveries that are sent at a time: a long outage must not end in a stampede."""
 

@@ -18,8 +18,6 @@ from twisted.internet.defer import DeferredLock
 from buildbot_koji.database_values import MAX_VALUE
 from buildbot_koji.durable.unreadable import DamagedRow, reading
 
-__all__ = ["SOURCE", "BuildData", "BuildRows", "MasterState", "data_name"]
-
 SOURCE = "buildbot_koji"
 """Who stores the build data of steps."""
 

@@ -15,8 +15,6 @@ from buildbot_koji.durable.store import SOURCE
 from buildbot_koji.durable.unreadable import check_fields, reading
 from txkoji import Call, Connection, Submission
 
-__all__ = ["TaskIntent", "recorded_tasks", "submit_once"]
-
 
 class Submits(Protocol):
     """The hub that a task is submitted to."""

@@ -10,8 +10,6 @@ from typing import Any
 
 from txkoji.exceptions import KojiException
 
-__all__ = ["DamagedRow", "StoredByNewerVersion", "UnreadableRow", "check_fields", "reading"]
-
 
 class UnreadableRow(KojiException):
     """What is stored can't be read: nothing may be done, or stored, in its place."""

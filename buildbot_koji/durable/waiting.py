@@ -11,8 +11,6 @@ from txkoji import RetryPolicy
 from txkoji.exceptions import KojiException
 from txkoji.retry import is_passing
 
-__all__ = ["until_answered"]
-
 T = TypeVar("T")
 
 

@@ -16,8 +16,6 @@ import txkoji.front_ends
 from txkoji import Connection, RemoteFile
 from txkoji.files import part, rpm
 
-__all__ = ["FILE_NAME", "archive", "request_for"]
-
 FILE_NAME = ".koji-fetch.pyz"
 """The file below the build's directory on the worker; it deletes itself when it runs."""
 

@@ -25,8 +25,6 @@ from typing import Any, NamedTuple
 from txkoji.files.part import PartFile, TooMuch, is_plain, shared_path
 from txkoji.front_ends import COMPRESSED, PACE_BYTES, PAGES
 
-__all__ = ["main"]
-
 ATTEMPTS = 6
 TIMEOUT = 60
 PIECE = 1 << 20

@@ -19,8 +19,6 @@ from txkoji.bus import AMQP, AMQP1, Broker
 from txkoji.exceptions import ConfigurationError
 from txkoji.profiles import read_configured
 
-__all__ = ["KojiAMQP", "KojiAMQP1", "KojiBroker", "check_broker", "check_receiving_broker"]
-
 
 def _any_text(value: Any) -> str | None:
     return checks.unsendable(value) if isinstance(value, str) else "must be a string"

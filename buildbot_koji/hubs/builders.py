@@ -7,8 +7,6 @@ from typing import Any
 
 from txkoji.exceptions import KojiException
 
-__all__ = ["ChannelBuilders", "no_builder"]
-
 KEPT = 300.0
 """Seconds until the hosts of a channel are read again."""
 

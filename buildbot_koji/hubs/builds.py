@@ -10,8 +10,6 @@ from txkoji import Connection, build_states, nvr
 from txkoji.exceptions import GenericError, HubFault, fault_from
 from txkoji.retry import is_passing
 
-__all__ = ["build_of_task", "fault_of_task", "is_draft_name", "named_build"]
-
 
 def is_draft_name(build: Any) -> bool:
     """Return whether an NVR is that of a draft; promotion changes it."""

@@ -10,8 +10,6 @@ from txkoji import Connection, Credential, Event, TaskStateChange, TaskWatcher, 
 from txkoji.bus import Broker, BusMessage, Receiver, ReceiverState, Reject
 from txkoji.exceptions import MalformedMessage
 
-__all__ = ["HubBuses"]
-
 
 class HubBuses:
     """The buses of one hub: its own, and those of the master's other plugins.

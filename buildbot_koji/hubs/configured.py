@@ -9,8 +9,6 @@ from buildbot_koji.arguments.plugins import DeclaredArguments
 from txkoji import Profile, profiles
 from txkoji.exceptions import ConfigurationError
 
-__all__ = ["configured_profile", "may_name"]
-
 
 def configured_profile(name: str) -> Profile | None:
     """Return what the files say of a profile now; None if it can't be used."""

@@ -7,8 +7,6 @@ import bisect
 from buildbot_koji.database_values import number
 from txkoji import TaskTree, task_states
 
-__all__ = ["FAILURE_KINDS", "WAIT_BOUNDS", "TaskCounts"]
-
 WAIT_BOUNDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
 """The upper bounds of the buckets of :attr:`TaskCounts.waits`, in seconds."""
 

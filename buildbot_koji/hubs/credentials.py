@@ -13,8 +13,6 @@ from twisted.logger import Logger
 from buildbot_koji.words import in_days
 from txkoji import Credential, one_line
 
-__all__ = ["WARN_BEFORE", "CredentialStatus", "CredentialWatch", "with_state", "worst"]
-
 WARN_BEFORE = 14 * 24 * 3600.0
 """Seconds before it expires at which a credential is reported."""
 

@@ -10,8 +10,6 @@ from buildbot_koji.hubs.builds import build_of_task
 from txkoji import Connection, Outcome, build_states, is_refusal, one_line, task_states
 from txkoji.exceptions import GenericError, HubFault
 
-__all__ = ["find_existing_build", "find_taken_name", "may_be_generated"]
-
 GENERATORS = ("buildContainer", "buildSourceContainer", "osbuildImage")
 """Tasks whose build a content generator makes: a service that runs on when the task fails."""
 

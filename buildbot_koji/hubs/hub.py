@@ -40,8 +40,6 @@ from txkoji import (
     one_line,
 )
 
-__all__ = ["Hub", "HubStatus", "NamedHub", "WatchingBuild", "get_hub", "hubs_of"]
-
 IDLE = 600.0
 """Seconds without use after which a replaced link is closed. Two declarations of one hub replace
 each other by turns: closing at once would mean a login for each step."""

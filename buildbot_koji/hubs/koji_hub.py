@@ -29,8 +29,6 @@ from txkoji.bus import Broker
 from txkoji.exceptions import BrokenConfiguration
 from txkoji.profiles import read_configured
 
-__all__ = ["KojiHub", "RenderedHub", "check_hub", "profile_name"]
-
 _WAYS = {"kerberos": ("keytab", "principal"), "password": ("password", "user"), "ssl": ("cert",)}
 """The ``authtype`` of each way to log in, and the arguments that belong to it."""
 

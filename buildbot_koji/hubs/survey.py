@@ -21,8 +21,6 @@ from buildbot_koji.error_messages import PLUGINS
 from txkoji import Call, Connection, task_states
 from txkoji.exceptions import KojiException
 
-__all__ = ["HISTORY_CLASS", "ChannelLoad", "HubSurvey", "Point", "SurveyResult", "loads"]
-
 INTERVAL = 300.0
 """Seconds between two points of the history."""
 
@@ -129,7 +127,7 @@ def ready_hosts(hosts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [each for each in hosts if each.get("ready")]
 
 
-def host_names(answers: Sequence[Any]) -> dict[int, str]:
+def _host_names(answers: Sequence[Any]) -> dict[int, str]:
     """Return the names of hosts, by id, from the answers for :func:`loads`. Pure, and total."""
     hosts = (each for answer in answers[2::3] if _is_list(answer) for each in answer)
     return {
@@ -267,5 +265,5 @@ class HubSurvey:
         self._totals = (_count(answers[0]), _count(answers[1]))
         named = [(channel, self._names.get(channel, f"channel {channel}")) for channel in wanted]
         self.result = attrs.evolve(
-            self.result, channels=loads(named, answers[2:], ours), hosts=host_names(answers[2:])
+            self.result, channels=loads(named, answers[2:], ours), hosts=_host_names(answers[2:])
         )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["HubUsers"]
-
 
 class HubUsers:
     """The steps and listeners that use a link; the last one closes it if nobody needs it.

@@ -11,8 +11,6 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.durable.database import was_cancelled
 from txkoji import one_line
 
-__all__ = ["AT_ONCE", "AtOnce"]
-
 AT_ONCE = 50
 """The number unless the configuration says another one."""
 

@@ -8,21 +8,6 @@ from typing import Any
 
 from txkoji.nvr import NVR, compare_evr
 
-__all__ = [
-    "KINDS",
-    "Difference",
-    "TaggedBuild",
-    "compare_tags",
-    "latest_builds",
-    "line_of",
-    "names_of",
-    "plan_tagging",
-    "read_build",
-    "read_builds",
-    "row_of",
-    "summary_of",
-]
-
 KINDS = ("missing", "older", "newer", "extra")
 """How a package of a tag may differ from that of another tag."""
 

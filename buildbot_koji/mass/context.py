@@ -23,8 +23,6 @@ from txkoji.exceptions import (
 )
 from txkoji.retry import is_passing
 
-__all__ = ["REFUSALS", "MassContext"]
-
 T = TypeVar("T")
 
 CLOCKS_DIFFER = 600.0

@@ -13,8 +13,6 @@ from buildbot_koji.mass.plan import FINAL, MassPackage, PackageState
 from buildbot_koji.mass.stored import MassStore, packages_of
 from txkoji import one_line
 
-__all__ = ["EarlierMassBuilds"]
-
 SEARCHED = 20
 """How many builds of a builder are searched for a mass build to compare with."""
 

@@ -19,8 +19,6 @@ from buildbot_koji.mass.status import EndedMassBuild
 from buildbot_koji.mass.stored import MassStores
 from buildbot_koji.properties import MASS_ID, SOURCE
 
-__all__ = ["EndedMassBuilds"]
-
 RECENT = 5000
 """Builds among which mass builds are looked for, the newest ones."""
 

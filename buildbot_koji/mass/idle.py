@@ -7,8 +7,6 @@ from typing import Any
 from buildbot_koji.mass.context import MassContext
 from txkoji import task_states
 
-__all__ = ["IdleChannel"]
-
 
 class IdleChannel:
     """Checks now and then whether tasks of other users wait in the channel of a mass build.

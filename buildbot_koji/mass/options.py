@@ -10,8 +10,6 @@ from buildbot_koji.durable.once import Intent, Once, OnceAction
 from buildbot_koji.mass.plan import MassPackage
 from txkoji import Call, RetryPolicy
 
-__all__ = ["MassHost", "MassOptions", "MassTiming", "StepHost"]
-
 T = TypeVar("T")
 
 

@@ -9,8 +9,6 @@ from buildbot.process import results
 from buildbot_koji.mass.plan import MassPlan, PackageState
 from buildbot_koji.words import counted, named
 
-__all__ = ["facts_of", "result_of"]
-
 
 def result_of(plan: MassPlan, max_failures: int) -> tuple[int, str]:
     """Return Buildbot's result of a mass build, WARNINGS with few failures, and its summary."""

@@ -21,25 +21,6 @@ from buildbot_koji.words import named
 from txkoji import Call, Connection, is_refusal, matches, one_line
 from txkoji.exceptions import HubFault
 
-__all__ = [
-    "BadPlan",
-    "KojiPackages",
-    "MassOrder",
-    "PackageQuery",
-    "answers_by_key",
-    "check_package_template",
-    "check_packages",
-    "find_packages",
-    "is_name",
-    "list_in_tag",
-    "listed_packages",
-    "names_in",
-    "ordered_names",
-    "plan_mistakes",
-    "sources_in_tag",
-    "unlisted",
-]
-
 K = TypeVar("K")
 
 AT_ONCE = 500

@@ -22,19 +22,6 @@ from typing import Any
 
 from buildbot_koji.database_values import clean_line
 
-__all__ = [
-    "FINAL",
-    "TRANSITIONS",
-    "Cycle",
-    "MassPackage",
-    "MassPlan",
-    "PackageEvent",
-    "PackageState",
-    "duration_in_words",
-    "ended_line",
-    "find_cycle",
-]
-
 LONGEST_REASON = 300
 """Characters of the reason of a failure, or for skipping a package, that are kept."""
 
@@ -251,7 +238,7 @@ class MassPlan:
             order = list(sorter.static_order())
         except graphlib.CycleError as error:
             names = [self.packages[each].name for each in error.args[1]]
-            raise Cycle(in_words(names)) from error
+            raise Cycle(_in_words(names)) from error
         for node, required in needs.items():
             for other in required:
                 self._dependants.setdefault(other, []).append(node)
@@ -464,11 +451,11 @@ def find_cycle(requires: Mapping[str, Iterable[str]]) -> str | None:
     try:
         graphlib.TopologicalSorter(requires).prepare()
     except graphlib.CycleError as error:
-        return in_words(error.args[1])
+        return _in_words(error.args[1])
     return None
 
 
-def in_words(cycle: Sequence[str]) -> str:
+def _in_words(cycle: Sequence[str]) -> str:
     """Return a cycle, each package before what it requires: graphlib gives it backwards."""
     names = [*reversed(cycle)]
     if len(names) > 12:

@@ -28,8 +28,6 @@ from buildbot_koji.mass.values import seconds_of
 from buildbot_koji.words import named
 from txkoji import Connection, one_line
 
-__all__ = ["MassPlanner", "PlanRequest"]
-
 ROWS_AT_ONCE = 200
 """Sources that a function is asked for before the reactor's next iteration."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["MassProgress", "Step"]
-
 MAX_STEPS = 300
 """Moments that are kept."""
 

@@ -7,8 +7,6 @@ from typing import Any
 
 from buildbot_koji.mass.status import MassStatus
 
-__all__ = ["KEPT", "register", "running"]
-
 KEPT = 5
 """How many mass builds that have ended are kept."""
 

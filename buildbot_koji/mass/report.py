@@ -15,16 +15,6 @@ from unicodedata import normalize
 from buildbot_koji.mass.plan import MassPackage, PackageState
 from txkoji import paths
 
-__all__ = [
-    "COLUMNS",
-    "by_owner",
-    "by_reason",
-    "csv_report",
-    "html_report",
-    "json_report",
-    "package_row",
-]
-
 COLUMNS = (
     "package",
     "owner",

@@ -10,9 +10,6 @@ from txkoji import RetryPolicy, one_line
 from txkoji.exceptions import AuthError, GenericError, HubFault
 from txkoji.retry import is_passing
 
-__all__ = ["RepoWaiter"]
-
-
 LONG = 600.0
 """Seconds after which the summary says how long a repo has been waited for."""
 

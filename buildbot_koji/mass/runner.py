@@ -28,8 +28,6 @@ from buildbot_koji.mass.stored import MassStore
 from buildbot_koji.mass.submissions import MassSubmissions
 from buildbot_koji.mass.tasks import MassTasks
 
-__all__ = ["MassRunner"]
-
 YOUNG_SHARE = 10
 """How many moments of the progress a mass build has at least."""
 

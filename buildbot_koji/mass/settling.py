@@ -28,8 +28,6 @@ from txkoji import (
 )
 from txkoji.gathering import gather
 
-__all__ = ["Settler"]
-
 CLOSED_AT_ONCE = 100
 """Closed tasks that are asked about in one request."""
 

@@ -12,8 +12,6 @@ from buildbot_koji.mass.plan import FINAL, MassPackage, PackageState
 from buildbot_koji.mass.report import by_owner, by_reason, package_row
 from buildbot_koji.mass.runner import MassRunner
 
-__all__ = ["EndedMassBuild", "MassStatus", "MassView"]
-
 
 @dataclass
 class MassView:

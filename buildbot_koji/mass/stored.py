@@ -23,8 +23,6 @@ from buildbot_koji.durable.unreadable import DamagedRow, StoredByNewerVersion, r
 from buildbot_koji.mass.plan import MassPackage, PackageState
 from buildbot_koji.words import named
 
-__all__ = ["MassStore", "MassStores", "MixedPlans", "packages_of"]
-
 PLAN_ROW = 500
 """Packages whose plan is in one row."""
 

@@ -15,8 +15,6 @@ from buildbot_koji.mass.plan import MassPackage, PackageEvent, PackageState
 from txkoji import Submission
 from txkoji.exceptions import HubFault
 
-__all__ = ["MassSubmissions"]
-
 
 class MassSubmissions:
     """The submissions of a mass build."""

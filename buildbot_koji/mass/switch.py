@@ -7,8 +7,6 @@ from buildbot_koji.arguments.buttons import PAUSED, NotThere, PauseStep
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.mass.registry import running
 
-__all__ = ["KojiPauseMassBuild"]
-
 
 class KojiPauseMassBuild(PauseStep):
     """Pauses the mass builds of a builder that run on this master, or resumes them.

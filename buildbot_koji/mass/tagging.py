@@ -24,8 +24,6 @@ from txkoji.exceptions import HubFault, KojiException
 from txkoji.gathering import gather
 from txkoji.retry import is_passing
 
-__all__ = ["PART", "MassTagger", "TagHost", "TagPart"]
-
 T = TypeVar("T")
 
 PART = 300

@@ -15,8 +15,6 @@ from buildbot_koji.mass.plan import MassPackage, PackageEvent, PackageState
 from txkoji import TaskTree, Watch, one_line, task_states
 from txkoji.exceptions import HubFault
 
-__all__ = ["EndedTask", "MassTasks"]
-
 RESUMED_AT_ONCE = 500
 """Tasks of an earlier attempt that are followed again before the first poll reads them."""
 

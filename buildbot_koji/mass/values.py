@@ -12,17 +12,6 @@ from typing import Any
 from buildbot_koji.arguments import checks
 from buildbot_koji.mass.packages import check_packages
 
-__all__ = [
-    "check_levels",
-    "check_moment",
-    "check_reasons",
-    "check_requirements",
-    "count_or_share",
-    "number_of",
-    "seconds_of",
-    "some_or_share",
-]
-
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
 
 

@@ -27,8 +27,6 @@ from buildbot_koji.reporters.records import (
     position_key,
 )
 
-__all__ = ["Backlog", "WantedDeliveries", "log_settled"]
-
 PAGE = 500
 """Builds that are read at a time."""
 

@@ -21,8 +21,6 @@ from buildbot_koji.durable.unreadable import UnreadableRow
 from buildbot_koji.reporters.backlog import Backlog, WantedDeliveries
 from txkoji import RetryPolicy
 
-__all__ = ["Backlogs"]
-
 SCAN_INTERVAL = 300.0
 """Seconds between two scans for builds whose events were missed."""
 

@@ -28,8 +28,6 @@ from buildbot_koji.reporters.build_results import counting_properties, counting_
 from buildbot_koji.reporters.status import OpenGate, ReporterStatus
 from txkoji import RetryPolicy
 
-__all__ = ["REDELIVER", "KojiReporter", "reporters_of"]
-
 RETRY_FOR = 3 * 24 * 3600.0
 """Seconds for which a delivery is retried: an outage over a weekend loses nothing."""
 

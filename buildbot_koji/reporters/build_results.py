@@ -8,8 +8,6 @@ from typing import Any
 from buildbot.process.results import RETRY
 from buildbot.util import datetime2epoch
 
-__all__ = ["counting_properties", "counting_result"]
-
 BEGINS_WITHIN = 60.0
 """Seconds within which a master begins a build of a request that it has claimed."""
 

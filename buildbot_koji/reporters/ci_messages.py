@@ -29,8 +29,6 @@ from buildbot_koji.reporters.votes import KojiSubject, subject_of
 from txkoji import nvr
 from txkoji.bus import Broker, Publisher
 
-__all__ = ["KojiCIMessages"]
-
 ARTIFACTS = ("koji-build", "brew-build")
 SETTLING = 2.0
 """Seconds that a build request must be pending to be reported as queued."""

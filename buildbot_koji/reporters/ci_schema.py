@@ -15,8 +15,6 @@ from buildbot.process import results
 
 from buildbot_koji.arguments import checks
 
-__all__ = ["CATEGORIES", "STATES", "compose", "contact", "message_id", "state_of", "system", "test"]
-
 STATES = ("queued", "running", "complete", "error")
 """The last part of the topics."""
 

@@ -19,8 +19,6 @@ from buildbot_koji.properties import EXCERPT, FAILED_ARCH, LOG_URL, PACKAGE, REA
 from buildbot_koji.words import outcome
 from txkoji import one_line
 
-__all__ = ["KojiMessageFormatter", "KojiStatusFormatter"]
-
 EXCERPT_CHARACTERS = 10_000
 """Characters of a log in a mail, which should stay readable."""
 

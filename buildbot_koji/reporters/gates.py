@@ -15,8 +15,6 @@ from buildbot_koji.reporters.build_results import counting_properties, counting_
 from buildbot_koji.reporters.status import OpenGate
 from buildbot_koji.reporters.votes import Vote, Votes, newest, subject_of
 
-__all__ = ["Gates"]
-
 MOST_GATES = 200
 """Waiting Koji builds that the status lists, the newest ones."""
 

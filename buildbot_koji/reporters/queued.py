@@ -21,8 +21,6 @@ from buildbot_koji.durable.store import MasterState
 from buildbot_koji.reporters.backlog import log_settled
 from buildbot_koji.reporters.records import CLASS
 
-__all__ = ["QueuedRequests"]
-
 KEY = "queued"
 
 

@@ -19,17 +19,6 @@ from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.store import BuildData, MasterState, data_name
 from buildbot_koji.durable.unreadable import UnreadableRow, check_fields, reading
 
-__all__ = [
-    "CLASS",
-    "MOST_DEAD",
-    "DeliveryRecords",
-    "Position",
-    "dead_letters",
-    "left_behind",
-    "pending_elsewhere",
-    "position_key",
-]
-
 CLASS = "buildbot_koji.reporters"
 """The class by which Buildbot's table of states knows the reporters' states."""
 

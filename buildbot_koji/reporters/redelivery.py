@@ -12,8 +12,6 @@ from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.reporters.base import REDELIVER, KojiReporter
 from buildbot_koji.reporters.records import dead_letters
 
-__all__ = ["KojiRedelivery", "dead_letters_of", "redeliver"]
-
 
 async def dead_letters_of(master: Any, reporter: str) -> list[Delivery]:
     """Return the dead letters of a reporter, on all masters.

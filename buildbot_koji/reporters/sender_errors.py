@@ -11,8 +11,6 @@ from buildbot_koji.error_messages import with_remedy
 from txkoji import is_refusal, one_line
 from txkoji.exceptions import KojiException, MessageNotTaken, UnknownFault
 
-__all__ = ["mapped_errors"]
-
 
 @contextmanager
 def mapped_errors(about: str = "") -> Iterator[None]:

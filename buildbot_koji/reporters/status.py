@@ -8,8 +8,6 @@ import attrs
 
 from buildbot_koji.durable.deliveries import Delivery
 
-__all__ = ["OpenGate", "ReporterStatus"]
-
 
 @attrs.frozen
 class OpenGate:

@@ -26,8 +26,6 @@ from txkoji import (
     task_states,
 )
 
-__all__ = ["TagCall", "TagSender", "nothing_to_tag", "plan", "tag_delivery"]
-
 NAME = "tag"
 """The name of the one delivery of a build."""
 

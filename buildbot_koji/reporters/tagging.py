@@ -23,8 +23,6 @@ from buildbot_koji.reporters.status import OpenGate
 from buildbot_koji.reporters.tag_delivery import TagSender, nothing_to_tag, tag_delivery
 from buildbot_koji.reporters.votes import Vote, newest, subject_of, worst
 
-__all__ = ["KojiTagReporter"]
-
 GATE_WITHIN = 7 * 24 * 3600.0
 """Seconds that a gate waits for the results of all required builders."""
 

@@ -12,8 +12,6 @@ from buildbot.process.results import worst_status
 from buildbot_koji.database_values import id_of
 from buildbot_koji.properties import SOURCE
 
-__all__ = ["KojiSubject", "Vote", "Votes", "newest", "subject_of", "worst"]
-
 MOST_SUBJECTS = 5000
 """Koji builds that are remembered: a few days' worth, in a few megabytes."""
 

@@ -18,8 +18,6 @@ from buildbot_koji.steps.framework.priority import (
 )
 from txkoji import Call, Outcome, task_states
 
-__all__ = ["KojiBuild", "PackageBuildStep"]
-
 
 class PackageBuildStep(PrioritizedStep):
     """Builds packages, with the options that ``koji build`` of Koji's client has."""

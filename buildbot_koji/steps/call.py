@@ -22,8 +22,6 @@ from buildbot_koji.steps.view.result import LONGEST_PROPERTY
 from txkoji import Call, Kind, build_states, is_refusal, task_states
 from txkoji.exceptions import GenericError, HubFault
 
-__all__ = ["KojiCall", "KojiCancel"]
-
 LOG_LIMIT = 1_000_000
 """Characters of a result that are shown."""
 

@@ -19,9 +19,6 @@ from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
 from txkoji import Call, Outcome, build_states, task_states
 from txkoji.exceptions import GenericError
 
-__all__ = ["KojiChainBuild"]
-
-
 _GLOB = re.compile(r"[*?\[]")
 """What the hub takes as a pattern."""
 

@@ -12,8 +12,6 @@ from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.priority import SCRATCH, PrioritizedTaskStep
 from txkoji import Call, Outcome, task_states
 
-__all__ = ["KojiContainerBuild"]
-
 
 class KojiContainerBuild(PrioritizedTaskStep):
     """Builds a container, a flatpak, or the source container of a build.

@@ -15,8 +15,6 @@ from buildbot_koji.steps.framework.uploads import UploadingStep
 from txkoji import Call, Outcome, task_states
 from txkoji.exceptions import GenericError, UnusableAnswer
 
-__all__ = ["KojiDistRepo"]
-
 EXPIRED = 2
 """The state of a repo that a newer one replaced (Koji's REPO_STATES)."""
 

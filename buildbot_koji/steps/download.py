@@ -31,8 +31,6 @@ from buildbot_koji.words import counted, size_in_words
 from txkoji import RemoteFile, nvr, one_line, task_states
 from txkoji.exceptions import TransferError
 
-__all__ = ["KojiDownloadBuild", "KojiDownloadTask"]
-
 AT_ONCE = 4
 """Files in flight at the same time."""
 

@@ -13,8 +13,6 @@ from buildbot_koji.steps.framework.priority import SCRATCH, SKIP_TAG, Prioritize
 from buildbot_koji.steps.framework.uploads import UploadingStep
 from txkoji import Call
 
-__all__ = ["KojiImageBuild", "KojiKiwiBuild", "KojiOSBuild"]
-
 KINDS = ("image", "livemedia", "livecd", "appliance")
 
 SEVERAL_ARCHES = ("image", "livemedia")
@@ -52,7 +50,7 @@ _KINDS_WITH: dict[str, tuple[str, ...]] = {
 """The kinds of images that take an option, for options that not all kinds take."""
 
 
-def image_formats(value: Any) -> str | None:
+def _image_formats(value: Any) -> str | None:
     """Check formats of images: a list, or one string."""
     complaint = checks.text_or_texts(value)
     if complaint is not None:
@@ -106,7 +104,7 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
         checks.texts, "URLs of repos; by default the repo of the target's build tag", option="repo"
     )
     format = argument(
-        image_formats,
+        _image_formats,
         "the formats to convert the image to, a list or one string; an appliance takes one",
     )
     disk_size = argument(checks.positive, "the size of the disk in gigabytes, by default 10")
@@ -278,7 +276,7 @@ class KojiKiwiBuild(PrioritizedTaskStep):
         return Call("kiwiBuild", place, options)
 
 
-def os_repos(value: Any) -> str | None:
+def _os_repos(value: Any) -> str | None:
     """Check repos: URLs, or dictionaries with ``baseurl`` and ``package_sets``."""
     wanted = "must be a list of URLs, or of dictionaries with baseurl and package_sets"
     if not isinstance(value, (list, tuple)):
@@ -310,7 +308,7 @@ class KojiOSBuild(PrioritizedTaskStep):
         checks.text_or_texts, "the types of the images, a list or one string", default="guest-image"
     )
     repos = argument(
-        os_repos,
+        _os_repos,
         "repos, by default that of the target's build tag: URLs, or dictionaries with"
         " ``baseurl`` and ``package_sets``",
         option="repo",

@@ -69,8 +69,6 @@ from txkoji import is_refusal, one_line
 from txkoji.exceptions import HubFault, TransferError
 from txkoji.profiles import read_configured
 
-__all__ = ["KojiMassBuild"]
-
 PACKAGES = ("packages", "packages_file", "levels", "requires")
 """The arguments that name packages."""
 

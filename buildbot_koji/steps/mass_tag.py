@@ -44,8 +44,6 @@ from txkoji.exceptions import HubFault
 from txkoji.gathering import gather
 from txkoji.retry import is_passing
 
-__all__ = ["KojiCompareTags", "KojiMassTag"]
-
 NAMES = 100
 """Names of packages of each kind that the property has."""
 

@@ -9,8 +9,6 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.steps.framework.priority import SCRATCH, SKIP_TAG, PrioritizedTaskStep
 from txkoji import Call
 
-__all__ = ["KojiMavenBuild"]
-
 
 def properties(value: Any) -> str | None:
     """Check properties: a dictionary of strings, or None for a property without a value."""

@@ -20,8 +20,6 @@ from buildbot_koji.steps.framework.write_step import KojiTasksStep
 from txkoji import Call, RetryPolicy, is_infrastructure, paths, reason_of
 from txkoji.exceptions import GenericError, HubFault, UnusableAnswer
 
-__all__ = ["KojiRegenRepo", "KojiWaitRepo", "RepoStep", "Wanted"]
-
 TWO_HOURS = 2 * 60 * 60
 """Seconds that Koji's own client waits for a repo."""
 

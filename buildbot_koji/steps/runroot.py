@@ -9,8 +9,6 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.steps.framework.task_step import KojiTaskStep
 from txkoji import Call, Outcome
 
-__all__ = ["KojiRunroot"]
-
 
 class KojiRunroot(KojiTaskStep):
     """Runs a command in a build root of a tag. Requires the permission ``runroot``."""

@@ -18,8 +18,6 @@ from buildbot_koji.steps.framework.write_step import KojiWriteStep
 from txkoji import Call, paths
 from txkoji.exceptions import ParameterError
 
-__all__ = ["KojiCreateSideTag", "KojiRemoveSideTag"]
-
 _LOCKS: WeakKeyDictionary[Hub, DeferredLock] = WeakKeyDictionary()
 """Serializes the creations on a hub: otherwise a new side tag can't be attributed to a step."""
 

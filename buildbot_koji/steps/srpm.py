@@ -12,8 +12,6 @@ from buildbot_koji.steps.build import KojiBuild
 from buildbot_koji.steps.framework.uploads import UploadingStep
 from txkoji import Outcome
 
-__all__ = ["KojiBuildSRPM"]
-
 
 def srpm(value: object) -> str | None:
     """Check the path of a source RPM, or a pattern for it."""

@@ -15,8 +15,6 @@ from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.write_step import KojiTasksStep, KojiWriteStep
 from txkoji import Call
 
-__all__ = ["KojiMove", "KojiPromote", "KojiTag", "KojiUntag"]
-
 
 async def _is_in_tag(hub: Hub, tag: Any, build_id: int) -> bool:
     """Return whether a build is tagged directly, not by inheritance."""

@@ -10,8 +10,6 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.steps.framework.task_step import KojiTaskStep
 from txkoji import TASK_METHODS, Call
 
-__all__ = ["KojiTask"]
-
 
 class KojiTask(KojiTaskStep):
     """Starts a task of any method, and follows it.

@@ -7,8 +7,6 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.steps.framework.priority import REPO_ID, SCRATCH, SKIP_TAG, PrioritizedTaskStep
 from txkoji import Call
 
-__all__ = ["KojiWinBuild"]
-
 
 class KojiWinBuild(PrioritizedTaskStep):
     """Builds in a Windows virtual machine. Requires a hub with Windows support."""

@@ -15,8 +15,6 @@ from buildbot_koji.www.collect import Collector
 from buildbot_koji.www.resource import koji_pages
 from buildbot_koji.www.router_loss import answer_after_router_loss
 
-__all__ = ["KojiApplication", "ep"]
-
 
 class KojiApplication(Application):
     """What ``c["www"]["plugins"] = {"koji": {}}`` switches on."""

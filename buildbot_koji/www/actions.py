@@ -14,8 +14,6 @@ from buildbot_koji.mass.registry import running
 from buildbot_koji.reporters.redelivery import dead_letters_of, redeliver
 from buildbot_koji.www.deliveries import delivery_id
 
-__all__ = ["Action", "ActionRefused", "find_action"]
-
 
 class ActionRefused(Exception):
     """The action can't be done as it is asked for; the text says why."""

@@ -10,8 +10,6 @@ from buildbot_koji.reporters.status import ReporterStatus
 from buildbot_koji.words import counted
 from buildbot_koji.www.plain import text
 
-__all__ = ["attention"]
-
 GATE_PATIENCE = 3600.0
 """Seconds that a Koji build may wait for the results of builders: they take their time."""
 

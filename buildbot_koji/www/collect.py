@@ -38,8 +38,6 @@ from buildbot_koji.www.packages import (
 from buildbot_koji.www.plain import bounded, encoded, text
 from buildbot_koji.www.tasks import Trees
 
-__all__ = ["Collector", "change_sources"]
-
 CHANGES_READ = 100
 """How many of the newest changes to search for the last ones of each source."""
 

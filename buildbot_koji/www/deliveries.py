@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from buildbot_koji.database_values import number
 from buildbot_koji.durable.cancellations import PendingCancellation
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.reporters.status import OpenGate, ReporterStatus
-from buildbot_koji.www.plain import LONG, link, number, text
+from buildbot_koji.www.plain import LONG, link, text
 from txkoji import paths
-
-__all__ = ["cancellation_json", "delivery_id", "reporter_json"]
 
 SHOWN = 200
 """Deliveries of a kind that are listed."""

@@ -12,8 +12,6 @@ from buildbot_koji.hubs.hub import HubStatus
 from buildbot_koji.words import duration
 from buildbot_koji.www.plain import LONG, text
 
-__all__ = ["UNREACHABLE_AFTER", "reasons", "warnings"]
-
 UNREACHABLE_AFTER = 300.0
 """Seconds for which a hub may be unreachable."""
 

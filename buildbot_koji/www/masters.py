@@ -11,8 +11,6 @@ from buildbot_koji.durable.database import cause_of
 from buildbot_koji.durable.orphans import KojiOrphanReleaser
 from buildbot_koji.www.router_loss import ROUTER_LOST
 
-__all__ = ["clock_trouble", "database_trouble", "database_words", "router_trouble"]
-
 DATABASE_PATIENCE = 5.0
 """Seconds after which a database that does not answer counts as unreachable."""
 

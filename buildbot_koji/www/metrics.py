@@ -15,8 +15,6 @@ from buildbot_koji.www.overview import hub_state
 from buildbot_koji.www.plain import text
 from txkoji import LATENCY_BOUNDS
 
-__all__ = ["METRICS", "Snapshot", "exposition"]
-
 PREFIX = "buildbot_koji_"
 
 METRICS = {

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from buildbot_koji.database_values import number
 from buildbot_koji.hubs.hub import HubStatus
-from buildbot_koji.www.plain import LONG, link, number, text
-
-__all__ = ["heard", "hub_json", "hub_state", "masters_json"]
+from buildbot_koji.www.plain import LONG, link, text
 
 
 def hub_state(status: HubStatus) -> str:

@@ -13,21 +13,11 @@ from typing import Any
 import sqlalchemy
 from buildbot.process.results import EXCEPTION, FAILURE, SKIPPED, SUCCESS
 
+from buildbot_koji.database_values import number
 from buildbot_koji.properties import PACKAGE, SOURCE
 from buildbot_koji.words import outcome
-from buildbot_koji.www.plain import LONG, link, number, text
+from buildbot_koji.www.plain import LONG, link, text
 from txkoji import nvr
-
-__all__ = [
-    "DAY",
-    "MOST_FAILURES",
-    "build_json",
-    "builds_named",
-    "builds_of_package",
-    "last_failures",
-    "mass_build_json",
-    "package_names",
-]
 
 RECENT = 5000
 """How many of the newest builds are searched for packages."""

@@ -9,8 +9,6 @@ from urllib.parse import urlsplit
 
 from buildbot_koji.database_values import clean_line, number
 
-__all__ = ["LONG", "SHORT", "bounded", "encoded", "link", "number", "text"]
-
 SHORT = 200
 """Characters of a name."""
 

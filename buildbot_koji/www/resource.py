@@ -25,8 +25,6 @@ from buildbot_koji.www.masters import database_words
 from buildbot_koji.www.metrics import exposition
 from buildbot_koji.www.plain import encoded
 
-__all__ = ["koji_pages"]
-
 JSON = b"application/json; charset=utf-8"
 
 FRESH_FOR = 1.0

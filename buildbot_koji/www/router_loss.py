@@ -20,8 +20,6 @@ from twisted.web.server import Site
 
 from buildbot_koji.www.plain import encoded
 
-__all__ = ["ROUTER_LOST", "answer_after_router_loss"]
-
 ROUTER_LOST = "the master has lost its message router: restart it"
 
 LISTEN_AGAIN = 1.0

@@ -8,11 +8,10 @@ from typing import Any
 from buildbot.util import datetime2epoch
 
 from buildbot_koji.changes.status import ListenerStatus, SourceStatus
+from buildbot_koji.database_values import number
 from buildbot_koji.properties import CHANGE_SOURCE
 from buildbot_koji.www.overview import bus_words
-from buildbot_koji.www.plain import LONG, link, number, text
-
-__all__ = ["last_changes", "source_json"]
+from buildbot_koji.www.plain import LONG, link, text
 
 MOST_CHANGES = 10
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import attrs
 
+from buildbot_koji.database_values import number
 from buildbot_koji.hubs.hub import WatchingBuild
-from buildbot_koji.www.plain import LONG, encoded, link, number, text
+from buildbot_koji.www.plain import LONG, encoded, link, text
 from txkoji import TaskTree, WatchedTask, nvr, paths, task_states
-
-__all__ = ["Trees", "by_trouble"]
 
 SLOW = 1.5
 """A task that takes so many times its usual duration is in trouble."""

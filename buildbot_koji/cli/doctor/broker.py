@@ -17,8 +17,6 @@ from buildbot_koji.words import counted
 from txkoji.bus import AMQP1, Broker
 from txkoji.exceptions import BusError, ConfigurationError
 
-__all__ = ["check_broker"]
-
 T = TypeVar("T")
 
 

@@ -33,8 +33,6 @@ from buildbot_koji.cli.doctor.wanted import HubNeeds, wanted_of
 from buildbot_koji.hubs.hub import NamedHub
 from txkoji import Connection
 
-__all__ = ["examine"]
-
 
 async def examine(
     reactor: Any,

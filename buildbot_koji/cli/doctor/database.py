@@ -15,8 +15,6 @@ from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
 from buildbot_koji.cli.doctor.network import LIMIT
 from txkoji.profiles import open_regular
 
-__all__ = ["check_database"]
-
 TEXT_BYTES = 65_535
 """The size of MySQL's TEXT, the smallest column that this package writes to."""
 

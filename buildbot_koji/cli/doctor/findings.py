@@ -12,8 +12,6 @@ from buildbot_koji.hubs.credentials import WARN_BEFORE
 from buildbot_koji.words import in_days
 from txkoji import one_line
 
-__all__ = ["Finding", "as_json", "error", "exit_status", "expiry", "lines", "ok", "warning"]
-
 Level = Literal["ok", "warning", "error"]
 
 LONGEST = 500

@@ -36,8 +36,6 @@ from txkoji.exceptions import (
     UnusableAnswer,
 )
 
-__all__ = ["check_hub"]
-
 MAX_CLOCK_DIFFERENCE = 60.0
 OLDEST = (1, 31)
 NO_HUB = "is 'server' the address of a hub? It ends in /kojihub"

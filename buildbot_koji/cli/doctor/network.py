@@ -23,8 +23,6 @@ from buildbot_koji.cli.doctor.findings import Finding, error, expiry, ok
 from txkoji import proxy_for
 from txkoji.exceptions import BrokenConfiguration
 
-__all__ = ["answer_to", "clock_difference", "walked", "way_to"]
-
 T = TypeVar("T")
 
 LIMIT = 10.0

@@ -13,8 +13,6 @@ from buildbot_koji.arguments.plugins import DeclaredArguments
 from buildbot_koji.hubs.brokers import KojiBroker
 from txkoji import is_glob
 
-__all__ = ["HubNeeds", "wanted_of"]
-
 TAGS = ("tag", "tags", "from_tag", "to_tag", "basetag", "sidetag")
 TARGETS = ("target", "targets")
 PACKAGES = ("packages",)

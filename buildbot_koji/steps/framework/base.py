@@ -27,8 +27,6 @@ from txkoji import is_refusal
 from txkoji.exceptions import KojiException, UnknownOutcome
 from txkoji.retry import is_passing
 
-__all__ = ["SUPERSEDED", "KojiStep"]
-
 T = TypeVar("T")
 
 HUB_PATIENCE = 4 * 60 * 60.0

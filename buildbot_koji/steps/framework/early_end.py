@@ -13,9 +13,6 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from txkoji import RetryPolicy
 
-__all__ = ["ENDINGS", "EarlyEnd", "Ending", "EndingRule", "StepTiming"]
-
-
 LATE = 10.0
 """Seconds by which a timer is late only if the master did not run, or its clock was set forward."""
 

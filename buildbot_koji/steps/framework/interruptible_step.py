@@ -16,8 +16,6 @@ from buildbot_koji.properties import REASON, SOURCE
 from buildbot_koji.steps.framework.early_end import EarlyEnd, Ending
 from buildbot_koji.steps.framework.storing_step import StoringStep
 
-__all__ = ["InterruptibleStep"]
-
 FAILED = (results.FAILURE, results.EXCEPTION, results.CANCELLED)
 """The results of a build that is given a reason."""
 

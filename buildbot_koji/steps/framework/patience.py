@@ -6,9 +6,6 @@ from typing import Any
 
 from buildbot_koji.durable.once import IntentState, Once
 
-__all__ = ["Patience"]
-
-
 LONGEST_GAP = 150.0
 """Seconds between two looks at an outage, which begins with a request that nobody answers. After
 more the master was frozen, or its clock was set forward: the hub was not asked.

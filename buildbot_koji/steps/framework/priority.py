@@ -9,8 +9,6 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.task_step import KojiTaskStep
 
-__all__ = ["REPO_ID", "SCRATCH", "SKIP_TAG", "PrioritizedStep", "PrioritizedTaskStep"]
-
 BACKGROUND_PRIORITY = 5
 """The priority that ``--background`` of Koji's own client requests."""
 

@@ -10,8 +10,6 @@ from twisted.internet.task import deferLater
 from buildbot_koji.database_values import clean_text
 from buildbot_koji.steps.framework.base import KojiStep
 
-__all__ = ["write_report"]
-
 LOG_PART = 50_000
 """Characters of a report that are written at once."""
 

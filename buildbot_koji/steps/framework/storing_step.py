@@ -24,8 +24,6 @@ from buildbot_koji.durable.store import SOURCE, BuildData, data_name
 from buildbot_koji.hubs.koji_hub import profile_name
 from buildbot_koji.steps.framework.early_end import StepTiming
 
-__all__ = ["StoringStep"]
-
 T = TypeVar("T")
 
 IDENTIFYING = frozenset({"args", "draft", "kwargs", "scratch"})

@@ -13,8 +13,6 @@ from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.framework.base import KojiStep
 from txkoji import Call
 
-__all__ = ["begin", "submit", "unless_lost"]
-
 
 async def begin(hub: Hub, call: Call, began: float, **known: Any) -> TaskIntent:
     """Return the intent to submit a task; see :class:`TaskIntent` for the arguments."""

@@ -7,8 +7,6 @@ from buildbot.process import results
 from buildbot_koji.error_messages import with_remedy
 from txkoji import Outcome, task_states
 
-__all__ = ["failure_words", "result_of"]
-
 _RESULT_OF_STATE: dict[int, int] = {
     task_states.CLOSED: results.SUCCESS,
     task_states.FAILED: results.FAILURE,

@@ -37,8 +37,6 @@ from txkoji import (
 )
 from txkoji.exceptions import KojiException
 
-__all__ = ["KojiTaskStep"]
-
 T = TypeVar("T")
 
 

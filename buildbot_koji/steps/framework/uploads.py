@@ -17,8 +17,6 @@ from buildbot_koji.steps.framework.worker import fetch_from_worker, run_on_worke
 from txkoji import Progress
 from txkoji.exceptions import TransferError
 
-__all__ = ["UploadingStep", "megabytes"]
-
 _WILD = frozenset("*?[")
 
 

@@ -14,8 +14,6 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 from buildbot_koji.steps.framework.base import KojiStep
 from txkoji.exceptions import TransferError
 
-__all__ = ["BLOCK", "fetch_from_worker", "read_on_worker", "run_on_worker"]
-
 BLOCK = 256 * 1024
 """Bytes in a chunk between the worker and the master."""
 

@@ -18,8 +18,6 @@ from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.words import counted
 from txkoji import Call, Submission, TaskTree, Watch, paths, read_outcome, task_states
 
-__all__ = ["KojiTasksStep", "KojiWriteStep"]
-
 T = TypeVar("T")
 
 STEP = "the step itself"

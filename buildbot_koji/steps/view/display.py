@@ -15,8 +15,6 @@ from buildbot_koji.steps.view.live_logs import LiveLogs
 from buildbot_koji.steps.view.progress import describe, link_name
 from txkoji import TaskTree, Watch, paths, task_states
 
-__all__ = ["TaskDisplay"]
-
 
 class TaskDisplay:
     """Shows a watched task until it ends."""

@@ -16,8 +16,6 @@ from txkoji import LogPiece, TaskChange, arch_of, one_line, task_states
 from txkoji.exceptions import KojiException
 from txkoji.retry import is_passing
 
-__all__ = ["LiveLogs", "LogText", "log_title"]
-
 T = TypeVar("T")
 
 INTERESTING: Mapping[str, Sequence[str]] = {

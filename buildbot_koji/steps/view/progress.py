@@ -9,8 +9,6 @@ from buildbot_koji.hubs.builders import no_builder
 from buildbot_koji.words import counted, duration
 from txkoji import QUEUE_LIMIT, TaskTree, task_states
 
-__all__ = ["about", "describe", "link_name"]
-
 _ACTIVITIES = {
     "waitrepo": "waiting for the repo",
     "buildSRPMFromSCM": "making the source RPM",

@@ -13,8 +13,6 @@ from buildbot_koji.words import counted
 from txkoji import Outcome, arch_of, one_line
 from txkoji.exceptions import KojiException
 
-__all__ = ["excerpt_of", "properties_of", "show_outcome"]
-
 TAIL_BYTES = 20_000
 """Bytes of a failed task's log that are shown."""
 
