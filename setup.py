@@ -65,6 +65,8 @@ setup(
     license_expression="MIT",
     license_files=["LICENSE"],
     author="The buildbot-koji authors",
+    # Its own addresses are added by whoever publishes it.
+    project_urls={"Koji": "https://koji.build/", "Buildbot": "https://buildbot.net/"},
     keywords=["koji", "buildbot", "twisted", "rpm", "fedora", "continuous integration"],
     classifiers=[
         "Development Status :: 4 - Beta",
