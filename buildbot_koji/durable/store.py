@@ -66,10 +66,10 @@ class MasterState:
         """
         async with self._lock:
             found = await self._read(key, default)
-            parts = _parts(found)
-            if parts is None:
+            if (parts := self._parts(key, found)) is None:
                 return found
-            texts = [await self._read(_part(key, parts[0], number)) for number in range(parts[1])]
+            number_of_set, count = parts
+            texts = [await self._read(_part(key, number_of_set, each)) for each in range(count)]
             with reading(self._named(key)):
                 return json.loads("".join(texts))
 
@@ -87,7 +87,7 @@ class MasterState:
             await self._write(key, value)
 
     async def _write_parts(self, key: str, encoded: str) -> dict[str, Any]:
-        before = _parts(await self._read(key))
+        before = self._parts(key, await self._read(key))
         number_of_set = 0 if before is None else 1 - before[0]
         starts = range(0, len(encoded), PART_SIZE)
         for number, start in enumerate(starts):
@@ -110,6 +110,14 @@ class MasterState:
         if isinstance(found, DamagedRow):
             raise found
         return found
+
+    def _parts(self, key: str, value: Any) -> tuple[int, int] | None:
+        """Return the set and the number of a value's parts; None if it is the whole value."""
+        if not isinstance(value, dict) or PARTS not in value:
+            return None
+        with reading(self._named(key)):
+            number_of_set, count = map(int, value[PARTS])
+            return number_of_set, count
 
     def _named(self, key: str) -> str:
         return f"the state {key!r} of {self._name!r}"
@@ -156,10 +164,6 @@ def _object_name(name: str) -> str:
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     readable = re.sub(r"[^\x20-\x7e]", "_", name)[: LONGEST_OBJECT - 33]
     return f"{readable} {digest[:32]}"
-
-
-def _parts(value: Any) -> list[int] | None:
-    return value.get(PARTS) if isinstance(value, dict) else None
 
 
 def _part(key: str, number_of_set: int, number: int) -> str:

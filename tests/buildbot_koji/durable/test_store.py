@@ -9,6 +9,7 @@ import pytest
 import pytest_twisted
 
 from buildbot_koji.durable.store import MasterState
+from buildbot_koji.durable.unreadable import DamagedRow
 
 LIMIT = 65_535
 """Bytes of a row on MySQL."""
@@ -86,3 +87,26 @@ async def test_crash_while_a_large_value_is_stored() -> None:
             break
     else:
         pytest.fail("it needs more writes")
+
+
+@pytest.mark.parametrize("damage", ['{"koji_parts": 5}', '{"koji_parts": [0, 9]}', "[1"])
+@pytest_twisted.ensureDeferred
+async def test_damaged_value(damage: str) -> None:
+    """A value whose rows are damaged, or not all there, is not read."""
+    table = Table()
+    state = MasterState(table, "koji", "Test")
+    await state.put("key", ["a" * 99_999])
+    table.rows[0, "key"] = damage
+    with pytest.raises(DamagedRow, match="the state 'key' of 'koji'"):
+        await state.get("key")
+
+
+@pytest_twisted.ensureDeferred
+async def test_damaged_value_is_not_replaced_by_a_large_one() -> None:
+    """Which rows are in use is unknown."""
+    table = Table()
+    state = MasterState(table, "koji", "Test")
+    await state.put("key", ["a" * 99_999])
+    table.rows[0, "key"] = '{"koji_parts": null}'
+    with pytest.raises(DamagedRow, match="the state 'key' of 'koji'"):
+        await state.put("key", ["b" * 99_999])
