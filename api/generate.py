@@ -6,6 +6,7 @@ Run as ``python -m api.generate``, or ``make api``. A test fails when a file is 
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -510,11 +511,11 @@ def results_module() -> str:
             ),
             "from munch import Munch",
             "",
-            "__all__ = [",
-            *(f'    "{name}",' for name in names),
-            "]",
+            '__all__ = """',
+            *textwrap.wrap(" ".join(names), 96),
+            '""".split()',
             "",
-            f"{' = '.join(names)} = Munch",
+            "globals().update(dict.fromkeys(__all__, Munch))",
             "",
         ]
     )

@@ -64,67 +64,8 @@ answer is unknown. That distinguishes an infrastructure problem from a package t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from txkoji._values import excerpt, one_line
-
-__all__ = [
-    "FAULT_CLASSES",
-    "ActionNotAllowed",
-    "ApplianceError",
-    "AuthError",
-    "AuthExpired",
-    "AuthLockError",
-    "BrokenConfiguration",
-    "BrokerRefusal",
-    "BrokerUnreachable",
-    "BuildError",
-    "BuildrootError",
-    "BusError",
-    "CallbackError",
-    "ConfigurationError",
-    "ConnectionFailed",
-    "ForbiddenXML",
-    "FunctionDeprecated",
-    "GSSAPIAuthError",
-    "GenericError",
-    "HTTPStatusError",
-    "HubConfigurationError",
-    "HubFault",
-    "KDCUnreachable",
-    "KojiException",
-    "KojiImportError",
-    "KojiLoginException",
-    "LiveCDError",
-    "LiveMediaError",
-    "LockError",
-    "MalformedMessage",
-    "MessageNotTaken",
-    "NameValidationError",
-    "NotXMLRPC",
-    "ParameterError",
-    "PluginError",
-    "PostBuildError",
-    "PreBuildError",
-    "ProfileNotFound",
-    "ProtocolError",
-    "ReplyTooDeep",
-    "ReplyTooLarge",
-    "RequestTimeout",
-    "RetryError",
-    "SequenceError",
-    "ServerOffline",
-    "TLSError",
-    "TagError",
-    "TransferError",
-    "TransportError",
-    "TruncatedReply",
-    "UnknownFault",
-    "UnknownOutcome",
-    "UnreadableReply",
-    "UnusableAnswer",
-    "fault_from",
-]
 
 _QUOTED = 80
 """How many characters of an odd answer a message shows."""
@@ -134,6 +75,10 @@ _UNKNOWN_METHOD = re.compile(r"Invalid method: ([\w.]{1,100})")
 
 class KojiException(Exception):
     """The root of every error that txkoji raises."""
+
+
+FAULT_CLASSES: dict[int, type[HubFault]] = {}
+"""The class of each fault code that Koji knows."""
 
 
 class HubFault(KojiException):
@@ -146,6 +91,12 @@ class HubFault(KojiException):
     """
 
     code: int = 0
+
+    def __init_subclass__(cls, *, code: int | None = None) -> None:
+        super().__init_subclass__()
+        if code is not None:
+            cls.code = code
+            FAULT_CLASSES[code] = cls
 
     def __init__(
         self, text: str = "", *, code: int | None = None, method: str | None = None
@@ -179,154 +130,104 @@ class HubFault(KojiException):
         return f"{type(self).__name__}({text!r}, code={self.code}, method={self.method!r})"
 
 
-class GenericError(HubFault):
+class GenericError(HubFault, code=1000):
     """The hub's generic refusal, and the parent of the more specific ones."""
 
-    code = 1000
 
-
-class LockError(GenericError):
+class LockError(GenericError, code=1001):
     """Another transaction holds a lock that this one needs."""
 
-    code = 1001
 
-
-class AuthError(GenericError):
+class AuthError(GenericError, code=1002):
     """The hub does not accept the session, or the credentials for a new one."""
 
-    code = 1002
 
-
-class TagError(GenericError):
+class TagError(GenericError, code=1003):
     """A build can't be tagged, untagged or moved like that."""
 
-    code = 1003
 
-
-class ActionNotAllowed(GenericError):
+class ActionNotAllowed(GenericError, code=1004):
     """A permission is missing or a policy of the hub forbids it."""
 
-    code = 1004
 
-
-class BuildError(GenericError):
+class BuildError(GenericError, code=1005):
     """The package does not build."""
 
-    code = 1005
 
-
-class AuthLockError(AuthError):
+class AuthLockError(AuthError, code=1006):
     """Another session of this user holds the exclusive lock."""
 
-    code = 1006
 
-
-class AuthExpired(AuthError):
+class AuthExpired(AuthError, code=1007):
     """The session has expired and must be renewed."""
 
-    code = 1007
 
-
-class SequenceError(AuthError):
+class SequenceError(AuthError, code=1008):
     """The call number is lower than the last one that the hub stored."""
 
-    code = 1008
 
-
-class RetryError(AuthError):
+class RetryError(AuthError, code=1009):
     """The call was already carried out; its result is lost."""
 
-    code = 1009
 
-
-class PreBuildError(BuildError):
+class PreBuildError(BuildError, code=1010):
     """A step before the build itself failed."""
 
-    code = 1010
 
-
-class PostBuildError(BuildError):
+class PostBuildError(BuildError, code=1011):
     """A step after the build itself failed."""
 
-    code = 1011
 
-
-class BuildrootError(BuildError):
+class BuildrootError(BuildError, code=1012):
     """The build root could not be set up."""
 
-    code = 1012
 
-
-class FunctionDeprecated(GenericError):
+class FunctionDeprecated(GenericError, code=1013):
     """The hub no longer offers this."""
 
-    code = 1013
 
-
-class ServerOffline(GenericError):
+class ServerOffline(GenericError, code=1014):
     """The hub is closed for maintenance or has lost its database."""
 
-    code = 1014
 
-
-class LiveCDError(GenericError):
+class LiveCDError(GenericError, code=1015):
     """A live CD could not be made."""
 
-    code = 1015
 
-
-class PluginError(GenericError):
+class PluginError(GenericError, code=1016):
     """A plugin of the hub or the builder failed."""
 
-    code = 1016
 
-
-class CallbackError(PluginError):
+class CallbackError(PluginError, code=1017):
     """A callback of a plugin failed."""
 
-    code = 1017
 
-
-class ApplianceError(GenericError):
+class ApplianceError(GenericError, code=1018):
     """An appliance image could not be made."""
 
-    code = 1018
 
-
-class ParameterError(GenericError):
+class ParameterError(GenericError, code=1019):
     """The method does not take these arguments."""
 
-    code = 1019
 
-
-class KojiImportError(GenericError):
+class KojiImportError(GenericError, code=1020):
     """Files could not be imported. Koji calls this ImportError."""
 
-    code = 1020
 
-
-class HubConfigurationError(GenericError):
+class HubConfigurationError(GenericError, code=1021):
     """The hub or builder is configured wrongly. Koji calls this ConfigurationError."""
 
-    code = 1021
 
-
-class LiveMediaError(GenericError):
+class LiveMediaError(GenericError, code=1022):
     """A live medium could not be made."""
 
-    code = 1022
 
-
-class GSSAPIAuthError(AuthError):
+class GSSAPIAuthError(AuthError, code=1023):
     """The login with Kerberos failed."""
 
-    code = 1023
 
-
-class NameValidationError(GenericError):
+class NameValidationError(GenericError, code=1024):
     """A name has characters that the hub does not accept."""
-
-    code = 1024
 
 
 UNCAUGHT = 1
@@ -335,16 +236,6 @@ UNCAUGHT = 1
 
 class UnknownFault(HubFault):
     """A fault whose code is not Koji's: :data:`UNCAUGHT`, or one of a plugin's."""
-
-
-def _with_subclasses(kind: type[HubFault]) -> Iterator[type[HubFault]]:
-    yield kind
-    for each in kind.__subclasses__():
-        yield from _with_subclasses(each)
-
-
-FAULT_CLASSES = {fault.code: fault for fault in _with_subclasses(GenericError)}
-"""The class of each fault code that Koji knows."""
 
 
 def fault_from(code: int, text: str, *, method: str | None = None) -> HubFault:
@@ -510,3 +401,10 @@ class ProfileNotFound(ConfigurationError):
 
 class BrokenConfiguration(ConfigurationError):
     """A configuration file can't be read or parsed, or holds a value of the wrong kind."""
+
+
+__all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
+    "FAULT_CLASSES",
+    "fault_from",
+    *(name for name, each in vars().copy().items() if isinstance(each, type)),
+]

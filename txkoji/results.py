@@ -7,55 +7,13 @@ Written by ``make api`` from the tables in ``api/``.
 
 from munch import Munch
 
-__all__ = [
-    "Archive",
-    "ArchiveFile",
-    "ArchiveType",
-    "BuildConfig",
-    "BuildLog",
-    "BuildNotification",
-    "BuildTarget",
-    "Buildroot",
-    "BuildrootRPM",
-    "CGReservation",
-    "ChangelogEntry",
-    "ContentGenerator",
-    "Event",
-    "ExternalRepo",
-    "FileStat",
-    "FullInheritance",
-    "GroupedGroup",
-    "GroupedPackage",
-    "Host",
-    "ImageArchive",
-    "ImageBuild",
-    "Inheritance",
-    "ListedPackage",
-    "LoggedInUser",
-    "MavenArchive",
-    "MavenBuild",
-    "NameAndId",
-    "PackageGroup",
-    "PackageName",
-    "Permission",
-    "RPM",
-    "RPMDependency",
-    "RPMFile",
-    "RPMSignature",
-    "Repo",
-    "RepoAnswer",
-    "RepoRequest",
-    "SessionInfo",
-    "SideTag",
-    "SideTagMade",
-    "Tag",
-    "TagExternalRepo",
-    "TaggedBuild",
-    "UntaggedBuild",
-    "UploadState",
-    "User",
-    "WinArchive",
-    "WinBuild",
-]
+__all__ = """
+Archive ArchiveFile ArchiveType BuildConfig BuildLog BuildNotification BuildTarget Buildroot
+BuildrootRPM CGReservation ChangelogEntry ContentGenerator Event ExternalRepo FileStat
+FullInheritance GroupedGroup GroupedPackage Host ImageArchive ImageBuild Inheritance
+ListedPackage LoggedInUser MavenArchive MavenBuild NameAndId PackageGroup PackageName Permission
+RPM RPMDependency RPMFile RPMSignature Repo RepoAnswer RepoRequest SessionInfo SideTag
+SideTagMade Tag TagExternalRepo TaggedBuild UntaggedBuild UploadState User WinArchive WinBuild
+""".split()
 
-Archive = ArchiveFile = ArchiveType = BuildConfig = BuildLog = BuildNotification = BuildTarget = Buildroot = BuildrootRPM = CGReservation = ChangelogEntry = ContentGenerator = Event = ExternalRepo = FileStat = FullInheritance = GroupedGroup = GroupedPackage = Host = ImageArchive = ImageBuild = Inheritance = ListedPackage = LoggedInUser = MavenArchive = MavenBuild = NameAndId = PackageGroup = PackageName = Permission = RPM = RPMDependency = RPMFile = RPMSignature = Repo = RepoAnswer = RepoRequest = SessionInfo = SideTag = SideTagMade = Tag = TagExternalRepo = TaggedBuild = UntaggedBuild = UploadState = User = WinArchive = WinBuild = Munch
+globals().update(dict.fromkeys(__all__, Munch))

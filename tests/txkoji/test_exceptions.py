@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import koji
 import pytest
 
@@ -101,3 +103,25 @@ def test_one_root() -> None:
     ]
     assert len(classes) > 30
     assert all(issubclass(value, KojiException) for value in classes)
+
+
+def test_the_tree_is_whole() -> None:
+    """The documentation draws each class, with its code, below its first parent."""
+    drawn: list[tuple[int, str]] = []
+    parents: dict[str, str] = {}
+    codes: dict[str, int] = {}
+    tree = (exceptions.__doc__ or "").partition("::")[2].partition("\n\nThe numbers")[0]
+    for line in tree.splitlines():
+        found = re.match(r"([ │├└─]*)(\w+)(?: {2,}|$| )(\d{4})?", line)
+        if found and found[2]:
+            while drawn and drawn[-1][0] >= len(found[1]):
+                drawn.pop()
+            parents[found[2]] = drawn[-1][1] if drawn else "Exception"
+            codes[found[2]] = int(found[3] or 0)
+            drawn.append((len(found[1]), found[2]))
+    classes = {each for each in vars(exceptions).values() if isinstance(each, type)}
+    assert parents == {each.__name__: each.__base__.__name__ for each in classes}
+    faults = {each for each in classes if issubclass(each, GenericError)}
+    assert {name: code for name, code in codes.items() if code} == {
+        each.__name__: each.code for each in faults
+    }
