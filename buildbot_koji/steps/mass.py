@@ -259,26 +259,12 @@ class KojiMassBuild(PackageBuildStep):
 
     async def work(self, hub: Hub) -> int:
         """Make the plan, or find that of an earlier attempt, and run it to its end."""
-        self._root = await self.until_stored(
-            lambda: self._build_data.first_build(self.build.buildid)
-        )
-        stores, names = self._stores_of(self._root), await self._names_of_steps()
-        # Its packages may change between two attempts, or its name and its place.
-        place = {"target": self.target, "steps": names}
-        what = {"scratch": bool(self.scratch), **{each: getattr(self, each) for each in BUILT}}
-        identity = StepIdentity.of(type(self).__name__, place, {"target": self.target, **what})
         try:
-            store = await self.until_stored(lambda: stores.resume(str(self.name), names, identity))
+            stores, store, identity = await self.resume(partial(self._find, hub))
         except MixedPlans as error:
             self.say(str(error))
             return results.FAILURE
-        with self.early_end.critical():
-            # A stop cancels what earlier attempts submitted: that must be known first.
-            found = await self.until_stored(store.load)
-            if found is not None:
-                await self.until_stored(lambda: stores.rename(store, str(self.name)))
-                await self._make_runner(hub, store, *found)
-        if found is None:
+        if self.runner is None:
             self.say("looking up the packages")
             await hub.log_in()
             try:
@@ -291,6 +277,23 @@ class KojiMassBuild(PackageBuildStep):
             await self._make_runner(hub, store, header, packages)
         await self.until_stored(lambda: stores.add(store, identity))
         return await self._run_plan(hub, store)
+
+    async def _find(self, hub: Hub) -> tuple[MassStores, MassStore, StepIdentity]:
+        """Find the plan of an earlier attempt, and make a runner of it."""
+        self._root = await self.until_stored(
+            lambda: self._build_data.first_build(self.build.buildid)
+        )
+        stores, names = self._stores_of(self._root), await self._names_of_steps()
+        # Its packages may change between two attempts, or its name and its place.
+        place = {"target": self.target, "steps": names}
+        what = {"scratch": bool(self.scratch), **{each: getattr(self, each) for each in BUILT}}
+        identity = StepIdentity.of(type(self).__name__, place, {"target": self.target, **what})
+        store = await self.until_stored(lambda: stores.resume(str(self.name), names, identity))
+        found = await self.until_stored(store.load)
+        if found is not None:
+            await self.until_stored(lambda: stores.rename(store, str(self.name)))
+            await self._make_runner(hub, store, *found)
+        return stores, store, identity
 
     async def _names_of_steps(self) -> list[str]:
         """Return the names of all mass builds of the build, in their order."""

@@ -24,14 +24,18 @@ SUMMARY_LENGTH = 400
 
 
 class InterruptibleStep(StoringStep):
-    """A step that always ends, and that a master that stops leaves to its next attempt."""
+    """A step that always ends, and that a master that stops leaves to its next attempt.
+
+    Attributes:
+        stopped_for: why a person stopped it, empty if no one did.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.early_end = EarlyEnd(self.timing)
         self._text = ""
         self._has_run = False
-        self._stopped_for = ""
+        self.stopped_for = ""
 
     async def work_to_end(self) -> int:
         """Do the step's work, or clean up after an early end; returns Buildbot's result."""
@@ -55,7 +59,7 @@ class InterruptibleStep(StoringStep):
     async def _run_with_reason(self) -> int:
         result = await self.work_to_end()
         if result in FAILED and REASON not in self.properties_set:
-            why = f" ({self._stopped_for})" if self._stopped_for else ""
+            why = f" ({self.stopped_for})" if self.stopped_for else ""
             self.setProperty(REASON, f"{self.getResultSummary()['build']}{why}", SOURCE)
         return result
 
@@ -87,6 +91,9 @@ class InterruptibleStep(StoringStep):
                 await self.until_stored(lambda: finish(self.stepid, result, False))
         if self.early_end.reason is Ending.DETACHED:
             return results.RETRY
+        if result == results.RETRY and self.early_end.reason is Ending.STOPPED:
+            # Buildbot would complete the request, which another master runs by now.
+            self.build.results = result
         # Buildbot stores them next; an unreachable database would then keep the build from ending.
         store = self.master.data.updates.setBuildProperties
         await self.until_stored(lambda: store(self.build.buildid, self.build))
@@ -112,7 +119,7 @@ class InterruptibleStep(StoringStep):
             detaches = self._is_detaching(reason)
             if self.early_end.is_critical and not detaches:
                 self.say(f"stopping; until then {self._text}")
-            self._stopped_for = "" if detaches else clean_line(str(reason)[:SUMMARY_LENGTH])
+            self.stopped_for = "" if detaches else clean_line(str(reason)[:SUMMARY_LENGTH])
             self.early_end.end(Ending.DETACHED if detaches else Ending.STOPPED)
 
     def _is_detaching(self, reason: str | Failure) -> bool:

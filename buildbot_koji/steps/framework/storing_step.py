@@ -52,6 +52,7 @@ class StoringStep(DeclaredStep):
         super().__init__(*args, **kwargs)
         self.properties_set: set[str] = set()
         self._links_size = 0
+        self._earlier: list[int] | None = None
         self.found_attempt: tuple[int, str] | None = None
 
     def setProperty(
@@ -92,7 +93,7 @@ class StoringStep(DeclaredStep):
         """
         data, own = self._build_data, data_name(str(self.name))
         build_id = self.build.buildid
-        for earlier in await self.until_stored(lambda: data.earlier_builds(build_id)):
+        for earlier in await self._earlier_builds():
             rows = await self.until_stored(partial(data.rows, earlier))
             found = choose_attempt(earlier, rows.items(), own, self._identity, self._taken)
             if found is not None:
@@ -107,6 +108,30 @@ class StoringStep(DeclaredStep):
                     earlier=earlier,
                 )
         return None
+
+    async def store_stop(self, reason: str) -> None:
+        """Store that a person stopped the step: until it has ended, another attempt may come."""
+        name, value = self._stop_row, reason.encode()
+        await self.until_stored(lambda: self._build_data.put(self.build.buildid, name, value))
+
+    async def earlier_stop(self) -> str | None:
+        """Return why a person stopped this step in an earlier attempt, None if no one did."""
+        for earlier in await self._earlier_builds():
+            read = partial(self._build_data.get, earlier, self._stop_row)
+            found = await self.until_stored(read)
+            if found is not None:
+                return found.decode(errors="replace")
+        return None
+
+    @property
+    def _stop_row(self) -> str:
+        return data_name(f"{self.name} stopped")
+
+    async def _earlier_builds(self) -> list[int]:
+        if self._earlier is None:
+            find = partial(self._build_data.earlier_builds, self.build.buildid)
+            self._earlier = await self.until_stored(find)
+        return self._earlier
 
     @property
     def _identity(self) -> StepIdentity:

@@ -146,7 +146,7 @@ class KojiTaskStep(KojiStep):
 
     async def work(self, hub: Hub) -> int:
         """Submit the task, or find that of an earlier attempt, and follow it to its end."""
-        intent, state = self.intent or await self._find_earlier(), IntentState.IN_DOUBT
+        intent, state = self.intent or await self.resume(self._find_earlier), IntentState.IN_DOUBT
         if intent is None:
             result = await self.prepare(hub)
             if result is not None:
@@ -214,7 +214,8 @@ class KojiTaskStep(KojiStep):
     async def _find_earlier(self) -> TaskIntent | None:
         """Return what an earlier attempt of the same build request stored, or None."""
         stored = await self.find_earlier_attempt()
-        return None if stored is None else TaskIntent.from_struct(stored)
+        self.intent = None if stored is None else TaskIntent.from_struct(stored)
+        return self.intent
 
     async def _save_intent(self, intent: TaskIntent) -> None:
         """Store an intent for the next attempt and for a stop."""

@@ -44,7 +44,7 @@ class KojiWriteStep(KojiStep):
 
     async def work(self, hub: Hub) -> int:
         """Make the change, or the rest of it if an earlier attempt began it."""
-        stored = None if self._notes else await self.find_earlier_attempt()
+        stored = None if self._notes else await self.resume(self.find_earlier_attempt)
         if stored is not None:
             self._notes = stored
             self._found = frozenset(self._notes)

@@ -17,7 +17,7 @@ from buildbot.config.errors import ConfigErrors, capture_config_errors
 from buildbot.config.master import FileLoader
 from buildbot.plugins import steps, util
 from buildbot.process.buildstep import create_step_from_step_or_factory
-from buildbot.process.results import RETRY
+from buildbot.process.results import CANCELLED, RETRY
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
@@ -832,6 +832,48 @@ async def test_another_master_took_it_over(bench: Workbench, ends: str) -> None:
     assert len(sources(bench.hub)) == 2
     if ends == "a task":
         assert step.getResultSummary()["step"].startswith(f"{SUPERSEDED}; left to it: ")
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_of_a_build_that_was_released(bench: Workbench) -> None:
+    """A stop of a build whose master was declared dead ends its next attempt, and the tasks."""
+    _, request, _ = await begin_held(bench, 6, at_once=2)
+    requests = bench.master.db.buildrequests
+    await requests._unclaim_buildrequests_for_master([request], bench.master.masterid)
+    await bench.stop_build()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts) == ("cancelled", 2)
+    assert ended.text == "stopped: 0 of 6 done, 6 left; canceled 2 tasks"
+    assert ended.properties["koji_reason"].endswith("(enough)")
+    assert len(sources(bench.hub)) == 2
+    tasks = bench.hub.call("listTasks", {"method": "build"})
+    assert {task["state"] for task in tasks} == {task_states.CANCELED}
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_of_a_build_that_another_master_runs(bench: Workbench) -> None:
+    """A stop on a master that was replaced reaches the build that its successor runs."""
+    _, request, _ = await begin_held(bench, 6, at_once=2)
+    db, build = bench.master.db, bench.running()
+    await db.buildrequests._unclaim_buildrequests_for_master([request], bench.master.masterid)
+    heir = await db.masters.findMasterId("heir")
+    await db.buildrequests._claim_buildrequests_for_master([request], 1, heir)
+    found = await bench.master.data.get(("builds", build.buildid))
+    successor, _ = await db.builds.addBuild(
+        found["builderid"], request, found["workerid"], heir, "building"
+    )
+    told: list[Any] = []
+    await bench.master.mq.startConsuming(
+        lambda *message: told.append(message), ("control", "builds", None, None)
+    )
+    await bench.stop_build()
+    await until(lambda: bench.running() is None)
+    assert told == [(("control", "builds", str(successor), "stop"), {"reason": "enough"})]
+    tasks = bench.hub.call("listTasks", {"method": "build"})
+    assert task_states.CANCELED not in {task["state"] for task in tasks}
+    assert not (await bench.master.data.get(("buildrequests", request)))["complete"]
+    await db.builds.finishBuild(successor, CANCELLED)
+    await db.buildrequests.completeBuildRequests([request], CANCELLED)
 
 
 @pytest_twisted.ensureDeferred
