@@ -8,16 +8,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from twisted.logger import Logger
+
 from txkoji import build_states, paths, task_states
 from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import HubConnection
-from txkoji._values import excerpt, integer, member, rpm_names, struct, structs, text
+from txkoji._values import excerpt, integer, member, one_line, rpm_names, struct, structs, text
 from txkoji.build import Build
-from txkoji.exceptions import HubFault, UnusableAnswer, fault_from
-from txkoji.retry import is_passing
+from txkoji.exceptions import HubFault, KojiException, fault_from
+from txkoji.retry import UNREADABLE, is_passing
 from txkoji.task_info import TaskInfo
 from txkoji.watching.infrastructure import is_infrastructure
 from txkoji.watching.task_tree import ARCH_METHODS, TaskTree, arch_of
+
+_log = Logger()
 
 LOGS = ("build.log", "root.log", "checkout.log", "runroot.log", "mock_output.log", "state.log")
 """The logs of Koji's builders that say why a task failed, the most specific first."""
@@ -170,7 +174,7 @@ async def read_outcome(connection: HubConnection, tree: TaskTree) -> Outcome:
 
     Raises:
         TransportError: the hub could not be reached.
-        HubFault: the hub refused, because it is offline for instance.
+        HubFault: the hub refused, because it is offline for instance, or can't name the builds.
     """
     made = await _read_made(connection, tree)
     if tree.root.state == task_states.CLOSED:
@@ -180,7 +184,7 @@ async def read_outcome(connection: HubConnection, tree: TaskTree) -> Outcome:
         return Outcome(tree, reason=f"task {tree.root.id} was canceled", **made)
     fault = await _fault(connection, guilty.id)
     words = fault.text if fault is not None else ""
-    names = await connection.call("listTaskOutput", guilty.id)
+    names = await _detail(connection, "listTaskOutput", guilty.id)
     log = choose_log(_texts(names), words)
     return Outcome(
         tree,
@@ -205,10 +209,26 @@ def _link_of_chain(tree: TaskTree, task: TaskInfo) -> str:
 
 async def _fault(connection: HubConnection, task_id: int) -> HubFault | None:
     # A fault in place of a result may be the hub's own: it is offline, for instance.
-    result = await connection.call("getTaskResult", task_id, raise_fault=False)
+    result = await _detail(connection, "getTaskResult", task_id, raise_fault=False)
     if isinstance(result, dict) and isinstance(result.get("faultCode"), int):
         return fault_from(result["faultCode"], str(result.get("faultString") or ""))
     return None
+
+
+async def _detail(connection: HubConnection, method: str, *args: Any, **kwargs: Any) -> Any:
+    """Return what the hub answers, None if it can't say: the task's state tells how it ended."""
+    try:
+        return await connection.call(method, *args, **kwargs)
+    except KojiException as error:
+        _unless_passing(error)
+        return None
+
+
+def _unless_passing(error: KojiException) -> None:
+    """Raise an error that another attempt may not meet; log any other: a detail is unknown."""
+    if is_passing(error) and not isinstance(error, UNREADABLE):
+        raise error
+    _log.warn("a detail of a task's outcome is unknown: {error}", error=one_line(error))
 
 
 def _log_url(connection: HubConnection, task_id: int, log: str) -> str:
@@ -221,15 +241,15 @@ async def _read_made(connection: HubConnection, tree: TaskTree) -> dict[str, Any
     """Return the part of an outcome that failed tasks have as well."""
     result = None
     if tree.root.state == task_states.CLOSED and tree.root.method not in _WITHOUT_RESULT:
-        result = await connection.call("getTaskResult", tree.root.id)
+        result = await _detail(connection, "getTaskResult", tree.root.id)
     builds = await _builds(connection, tree, result)
     complete = [build for build in builds if build.state == build_states.COMPLETE]
     tags: list[str] = []
     rpms: list[str] = []
     for build in complete:
-        listed = await connection.call("listBuildRPMs", build.build_id)
+        listed = await _detail(connection, "listBuildRPMs", build.build_id)
         rpms += [f"{name}.rpm" for name in rpm_names(listed)]
-        found = structs(await connection.call("listTags", build.build_id))
+        found = structs(await _detail(connection, "listTags", build.build_id))
         tags += filter(None, [text(tag.get("name")) for tag in found])
     nvr = builds[0].nvr if builds else None
     if not builds or not complete:
@@ -293,10 +313,9 @@ async def _results(connection: HubConnection, tree: TaskTree) -> list[dict[str, 
     for place in range(len(results)):
         try:
             found += structs([results[place]])
-        except (HubFault, UnusableAnswer) as error:
+        except KojiException as error:
             # One that the hub can't read names no files; the others do.
-            if is_passing(error):
-                raise
+            _unless_passing(error)
     return found
 
 

@@ -24,7 +24,10 @@ from txkoji.exceptions import (
     UnusableAnswer,
 )
 
-__all__ = ["RetryPolicy", "is_passing", "was_not_carried_out"]
+__all__ = ["UNREADABLE", "RetryPolicy", "is_passing", "was_not_carried_out"]
+
+UNREADABLE = (UnreadableReply, ReplyTooLarge)
+"""Replies of the hub itself that would be as unreadable if it were asked again."""
 
 _HUB_WITHOUT_DATABASE = re.compile(
     r"^(?:<class ')?psycopg2\.(?:errors\.|extensions\.)?(?:OperationalError|InterfaceError"
@@ -115,8 +118,7 @@ class RetryPolicy:
         Returns:
             The seconds to wait before the next attempt, None to give up.
         """
-        if isinstance(error, UnreadableReply):
-            # The hub would send the same again.
+        if isinstance(error, UNREADABLE):
             return None
         if not is_passing(error) or (write and not was_not_carried_out(error)):
             return None

@@ -99,8 +99,7 @@ class KojiContainerBuild(PrioritizedTaskStep):
     async def finished(self, hub: Hub, outcome: Outcome) -> None:
         """Set ``koji_repositories``."""
         if outcome.tree.root.state == task_states.CLOSED:
-            result = await hub.connection.getTaskResult(outcome.tree.root.id)
-            found = member(result, "repositories")
+            found = member(outcome.result, "repositories")
             names = (
                 [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
             )

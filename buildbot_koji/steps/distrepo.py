@@ -13,7 +13,7 @@ from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.uploads import UploadingStep
 from txkoji import Call, Outcome, task_states
-from txkoji.exceptions import GenericError, UnusableAnswer
+from txkoji.exceptions import GenericError
 
 EXPIRED = 2
 """The state of a repo that a newer one replaced (Koji's REPO_STATES)."""
@@ -145,9 +145,8 @@ class KojiDistRepo(UploadingStep):
     async def finished(self, hub: Hub, outcome: Outcome) -> None:
         """Set ``koji_repo_id``; the hub assigned the id with the task."""
         task = outcome.tree.root
-        repo_id = member(task.params, "repo_id")
-        if type(repo_id) is not int:
-            raise UnusableAnswer("getTaskInfo", task.params, "the id of the repo")
-        self.setProperty("koji_repo_id", repo_id, SOURCE)
+        repo_id = id_of(member(task.params, "repo_id")) or outcome.repo_id
+        if repo_id is not None:
+            self.setProperty("koji_repo_id", repo_id, SOURCE)
         if task.state == task_states.CLOSED:
-            self.say(f"made dist repo {repo_id} of {self.tag}")
+            self.say(f"made dist repo {repo_id or 'of unknown id'} of {self.tag}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,10 @@ from txkoji.watching.infrastructure import is_infrastructure
 
 FREE, OPEN, CLOSED, CANCELED, ASSIGNED, FAILED = range(6)
 SOURCE = "git+https://git.example.test/rpms/{}.git#{}"
+
+
+TOO_DEEP: Any = functools.reduce(lambda value, _: [value], range(210), None)
+"""No reply may hold it."""
 
 
 def task(number: int, state: int, ended: float | None = None) -> TaskInfo:
@@ -194,6 +199,40 @@ async def test_unreadable_result(koji: Connection, hub: FakeHub) -> None:
     found = await outcome(koji, number)
     assert "hello-1.0-1.aarch64.rpm" in found.rpms
     assert "hello-1.0-1.x86_64.rpm" not in found.rpms
+
+
+@pytest.mark.parametrize("odd", [ValueError("no XML"), fault_from(1000, "no"), TOO_DEEP])
+@pytest.mark.parametrize(
+    ("state", "method"),
+    [
+        (CLOSED, "getTaskResult"),
+        (FAILED, "getTaskResult"),
+        (FAILED, "listTaskOutput"),
+        (CLOSED, "listBuildRPMs"),
+        (CLOSED, "listTags"),
+    ],
+)
+def test_unreadable_detail(state: int, method: str, odd: Any) -> None:
+    """A task ended as its state says, also if the hub can't say some detail of its outcome."""
+    site = Site()
+    result = {"repositories": ["registry/x:1"], "koji_builds": []}
+    number = site.fails("buildContainer", 1005, "no image")
+    site.set(number, state, result=result if state == CLOSED else None)
+    with site.hub.state.transaction():
+        site.hub.state.update("build", site.complete_build("hello"), task_id=number)
+
+    def answer(name: str, _: list[Any], run: Callable[[], Any]) -> Any:
+        if name != method:
+            return run()
+        if isinstance(odd, Exception):
+            raise odd
+        return odd
+
+    site.hub.answer = answer
+    found = site.outcome(number)
+    assert found.tree.root.state == state
+    assert found.nvr == "hello-1.0-1"
+    assert bool(found.reason) is (state == FAILED)
 
 
 @pytest_twisted.ensureDeferred

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from txkoji._deferreds import returns_deferred
+from txkoji._deferreds import Deferred, returns_deferred
 from txkoji._rich_base import HubConnection
 from txkoji.cache import Cache
-from txkoji.exceptions import ReplyTooLarge, UnreadableReply
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
-
-UNREADABLE = (UnreadableReply, ReplyTooLarge)
-"""Replies of the hub itself that would be as unreadable if it were asked again."""
 
 
 class RichHub(HubConnection, Protocol):
@@ -32,18 +28,9 @@ class BatchedCalls:
         self._client = client
         self._batcher = client.batcher()
 
-    @returns_deferred
-    async def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
-        """Return a Deferred of the plain result; unreadable is only the reply to this very call."""
-        call = Call(method, args, kwargs)
-        try:
-            return await self._batcher.add(call)
-        except UNREADABLE:
-            # One unreadable result spoils the reply to a whole batch.
-            [result] = await self._client.send_all([call])
-        if isinstance(result, Exception):
-            raise result
-        return result
+    def call(self, method: str, /, *args: Any, **kwargs: Any) -> Deferred[Any]:
+        """Return a Deferred of the plain result."""
+        return self._batcher.add(Call(method, args, kwargs))
 
     @returns_deferred
     async def checked(self, method: str, /, *args: Any, **kwargs: Any) -> Any:

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 from txkoji._values import integer, member, seconds, struct
-from txkoji.history.hub import UNREADABLE
 from txkoji.hub.paging import LongestPage, RepeatedRows
+from txkoji.retry import UNREADABLE
 
 PAGE = 250
 """Rows in one reply: about 400 kB of the largest."""

@@ -14,7 +14,7 @@ from txkoji.gathering import gather
 from txkoji.history import records
 from txkoji.history.cursor import Cursor
 from txkoji.history.events import Event, TagUntag
-from txkoji.history.hub import UNREADABLE, BatchedCalls, RichHub
+from txkoji.history.hub import BatchedCalls, RichHub
 from txkoji.history.interest import Interest
 from txkoji.history.paging import Listing, Unreadable
 from txkoji.history.records import RecordReader, identity
@@ -22,6 +22,7 @@ from txkoji.history.tags import TagWatch
 from txkoji.history.unusable import UnusableItems
 from txkoji.hub.answers import a_list, a_struct
 from txkoji.hub.paging import LongestPage
+from txkoji.retry import UNREADABLE
 
 MAX_CLOCK_SKEW = 86400.0
 """Seconds by which the clocks of hub and master may differ: a later time is not plausible."""

@@ -23,7 +23,7 @@ from txkoji.hub.session import CallNumber, Session, has_run_out
 from txkoji.hub.transport import Transport
 from txkoji.hub.xmlrpc import encode_call
 from txkoji.profiles import Profile
-from txkoji.retry import RetryPolicy, is_passing
+from txkoji.retry import UNREADABLE, RetryPolicy, is_passing
 
 SHOWN = 200
 """Characters of an odd row that are logged."""
@@ -163,7 +163,7 @@ class HubClient:
         """Send a batch; yield the index of each call, with its result or exception, once known.
 
         Of a batch of reads, those for which the hub lost its database are sent again, as a read by
-        itself would be, until the deadline.
+        itself would be, until the deadline; if the reply can't be read, its halves are asked for.
         """
         reads = all(each.kind is Kind.READ for each in batch)
         waiting = list(range(len(batch)))
@@ -175,7 +175,15 @@ class HubClient:
             try:
                 results = results_of(calls, await self._route(request, outside=reads))
             except KojiException as error:
-                if not failures:
+                is_unreadable = reads and isinstance(error, UNREADABLE)
+                if is_unreadable and len(calls) > 1:
+                    # One unreadable result spoils the others of its reply.
+                    for half in (waiting[: len(calls) // 2], waiting[len(calls) // 2 :]):
+                        outcomes = self._send_batch([batch[index] for index in half])
+                        async for place, result in outcomes:
+                            yield half[place], result
+                    return
+                if not (failures or is_unreadable):
                     raise
                 results = [error] * len(calls)
             failures += 1
