@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from txkoji._deferreds import Deferred, returns_deferred
+from twisted.internet.defer import Deferred
+
+from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import HubConnection
 from txkoji.cache import Cache
 from txkoji.hub.call import Call

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from txkoji._values import member, struct
 from txkoji.hub.call import Call
 from txkoji.hub.xmlrpc import STARSTAR
 
@@ -160,11 +161,6 @@ def arguments_of(call: Call) -> dict[str, Any]:
     return {**dict(zip(parameters, call.args, strict=False)), **call.kwargs}
 
 
-def has_marker(call: Call) -> bool:
-    """Return whether the task of a call carries the marker of its submission."""
-    return TASK_METHODS[call.method].marker is not None
-
-
 def with_marker(call: Call, marker: str) -> Call:
     """Return a call with the marker in its arguments, if its method takes one."""
     entry = TASK_METHODS[call.method]
@@ -219,21 +215,26 @@ def surplus(
         others: the objects on the hub that arguments refer to, by argument name.
 
     Returns:
-        How many values the request has that the call did not pass: the hub may add some. None if
-        another call made the task.
+        How many values the request has that the call did not pass: the hub may add some. If the
+        method takes a marker, 0 for a task that has it, and more for one that has none: a hub may
+        drop what it does not know. None if another call made the task.
     """
     entry = TASK_METHODS[method]
     if not isinstance(task.get("request"), list):
         # An unreadable request is not ours.
         return None
     if entry.marker == LABEL:
-        fits = task.get(LABEL) == arguments[LABEL]
-        return 0 if fits and _plain(task["request"]) == _plain(arguments["arglist"]) else None
+        label = task.get(LABEL)
+        fits = label in (None, arguments[LABEL])
+        fits = fits and _plain(task["request"]) == _plain(arguments["arglist"])
+        return int(label is None) if fits else None
     if method == "resubmitTask":
         return 0 if _plain(task["request"]) == _plain(arguments["request"]) else None
     have = _held(entry, task["request"])
     if entry.marker == METADATA:
-        return 0 if _marker(have) == _marker(arguments) else None
+        if member(have.get("opts"), METADATA):
+            return 0 if _marker(have) == _marker(arguments) else None
+        have, arguments = _without_metadata(have), _without_metadata(arguments)
     want = {name: value for name, value in arguments.items() if name not in ELSEWHERE}
     for name, value in want.items():
         if name not in entry.replaced and not _same(value, have.get(name), others.get(name)):
@@ -241,7 +242,7 @@ def surplus(
     more = {name for name, value in have.items() if _plain(value) and name not in want}
     if more and (REST not in entry.request or more & TELLING):
         return None
-    return len(more)
+    return len(more) + (entry.marker is not None)
 
 
 def _held(entry: TaskMethod, request: Sequence[Any]) -> dict[str, Any]:
@@ -265,9 +266,12 @@ def _held(entry: TaskMethod, request: Sequence[Any]) -> dict[str, Any]:
 
 
 def _marker(arguments: Mapping[str, Any]) -> Any:
-    options = arguments.get("opts")
-    metadata = options.get(METADATA) if isinstance(options, dict) else None
-    return metadata.get(KEY) if isinstance(metadata, dict) else None
+    return member(member(arguments.get("opts"), METADATA), KEY)
+
+
+def _without_metadata(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    options = struct(arguments.get("opts")) or {}
+    return {**arguments, "opts": {name: options[name] for name in options if name != METADATA}}
 
 
 def _same(ours: Any, theirs: Any, other: Any) -> bool:

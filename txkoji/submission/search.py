@@ -17,7 +17,6 @@ from txkoji.hub.paging import LongestPage, RepeatedRows
 from txkoji.submission.recognition import (
     TASK_METHODS,
     arguments_of,
-    has_marker,
     surplus,
     with_marker,
 )
@@ -62,6 +61,19 @@ class Submission:
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """A task that may be that of a submission.
+
+    Attributes:
+        created: when it was made, in seconds since the epoch by the hub's clock; None if unknown.
+        is_marked: whether it has the marker of the submission.
+    """
+
+    created: float | None
+    is_marked: bool
+
+
+@dataclass(frozen=True)
 class _Search:
     """How to search the hub for the task of a submission.
 
@@ -71,6 +83,7 @@ class _Search:
         others: the objects on the hub that arguments refer to, by argument name.
         filter: what the hub is asked for.
         newer_than: the id that the task's exceeds.
+        since: when it was made at the earliest, if it has no marker.
     """
 
     method: str
@@ -78,17 +91,22 @@ class _Search:
     others: Mapping[str, Any]
     filter: Mapping[str, Any]
     newer_than: int
+    since: float
 
-    def candidates(self, tasks: Sequence[Any]) -> dict[int, float | None]:
-        """Return the tasks that fit, the most likely ones first, and when each was made."""
+    def candidates(self, tasks: Sequence[Any]) -> dict[int, Candidate]:
+        """Return the tasks that fit, the most likely ones first."""
+        takes_marker = TASK_METHODS[self.method].marker is not None
         found = []
         for task in tasks:
             if task["id"] > self.newer_than:
                 more = surplus(self.method, self.arguments, task, self.others)
-                if more is not None:
-                    found.append((more, int(task["id"]), seconds(task.get("create_ts"))))
+                created = seconds(task.get("create_ts"))
+                is_marked = takes_marker and more == 0
+                is_old = not is_marked and created is not None and created < self.since
+                if more is not None and not is_old:
+                    found.append((more, int(task["id"]), Candidate(created, is_marked)))
         found.sort(key=lambda each: each[:2])
-        return {task_id: created for _, task_id, created in found}
+        return {task_id: candidate for _, task_id, candidate in found}
 
 
 class TaskSearch:
@@ -99,14 +117,11 @@ class TaskSearch:
 
     async def candidates(
         self, wanted: Sequence[tuple[Call, Submission]]
-    ) -> list[dict[int, float | None]]:
-        """Return the tasks that may be those of submissions, the most likely ones first.
-
-        Each comes with when it was made, in seconds since the epoch by the hub's clock.
-        """
+    ) -> list[dict[int, Candidate]]:
+        """Return the tasks that may be those of submissions, the most likely ones first."""
         restored = await self._restored({submission for _, submission in wanted})
         searches = await gather([self._search(*each, restored) for each in wanted])
-        found: list[dict[int, float | None]] = [{} for _ in wanted]
+        found: list[dict[int, Candidate]] = [{} for _ in wanted]
         together: dict[str, list[int]] = {}
         for place, search in enumerate(searches):
             if search is not None:
@@ -152,15 +167,14 @@ class TaskSearch:
         answers = await gather(
             [self._client.call(look_up, arguments[name]) for name, look_up in named.items()]
         )
-        newer_than = submission.newest_task
+        newer_than, since = submission.newest_task, 0.0
         if submission in restored:
             # A hub restored from a backup reuses ids: go by time, and by the marker, which is
             # unique.
-            newer_than = 0
-            marked = has_marker(call)
-            wanted["createdAfter"] = submission.submitted - (DAY if marked else CLOCKS_DIFFER)
+            newer_than, since = 0, submission.submitted - CLOCKS_DIFFER
+            wanted["createdAfter"] = submission.submitted - DAY if entry.marker else since
         others = dict(zip(named, answers, strict=True))
-        return _Search(call.method, arguments, others, wanted, newer_than)
+        return _Search(call.method, arguments, others, wanted, newer_than, since)
 
     async def _list(self, wanted: Mapping[str, Any], newer_than: int, size: int) -> list[Any]:
         """Return the tasks with ids above ``newer_than``, the newest first."""

@@ -27,8 +27,8 @@ from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 from txkoji.hub.session import CallNumber
 from txkoji.retry import was_not_carried_out
-from txkoji.submission.recognition import TASK_METHODS, has_marker, may_have_made, with_marker
-from txkoji.submission.search import CLOCKS_DIFFER, Submission, TaskSearch
+from txkoji.submission.recognition import TASK_METHODS, may_have_made, with_marker
+from txkoji.submission.search import CLOCKS_DIFFER, Candidate, Submission, TaskSearch
 
 PAUSES = (0.0, 2.0, 8.0)
 """Seconds before each look for a task whose submission may still be in flight."""
@@ -174,21 +174,20 @@ class Submitter:
             candidates = await self._search.candidates(left)
             await self._drop_recorded(left, candidates)
             for place, tasks in zip(missing, candidates, strict=True):
-                task_id = self._first_unclaimed(*wanted[place], tasks)
+                task_id = self._first_unclaimed(wanted[place][1], tasks)
                 if task_id is not None:
                     found[place] = task_id
         return [found.get(place) for place in range(len(wanted))]
 
     def _first_unclaimed(
-        self, call: Call, submission: Submission, candidates: Mapping[int, float | None]
+        self, submission: Submission, candidates: Mapping[int, Candidate]
     ) -> int | None:
         """Claim the most likely task that no other submission has."""
-        is_marked = has_marker(call)
-        for task_id, created in candidates.items():
-            is_new = is_marked or task_id > submission.newest_task
-            self._drop_claim_before(task_id, created)
+        for task_id, candidate in candidates.items():
+            is_new = candidate.is_marked or task_id > submission.newest_task
+            self._drop_claim_before(task_id, candidate.created)
             if self.claim(task_id, submission, is_new=is_new):
-                if not is_marked:
+                if not candidate.is_marked:
                     self._uncertain.add(task_id)
                 return task_id
         return None
@@ -263,21 +262,21 @@ class Submitter:
     async def _drop_recorded(
         self,
         wanted: Sequence[tuple[Call, Submission]],
-        found: Sequence[dict[int, float | None]],
+        found: Sequence[dict[int, Candidate]],
     ) -> None:
         """Drop tasks without a marker that other processes have recorded."""
         unmarked = [
-            (submission.submitted, tasks)
-            for (call, submission), tasks in zip(wanted, found, strict=True)
-            if tasks and not has_marker(call)
+            (submission.submitted, task_id, tasks)
+            for (_, submission), tasks in zip(wanted, found, strict=True)
+            for task_id, candidate in tasks.items()
+            if not candidate.is_marked
         ]
         if not unmarked or self.recorded is None:
             return
-        since = min(submitted for submitted, _ in unmarked) - CLOCKS_DIFFER
-        ids = {task_id for _, tasks in unmarked for task_id in tasks}
-        others = await self.recorded(list(ids), since)
-        for _, tasks in unmarked:
-            for task_id in others.intersection(tasks):
+        since = min(submitted for submitted, _, _ in unmarked) - CLOCKS_DIFFER
+        others = await self.recorded(list({task_id for _, task_id, _ in unmarked}), since)
+        for _, task_id, tasks in unmarked:
+            if task_id in others:
                 del tasks[task_id]
 
     def _unknown(self, call: Call, error: KojiException | None) -> UnknownOutcome:

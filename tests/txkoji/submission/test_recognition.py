@@ -146,10 +146,34 @@ def test_label() -> None:
     arguments = arguments_of(call)
     assert call.kwargs == {"label": "m"}
     assert surplus("makeTask", arguments, {"request": [1], "label": "m"}, {}) == 0
-    assert surplus("makeTask", arguments, {"request": [1], "label": None}, {}) is None
+    assert surplus("makeTask", arguments, {"request": [1], "label": None}, {}) == 1
+    assert surplus("makeTask", arguments, {"request": [2], "label": None}, {}) is None
+    assert surplus("makeTask", arguments, {"request": [1], "label": "x"}, {}) is None
     assert with_marker(Call("makeTask", ("sleep", [1]), {"label": "mine"}), "m").kwargs == {
         "label": "mine"
     }
+
+
+@pytest.mark.parametrize(
+    ("request_", "fit"),
+    [
+        (["a", "f44", {"scratch": True, "custom_user_metadata": {"submission_marker": "m"}}], 0),
+        (["b", "f44", {"custom_user_metadata": {"submission_marker": "m"}}], 0),
+        (["a", "f44", {"scratch": True, "custom_user_metadata": {}}], 1),
+        (["a", "f44", {"scratch": True, "custom_user_metadata": None}], 1),
+        (["a", "f44", {"scratch": True}], 1),
+        (["a", "f44", {"scratch": True, "custom_user_metadata": {"mine": 1}}], None),
+        (["a", "f44", {"scratch": True, "custom_user_metadata": "odd"}], None),
+        (["a", "f44", {}], None),
+        (["a", "f44", {"scratch": True, "skip_tag": True}], None),
+        (["a", "g", {"scratch": True}], None),
+        (["b", "f44", {"scratch": True}], None),
+    ],
+)
+def test_build_without_the_marker(request_: list[Any], fit: int | None) -> None:
+    """A build whose marker the hub dropped is recognized by its request, after a marked one."""
+    call = with_marker(Call("build", ("a", "f44"), {"opts": {"scratch": True}}), "m")
+    assert surplus("build", arguments_of(call), {"request": request_}, {}) == fit
 
 
 MARKED = {"custom_user_metadata": {"submission_marker": "marker"}}

@@ -457,6 +457,25 @@ async def test_odd_tasks_of_others(koji: Connection, hub: FakeHub, agent: LossyA
     assert mutate.count > 10 * PAGE
 
 
+@pytest_twisted.ensureDeferred
+async def test_hub_that_drops_the_marker(koji: Connection, hub: FakeHub, agent: LossyAgent) -> None:
+    """A build in doubt whose marker the hub dropped is found by its request, and not made again."""
+    mine = []
+
+    def answer(name: str, params: tuple[Any, ...], run: Callable[[], Any]) -> Any:
+        if name == "build":
+            del params[2]["custom_user_metadata"]
+            mine.append(run())
+            return mine[-1]
+        return run()
+
+    hub.answer = answer
+    agent.loses = ["reply", None, "reply"]
+    options = {"scratch": True}
+    assert [await koji.submit("build", SOURCE, "demo", options) for _ in range(3)] == mine
+    assert [koji.submissions.is_certain(each) for each in mine] == [False, True, False]
+
+
 @pytest.mark.parametrize("method", ["build", "chainBuild"])
 @pytest_twisted.ensureDeferred
 async def test_many_in_doubt(koji: Connection, hub: FakeHub, method: str) -> None:
