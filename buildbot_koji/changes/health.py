@@ -14,6 +14,9 @@ CONFIRMED_AFTER = 60.0
 each request fail that is in flight then.
 """
 
+LOOKS = 6
+"""How often a failure is looked at until it counts: at each look it may be known since the last."""
+
 
 class Health:
     """Notices when the hub is silent for too long or events are unusable, and when that ends.
@@ -76,8 +79,8 @@ class Health:
         return self.condition != before
 
     def due_in(self, now: float) -> float | None:
-        """Return the seconds until the silence is reported; None if it has been."""
-        return None if self.stale else self._left(now)
+        """Return the seconds until the next look; 0 if a silence is due, None if it is reported."""
+        return None if self.stale else min(self._left(now), self._confirmed_after / LOOKS)
 
     def _left(self, now: float) -> float:
         left = self._stale_after - self.silence(now)

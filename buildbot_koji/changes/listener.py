@@ -69,7 +69,8 @@ class Listener:
         self._alarm = Alarm(self._reactor, self._interruption)
         self._intake = EventIntake(context, announced)
         self._health = HealthReports(context, self._intake)
-        self._retry = replace(self._limits.retry, ceiling=self._options.poll_interval)
+        longest = min(self._options.poll_interval, self._limits.retry.ceiling)
+        self._retry = replace(self._limits.retry, ceiling=longest)
         self._schedule = PollSchedule(self._options.poll_interval, self._retry)
         self._lock = DeferredLock()
         self._hub: Hub | None = None

@@ -50,7 +50,7 @@ class SourceLimits:
     """The pauses and limits that no argument sets. Times are in seconds.
 
     Attributes:
-        retry: the pauses after failures; its ceiling is ``poll_interval``.
+        retry: the pauses after failures; none is longer than ``poll_interval``.
         batch: changes stored before the schedulers run: a third of a second on SQLite.
         longest_quiet: how many times ``quiet_time`` the first event of a flood waits at most.
         stop: how long a stop waits for a change that is being stored.

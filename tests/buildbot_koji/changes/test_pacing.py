@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
@@ -89,6 +90,24 @@ def test_health() -> None:
     assert not health.succeeded(2100)
     assert health.changed(2100)
     assert not health.stale
+
+
+@pytest.mark.parametrize("stale_after", [60.0, 400.0, 3600.0])
+def test_when_a_silence_is_reported(stale_after: float) -> None:
+    """It is reported when it is due, whenever the failure began: not a minute later."""
+    late = []
+    for began in (0.0, 0.25 * stale_after, 0.75 * stale_after, stale_after - 1):
+        health, now = Health(stale_after, 0.0), 0.0
+        while not health.stale:
+            wait = health.due_in(now)
+            assert wait is not None
+            now += max(wait, 0.1)
+            health.record_request(now, is_failing=now >= began)
+            if now < began:
+                assert not health.changed(now)
+            health.changed(now)
+        late.append(now - max(stale_after, began + min(stale_after / 2, 60)))
+    assert 0 <= min(late) <= max(late) <= 11
 
 
 def test_alarm() -> None:
