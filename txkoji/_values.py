@@ -34,7 +34,7 @@ _CONTROLS = re.compile(
 """What a terminal obeys when it shows a log, and what turns the direction of the rest of a line."""
 
 
-_SECRETS = re.compile(r"(?<=//)\S*@|\A[^\s/]*@|[?#](?s:.*)")
+_SECRETS = re.compile(r"(?<=//)\S*@|(?<=:/)[^\s/]\S*@|\A[^\s/]*@|[?#](?s:.*)")
 """What may hold a password or a token in an address, or in what was meant to be one."""
 
 
@@ -46,6 +46,21 @@ def printable(text: str) -> str:
 def redacted(url: str) -> str:
     """Return an address to show: without user and password, query and fragment."""
     return _SECRETS.sub(lambda found: "***@" if found[0][-1] == "@" else "?***", url)[:300]
+
+
+def shown(setting: str) -> str:
+    """Return a configured name or path to show: redacted where it may be an address."""
+    return redacted(setting) if ":" in setting else setting
+
+
+def without_users(text: str) -> str:
+    """Return a text for people, with ``***`` for the user and password of each address in it."""
+
+    def hide(found: re.Match[str]) -> str:
+        _, at, rest = found[0].rpartition("@")
+        return f"//***@{rest}" if at else found[0]
+
+    return re.sub(r"//\S+", hide, text)
 
 
 def excerpt(text: str) -> str:

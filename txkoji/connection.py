@@ -13,6 +13,7 @@ from txkoji import _typed_calls, listing, multicall, paths, profiles, rich
 from txkoji._deferreds import Deferred, returns_deferred
 from txkoji._hub_methods import HubMethods
 from txkoji._interfaces import HTTPAgent
+from txkoji._values import shown
 from txkoji.build import Build
 from txkoji.cache import Cache
 from txkoji.exceptions import (
@@ -183,7 +184,7 @@ class Connection(HubMethods):
         return self.client.requester.trouble_since
 
     def __repr__(self) -> str:
-        return f"<Connection {self.profile} {self.url}>"
+        return f"<Connection {shown(self.profile)} {self.url}>"
 
     # Calls
 

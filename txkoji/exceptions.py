@@ -65,7 +65,7 @@ from __future__ import annotations
 
 import re
 
-from txkoji._values import excerpt, one_line
+from txkoji._values import excerpt, one_line, without_users
 
 _QUOTED = 80
 """How many characters of an odd answer a message shows."""
@@ -74,7 +74,10 @@ _UNKNOWN_METHOD = re.compile(r"Invalid method: ([\w.]{1,100})")
 
 
 class KojiException(Exception):
-    """The root of every error that txkoji raises."""
+    """The root of every error that txkoji raises. Its text shows no password of an address."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(without_users(message))
 
 
 FAULT_CLASSES: dict[int, type[HubFault]] = {}

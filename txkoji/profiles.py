@@ -14,14 +14,14 @@ import os
 import re
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, urlsplit
 
 import idna
 
-from txkoji._values import redacted
+from txkoji._values import redacted, shown
 from txkoji.exceptions import BrokenConfiguration, ProfileNotFound
 
 __all__ = [
@@ -55,9 +55,17 @@ SECRETS = ("password", "keytab", "ccache")
 """Keys that ``lookup`` never returns."""
 
 
-@dataclass(frozen=True)
+def _title(name: str) -> str:
+    """Return what messages call a profile."""
+    return f"the Koji profile {shown(name)!r}"
+
+
+@dataclass(frozen=True, repr=False)
 class Profile:
     """What a profile says. Paths are absolute, a leading ``~`` expanded.
+
+    The repr, like every message, leaves out secrets, also those in an address that stands where
+    none belongs.
 
     Attributes:
         name: the profile's name.
@@ -67,7 +75,7 @@ class Profile:
         authtype: ``noauth``, ``ssl``, ``password`` or ``kerberos``; None to choose by what else is
             set.
         user: the name for a login by password, or None.
-        password: the password for it, or None. It is left out of the repr.
+        password: the password for it, or None.
         cert: the client certificate with its key, or None.
         cert_name: what messages call ``cert`` if its path means nothing to the reader, or None.
         credentials_of: what messages call the owner of ``cert`` and ``keytab`` if that is not the
@@ -75,15 +83,16 @@ class Profile:
         serverca: the CA file that the hub's certificate is checked with; None for the system's.
         no_ssl_verify: don't check the hub's certificate.
         principal: the Kerberos principal, or None.
-        keytab: the keytab for it, or None. It is left out of the repr.
-        ccache: the credential cache to use instead of the process's own, or None. Left out of the
-            repr.
+        keytab: the keytab for it, or None.
+        ccache: the credential cache to use instead of the process's own, or None.
         proxyuser: act as this user, if the hub allows it, or None.
         timeout: seconds that a hub may take over one request. The default is 120, where Koji's own
             client waits for 12 hours.
         poll_interval: seconds between two polls of a watched task.
-        settings: every key of the section as text, for ``lookup``, except secrets. Left out of the
-            repr.
+        settings: every key of the section as text, for ``lookup``, except secrets.
+
+    Raises:
+        BrokenConfiguration: ``server``, ``weburl`` or ``topurl`` holds a user or password.
     """
 
     name: str
@@ -105,6 +114,30 @@ class Profile:
     timeout: float = 120
     poll_interval: int = 6
     settings: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for key in ("server", "weburl", "topurl"):
+            if "@" in urlsplit(getattr(self, key) or "").netloc:
+                # Later it would be in each message about a request.
+                raise BrokenConfiguration(f"{key} of {self.title} holds a user or password")
+
+    def __repr__(self) -> str:
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.repr}
+        words = [
+            f"{key}={shown(value) if isinstance(value, str) else value!r}"
+            for key, value in values.items()
+        ]
+        return f"Profile({', '.join(words)})"
+
+    @property
+    def title(self) -> str:
+        """What messages call the profile."""
+        return _title(self.name)
+
+    @property
+    def owner(self) -> str:
+        """What messages call the owner of its credentials."""
+        return self.credentials_of or self.title
 
 
 def searched_paths(
@@ -204,9 +237,9 @@ def _syntax_error(error: configparser.Error) -> str:
     lines = [number for number, _ in getattr(error, "errors", [])]
     where = f"line {lines[0] if lines else getattr(error, 'lineno', '?')}"
     if isinstance(error, configparser.DuplicateSectionError):
-        return f"{where} begins the section {error.section!r} once more"
+        return f"{where} begins the section {shown(error.section)!r} once more"
     if isinstance(error, configparser.DuplicateOptionError):
-        return f"{where} gives {error.option} of {error.section!r} once more"
+        return f"{where} gives {shown(error.option)} of {shown(error.section)!r} once more"
     if isinstance(error, configparser.MissingSectionHeaderError):
         return f"{where} comes before any [section]"
     return f"{where} is no 'key = value'"
@@ -232,8 +265,8 @@ def _instead_of(profile: str, known: Sequence[str]) -> str:
     if not known:
         return "no profile is configured at all"
     near = difflib.get_close_matches(profile, known, n=1, cutoff=ALIKE)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    return f"there are: {', '.join(known)}{meant}"
+    meant = f"; did you mean {shown(near[0])}?" if near else ""
+    return f"there are: {', '.join(map(shown, known))}{meant}"
 
 
 class _Section:
@@ -297,7 +330,7 @@ class _Section:
         return str(path) if is_default else None
 
     def _broken(self, key: str, words: str) -> BrokenConfiguration:
-        return BrokenConfiguration(f"{key} of the Koji profile {self.profile!r} {words}")
+        return BrokenConfiguration(f"{key} of {_title(self.profile)} {words}")
 
 
 def load(
@@ -322,11 +355,11 @@ def load(
     where = ", ".join(str(path) for path in searched_paths(config, system=system))
     if not parser.has_section(profile):
         remedy = _instead_of(profile, sorted(parser.sections()))
-        raise ProfileNotFound(f"no Koji profile {profile!r} in {where}; {remedy}")
+        raise ProfileNotFound(f"no Koji profile {shown(profile)!r} in {where}; {remedy}")
     section = _Section(profile, parser[profile])
     server = section.url("server")
     if server is None:
-        raise ProfileNotFound(f"the Koji profile {profile!r} in {where} has no 'server'")
+        raise ProfileNotFound(f"{_title(profile)} in {where} has no 'server'")
     return _profile(section, server)
 
 

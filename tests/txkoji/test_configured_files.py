@@ -12,7 +12,7 @@ import pytest
 from txkoji import Profile, login_problem, profiles
 from txkoji.exceptions import BrokenConfiguration, ConfigurationError, KojiLoginException
 from txkoji.hub.kerberos import Kerberos
-from txkoji.hub.tls import plain_authorities, read_client_certificate, trust_root
+from txkoji.hub.tls import PEMFile, plain_authorities, read_client_certificate, trust_root
 from txkoji.profiles import open_regular, read_configured
 
 pytestmark = pytest.mark.limit(30)
@@ -57,7 +57,7 @@ READERS: dict[str, Reader] = {
     "koji.conf": lambda path: profiles.load("koji", config=path),
     "serverca": lambda path: trust_root(replace(HUB, serverca=str(path))),
     "serverca as text": lambda path: plain_authorities(replace(HUB, serverca=str(path))),
-    "certificate": lambda path: read_client_certificate(str(path), "cert", "the profile"),
+    "certificate": lambda path: read_client_certificate(PEMFile(str(path), "cert", "the profile")),
     "keytab": _keytab,
 }
 

@@ -10,9 +10,11 @@ import pytest
 from txkoji import exceptions
 from txkoji.exceptions import (
     FAULT_CLASSES,
+    ConfigurationError,
     GenericError,
     HubFault,
     KojiException,
+    TransferError,
     UnknownFault,
     fault_from,
 )
@@ -125,3 +127,13 @@ def test_the_tree_is_whole() -> None:
     assert {name: code for name, code in codes.items() if code} == {
         each.__name__: each.code for each in faults
     }
+
+
+@pytest.mark.parametrize("kind", [KojiException, TransferError, ConfigurationError])
+def test_address_in_an_error(kind: type[KojiException]) -> None:
+    """Whatever address an error is about, its user and password are not shown."""
+    error = kind("can't read 'https://me:s3cret/x@h.test/a' nor git+ssh://s3cret@h, say me@h")
+    assert str(error) == "can't read 'https://***@h.test/a' nor git+ssh://***@h, say me@h"
+    assert "s3cret" not in repr(error)
+    # In linear time.
+    assert kind("//:/" * 1_000_000).args

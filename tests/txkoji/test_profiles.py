@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from twisted.internet.task import Clock
 
-from txkoji import Connection, profiles
+from txkoji import Connection, KojiException, Profile, login_problem, profiles
 from txkoji.exceptions import BrokenConfiguration, ConfigurationError, ProfileNotFound
+from txkoji.hub.auth import way_to_log_in
+from txkoji.hub.credentials import certificate_credential
+from txkoji.hub.kerberos import Kerberos
+from txkoji.hub.tls import PEMFile, plain_authorities, trust_root
 
 
 @pytest.fixture
@@ -238,3 +244,85 @@ def test_secrets_are_not_settings(tmp_path: Path) -> None:
     profile = profiles.load(config=path)
     assert (profile.password, profile.keytab, profile.ccache) == ("p1", "/k/t", "/c/c")
     assert dict(profile.settings) == {"server": "http://h", "user": "me"}
+
+
+SECRET = "Xk29staple"
+
+PLANTS = [
+    f"https://robot:{SECRET}@files.example.test/a",
+    f"https://{SECRET}@files.example.test/a",
+    f"https://files.example.test/a?token={SECRET}",
+    f"robot:{SECRET}@files.example.test",
+]
+
+OPTIONS = [
+    *("server", "weburl", "topurl", "pkgurl", "authtype", "user", "password", "cert", "serverca"),
+    *("no_ssl_verify", "principal", "keytab", "ccache", "proxyuser", "timeout", "poll_interval"),
+    *("max_retries", "anon_retry", "debug", "http://x"),
+]
+
+
+def _said_of(path: Path, name: str) -> Iterator[object]:
+    """Give all that a program may show of a profile without asking a hub."""
+    try:
+        profile = profiles.load(name, config=path, system=path.parent)
+        koji = Connection(profile, reactor=Clock())
+    except ConfigurationError as error:
+        yield "".join(traceback.format_exception(error))
+        return
+    yield from (profile, koji, koji.client, koji.proxy, koji.submissions, koji.client.session)
+    yield login_problem(profile)
+    yield from (profile.title, profile.owner)
+    for read in (way_to_log_in, trust_root, plain_authorities, _certificate, _ticket):
+        try:
+            yield read(profile)
+        except KojiException as error:
+            yield "".join(traceback.format_exception(error))
+
+
+def _certificate(profile: Profile) -> object:
+    found = certificate_credential(PEMFile(profile.cert or "", "cert", profile.owner))
+    return found, str(found)
+
+
+def _ticket(profile: Profile) -> object:
+    kerberos = Kerberos(profile.principal, profile.keytab, profile.ccache, profile.owner)
+    return kerberos, str(kerberos), kerberos.begin("hub.example.test")
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+@pytest.mark.parametrize("key", OPTIONS)
+def test_planted_secret(tmp_path: Path, user: Path, key: str, plant: str) -> None:
+    """A password or token of an address is never shown, whichever option or name it stands in."""
+    path = tmp_path / "planted.conf"
+    for authtype in ("ssl", "password", "kerberos", None):
+        values = {"server": "https://hub.example.test", "user": "me", "password": "secret word"}
+        values |= {"authtype": authtype} if authtype else {}
+        values |= {key: plant}
+        lines = "".join(f"{name} = {value}\n" for name, value in values.items())
+        path.write_text(f"[k]\n{lines}")
+        said = [f"{each} {each!r}" for each in _said_of(path, "k")]
+        assert said
+        assert [each for each in said if SECRET in each] == []
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_planted_name(tmp_path: Path, user: Path, plant: str) -> None:
+    """The same holds for the name of a profile, and of one that is missing."""
+    path = tmp_path / "planted.conf"
+    path.write_text(f"[{plant}]\nserver = http://h\nauthtype = noauth\n")
+    said = [f"{each} {each!r}" for name in (plant, plant[:-1]) for each in _said_of(path, name)]
+    path.write_text(f"[{plant}]\nserver = http://h\n[{plant}]\n")
+    said += [str(each) for each in _said_of(path, "k")]
+    path.write_text(f"[{plant}]\nuser = a\nuser = b\n")
+    said += [str(each) for each in _said_of(path, "k")]
+    assert len(said) > 10
+    assert [each for each in said if SECRET in each] == []
+
+
+def test_address_with_a_user() -> None:
+    """A program can't make a profile whose address each message about a request would show."""
+    for key in ("server", "weburl", "topurl"):
+        with pytest.raises(BrokenConfiguration) as caught:
+            Profile("k", **{"server": "http://h", key: f"https://me:{SECRET}@h/"})
+        assert str(caught.value) == f"{key} of the Koji profile 'k' holds a user or password"

@@ -11,7 +11,6 @@ from twisted.internet import error
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import Protocol
-from twisted.internet.ssl import optionsForClientTLS, platformTrust
 from zope.interface import implementer
 
 from txkoji._values import one_line
@@ -24,6 +23,7 @@ from txkoji.hub.tls import (
     read_client_certificate,
     reasons,
     tls_words,
+    verifying,
 )
 
 
@@ -72,16 +72,9 @@ async def connect(settings: Broker, reactor: Any, protocol: Protocol) -> Callabl
 
 
 def _tls_options(settings: Broker) -> Any:
-    owner = f"the broker {settings.url}"
-    trust: Any = platformTrust()
-    if settings.ca is not None:
-        trust = read_authority(settings.ca, "ca", owner)
-    client: dict[str, Any] = {}
-    if settings.certificate is not None:
-        client = read_client_certificate(
-            settings.certificate, "certificate", owner, key=settings.key
-        ).options
-    return optionsForClientTLS(settings.host, trustRoot=trust, extraCertificateOptions=client)
+    trust = read_authority(settings.ca, "ca", f"the broker {settings.url}")
+    files = settings.certificate_files
+    return verifying(settings.host, trust, files and read_client_certificate(*files))
 
 
 def plain_error(problem: BaseException, settings: Broker) -> BusError:

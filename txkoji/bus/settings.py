@@ -17,6 +17,7 @@ from txkoji._values import redacted
 from txkoji.bus.base import Link
 from txkoji.exceptions import ConfigurationError
 from txkoji.hub.credentials import Credential, certificate_credential
+from txkoji.hub.tls import PEMFile
 from txkoji.options import Strings
 
 Validator = Callable[[Any, "Attribute[Any]", Any], None]
@@ -166,12 +167,17 @@ class Broker:
     @property
     def credential(self) -> Credential | None:
         """The client certificate, read from its file; None without one."""
+        files = self.certificate_files
+        return files and replace(certificate_credential(*files), kind="broker certificate")
+
+    @property
+    def certificate_files(self) -> tuple[PEMFile, PEMFile | None] | None:
+        """The files of the client certificate and of its key; None without a certificate."""
         if self.certificate is None:
             return None
-        found = certificate_credential(
-            self.certificate, "certificate", f"the broker {self.host}", key=self.key
-        )
-        return replace(found, kind="broker certificate")
+        owner = f"the broker {self.url}"
+        key = None if self.key is None else PEMFile(self.key, "key", owner)
+        return PEMFile(self.certificate, "certificate", owner), key
 
     def prefixed(self, topic: str) -> str:
         """Return a topic with the prefix, as it is published."""

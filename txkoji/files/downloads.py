@@ -253,8 +253,7 @@ def _is_archive(row: Mapping[str, Any]) -> bool:
 def _topurl(client: HubClient) -> str:
     if not client.profile.topurl:
         raise TransferError(
-            f"the Koji profile {client.profile.name!r} does not say where the hub's files are:"
-            " set topurl"
+            f"{client.profile.title} does not say where the hub's files are: set topurl"
         )
     return client.profile.topurl
 

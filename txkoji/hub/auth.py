@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 
+from txkoji._values import redacted, shown
 from txkoji.exceptions import KojiLoginException
 from txkoji.hub.call import Call
 from txkoji.hub.kerberos import Kerberos
+from txkoji.hub.tls import PEMFile
 from txkoji.profiles import Profile
 
 SSL_PATH = "/ssllogin"
@@ -33,7 +35,7 @@ class Login:
     description: str
     call: Call = field(repr=False)
     path: str = ""
-    certificate: str | None = None
+    certificate: PEMFile | None = None
     kerberos: Kerberos | None = None
 
     def renewal(self) -> Login:
@@ -51,9 +53,7 @@ def way_to_log_in(profile: Profile) -> Login:
     # Not Path.is_file: a directory that another user closed has no certificate for us.
     certificate = profile.cert if profile.cert and os.path.isfile(profile.cert) else None  # noqa: PTH113
     if profile.authtype == "noauth":
-        raise KojiLoginException(
-            f"the Koji profile {profile.name!r} says authtype = noauth: set authtype to log in"
-        )
+        raise KojiLoginException(f"{profile.title} says authtype = noauth: set authtype to log in")
     if profile.authtype == "ssl" or (profile.authtype is None and certificate is not None):
         return _by_certificate(profile, certificate)
     if profile.authtype == "password" or (profile.authtype is None and profile.user):
@@ -61,51 +61,41 @@ def way_to_log_in(profile: Profile) -> Login:
     if profile.authtype in (None, "kerberos"):
         return _by_kerberos(profile)
     raise KojiLoginException(
-        f"authtype of the Koji profile {profile.name!r} is {profile.authtype!r}: it may be"
-        " noauth, ssl, password or kerberos"
+        f"authtype of {profile.title} is {redacted(profile.authtype)!r}: it may be noauth, ssl,"
+        " password or kerberos"
     )
 
 
 def _by_certificate(profile: Profile, certificate: str | None) -> Login:
     if certificate is None:
         raise KojiLoginException(
-            f"no client certificate at {profile.cert or '~/.koji/client.crt'}: put one there, or"
-            f" set cert in the Koji profile {profile.name!r}"
+            f"no client certificate at {shown(profile.cert or '~/.koji/client.crt')}: put one"
+            f" there, or set cert in {profile.title}"
         )
     _want_https(profile, "a client certificate")
-    return Login(
-        f"client certificate {certificate}",
-        Call.of("sslLogin", proxyuser=profile.proxyuser),
-        SSL_PATH,
-        certificate=certificate,
-    )
+    file = PEMFile(certificate, "cert", profile.owner, profile.cert_name)
+    call = Call.of("sslLogin", proxyuser=profile.proxyuser)
+    return Login(f"client certificate {file}", call, SSL_PATH, certificate=file)
 
 
 def _by_password(profile: Profile) -> Login:
     if not profile.user or not profile.password:
         missing = "password" if profile.user else "user"
-        raise KojiLoginException(
-            f"a login by password needs {missing} in the Koji profile {profile.name!r}"
-        )
+        raise KojiLoginException(f"a login by password needs {missing} in {profile.title}")
     call = Call.of("login", profile.user, profile.password)
-    return Login(f"the password of {profile.user}", call)
+    return Login(f"the password of {shown(profile.user)}", call)
 
 
 def _by_kerberos(profile: Profile) -> Login:
     _want_https(profile, "a Kerberos ticket")
     owner = profile.credentials_of or "the profile"
     kerberos = Kerberos(profile.principal, profile.keytab, profile.ccache, owner)
-    return Login(
-        str(kerberos),
-        Call.of("sslLogin", proxyuser=profile.proxyuser),
-        SSL_PATH,
-        kerberos=kerberos,
-    )
+    call = Call.of("sslLogin", proxyuser=profile.proxyuser)
+    return Login(str(kerberos), call, SSL_PATH, kerberos=kerberos)
 
 
 def _want_https(profile: Profile, what: str) -> None:
     if not profile.server.startswith("https://"):
         raise KojiLoginException(
-            f"{what} needs https, but the server of the Koji profile {profile.name!r} is"
-            f" {profile.server}"
+            f"{what} needs https, but the server of {profile.title} is {profile.server}"
         )

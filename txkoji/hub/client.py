@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from txkoji._deferreds import returns_deferred
 from txkoji._interfaces import HTTPAgent
-from txkoji._values import one_line
+from txkoji._values import one_line, shown
 from txkoji.exceptions import AuthError, HubFault, KojiException, RetryError
 from txkoji.hub.answers import a_struct, an_id, read_answer
 from txkoji.hub.batching import MAX_CALLS, Batcher, batches, multicall, results_of
@@ -73,7 +73,7 @@ class HubClient:
         self._left_out: set[tuple[str, str]] = set()
 
     def __repr__(self) -> str:
-        return f"<HubClient {self.profile.name} {self.url}>"
+        return f"<HubClient {shown(self.profile.name)} {self.url}>"
 
     # Calls
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from txkoji._deferreds import in_thread
+from txkoji._values import shown
 from txkoji.exceptions import BrokenConfiguration, KojiLoginException
 from txkoji.hub.auth import way_to_log_in
 from txkoji.hub.kerberos import Kerberos
 from txkoji.hub.keytabs import keytab_problem
-from txkoji.hub.tls import read_client_certificate
+from txkoji.hub.tls import PEMFile, read_client_certificate
 from txkoji.profiles import Profile, read_configured
 
 
@@ -33,22 +34,12 @@ class Credential:
     problem: str | None = None
 
 
-def certificate_credential(
-    path: str, setting: str, owner: str, *, key: str | None = None, shown: str | None = None
-) -> Credential:
-    """Return the credential for a client certificate.
-
-    Args:
-        path: the PEM file.
-        setting: the setting that names the file, for messages.
-        owner: whose setting that is.
-        key: the file with the key, if ``path`` does not hold it.
-        shown: what messages call ``path``, by default its own name.
-    """
+def certificate_credential(file: PEMFile, key: PEMFile | None = None) -> Credential:
+    """Return the credential for a client certificate; see :func:`read_client_certificate`."""
     try:
-        read = read_client_certificate(path, setting, owner, key=key, shown=shown)
+        read = read_client_certificate(file, key)
     except BrokenConfiguration as error:
-        return Credential("certificate", shown or path, problem=str(error))
+        return Credential("certificate", str(file), problem=str(error))
     return Credential("certificate", read.subject, expires=read.not_after.timestamp())
 
 
@@ -68,7 +59,7 @@ async def credentials_of(profile: Profile, reactor: Any) -> list[Credential]:
         # A profile that only reads needs no credentials.
         return [] if profile.authtype is None else [Credential(kind, "", problem=str(error))]
     if way.certificate is not None:
-        return [_certificate_of(profile, way.certificate)]
+        return [certificate_credential(way.certificate)]
     if way.kerberos is None:
         return []
     lifetime, problem = await in_thread(reactor, _ticket, way.kerberos)
@@ -77,7 +68,7 @@ async def credentials_of(profile: Profile, reactor: Any) -> list[Credential]:
     kind = "keytab" if way.kerberos.keytab else "ticket"
     # A keytab gets new tickets for as long as its key is valid.
     expires = None if lifetime is None or kind == "keytab" else reactor.seconds() + lifetime
-    return [Credential(kind, way.kerberos.principal or "", expires, problem)]
+    return [Credential(kind, shown(way.kerberos.principal or ""), expires, problem)]
 
 
 def login_problem(profile: Profile) -> str | None:
@@ -96,23 +87,15 @@ def login_problem(profile: Profile) -> str | None:
     except KojiLoginException as error:
         return str(error)
     if way.certificate is not None:
-        return _certificate_of(profile, way.certificate).problem
+        return certificate_credential(way.certificate).problem
     if way.kerberos is not None and way.kerberos.keytab is not None:
         return _keytab_problem(way.kerberos.keytab, profile)
     return None
 
 
-def _owner(profile: Profile) -> str:
-    return profile.credentials_of or f"the Koji profile {profile.name!r}"
-
-
-def _certificate_of(profile: Profile, path: str) -> Credential:
-    return certificate_credential(path, "cert", _owner(profile), shown=profile.cert_name)
-
-
 def _keytab_problem(path: str, profile: Profile) -> str | None:
     # Not its path: it may be that of a secret.
-    what = f"the keytab of {_owner(profile)}"
+    what = f"the keytab of {profile.owner}"
     try:
         data = read_configured(path)
     except OSError as error:

@@ -12,7 +12,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from txkoji._values import one_line
+from txkoji._values import one_line, shown
 from txkoji.exceptions import KDCUnreachable, KojiLoginException
 from txkoji.hub.ccaches import CredentialCache
 
@@ -79,13 +79,13 @@ class Kerberos:
         owner: what messages call the owner of principal and keytab.
     """
 
-    principal: str | None = None
+    principal: str | None = field(default=None, repr=False)
     keytab: str | None = field(default=None, repr=False)
     ccache: str | None = field(default=None, repr=False)
     owner: str = "the profile"
 
     def __str__(self) -> str:
-        who = f" of {self.principal}" if self.principal else ""
+        who = f" of {shown(self.principal)}" if self.principal else ""
         return f"the Kerberos {'keytab' if self.keytab else 'ticket'}{who}"
 
     def begin(self, host: str) -> Exchange:
@@ -177,7 +177,7 @@ class Kerberos:
         cache = None if self.ccache is None else self._cache.rest.lstrip(":")
         for path in filter(None, (self.keytab, self.ccache, cache)):
             words = words.replace(f"FILE:{path}", "its file").replace(path, "its file")
-        return words
+        return words.replace(self.principal, shown(self.principal)) if self.principal else words
 
     def _remedy(self) -> str:
         if self.keytab is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from txkoji._values import shown
+
 _VERSION = b"\x05\x02"
 
 
@@ -38,7 +40,7 @@ def keytab_problem(data: bytes, principal: str | None) -> str | None:
     if principal in found or ("@" not in principal and principal in without):
         return None
     known = ", ".join(sorted(found)) or "nobody"
-    return f"has no key of the principal {principal}; it has keys of {known}"
+    return f"has no key of the principal {shown(principal)}; it has keys of {known}"
 
 
 def _read(data: bytes) -> Iterator[str]:

@@ -125,11 +125,7 @@ class Authenticator:
             # Without its file the profile would mean another way, as another user perhaps.
             profile = replace(profile, authtype="ssl")
         way = way_to_log_in(profile)
-        if way.certificate is None:
-            return way, None
-        owner = f"the Koji profile {self._profile.name!r}"
-        shown = self._profile.cert_name
-        return way, read_client_certificate(way.certificate, "cert", owner, shown=shown)
+        return way, None if way.certificate is None else read_client_certificate(way.certificate)
 
     async def _log_in(self, way: Login, send: Send) -> tuple[int, str, bool]:
         """Send a login; returns the session's id, its key, and whether headers carry it."""

@@ -15,6 +15,7 @@ from twisted.web._newclient import BadHeaders, ParseError, RequestNotSent
 from twisted.web.client import ResponseFailed
 
 from txkoji._interfaces import Response
+from txkoji._values import without_users
 from txkoji.exceptions import (
     ConnectionFailed,
     HTTPStatusError,
@@ -33,8 +34,8 @@ MAX_RETRY_AFTER = 600.0
 
 
 def without_query(url: str) -> str:
-    """Return an address without its query, which may hold a session."""
-    return url.partition("?")[0]
+    """Return an address to show: without its query, which may hold a session, and without user."""
+    return without_users(url.partition("?")[0])
 
 
 def range_start(response: Response) -> int | None:

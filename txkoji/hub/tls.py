@@ -33,10 +33,60 @@ from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
 from txkoji._interfaces import Endpoint
+from txkoji._values import shown
 from txkoji.exceptions import BrokenConfiguration
 from txkoji.profiles import Profile, open_regular, read_configured
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PEMFile:
+    """A file of certificates or of a key, which a setting names.
+
+    Attributes:
+        path: where it is.
+        setting: the setting that names it, for messages.
+        owner: whose setting that is: "the Koji profile 'koji'".
+        name: what messages call the file, None for its path.
+    """
+
+    path: str
+    setting: str
+    owner: str
+    name: str | None = None
+
+    def __str__(self) -> str:
+        return self.name or shown(self.path)
+
+    def unusable(self, words: str, verb: str = "read") -> BrokenConfiguration:
+        """Return the error that says why the file can't be used."""
+        return BrokenConfiguration(f"can't {verb} {self}, {self.setting} of {self.owner}: {words}")
+
+    def read(self, load: Callable[[bytes], T]) -> T:
+        """Return what a function makes of the content.
+
+        Raises:
+            BrokenConfiguration: the file can't be read, or the function raised what the libraries
+                for certificates raise.
+        """
+        try:
+            return load(read_configured(self.path))
+        except OSError as problem:
+            words = str(problem.strerror)
+        except TypeError:
+            words = "its private key has a pass phrase; give it one without (openssl pkey)"
+        except _UnusableFile as problem:
+            words = str(problem)
+        except UnsupportedAlgorithm as problem:
+            words = f"a key in it is of an unusable kind: {problem}"
+        except (ValueError, IndexError):
+            words = "a certificate or key in it is broken"
+        raise self.unusable(words)
+
+
+class _UnusableFile(ValueError):
+    """Why a file is unusable, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +119,12 @@ class ClientCertificate:
         return f"the client certificate {self.path} ({self.subject}), {dates}"
 
 
-def read_client_certificate(
-    path: str, setting: str, owner: str, *, key: str | None = None, shown: str | None = None
-) -> ClientCertificate:
+def read_client_certificate(file: PEMFile, key: PEMFile | None = None) -> ClientCertificate:
     """Read a client certificate and its key.
 
     Args:
-        path: a PEM file with the certificate, its chain, and the key.
-        setting: the setting that names the file, for messages.
-        owner: whose setting that is: "the Koji profile 'koji'".
-        key: a PEM file with the key, if ``path`` does not hold it.
-        shown: what messages call ``path``, by default its own name.
+        file: the certificate, its chain, and the key.
+        key: the key, if ``file`` does not hold it.
 
     Raises:
         BrokenConfiguration: a file can't be used; the text says which and why.
@@ -96,22 +141,16 @@ def read_client_certificate(
         return load_pem_private_key(data, None)
 
     # Not Twisted's PrivateCertificate: it uses objects that pyOpenSSL deprecates.
-    found = _read(path, setting, owner, certificates, shown)
-    if key:
-        private = _read(key, "key", owner, key_of)
-    else:
-        private = _read(path, setting, owner, key_of, shown)
+    found = file.read(certificates)
+    private = (key or file).read(key_of)
     # In any order: the authority's may come first.
     own = [each for each in found if _public_key(each) == private.public_key()]
     if not own:
-        raise BrokenConfiguration(
-            f"can't use {shown or path}, {setting} of {owner}: its private key is of another"
-            " certificate"
-        )
+        raise file.unusable("its private key is of another certificate", "use")
     certificate = own[0]
     chain = [each for each in found if each not in own]
     return ClientCertificate(
-        shown or path,
+        str(file),
         certificate.subject.rfc4514_string(),
         _utc(certificate, "not_valid_before"),
         _utc(certificate, "not_valid_after"),
@@ -162,31 +201,31 @@ class TrustRoot:
     """The CAs that a hub's certificate is checked with, as OpenSSL itself reads them.
 
     Args:
-        path: a file of PEM certificates, of any of OpenSSL's three kinds, or a hashed directory;
+        paths: files of PEM certificates, of any of OpenSSL's three kinds, or hashed directories;
             None for the system's CAs.
         ask_after_handshake: let the hub ask for a client certificate after the handshake, too.
     """
 
-    def __init__(self, path: str | None, *, ask_after_handshake: bool = False) -> None:
-        self._path = path
+    def __init__(self, *paths: str | None, ask_after_handshake: bool = False) -> None:
+        self._paths = paths
         self._ask_after_handshake = ask_after_handshake
 
     def _addCACertsToContext(self, context: SSL.Context) -> None:  # noqa: N802 - Twisted's name
         if self._ask_after_handshake:
             _ask_after_handshake(context)
-        if self._path is None:
-            platformTrust()._addCACertsToContext(context)  # noqa: SLF001 - the interface's method
-        elif _is_directory(self._path):
-            context.load_verify_locations(None, self._path)
-        else:
-            try:
-                # OpenSSL would wait for a pipe that has taken the file's place.
-                open_regular(self._path).close()
-            except OSError as problem:
-                raise SSL.Error(
-                    [("", "", f"can't read {self._path}: {problem.strerror}")]
-                ) from None
-            context.load_verify_locations(self._path)
+        for path in self._paths:
+            if path is None:
+                platformTrust()._addCACertsToContext(context)  # noqa: SLF001 - the interface's
+            elif _is_directory(path):
+                context.load_verify_locations(None, path)
+            else:
+                try:
+                    # OpenSSL would wait for a pipe that has taken the file's place.
+                    open_regular(path).close()
+                except OSError as problem:
+                    words = f"can't read {shown(path)}: {problem.strerror}"
+                    raise SSL.Error([("", "", words)]) from None
+                context.load_verify_locations(path)
 
 
 def _ask_after_handshake(context: SSL.Context) -> None:
@@ -205,19 +244,18 @@ def _is_directory(path: str) -> bool:
     return os.path.isdir(path)  # noqa: PTH112
 
 
-def read_authority(path: str, setting: str, owner: str, **options: Any) -> TrustRoot:
-    """Return the CAs in a file or directory.
-
-    Args:
-        path: a file or directory, see :class:`TrustRoot`.
-        setting: the setting that names the file, for messages.
-        owner: whose setting that is.
-        options: further arguments of :class:`TrustRoot`.
+def read_authority(
+    path: str | None, setting: str, owner: str, *, ask_after_handshake: bool = False
+) -> TrustRoot:
+    """Return the CAs in a file or directory; see :class:`TrustRoot` and :class:`PEMFile`.
 
     Raises:
         BrokenConfiguration: the file can't be used; the text says why.
     """
-    trust = TrustRoot(path, **options)
+    trust = TrustRoot(path, ask_after_handshake=ask_after_handshake)
+    if path is None:
+        return trust
+    file = PEMFile(path, setting, owner)
 
     def check(data: bytes) -> TrustRoot:
         if b"CERTIFICATE-----" not in data:
@@ -229,19 +267,15 @@ def read_authority(path: str, setting: str, owner: str, **options: Any) -> Trust
         return trust
 
     if not _is_directory(path):
-        return _read(path, setting, owner, check)
+        return file.read(check)
     hashed = list(Path(path).glob("*.[0-9]*"))
     for each in hashed:
         # OpenSSL opens it in the middle of a handshake.
         if os.path.exists(each) and not os.path.isfile(each):  # noqa: PTH110, PTH113
-            raise BrokenConfiguration(
-                f"can't read {each}, {setting} of {owner}: it is no regular file"
-            )
+            raise PEMFile(str(each), setting, owner).unusable("it is no regular file")
     if hashed:
         return trust
-    raise BrokenConfiguration(
-        f"can't use {path}, {setting} of {owner}: a directory needs hashed names (openssl rehash)"
-    )
+    raise file.unusable("a directory needs hashed names (openssl rehash)", "use")
 
 
 def plain_authorities(profile: Profile) -> str | None:
@@ -265,21 +299,31 @@ def trust_root(profile: Profile, *, ask_after_handshake: bool = False) -> TrustR
     Raises:
         BrokenConfiguration: ``serverca`` can't be read.
     """
-    if profile.serverca is None:
-        return TrustRoot(None, ask_after_handshake=ask_after_handshake)
-    owner = f"the Koji profile {profile.name!r}"
     return read_authority(
-        profile.serverca, "serverca", owner, ask_after_handshake=ask_after_handshake
+        profile.serverca, "serverca", profile.title, ask_after_handshake=ask_after_handshake
     )
+
+
+def verifying(host: str, trust: Any, certificate: ClientCertificate | None = None) -> Any:
+    """Return the factory of TLS connections to a host whose certificate is verified.
+
+    Args:
+        host: its name, or address.
+        trust: the CAs, a :class:`TrustRoot`.
+        certificate: the client certificate to present, None for none.
+    """
+    client = {} if certificate is None else dict(certificate.options)
+    return optionsForClientTLS(host, trustRoot=trust, extraCertificateOptions=client)
 
 
 @implementer(IOpenSSLClientConnectionCreator)
 class _Unverified:
     """TLS without verification of the hub's certificate, for a profile that asks for it."""
 
-    def __init__(self, options: CertificateOptions, host: bytes, *, client: bool) -> None:
-        self._context = options.getContext()
-        if client:
+    def __init__(self, host: bytes, certificate: ClientCertificate | None = None) -> None:
+        client = {} if certificate is None else certificate.options
+        self._context = CertificateOptions(**client).getContext()
+        if certificate is not None:
             _ask_after_handshake(self._context)
         self._host = host
 
@@ -297,9 +341,12 @@ class TLSPolicy:
     """The TLS settings of a profile: its CA or the system's, and perhaps a client certificate."""
 
     def __init__(self, profile: Profile, certificate: ClientCertificate | None) -> None:
-        self._client = {} if certificate is None else certificate.options
+        self._certificate = certificate
         self._verify = profile.serverca is not None or not profile.no_ssl_verify
-        self._trust: Any = trust_root(profile, ask_after_handshake=certificate is not None)
+        self._trust = trust_root(profile, ask_after_handshake=certificate is not None)
+        # A proxy may have its certificate from the hub's CA, as Koji's own client wants it, or from
+        # one that the system trusts.
+        self._trust_in_proxy = TrustRoot(*dict.fromkeys([profile.serverca, None]))
 
     def creatorForNetloc(  # noqa: N802 - Twisted's name
         self,
@@ -308,59 +355,14 @@ class TLSPolicy:
     ) -> Any:
         """Return the factory of the TLS connections to a host."""
         if not self._verify:
-            return _Unverified(
-                CertificateOptions(**self._client), hostname, client=bool(self._client)
-            )
-        return optionsForClientTLS(
-            hostname.decode("ascii"),
-            trustRoot=self._trust,
-            extraCertificateOptions=dict(self._client),
-        )
+            return _Unverified(hostname, self._certificate)
+        return verifying(hostname.decode("ascii"), self._trust, self._certificate)
 
     def creator_for_proxy(self, host: str) -> Any:
-        """Return the factory of the TLS connections to a proxy, which sees no client certificate.
-
-        It may have its certificate from the hub's CA, as Koji's own client wants it, or from one
-        that the system trusts.
-        """
+        """Return the factory of TLS connections to a proxy, which sees no client certificate."""
         if not self._verify:
-            return _Unverified(CertificateOptions(), host.encode("ascii"), client=False)
-        roots: Any = _AnyOf(self._trust, TrustRoot(None))
-        return optionsForClientTLS(host, trustRoot=roots)
-
-
-@implementer(IOpenSSLTrustRoot)
-class _AnyOf:
-    """The CAs of several roots."""
-
-    def __init__(self, *roots: TrustRoot) -> None:
-        self._roots = roots
-
-    def _addCACertsToContext(self, context: SSL.Context) -> None:  # noqa: N802 - Twisted's name
-        for each in self._roots:
-            each._addCACertsToContext(context)  # noqa: SLF001 - the interface's method
-
-
-class _UnusableFile(ValueError):
-    """Why a file is unusable, in a few words."""
-
-
-def _read(
-    path: str, setting: str, owner: str, load: Callable[[bytes], T], shown: str | None = None
-) -> T:
-    try:
-        return load(read_configured(path))
-    except OSError as problem:
-        words = str(problem.strerror)
-    except TypeError:
-        words = "its private key has a pass phrase; give it one without (openssl pkey)"
-    except _UnusableFile as problem:
-        words = str(problem)
-    except UnsupportedAlgorithm as problem:
-        words = f"a key in it is of an unusable kind: {problem}"
-    except (ValueError, IndexError):
-        words = "a certificate or key in it is broken"
-    raise BrokenConfiguration(f"can't read {shown or path}, {setting} of {owner}: {words}")
+            return _Unverified(host.encode("ascii"))
+        return verifying(host, self._trust_in_proxy)
 
 
 def reasons(problem: BaseException) -> list[BaseException]:

@@ -16,7 +16,7 @@ from tests.support import ONE_ATTEMPT
 from tests.support.hubs import Connect
 from txkoji import Connection, Profile, profiles
 from txkoji.exceptions import BrokenConfiguration, ConnectionFailed, KojiLoginException, TLSError
-from txkoji.hub.tls import read_client_certificate
+from txkoji.hub.tls import PEMFile, read_client_certificate
 from txkoji.testing import FakeHub
 from txkoji.testing.front.certificates import CertificateAuthority
 
@@ -190,7 +190,7 @@ def test_order_in_a_file(hub: FakeHub, tmp_path: Path) -> None:
     path = tmp_path / "chain.pem"
     authority = hub.authority.certificate_path.read_bytes()
     path.write_bytes(authority + hub.certificate("alice").read_bytes())
-    found = read_client_certificate(str(path), "cert", "the test")
+    found = read_client_certificate(PEMFile(str(path), "cert", "the test"))
     assert found.subject == "CN=alice"
     assert len(found.options["extraCertChain"]) == 1
 
@@ -207,7 +207,7 @@ def test_unknown_kind_of_key(hub: FakeHub, tmp_path: Path) -> None:
     odd = ssl.DER_cert_to_PEM_cert(key.replace(P256, SM2)).replace("CERTIFICATE", "PRIVATE KEY")
     path.write_bytes(pem.partition(b"-----BEGIN PRIVATE")[0] + odd.encode())
     with pytest.raises(BrokenConfiguration, match=r"cert of the test: a key in it is of an unusab"):
-        read_client_certificate(str(path), "cert", "the test")
+        read_client_certificate(PEMFile(str(path), "cert", "the test"))
 
 
 @pytest_twisted.ensureDeferred
