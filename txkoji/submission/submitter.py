@@ -161,7 +161,7 @@ class Submitter:
         for call, _ in wanted:
             _check(call.method)
         found: dict[int, int] = {}
-        for pause in self._pauses:
+        for look, pause in enumerate(self._pauses, 1):
             missing = [place for place in range(len(wanted)) if place not in found]
             if not missing:
                 break
@@ -174,7 +174,11 @@ class Submitter:
             candidates = await self._search.candidates(left)
             await self._drop_recorded(left, candidates)
             for place, tasks in zip(missing, candidates, strict=True):
-                task_id = self._first_unclaimed(wanted[place][1], tasks)
+                call, submission = wanted[place]
+                if TASK_METHODS[call.method].marker and look < len(self._pauses):
+                    # One without it is hardly ours: ours may still be in flight.
+                    tasks = {task: each for task, each in tasks.items() if each.is_marked}
+                task_id = self._first_unclaimed(submission, tasks)
                 if task_id is not None:
                     found[place] = task_id
         return [found.get(place) for place in range(len(wanted))]

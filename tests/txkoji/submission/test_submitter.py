@@ -476,6 +476,36 @@ async def test_hub_that_drops_the_marker(koji: Connection, hub: FakeHub, agent: 
     assert [koji.submissions.is_certain(each) for each in mine] == [False, True, False]
 
 
+@pytest_twisted.ensureDeferred
+async def test_marked_task_that_comes_late(
+    koji: Connection, hub: FakeHub, agent: LossyAgent
+) -> None:
+    """A build that is still in flight is waited for, though an equal one without a marker is there.
+
+    Somebody else may have made that one.
+    """
+    options = {"scratch": True}
+    late: list[Callable[[], Any]] = []
+    mine: list[int] = []
+
+    def answer(name: str, _: tuple[Any, ...], run: Callable[[], Any]) -> Any:
+        if name == "build":
+            late.append(run)
+            return 0
+        found = run()
+        if name == "listTasks" and late:
+            mine.append(late.pop()())
+        return found
+
+    begun = await koji.submissions.begin(Call("build", (SOURCE, "demo", options)))
+    await koji.call("build", SOURCE, "demo", options)
+    hub.answer = answer
+    agent.loses = ["reply"]
+    made = await koji.submissions.submit(Call("build", (SOURCE, "demo", options)), begun)
+    assert [made] == mine
+    assert koji.submissions.is_certain(made)
+
+
 @pytest.mark.parametrize("method", ["build", "chainBuild"])
 @pytest_twisted.ensureDeferred
 async def test_many_in_doubt(koji: Connection, hub: FakeHub, method: str) -> None:
