@@ -239,6 +239,8 @@ class BuildData:
 class BuildRows:
     """Values of any kind that are stored with one build, each in a compressed row.
 
+    A row can only be read in its own place: of another build, or under another name, it is damaged.
+
     Args:
         data: the data of Buildbot's builds.
         build_id: the build.
@@ -270,18 +272,29 @@ class BuildRows:
         values = []
         for name in names:
             with reading(f"{name} of build {self._build_id}"):
-                values.append(_unpacked(found[name]) if name in found else None)
+                value = self._unpacked(name, found[name]) if name in found else None
+                values.append(value)
         return values
 
     async def put(self, row: str, value: Any) -> None:
         """Store a value that JSON can hold in a row."""
-        packed = zlib.compress(json.dumps(value, separators=(",", ":")).encode(), 6)
-        await self._data.put(self._build_id, data_name(f"{self._name} {row}"), packed)
+        name = data_name(f"{self._name} {row}")
+        packer = zlib.compressobj(zdict=self._place(name))
+        text = json.dumps(value, separators=(",", ":")).encode()
+        packed = packer.compress(text) + packer.flush()
+        await self._data.put(self._build_id, name, packed)
         self.written += len(packed)
 
+    def _place(self, name: str) -> bytes:
+        """Return the dictionary that packs a row; zlib stores its checksum, and asks for it."""
+        return hashlib.sha256(f"{self._build_id} {name}".encode()).digest()
 
-def _unpacked(packed: bytes) -> Any:
-    return json.loads(zlib.decompress(packed))
+    def _unpacked(self, name: str, packed: bytes) -> Any:
+        unpacker = zlib.decompressobj(zdict=self._place(name))
+        text = unpacker.decompress(packed)
+        if not unpacker.eof or unpacker.unused_data:
+            raise ValueError(name)
+        return json.loads(text)
 
 
 def data_name(text: str) -> str:

@@ -111,7 +111,7 @@ def _tasks_in(stored: bytes) -> set[int]:
     """Return the tasks that a step stored with its build: see TaskIntent and KojiWriteStep."""
     try:
         value = json.loads(stored)
-    except ValueError:
+    except (ValueError, RecursionError):
         return set()
     notes = [value, *value.values()] if isinstance(value, dict) else []
     found = []

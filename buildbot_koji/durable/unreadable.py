@@ -48,6 +48,17 @@ def check_fields(kind: Any, stored: Mapping[str, Any], what: str) -> None:
         raise StoredByNewerVersion(f"{what} with {', '.join(unknown)}")
 
 
+_DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
+
+
 @contextmanager
 def reading(what: str) -> Iterator[None]:
     """Turn any error of reading a stored value into :class:`DamagedRow`.
@@ -57,5 +68,5 @@ def reading(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, zlib.error):
+    except _DAMAGE:
         raise DamagedRow(what) from None

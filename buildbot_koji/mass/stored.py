@@ -145,6 +145,7 @@ class MassStore:
             await self._rows.put(self._row("plan", start), rows)
             await self._pause()
         await self.save_packages(packages, set(range(total)))
+        await self.save_control({})
         await self._rows.put("header", {**header, "plan": self._plan, "total": total})
 
     async def save_packages(self, packages: Sequence[MassPackage], changed: set[int]) -> None:
@@ -166,10 +167,12 @@ class MassStore:
         await self._rows.put("control", control)
 
     async def control(self) -> dict[str, Any]:
-        """Return what :meth:`save_control` stored last, an empty dictionary if nothing."""
+        """Return what :meth:`save_control` stored last, an empty dictionary if there is no plan."""
         found = await self._rows.get("control")
+        if found is None and not (self._plan or self._has_begun):
+            return {}
         with reading(f"the progress of the mass build {self.name}"):
-            return dict(found or {})
+            return {**found}
 
 
 class MixedPlans(Exception):

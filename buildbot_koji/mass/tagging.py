@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from buildbot_koji.durable.once import CheckClaim, Intent, IntentState, Once, OnceAction
 from buildbot_koji.durable.store import BuildRows
-from buildbot_koji.durable.unreadable import reading
+from buildbot_koji.durable.unreadable import check_fields, reading
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import TaggedBuild, read_builds
 from buildbot_koji.mass.options import StepHost
@@ -31,6 +31,9 @@ PART = 300
 
 OUTCOMES_AT_ONCE = 20
 """Failed tasks that are read at the same time."""
+
+READ_AT_ONCE = 100
+"""Parts whose rows one query reads."""
 
 NO_TASK = 0
 """The answer for a build that is tagged without a task."""
@@ -95,14 +98,25 @@ class TagPart:
     @classmethod
     def from_row(cls, number: int, row: Mapping[str, Any]) -> TagPart:
         """Return the part of a stored form."""
+        check_fields(cls, row, what := f"part {number} of what is to be tagged")
         submission, failed = row["submission"], row["failed"]
+        if submission is not None:
+            check_fields(Submission, submission, what)
         return cls(
             number,
-            dict(row["builds"]),
+            _by_build(row["builds"], str),
             None if submission is None else Submission(**submission),
-            dict(row["answers"]),
-            None if failed is None else dict(failed),
+            _by_build(row["answers"], int, str),
+            None if failed is None else _by_build(failed, str),
         )
+
+
+def _by_build(pairs: Any, *kinds: type[int | str]) -> dict[int, Any]:
+    """Return stored values by builds; raise TypeError if one is of another kind."""
+    found = dict(pairs)
+    if not all(isinstance(key, int) and isinstance(value, kinds) for key, value in found.items()):
+        raise TypeError(pairs)
+    return found
 
 
 class MassTagger:
@@ -127,14 +141,17 @@ class MassTagger:
         self.parts: list[TagPart] = []
 
     async def load(self) -> None:
-        """Read the parts that earlier attempts stored."""
+        """Read the parts that earlier attempts stored; raise UnreadableRow, also if one is lost."""
         self.parts = []
-        while (row := await self._read(len(self.parts))) is not None:
-            with reading(f"part {len(self.parts)} of what is tagged with {self._tag}"):
-                self.parts.append(TagPart.from_row(len(self.parts), row))
-
-    async def _read(self, number: int) -> Any:
-        return await self._host.until_stored(lambda: self._rows.get(f"part {number}"))
+        count = READ_AT_ONCE
+        while count == READ_AT_ONCE:
+            begin = len(self.parts)
+            names = [f"part {number}" for number in range(begin, begin + READ_AT_ONCE)]
+            rows = await self._host.until_stored(partial(self._rows.get_several, names))
+            count = max((place for place, row in enumerate(rows, 1) if row is not None), default=0)
+            for number, row in enumerate(rows[:count], begin):
+                with reading(f"part {number} of what is tagged with {self._tag}"):
+                    self.parts.append(TagPart.from_row(number, row))
 
     async def _store(self, part: TagPart) -> None:
         await self._host.until_stored(lambda: self._rows.put(f"part {part.number}", part.to_row()))

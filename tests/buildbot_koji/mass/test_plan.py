@@ -6,6 +6,7 @@ import csv
 import json
 import random
 import time
+import zlib
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from buildbot_koji.mass.plan import (
 from buildbot_koji.mass.progress import MassProgress
 from buildbot_koji.mass.report import by_reason, csv_report, html_report, json_report, package_row
 from buildbot_koji.mass.stored import MassStore, MassStores, MixedPlans
+from buildbot_koji.mass.tagging import MassTagger, TagPart
 from buildbot_koji.mass.values import number_of
 
 
@@ -336,6 +338,14 @@ RUNNING = ["running", 0, 7, False, False, [6, 1.0, 1, None]]
         ("header", "lost", DamagedRow),
         ("header", {"run": "old"}, DamagedRow),
         ("state 0", "cut", DamagedRow),
+        ("header", "deep", DamagedRow),
+        # Of another place: it would be taken for what became of other packages.
+        ("state 0", "swapped", DamagedRow),
+        ("plan 0", "swapped", DamagedRow),
+        ("control", "swapped", DamagedRow),
+        # A paused mass build would go on.
+        ("control", "lost", DamagedRow),
+        ("control", None, DamagedRow),
         # A submission that can't be looked for.
         ("state 0", [["submitting"]], DamagedRow),
         ("state 0", [["running", 0, 7]], DamagedRow),
@@ -358,10 +368,70 @@ def test_unreadable_mass_build(row: str, value: Any, error: type[UnreadableRow])
         del data.rows[name]
     elif value == "cut":
         data.rows[name] = data.rows[name][:-5]
+    elif value == "deep":
+        data.rows[name] = zlib.compress(b"[" * 100_000)
+    elif value == "swapped":
+        other = BuildRows(data, 8, "mass")  # type: ignore[arg-type]
+        place = f"{kind} {plan}{start}" if start else kind
+        drive(other.put(place, drive(rows.get(place))))
+        data.rows[name] = data.rows[8, name[1]]
     else:
         drive(rows.put(f"{kind} {plan}{start}" if start else kind, value))
+
+    async def read() -> None:
+        found = await stores.resume("mass", ["mass"], identity)
+        await found.load()
+        await found.control()
+
     with pytest.raises(error):
-        drive(drive(stores.resume("mass", ["mass"], identity)).load())
+        drive(read())
+
+
+class Host:
+    """A step whose database answers."""
+
+    async def until_stored(self, write: Any) -> Any:
+        return await write()
+
+
+def tagger(data: Data) -> MassTagger:
+    """Return what tags builds, with the rows of build 7."""
+    rows = BuildRows(data, 7, "tag")  # type: ignore[arg-type]
+    return MassTagger(None, "stable", rows, Host(), bypass=True)  # type: ignore[arg-type]
+
+
+def test_stored_parts() -> None:
+    """All parts of what is to be tagged are read, in few queries."""
+    rows = BuildRows(data := Data(), 7, "tag")  # type: ignore[arg-type]
+    parts = [TagPart(each, {each: f"p{each}-1-1"}, None, {each: 0}, {}) for each in range(230)]
+    for part in parts:
+        drive(rows.put(f"part {part.number}", part.to_row()))
+    drive((found := tagger(data)).load())
+    assert found.parts == parts
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        (None, DamagedRow),
+        ({"builds": [["1", "p-1-1"]]}, DamagedRow),
+        ({"builds": [[1, None]]}, DamagedRow),
+        ({"answers": [[1, None]]}, DamagedRow),
+        ({"failed": [[1, 2]]}, DamagedRow),
+        ({"submission": {"marker": "m"}}, DamagedRow),
+        ({"submission": {"more": 1}}, StoredByNewerVersion),
+        ({"more": 1}, StoredByNewerVersion),
+    ],
+)
+def test_unreadable_part(changed: Any, error: type[UnreadableRow]) -> None:
+    """Nothing is tagged in the place of a part that is lost, or that this version can't read."""
+    rows = BuildRows(data := Data(), 7, "tag")  # type: ignore[arg-type]
+    row = TagPart(0, {1: "p-1-1"}, None, {1: 0}, {}).to_row()
+    if changed is not None:
+        drive(rows.put("part 0", {**row, **changed}))
+    drive(rows.put("part 1", row))
+    with pytest.raises(error):
+        drive(tagger(data).load())
 
 
 @pytest.mark.parametrize("row", ["steps", "renamed"])
