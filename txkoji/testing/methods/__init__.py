@@ -1,33 +1,7 @@
 """The hub methods, a module a subject; importing the package fills the table of methods."""
 
-from txkoji.testing.methods import (  # noqa: F401 - each fills the table
-    absent,
-    archives,
-    buildroots,
-    builds,
-    content_generators,
-    external,
-    forbidden,
-    groups,
-    history,
-    hosts,
-    notifications,
-    output,
-    packages,
-    repos,
-    rpms,
-    scheduler,
-    sessions,
-    sidetags,
-    signatures,
-    snapshots,
-    starts,
-    system,
-    tagged,
-    tagging,
-    tags,
-    targets,
-    tasks,
-    uploads,
-    users,
-)
+import importlib
+import pkgutil
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

@@ -5,14 +5,8 @@ recordings. :mod:`txkoji.testing.farm.handlers.failures` has the names that make
 Importing the package fills the table of handlers.
 """
 
-from txkoji.testing.farm.handlers import (  # noqa: F401 - each fills the table
-    containers,
-    distrepos,
-    images,
-    maven,
-    misc,
-    repos,
-    rpm,
-    tagging,
-    windows,
-)
+import importlib
+import pkgutil
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
