@@ -30,8 +30,7 @@ class FileTree:
 
     def write(self, path: str, data: bytes) -> None:
         """Write a file, replacing an existing one."""
-        self._content[path] = bytearray(data)
-        self._modified[path] = self._seconds()
+        self.write_at(path, 0, data, truncate=True)
 
     def write_at(self, path: str, offset: int, data: bytes, *, truncate: bool = False) -> None:
         """Write into a file at an offset; a gap before it is filled with zeros."""
@@ -47,12 +46,11 @@ class FileTree:
 
     def append(self, path: str, data: bytes) -> None:
         """Append to a file; create it if necessary."""
-        self._content.setdefault(path, bytearray()).extend(data)
-        self._modified[path] = self._seconds()
+        self.write_at(path, self.size(path) if self.exists(path) else 0, data)
 
     def copy(self, source: str, destination: str) -> None:
         """Copy a file."""
-        self.write(destination, bytes(self._content[source]))
+        self.write(destination, self.read(source))
 
     def read(self, path: str, offset: int = 0, size: int = -1) -> bytes:
         """Return ``size`` bytes of a file from ``offset`` on; -1 for the rest."""
@@ -99,11 +97,6 @@ class DiskFileTree(FileTree):
         directory.mkdir(parents=True, exist_ok=True)
 
     @override
-    def write(self, path: str, data: bytes) -> None:
-        """Write a whole file."""
-        self.write_at(path, 0, data, truncate=True)
-
-    @override
     def write_at(self, path: str, offset: int, data: bytes, *, truncate: bool = False) -> None:
         """Write a part of a file."""
         full = self._directory / path
@@ -117,16 +110,6 @@ class DiskFileTree(FileTree):
             os.close(descriptor)
         moment = self._seconds()
         os.utime(full, (moment, moment))
-
-    @override
-    def append(self, path: str, data: bytes) -> None:
-        """Append to a file."""
-        self.write_at(path, self.size(path) if self.exists(path) else 0, data)
-
-    @override
-    def copy(self, source: str, destination: str) -> None:
-        """Copy a file."""
-        self.write(destination, self.read(source))
 
     @override
     def read(self, path: str, offset: int = 0, size: int = -1) -> bytes:
