@@ -19,15 +19,8 @@ from txkoji.testing.tables.lookups.tags import require_tag_id
 from txkoji.testing.tables.state import Row
 
 
-class Content:
-    """Fills a hub, as ``kojiadmin``.
-
-    Args:
-        hub: the hub.
-    """
-
-    def __init__(self, hub: HubCore) -> None:
-        self._hub = hub
+class Content(HubCore):
+    """A hub that can be filled, as ``kojiadmin``."""
 
     def call(self, method: str, *args: Any, user: str | None = KOJIADMIN, **kwargs: Any) -> Any:
         """Run a hub method synchronously, as a user, in a transaction.
@@ -44,13 +37,13 @@ class Content:
         Raises:
             HubFault: the method's refusal.
         """
-        state = self._hub.state
+        state = self.state
         row = state.one("users", name=user) if user is not None else None
         params: list[Any] = list(args)
         if kwargs:
             params.append({**kwargs, "__starstar": True})
         with state.transaction():
-            return run_method(MethodCall(self._hub, row), method, params)
+            return run_method(MethodCall(self, row), method, params)
 
     def add_user(
         self,
@@ -61,9 +54,9 @@ class Content:
         principals: Iterable[str] = (),
     ) -> Row:
         """Add a user with permissions and Kerberos principals; returns the row."""
-        with self._hub.state.transaction():
+        with self.state.transaction():
             return insert_user(
-                self._hub.state,
+                self.state,
                 name,
                 password=password,
                 permissions=permissions,
@@ -90,18 +83,18 @@ class Content:
         Returns:
             The host's row.
         """
-        with self._hub.state.transaction():
+        with self.state.transaction():
             return insert_host(
-                self._hub.state,
+                self.state,
                 name,
                 arches,
-                creator_id=self._hub.admin["id"],
+                creator_id=self.admin["id"],
                 channels=channels,
                 capacity=capacity,
             )
 
     def _limit(self, name: str, capacity: float) -> None:
-        state = self._hub.state
+        state = self.state
         with state.transaction():
             host = state.one("host", name=name)
             if host is not None:
@@ -121,9 +114,9 @@ class Content:
 
     def add_repo(self, tag: str) -> int:
         """Add a READY repo of a tag as it is now; returns its id."""
-        with self._hub.state.transaction():
-            tag_id = require_tag_id(self._hub.state, tag)
-            call = MethodCall(self._hub, self._hub.admin)
+        with self.state.transaction():
+            tag_id = require_tag_id(self.state, tag)
+            call = MethodCall(self, self.admin)
             return int(insert_repo(call, tag_id, state=READY)["id"])
 
     def sign_rpm(self, rpm: Any, key_id: str = "45719a39") -> None:
@@ -133,10 +126,10 @@ class Content:
             rpm: the RPM's id or its N-V-R.A.
             key_id: the key's id in hex.
         """
-        call = MethodCall(self._hub, self._hub.admin)
+        call = MethodCall(self, self.admin)
         row = find_rpm(call, rpm)
         assert row is not None, f"no such RPM: {rpm}"
-        header = rpms.signed_header(self._hub.files.read(rpm_path(call, row)), key_id)
+        header = rpms.signed_header(self.files.read(rpm_path(call, row)), key_id)
         self.call("addRPMSig", row["id"], base64.b64encode(header).decode("ascii"))
 
     def add_demo_content(self, *, capacity: float | None = None) -> None:
@@ -152,14 +145,13 @@ class Content:
             capacity: the capacity of the host, as :meth:`add_host` takes it; a restored hub's
                 host gets it too.
         """
-        hub = self._hub
-        hub.allow_srpm_builds = hub.maven_enabled = hub.win_enabled = True
-        if hub.saved.restored:
+        self.allow_srpm_builds = self.maven_enabled = self.win_enabled = True
+        if self.saved.restored:
             if capacity is not None:
                 self._limit("builder1", capacity)
             return
         self.add_user("alice", password="alice")
-        channels = [row["name"] for row in hub.state.rows("channels")]
+        channels = [row["name"] for row in self.state.rows("channels")]
         for channel in ("runroot", "container-binary", "container-source"):
             self.call("addChannel", channel)
             channels.append(channel)

@@ -16,7 +16,7 @@ from txkoji.bus.base import Dialect
 from txkoji.testing.announcements.announcer import Announcer
 from txkoji.testing.announcements.messages import Announcement
 from txkoji.testing.content import Content
-from txkoji.testing.core import KOJIADMIN, Denial, HubCore
+from txkoji.testing.core import KOJIADMIN, Denial
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers.registry import HANDLERS
 from txkoji.testing.farm.kojira import Kojira
@@ -26,7 +26,7 @@ from txkoji.testing.methods.table import PLUGIN_OF
 from txkoji.testing.tables.seed import seed
 
 
-class FakeHub(HubCore):
+class FakeHub(Content):
     """A Koji hub in this process, with a simulated builder, for tests and demonstrations.
 
     It speaks a hub's real protocol on a port of the loopback interface, keeps everything in memory
@@ -55,12 +55,9 @@ class FakeHub(HubCore):
     Attributes:
         builder: runs the tasks; ``builder.seconds`` is the time of a build, ``builder.pace`` says
             which packages and architectures take longer.
-        call: runs a hub method synchronously: :meth:`txkoji.testing.content.Content.call`.
-        add_user, add_host, add_tag, add_target, add_package, add_repo, sign_rpm: add content, see
-            :class:`txkoji.testing.content.Content`.
-        add_demo_content: adds the content of the demonstration.
 
-    The switches are the attributes of :class:`txkoji.testing.core.HubCore`.
+    What fills it is in :class:`txkoji.testing.content.Content`. The switches are the attributes of
+    :class:`txkoji.testing.core.HubCore`.
 
     Raises:
         sqlite3.Error: the state file is not one, or another hub uses it.
@@ -89,16 +86,6 @@ class FakeHub(HubCore):
         self._kojira = Kojira(self, self.builder)
         self._announcer = Announcer(self.state, reactor, bus, bus_dialect)
         self._front = FrontEnd(self, reactor, host=host, tls=tls)
-        content = Content(self)
-        self.call = content.call
-        self.add_user = content.add_user
-        self.add_host = content.add_host
-        self.add_tag = content.add_tag
-        self.add_target = content.add_target
-        self.add_package = content.add_package
-        self.add_repo = content.add_repo
-        self.sign_rpm = content.sign_rpm
-        self.add_demo_content = content.add_demo_content
         if not self.restored:
             seed(self.state)
             self.add_user(KOJIADMIN, password="kojiadmin", permissions=["admin"])
