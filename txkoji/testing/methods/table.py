@@ -192,7 +192,7 @@ def declare(
         plugin: the hub plugin that provides it; by default the hub itself does.
         by_name: pass the arguments by their names.
     """
-    name, parameters = signature.removesuffix(")").split("(", 1)
+    name, parameters = " ".join(signature.split()).removesuffix(")").split("(", 1)
     node = ast.parse(f"def f({parameters}): pass").body[0]
     assert isinstance(node, ast.FunctionDef)
     names = [f"{each.arg}={each.arg}" if by_name else each.arg for each in node.args.args]
