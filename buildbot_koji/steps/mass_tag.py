@@ -14,7 +14,6 @@ from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, words_for
-from buildbot_koji.arguments.places import Place
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
@@ -155,11 +154,13 @@ class KojiMassTag(KojiWriteStep):
     )
     dry_run = argument(checks.flag, "only say what would be tagged", default=False)
 
-    def complaints_at_load(self, values: Mapping[str, Any], place: Place) -> Iterator[str]:
+    def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Complain of tags that are the same."""
-        yield from super().complaints_at_load(values, place)
-        if values["from_tag"] == values["to_tag"]:
-            yield f"from_tag and to_tag are both {values['to_tag']}"
+        yield from super().check_together(values)
+        tags = [values["from_tag"], values["to_tag"]]
+        # Renderables compare as true, whatever they are compared with.
+        if not any(map(checks.is_renderable, tags)) and tags[0] == tags[1]:
+            yield f"from_tag and to_tag are both {tags[1]}"
 
     async def change(self, hub: Hub) -> int:
         """Tag the builds that are not tagged yet."""

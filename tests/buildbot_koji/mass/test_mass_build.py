@@ -303,7 +303,8 @@ def test_bad_configuration(empty_home: Path) -> None:
     others = [SOURCE.replace("main", each) for each in odd]
     lines += [f"steps.KojiMassBuild('koji', 't', ['a'], source={each!r})" for each in others]
     lines.append("steps.KojiMassTag('koji', from_tag='a', to_tag='a')")
-    path.write_text("\n".join(["from buildbot.plugins import steps", *lines]))
+    lines.append("steps.KojiMassTag('koji', from_tag='a', to_tag=util.Property('x'))")
+    path.write_text("\n".join(["from buildbot.plugins import steps, util", *lines]))
     with pytest.raises(ConfigErrors) as caught:
         FileLoader(str(empty_home), path.name).loadConfig()
     wanted = [f"KojiMassBuild: {each}" for each in mistakes.values()]
