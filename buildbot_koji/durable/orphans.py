@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
+from buildbot.data.resultspec import Filter
 from buildbot.db.schedulers import SchedulerAlreadyClaimedError
 from buildbot.process.results import RETRY, statusToString
 from buildbot.schedulers.basic import BaseBasicScheduler
@@ -98,8 +100,8 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     the same name starts. This service releases the claims, on whichever master notices the death
     first; the next attempt of a Koji step resumes watching the task of the previous one.
 
-    A master that was killed while it started finds its own claims: Buildbot releases them only if
-    the master was running. This service releases them at the start.
+    A master that was killed while it started finds its own claims and unfinished builds: Buildbot
+    releases and closes them only if the master was running. This service does it at the start.
 
     A master that was frozen for so long is declared dead too. When it wakes up, its schedulers
     schedule no change and stand by if another master has taken them over: Buildbot itself would
@@ -240,14 +242,13 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     async def _release_own(self) -> None:
         """Release what an earlier process of this master claimed and no one holds."""
         mine = self.master.masterid
-        # The times of claims are whole seconds: a master that is restarted at once may have claimed
-        # some in the second that it starts in. Its clock may have been set back since.
         stale = [
             each.buildrequestid
             for each in await self._claimed_without_build()
-            if not self._since < datetime2epoch(each.claimed_at) <= self.master.reactor.seconds()
+            if self._is_earlier(each.claimed_at)
         ]
         await self._unclaim(stale, mine, "killed while it started")
+        await self._close_builds()
         database = self.master.db
         held = {each.serviceid for each in self.master.change_svc if getattr(each, "active", False)}
         for source in await database.changesources.getChangeSources(masterid=mine):
@@ -261,6 +262,32 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         for scheduler in await database.schedulers.getSchedulers(masterid=mine):
             if scheduler.id not in held:
                 await database.schedulers.setSchedulerMaster(scheduler.id, None)
+
+    def _is_earlier(self, when: datetime) -> bool:
+        """Return whether something that this master did was done by an earlier process of it.
+
+        The times are whole seconds: a master that is restarted at once may have done it in the
+        second that it starts in. Its clock may have been set back since.
+        """
+        return not self._since < datetime2epoch(when) <= self.master.reactor.seconds()
+
+    async def _close_builds(self) -> None:
+        """Close the builds of an earlier process.
+
+        Buildbot notes first that it does: killed meanwhile, it leaves them to no one.
+        """
+        data, running = self.master.data, {build.buildid for build in self._builds()}
+        is_open = Filter("complete", "eq", [False])
+        mine = Filter("masterid", "eq", [self.master.masterid])
+        for build in await data.get(("builds",), filters=[mine, is_open]):
+            build_id = build["buildid"]
+            if build_id in running or not self._is_earlier(build["started_at"]):
+                continue
+            for step in await data.get(("builds", build_id, "steps"), filters=[is_open]):
+                for log in await data.get(("steps", step["stepid"], "logs"), filters=[is_open]):
+                    await data.updates.finishLog(logid=log["logid"])
+                await data.updates.finishStep(stepid=step["stepid"], results=RETRY, hidden=False)
+            await data.updates.finishBuild(buildid=build_id, results=RETRY)
 
     def _builds(self) -> list[Any]:
         builders = self.master.botmaster.builders.values()

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from buildbot.data.resultspec import Filter
 from buildbot.plugins import schedulers, steps, util
+from buildbot.process.results import RETRY
 from buildbot.util.twisted import async_to_deferred
 from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import Deferred, fail
@@ -119,7 +121,10 @@ async def test_master_that_is_restarted(peers: Peers) -> None:
 @with_releaser
 @pytest_twisted.ensureDeferred
 async def test_killed_while_it_started(peers: Peers) -> None:
-    """A master releases what it claimed before it was killed, and nothing that it holds."""
+    """A master releases what it claimed before it was killed, and nothing that it holds.
+
+    It closes the builds that it had begun: a kill while it closes them leaves them to no one.
+    """
     master = peers._master.master
     mine, db = master.masterid, master.db
     await db.buildrequests._unclaim_buildrequests_for_master([peers.request], peers.other)
@@ -128,8 +133,23 @@ async def test_killed_while_it_started(peers: Peers) -> None:
     await db.changesources.setChangeSourceMaster(source, mine)
     left = await db.schedulers.findSchedulerId("left")
     await db.schedulers.setSchedulerMaster(left, mine)
+    [builder] = await master.data.get(("builders",))
+    worker = await db.workers.findWorkerId("gone")
+    peers._master.reactor.ahead = -HOUR
+    build, _ = await db.builds.addBuild(
+        builder["builderid"], peers.request, worker, mine, state_string="created"
+    )
+    step, _, _ = await db.steps.addStep(build, "koji build", "waiting")
+    log = await db.logs.addLog(step, "task", "task", "t")
+    peers._master.reactor.ahead = 2
+    await db.builds.addBuild(builder["builderid"], peers.request, worker, mine, "begins now")
     releaser = master.service_manager.namedServices["koji-orphan-releaser"]
     await releaser._release_own()
+    assert (await master.data.get(("builds", build)))["results"] == RETRY
+    assert (await master.data.get(("steps", step)))["results"] == RETRY
+    assert (await master.data.get(("logs", log)))["complete"]
+    left_open = await master.data.get(("builds",), filters=[Filter("complete", "eq", [False])])
+    assert [each["state_string"] for each in left_open] == ["begins now"]
     assert await peers.is_free()
     assert await db.changesources.getChangeSources(masterid=mine) == []
     assert [each.name for each in await db.schedulers.getSchedulers(masterid=mine)] == ["all"]
