@@ -53,14 +53,24 @@ def shown(setting: str) -> str:
     return redacted(setting) if ":" in setting else setting
 
 
+_ADDRESS = re.compile(r"//((?:(?!//)\S)+)")
+
+_AUTHORITY = re.compile(r"[^/?#]*")
+
+_USER_AND_PASSWORD = re.compile(r"[^:\[]*:(?!\d*\Z)")
+"""What an authority begins with that has a password: not a port. The password may hold a slash."""
+
+
 def without_users(text: str) -> str:
     """Return a text for people, with ``***`` for the user and password of each address in it."""
+    return _ADDRESS.sub(lambda found: f"//{_without_user(found[1])}", text)
 
-    def hide(found: re.Match[str]) -> str:
-        _, at, rest = found[0].rpartition("@")
-        return f"//***@{rest}" if at else found[0]
 
-    return re.sub(r"//\S+", hide, text)
+def _without_user(address: str) -> str:
+    authority = _AUTHORITY.match(address)
+    assert authority is not None
+    held = address if _USER_AND_PASSWORD.match(authority[0]) else authority[0]
+    return f"***{address[held.rindex('@') :]}" if "@" in held else address
 
 
 def excerpt(text: str) -> str:

@@ -135,5 +135,22 @@ def test_address_in_an_error(kind: type[KojiException]) -> None:
     error = kind("can't read 'https://me:s3cret/x@h.test/a' nor git+ssh://s3cret@h, say me@h")
     assert str(error) == "can't read 'https://***@h.test/a' nor git+ssh://***@h, say me@h"
     assert "s3cret" not in repr(error)
+    several = kind("https://me:s3c@ret@h:80/,http://s3cret@h//x")
+    assert str(several) == "https://***@h:80/,http://***@h//x"
     # In linear time.
-    assert kind("//:/" * 1_000_000).args
+    for text in ("//:/", "//a:b", "@"):
+        assert kind(text * 100_000).args
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "maintenance: see https://lists.example.test/list/devel@lists.example.test/thread",
+        "GET https://h.test:8080/files/a@1.2?b=c@d",
+        "GET http://[::1]:80/a@b",
+        "no address: //, a//b, me@example.test",
+    ],
+)
+def test_address_without_a_user(text: str) -> None:
+    """An address that only has an @ in its path is shown as it is."""
+    assert str(KojiException(text)) == text
