@@ -135,7 +135,7 @@ class KojiRemoveSideTag(KojiWriteStep):
         for sidetag in checks.words(self.sidetags):
             self.say(f"removing side tag {sidetag}")
             await self._remove(hub, sidetag)
-        self.say(f"removed {' '.join(map(str, checks.words(self.sidetags)))}")
+        self.say(f"removed {', '.join(map(str, checks.words(self.sidetags)))}")
         return results.SUCCESS
 
     async def _remove(self, hub: Hub, sidetag: Any) -> None:

@@ -99,7 +99,7 @@ class KojiTag(KojiTasksStep):
 
         result = await self.run_tasks(hub, calls, is_done)
         if result == results.SUCCESS:
-            self.say(f"tagged {' '.join(calls)} with {self.tag}")
+            self.say(f"tagged {', '.join(calls)} with {self.tag}")
         return result
 
 
@@ -147,7 +147,7 @@ class KojiMove(_Untags, KojiTasksStep):
         }
         if not calls:
             return self.fail(
-                f"{self.from_tag} has no build of {' '.join(checks.words(self.builds))}"
+                f"{self.from_tag} has no build of {', '.join(checks.words(self.builds))}"
             )
 
         async def is_done(label: str) -> bool:
@@ -164,7 +164,7 @@ class KojiMove(_Untags, KojiTasksStep):
 
         result = await self.run_tasks(hub, calls, is_done)
         if result == results.SUCCESS:
-            self.say(f"moved {' '.join(calls)} from {self.from_tag} to {self.to_tag}")
+            self.say(f"moved {', '.join(calls)} from {self.from_tag} to {self.to_tag}")
         return result
 
     async def _builds(self, hub: Hub) -> list[Any]:
@@ -210,7 +210,7 @@ class KojiUntag(_Untags):
         for label, build in (await _ids(hub, builds)).items():
             self.say(f"untagging {label}")
             await self.untag(hub, label, self.tag, build, force=self.force)
-        gone = " ".join(str(build) for build in builds)
+        gone = ", ".join(str(build) for build in builds)
         self.say(f"untagged {gone} from {self.tag}" if gone else "nothing to untag")
         return results.SUCCESS
 

@@ -32,7 +32,7 @@ async def test_tag(bench: Workbench) -> None:
     ended = await bench.build(step)
     assert (ended.result, ended.text) == (
         "success",
-        "tagged hello-1.0-main world-1.0-main with demo-released",
+        "tagged hello-1.0-main, world-1.0-main with demo-released",
     )
     assert sorted(tagged(bench, "demo-released")) == nvrs
     assert [text.partition(" (task ")[0] for text in ended.urls] == nvrs
@@ -136,7 +136,7 @@ async def test_move(bench: Workbench) -> None:
     ended = await bench.build(steps.KojiMove(bench.profile, builds="hello", all=True, **tags))
     assert (ended.result, ended.text) == (
         "success",
-        "moved hello-1.0-1 hello-1.0-2 from demo-candidate to demo-released",
+        "moved hello-1.0-1, hello-1.0-2 from demo-candidate to demo-released",
     )
     assert (tagged(bench, "demo-candidate"), tagged(bench, "demo-released")) == ([], nvrs[::-1])
     again = await bench.build(steps.KojiMove(bench.profile, builds=nvrs, **tags))
