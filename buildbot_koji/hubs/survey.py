@@ -41,8 +41,11 @@ MOST_ARCHES = 20
 HISTORY_CLASS = "buildbot_koji.hubs"
 """The class under which Buildbot files the history."""
 
-Point = tuple[float, int, int, int, int, int]
-"""The time, the hub's FREE and OPEN tasks, ours, and how many of ours ended and failed."""
+Point = tuple[float, "int | None", "int | None", int, int, int]
+"""The time, the hub's FREE and OPEN tasks, ours, and how many of ours ended and failed.
+
+The hub's are None where it was not asked, or did not answer.
+"""
 
 
 @attrs.frozen
@@ -147,8 +150,12 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple))
 
 
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _count(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+    return value if _is_count(value) else 0
 
 
 def _number(value: Any) -> float:
@@ -176,7 +183,7 @@ class HubSurvey:
         self._introduced = 0.0
         self._asked_at = 0.0
         self._is_asking = False
-        self._totals = (0, 0)
+        self._totals: tuple[int | None, int | None] = (None, None)
         self._counted = (0, 0)
         self.result = SurveyResult()
 
@@ -204,6 +211,7 @@ class HubSurvey:
                 self._introduced = now
             await self._ask_queues(Counter(ours))
         except KojiException as error:
+            self._totals = (None, None)
             self._log.debug("{hub}: no survey: {error}", hub=self._connection.url, error=error)
         finally:
             self._is_asking = False
@@ -262,7 +270,8 @@ class HubSurvey:
                 Call("listHosts", (), {"channelID": channel, "enabled": True}),
             ]
         answers = await self._connection.client.send_all(calls)
-        self._totals = (_count(answers[0]), _count(answers[1]))
+        free_tasks, open_tasks = (each if _is_count(each) else None for each in answers[:2])
+        self._totals = (free_tasks, open_tasks)
         named = [(channel, self._names.get(channel, f"channel {channel}")) for channel in wanted]
         self.result = attrs.evolve(
             self.result, channels=loads(named, answers[2:], ours), hosts=_host_names(answers[2:])

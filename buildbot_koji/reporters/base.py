@@ -130,6 +130,10 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         """Return the Koji builds that wait for test results."""
         return ()
 
+    def does(self) -> str:
+        """Return what it does for each result, in words; empty if its kind says that."""
+        return ""
+
     def status(self) -> ReporterStatus:
         """Return what this master has not finished with."""
         profile = self._options.get("profile")
@@ -141,6 +145,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
             pending=tuple(sorted(self._backlogs.pending(), key=lambda each: each.since)),
             dead=self._backlogs.dead,
             gates=tuple(self.gates()),
+            does=self.does(),
         )
 
     # The service

@@ -133,35 +133,34 @@ class Position:
 
 async def dead_letters(master: Any, reporter: str, newest: int = MOST_DEAD) -> list[Delivery]:
     """Return the dead letters of a reporter, on all masters."""
-    state = MasterState(master, reporter, CLASS)
     records = DeliveryRecords(master, reporter)
     found = []
-    for each in await master.data.get(("masters",)):
-        stored = await _readable_position(state, reporter, each["masterid"])
-        for build_id, name in stored.dead[-newest:] if stored else ():
+    for stored in (await _positions(master, reporter)).values():
+        for build_id, name in stored.dead[-newest:]:
             delivery = await records.find(build_id, name)
             if delivery is not None:
                 found.append(delivery)
     return found
 
 
+async def dead_count(master: Any, reporter: str) -> int:
+    """Return how many dead letters a reporter has, on all masters."""
+    return sum(len(stored.dead) for stored in (await _positions(master, reporter)).values())
+
+
 async def pending_elsewhere(
     master: Any, reporter: str, here: Collection[int], most: int
 ) -> list[Delivery]:
     """Return deliveries that other masters have not settled, as the database has them."""
-    state = MasterState(master, reporter, CLASS)
     records = DeliveryRecords(master, reporter)
     found: list[Delivery] = []
-    for each in await master.data.get(("masters",)):
-        if each["masterid"] in here:
-            continue
-        stored = await _readable_position(state, reporter, each["masterid"])
-        if stored is None:
+    for master_id, stored in (await _positions(master, reporter)).items():
+        if master_id in here:
             continue
         newer = await master.data.get(
             ("builds",),
             filters=[
-                Filter("masterid", "eq", [each["masterid"]]),
+                Filter("masterid", "eq", [master_id]),
                 Filter("buildid", "ge", [stored.mark]),
             ],
             order=["buildid"],
@@ -193,6 +192,14 @@ async def left_behind(
             pending = await pending_elsewhere(master, name, others, most)
             found[name] = [*pending, *await dead_letters(master, name, most)]
     return {name: deliveries for name, deliveries in found.items() if deliveries}
+
+
+async def _positions(master: Any, reporter: str) -> dict[int, Position]:
+    """Return the positions of a reporter in the builds of all masters, by their ids."""
+    state = MasterState(master, reporter, CLASS)
+    ids = [each["masterid"] for each in await master.data.get(("masters",))]
+    found = {each: await _readable_position(state, reporter, each) for each in ids}
+    return {each: stored for each, stored in found.items() if stored is not None}
 
 
 async def _readable_position(state: MasterState, reporter: str, master_id: int) -> Position | None:

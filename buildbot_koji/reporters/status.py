@@ -40,6 +40,7 @@ class ReporterStatus:
         pending: the deliveries that are not settled, oldest first.
         dead: how many dead letters are listed.
         gates: the Koji builds that wait for results.
+        does: what it does for each result, in words; empty if its kind says that.
     """
 
     name: str
@@ -49,3 +50,4 @@ class ReporterStatus:
     pending: tuple[Delivery, ...]
     dead: int
     gates: tuple[OpenGate, ...] = ()
+    does: str = ""

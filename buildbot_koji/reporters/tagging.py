@@ -50,6 +50,17 @@ def action(value: Any) -> str | None:
     return None
 
 
+def action_words(wanted: Mapping[str, Any]) -> str:
+    """Return what an action does, in words: "move from f44-candidate to f44"."""
+    to, origin = (
+        None if each is None else each if isinstance(each, str) else "a tag that the build names"
+        for each in (wanted.get("tag"), wanted.get("untag"))
+    )
+    if origin is None:
+        return f"tag into {to}"
+    return f"untag from {origin}" if to is None else f"move from {origin} to {to}"
+
+
 class KojiTagReporter(KojiReporter):
     """Tags, untags or moves the Koji build that a Buildbot build is about, by its result.
 
@@ -192,6 +203,15 @@ class KojiTagReporter(KojiReporter):
         if self._gates is not None:
             self._gates.forget()
         super().missed()
+
+    def does(self) -> str:
+        """Return what it does for each result: "on success: move from f44-candidate to f44"."""
+        actions = {name: self._options.get(name) for name in OPTIONS.values()}
+        return "; ".join(
+            f"{name.replace('_', ' ')}: {action_words(wanted)}"
+            for name, wanted in actions.items()
+            if wanted is not None
+        )
 
     def gates(self) -> Sequence[OpenGate]:
         """Return the Koji builds that wait for the results of required builders."""

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -20,7 +21,12 @@ from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.registry import running
 from buildbot_koji.mass.status import EndedMassBuild, MassStatus
 from buildbot_koji.reporters.base import reporters_of
-from buildbot_koji.reporters.records import dead_letters, left_behind, pending_elsewhere
+from buildbot_koji.reporters.records import (
+    dead_count,
+    dead_letters,
+    left_behind,
+    pending_elsewhere,
+)
 from buildbot_koji.reporters.status import ReporterStatus
 from buildbot_koji.words import counted
 from buildbot_koji.www import attention, deliveries, health, overview, sources
@@ -121,7 +127,7 @@ class Collector:
         return attention.attention(
             sum(1 for level, *_ in trees if level < 0),
             self._sources(),
-            [each.status() for each in reporters_of(self._master)],
+            [*await self._reporters(), *(await self._left_behind())],
             sum(len(hub.cancellations.status()) for hub in self.hubs()),
             self._now(),
             [each for hub in self.hubs() for each in hub.status().credentials],
@@ -198,8 +204,7 @@ class Collector:
     async def deliveries(self) -> dict[str, Any]:
         """Return what *Gates and deliveries* shows."""
         found = []
-        for reporter in sorted(reporters_of(self._master), key=lambda each: str(each.name)):
-            status = reporter.status()
+        for status in await self._reporters():
             hub = self._hub_named(status.hub)
             elsewhere = await pending_elsewhere(self._master, status.name, status.masters, LETTERS)
             dead = await dead_letters(self._master, status.name, LETTERS)
@@ -210,8 +215,7 @@ class Collector:
             shown = deliveries.reporter_json(status, elsewhere, dead, weburl, ids)
             await self._name_builds([*shown["pending"], *shown["dead"]])
             found.append(shown)
-        for name, left in (await self._left_behind()).items():
-            status = ReporterStatus(name, "not configured", None, frozenset(), (), 0)
+        for status, left in (await self._left_behind()).items():
             shown = deliveries.reporter_json(status, (), left, None, {})
             await self._name_builds(shown["dead"])
             found.append(shown)
@@ -225,9 +229,22 @@ class Collector:
             ],
         }
 
-    async def _left_behind(self) -> dict[str, list[Delivery]]:
+    async def _reporters(self) -> list[ReporterStatus]:
+        """Return those of this master, each with its dead letters on all masters."""
+        found = [each.status() for each in reporters_of(self._master)]
+        return [
+            attrs.evolve(each, dead=await dead_count(self._master, each.name))
+            for each in sorted(found, key=lambda each: each.name)
+        ]
+
+    async def _left_behind(self) -> dict[ReporterStatus, list[Delivery]]:
+        """Return the reporters that are configured no longer, and what they have not delivered."""
         configured = [str(each.name) for each in reporters_of(self._master)]
-        return await left_behind(self._master, configured, LETTERS)
+        found = await left_behind(self._master, configured, LETTERS)
+        return {
+            ReporterStatus(name, "not configured", None, frozenset(), (), len(left)): left
+            for name, left in found.items()
+        }
 
     def say_left_behind(self) -> Deferred[None]:
         """Log what reporters left that the configuration names no longer."""
@@ -235,12 +252,12 @@ class Collector:
         async def say() -> None:
             """Log it once the master has started."""
             await self._master.initLock.run(lambda: None)
-            for name, left in (await self._left_behind()).items():
+            for status, left in (await self._left_behind()).items():
                 self._log.warn(
                     "{name}: no reporter of that name is configured, and {count} of it {has} not"
                     " arrived: configure it again to send what waits; `buildbot-koji dead-letters"
                     " {name} --url {url}` lists it",
-                    name=name,
+                    name=status.name,
                     count=counted(len(left), "delivery"),
                     has="has" if len(left) == 1 else "have",
                     url=self._master.config.buildbotURL,

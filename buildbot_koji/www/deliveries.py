@@ -35,9 +35,11 @@ def reporter_json(
         "name": text(status.name),
         "kind": text(status.kind),
         "hub": text(status.hub),
+        "does": text(status.does or None, LONG),
         "pending": [_delivery_json(each, attempts=each.attempts) for each in pending[:SHOWN]],
         "pending_count": len(pending),
         "dead": [_delivery_json(each, nvr=text(each.nvr)) for each in newest[:SHOWN]],
+        # One may have become a dead letter since they were counted.
         "dead_count": max(len(dead), status.dead),
         "gates": [_gate_json(each, weburl, builder_ids) for each in status.gates[:SHOWN]],
     }

@@ -63,6 +63,16 @@ export function Out({ to, children }: { to: string | null | undefined; children:
   );
 }
 
+/** Return the links to a task and to its log; null, which is an empty cell, if there are none. */
+export function taskLinks(url: string | null, log: string | null): ReactNode {
+  if (!url && !log) return null;
+  return (
+    <span className="koji-links">
+      {url && <Out to={url}>Koji</Out>} {log && <Out to={log}>log</Out>}
+    </span>
+  );
+}
+
 /** Why something failed, and on which architecture unless the reason says so. */
 export function Why({ arch, reason }: { arch?: string | null; reason: string | null }) {
   return (

@@ -55,8 +55,12 @@ export interface Overview {
   attention?: { page: string; text: string }[];
 }
 
-/** Time, free tasks, open tasks, watched trees, and how many of those ended and failed. */
-export type HistoryPoint = [number, number, number, number, number, number];
+/**
+ * Time, free tasks, open tasks, watched trees, and how many of those ended and failed.
+ *
+ * Free and open tasks are null where the hub did not say.
+ */
+export type HistoryPoint = [number, number | null, number | null, number, number, number];
 
 export interface History {
   hub: Text;
@@ -204,6 +208,8 @@ export interface Reporter {
   name: string;
   kind: string;
   hub?: Text;
+  /** What it does for each result. */
+  does?: Text;
   pending: Pending[];
   /** How many there are: the lists are cut. */
   pending_count?: number;

@@ -142,6 +142,20 @@ describe("the overview", () => {
     expect(said[2]).toBe("Queueunknownuntil Koji answers");
   });
 
+  it("plots no queue of a hub that said nothing, and says what to do without a hub", async () => {
+    answers["overview"] = () => answer(overview(hub()));
+    const points = [100, 400].map((at) => [at, null, null, 1, 1, 0]);
+    answers["history"] = () => answer({ hub: "fedora", step: 300, points });
+    const shown = show("/koji", <OverviewPage />);
+    expect(
+      await screen.findByRole("img", { name: /last unknown waiting, unknown building, 1 ours/ }),
+    ).toBeTruthy();
+    shown.unmount();
+    answers["overview"] = () => answer(overview());
+    show("/koji", <OverviewPage />);
+    expect(await screen.findByText("buildbot-koji example")).toBeTruthy();
+  });
+
   it("adds up what ended in an hour", () => {
     const points: Parameters<typeof perHour>[0] = [
       [7200, 0, 0, 0, 2, 1],
@@ -364,9 +378,11 @@ describe("buttons", () => {
     ];
     const votes_there = [{ builder: "tests", result: "success" }];
     const gates = [{ nvr: "x-1-1", since: 1, votes_there, votes_missing, url: null }];
-    const reporter = { name: "gate", kind: "KojiTagReporter", pending: [], dead: [], gates };
+    const does = "on success: move from f44-candidate to f44";
+    const reporter = { name: "gate", kind: "KojiTagReporter", does, pending: [], dead: [], gates };
     answers["deliveries"] = () => answer({ reporters: [reporter], cancellations: [] });
     show("/koji/deliveries", <DeliveriesPage />);
+    expect(await screen.findByText(does)).toBeTruthy();
     const link = await screen.findByRole("link", { name: "approve" });
     expect(link.getAttribute("href")).toBe("/builders/7");
     expect(screen.getByText("gone missing")).toBeTruthy();

@@ -119,7 +119,9 @@ def history(now: float) -> dict[str, Any]:
     points = []
     for i in range(288):
         hill = max(0, 120 - abs(i - 150))
-        points.append([now - (288 - i) * 300, hill, min(60, hill), hill // 5, hill // 9, i % 3])
+        # The hub was unreachable for an hour.
+        queue = [None, None] if 200 <= i < 212 else [hill, min(60, hill)]
+        points.append([now - (288 - i) * 300, *queue, hill // 5, hill // 9, i % 3])
     return {"hub": "fedora", "step": 300, "points": points}
 
 
@@ -266,6 +268,7 @@ def deliveries(now: float) -> dict[str, Any]:
             {
                 "name": "stable",
                 "kind": "KojiTagReporter",
+                "does": "on success: move from f44-candidate to f44",
                 "pending": [
                     {
                         "id": 4,
@@ -335,7 +338,7 @@ def mass(now: float) -> dict[str, Any]:
                 "failed": 37,
                 "skipped": 5,
                 "running": 24,
-                "waiting": 1130,
+                "waiting": 1172,
                 "started": now - 36000,
                 "eta": 33000.0,
                 "at_once": 24,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,11 @@ from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import get_hub, hubs_of
+from buildbot_koji.hubs.survey import HubSurvey
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.registry import running
 from buildbot_koji.reporters.records import CLASS as REPORTERS
-from buildbot_koji.reporters.records import DeliveryRecords
+from buildbot_koji.reporters.records import DeliveryRecords, Position, position_key
 from buildbot_koji.www import KojiApplication, collect
 from buildbot_koji.www.collect import change_sources
 from tests.buildbot_koji.workbench import SOURCE
@@ -237,6 +238,24 @@ async def test_gates_and_dead_letters(served: ServedMaster, logged: list[str]) -
     assert (letter["what"], letter["nvr"]) == (f"tag of {nvr}", nvr)
     assert (letter["builder"], letter["build_number"]) == ("any", 1)
     assert "nowhere" in letter["reason"]
+    assert (await shown("tagging"))["does"] == "on success: tag into nowhere"
+
+    async def both_count(number: int, words: str) -> None:
+        async def do() -> bool:
+            attention = (await served.ask("api/overview")).json["attention"]
+            letters = [each["text"] for each in attention if "dead letter" in each["text"]]
+            return (await shown("tagging"))["dead_count"] == number and letters == [words]
+
+        await poll(do)
+
+    # Both pages count those of all masters.
+    await both_count(1, "1 dead letter of the reporter tagging")
+    other = await served.master.db.masters.findMasterId("other")
+    position = Position(9, [], [], [(letter["build_id"], "tag")], [])
+    state = MasterState(served.master, "tagging", REPORTERS)
+    await state.put(position_key(other), asdict(position))
+    await both_count(2, "2 dead letters of the reporter tagging")
+    await state.put(position_key(other), asdict(replace(position, dead=[])))
     path = "api/deliveries/tagging/redeliver"
     services = served.master.config_loader._services
     [tagging] = [each for each in services if each.name == "tagging"]
@@ -250,6 +269,7 @@ async def test_gates_and_dead_letters(served: ServedMaster, logged: list[str]) -
 
     await poll(is_left)
     assert (await shown("tagging"))["dead"] == [letter]
+    await both_count(1, "1 dead letter of the reporter tagging")
     refused = await served.press(path)
     assert (refused.code, refused.json) == (
         404,
@@ -286,7 +306,11 @@ async def test_outage_and_history(served: ServedMaster) -> None:
     assert [point[3:] for point in points] == [[1, 5, 2], [1, 1, 0]]
     assert live[3] == 0
 
+    assert HubSurvey(hub.connection).point(0, 0, 0)[1:3] == (None, None)
+    assert None not in live
     served.hub.offline("maintenance until noon")
+    await hub.survey.ask([])
+    assert hub.history()[-1][1:4] == (None, None, 0)
     assert (await served.press("api/sources/koji/poll")).code == 200
 
     async def state() -> Any:

@@ -214,6 +214,7 @@ async def test_pages(served: ServedMaster) -> None:
             visit.go(page, "/deliveries")
             dead = page.get_by_role("region", name="Reporter stable")
             dead.get_by_text("1 dead letter").wait_for()
+            dead.get_by_text("on success: tag into demo-released").wait_for()
             dead.get_by_text(re.compile("locked")).first.wait_for()
             gate = page.get_by_role("region", name="Reporter gating")
             gate.get_by_text("any: success").wait_for()

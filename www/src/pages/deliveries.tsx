@@ -81,6 +81,7 @@ export function ReporterCard({
         )}
       </div>
       <div className="card-body">
+        {reporter.does && <p className="koji-break">{reporter.does}</p>}
         {dead.length > 0 && (
           <>
             <div className="koji-actions">

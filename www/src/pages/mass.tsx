@@ -8,11 +8,11 @@ import {
   Action,
   Badge,
   BuildLink,
-  Out,
   Outages,
   Page,
   Shown,
   Table,
+  taskLinks,
   When,
   Why,
   type Tone,
@@ -162,7 +162,7 @@ export function MassView({ mass, now, refresh }: { mass: Mass; now: number; refr
           <dl className="koji-facts">
             {(
               [
-                ["Done", `${grouped(mass.done)} of ${grouped(mass.total)}`],
+                ["Built", grouped(mass.done - mass.failed - mass.skipped)],
                 ["Failed", grouped(mass.failed)],
                 ["Skipped", grouped(mass.skipped)],
                 [
@@ -331,11 +331,8 @@ export function Packages({ packages, now }: { packages: MassPackage[]; now: numb
             </Badge>,
             <span className="koji-word">{each.owner}</span>,
             <Why arch={each.arch} reason={each.reason} />,
-            <span className="koji-nowrap">{took(each, now)}</span>,
-            <span className="koji-links">
-              {each.url && <Out to={each.url}>Koji</Out>}{" "}
-              {each.log_url && <Out to={each.log_url}>log</Out>}
-            </span>,
+            took(each, now) && <span className="koji-nowrap">{took(each, now)}</span>,
+            taskLinks(each.url, each.log_url),
           ],
         }))}
       />

@@ -1,6 +1,7 @@
 // Is Koji up, and how busy is it?
 import React, { useMemo } from "react";
 import { Link } from "react-router-dom";
+import type uPlot from "uplot";
 import { usePolled } from "../api";
 import { Chart } from "../chart";
 import { count, grouped, latency } from "../format";
@@ -60,7 +61,8 @@ export function OverviewPage() {
             {overview.hubs.length === 0 && (
               <p>
                 No hub is in use: no step, change source or reporter of this master has asked one
-                yet.
+                yet. If its master.cfg has none, <code>buildbot-koji example</code> prints a
+                configuration to copy from; else the hub shows here as soon as one of them asks it.
               </p>
             )}
             <FailedLately now={now} />
@@ -314,11 +316,8 @@ function Day({ hub }: { hub: string }) {
   const { data, error } = usePolled<History>(`history?hub=${encodeURIComponent(hub)}`, 30);
   const [queue, throughput] = useMemo(() => {
     const points = data?.points ?? [];
-    const column = (index: 0 | 1 | 2 | 3 | 4 | 5) => points.map((point) => point[index]);
-    return [
-      [column(0), column(1), column(2), column(3)] as [number[], number[], number[], number[]],
-      perHour(points),
-    ];
+    const column = <I extends 0 | 1 | 2 | 3>(index: I) => points.map((point) => point[index]);
+    return [[column(0), column(1), column(2), column(3)] as uPlot.AlignedData, perHour(points)];
   }, [data]);
   if (data === null) return error === null ? null : <p className="koji-muted">{error}</p>;
   const [first, last] = [data.points[0], data.points[data.points.length - 1]];
@@ -329,7 +328,7 @@ function Day({ hub }: { hub: string }) {
       <figure>
         <figcaption>Queue, last day</figcaption>
         <Chart
-          label={`Queue of the last day; last ${last[1]} waiting, ${last[2]} building, ${last[3]} ours`}
+          label={`Queue of the last day; last ${last[1] ?? "unknown"} waiting, ${last[2] ?? "unknown"} building, ${last[3]} ours`}
           lines={QUEUE}
           data={queue}
         />

@@ -4,7 +4,7 @@ import { Link, useParams } from "react-router-dom";
 import { usePolled } from "../api";
 import { Chart } from "../chart";
 import { byName, duration, resultName } from "../format";
-import { Badge, BuildLink, Out, Page, Shown, Table, When, Why, type Tone } from "../parts";
+import { Badge, BuildLink, Page, Shown, Table, taskLinks, When, Why, type Tone } from "../parts";
 import type { Package, PackageBuild, PackageNames } from "../types";
 
 const TONES: Record<string, Tone> = {
@@ -120,10 +120,7 @@ export function Builds({ builds, now }: { builds: PackageBuild[]; now: number })
               <When at={each.started} now={now} />,
               each.duration === null ? "" : duration(each.duration),
               <Why arch={each.failed_arch} reason={each.reason ?? each.state_string} />,
-              <>
-                {each.url && <Out to={each.url}>Koji</Out>}{" "}
-                {each.log_url && <Out to={each.log_url}>log</Out>}
-              </>,
+              taskLinks(each.url, each.log_url),
             ],
           };
         })}
