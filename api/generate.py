@@ -513,7 +513,7 @@ def results_module() -> str:
             "",
             '__all__ = """',
             *textwrap.wrap(" ".join(names), 96),
-            '""".split()',
+            '""".split()  # pyright: ignore[reportUnsupportedDunderAll]',
             "",
             "globals().update(dict.fromkeys(__all__, Munch))",
             "",

@@ -35,7 +35,9 @@ def size_in_words(size: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time in words, rounded so that a time that runs down changes them rarely."""
+    """Return a time in one unit, ``12 min``, rounded so that one that runs down changes rarely."""
+    if seconds < 5:
+        return f"{max(round(seconds), 1)} s"
     if seconds < 55:
         return f"{max(10 * round(seconds / 10), 5)} s"
     minutes = seconds / 60
@@ -43,7 +45,8 @@ def duration(seconds: float) -> str:
         return f"{round(minutes)} min"
     if minutes < 90:
         return f"{5 * round(minutes / 5)} min"
-    return f"{round(minutes / 60)} h"
+    hours = minutes / 60
+    return f"{round(hours)} h" if hours < 48 else f"{round(hours / 24)} days"
 
 
 def in_days(seconds: float) -> str:

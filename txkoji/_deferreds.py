@@ -30,14 +30,10 @@ class Future(asyncio.Future[T]):
 def returns_deferred(
     function: Callable[P, Coroutine[defer.Deferred[Any], Any, T]],
 ) -> Callable[P, Deferred[T]]:
-    """Make a coroutine function start at once when it is called, and return a Deferred.
+    """Turn an ``async def`` that awaits Deferreds into a function that returns one.
 
-    Args:
-        function: an ``async def`` that awaits Deferreds.
-
-    Returns:
-        A function with the same arguments. Its Deferred fires with what the coroutine returns, or
-        fails with what it raises; cancelling it cancels what the coroutine waits for.
+    The coroutine starts at once. The Deferred fires with what it returns, or fails with what it
+    raises; cancelling it cancels what the coroutine waits for.
     """
 
     @wraps(function)

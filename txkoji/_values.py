@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from enum import IntEnum
 from typing import Any
 
 MAX_ID = 2**31 - 1
@@ -119,6 +120,14 @@ def text(value: Any) -> str | None:
     if not isinstance(value, str) or len(value) > MAX_TEXT:
         return None
     return None if _UNSENDABLE.search(value) else value
+
+
+def state_name(states: type[IntEnum], number: Any) -> str:
+    """Return the name of a state, or ``(unknown state 999)``."""
+    try:
+        return states(number).name
+    except ValueError:
+        return f"(unknown state {number})"
 
 
 def flag(value: Any) -> bool | None:

@@ -14,11 +14,11 @@ asyncio task cancels the call, and cancelling the call cancels its Future.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any, TypeVar
+from inspect import signature
+from typing import Any, ParamSpec, TypeVar
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.base import DelayedCall
@@ -34,13 +34,24 @@ from txkoji._hub_methods import AwaitedMethods
 from txkoji.connection import Connection
 from txkoji.history.events import Event
 from txkoji.history.interest import Interest
-from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
-from txkoji.profiles import Profile
-from txkoji.retry import RetryPolicy
 
 __all__ = ["AioConnection", "connect", "future", "iterate"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def _takes_arguments_of(
+    model: Callable[P, object],
+) -> Callable[[Callable[..., T]], Callable[P, T]]:
+    """Show a function's arguments, to type checkers and to ``help()``, as those of another one."""
+
+    def show(function: Any) -> Callable[P, T]:
+        parameters = signature(model).parameters.values()
+        function.__signature__ = signature(function).replace(parameters=list(parameters))
+        return function  # type: ignore[no-any-return]
+
+    return show
 
 
 def future(deferred: Deferred[T]) -> Future[T]:
@@ -240,23 +251,13 @@ def _run_now(call: Any) -> None:
         function(*args, **kwargs)
 
 
+@_takes_arguments_of(Connection)
 @asynccontextmanager
-async def connect(
-    profile: str | Profile = "koji",
-    *,
-    config: str | os.PathLike[str] | None = None,
-    deadline: float = 120.0,
-    first_deadline: float | None = 5.0,
-    request_timeout: float | None = None,
-    max_reply_bytes: int = DEFAULT_MAX_BYTES,
-    at_once: int = 10,
-    anonymous_reads: bool = True,
-    batching: bool = True,
-    retry: RetryPolicy | None = None,
-) -> AsyncIterator[AioConnection]:
+async def connect(*profile: Any, **options: Any) -> AsyncIterator[AioConnection]:
     """Open a connection on the running loop, and close it at the end, which cancels its calls.
 
-    The arguments are those of :class:`txkoji.Connection`.
+    The arguments are those of :class:`txkoji.Connection`, except ``reactor``; the connection keeps
+    idle connections to the hub until its end.
 
     Yields:
         The connection.
@@ -268,20 +269,7 @@ async def connect(
     # The loop already runs, so nothing else starts the threads that resolve names.
     reactor.startRunning(installSignalHandlers=False)
     try:
-        connection = Connection(
-            profile,
-            reactor=reactor,
-            config=config,
-            deadline=deadline,
-            first_deadline=first_deadline,
-            request_timeout=request_timeout,
-            max_reply_bytes=max_reply_bytes,
-            at_once=at_once,
-            anonymous_reads=anonymous_reads,
-            batching=batching,
-            keep_alive=True,
-            retry=retry,
-        )
+        connection = Connection(*profile, **{"keep_alive": True, **options, "reactor": reactor})
         made = AioConnection(connection)
         try:
             yield made

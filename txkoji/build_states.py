@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from txkoji._states import state_name
+from txkoji._values import state_name
 
 __all__ = ["BUILDING", "CANCELED", "COMPLETE", "DELETED", "FAILED", "BuildStates", "to_str"]
 

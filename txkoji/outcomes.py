@@ -140,11 +140,9 @@ def reason_of(text: str) -> str:
 
 
 def choose_log(names: Sequence[str], text: str) -> str | None:
-    """Choose the log that holds the reason of a failure.
+    """Choose the log, among a task's files, that holds the reason of a failure.
 
-    Args:
-        names: the files that the task left.
-        text: the text of its fault, which may name a log ("see root.log").
+    The text of the fault may name it ("see root.log").
     """
     logs = {posixpath.basename(name): name for name in names if name.endswith(".log")}
     named = _named_logs(excerpt(text))

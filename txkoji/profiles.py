@@ -195,12 +195,9 @@ def read_configured(path: str | os.PathLike[str], limit: int = LARGEST_FILE) -> 
 
     The null device is an empty file: with a link to it a user hides another configuration.
 
-    Args:
-        path: the file.
-        limit: the most bytes that it may have.
-
     Raises:
-        OSError: it is no regular file, it is larger, or it can't be read; ``strerror`` says why.
+        OSError: it is no regular file, exceeds ``limit`` bytes, or can't be read; ``strerror`` says
+            why.
     """
     if Path(path).exists() and Path(path).samefile(os.devnull):
         return b""
@@ -400,10 +397,7 @@ def _expanded(path: str | os.PathLike[str]) -> Path:
 
 
 def usable_host(host: str) -> str:
-    """Return a host name as it can be looked up: in ASCII; an address as it is.
-
-    Args:
-        host: a host name, or an IP address without brackets.
+    """Return a host name as it can be looked up, in ASCII; an IP address as it is, unbracketed.
 
     Raises:
         ValueError: there can be no such host; the text says why.

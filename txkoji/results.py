@@ -14,6 +14,6 @@ FullInheritance GroupedGroup GroupedPackage Host ImageArchive ImageBuild Inherit
 ListedPackage LoggedInUser MavenArchive MavenBuild NameAndId PackageGroup PackageName Permission
 RPM RPMDependency RPMFile RPMSignature Repo RepoAnswer RepoRequest SessionInfo SideTag
 SideTagMade Tag TagExternalRepo TaggedBuild UntaggedBuild UploadState User WinArchive WinBuild
-""".split()
+""".split()  # pyright: ignore[reportUnsupportedDunderAll]
 
 globals().update(dict.fromkeys(__all__, Munch))

@@ -10,10 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import random
 
+from twisted.internet.defer import CancelledError
+from twisted.internet.defer import TimeoutError as TimedOut
+
 from txkoji._values import excerpt
 from txkoji.exceptions import (
     UNCAUGHT,
+    BusError,
+    ConnectionFailed,
     HTTPStatusError,
+    KojiLoginException,
     ProtocolError,
     ReplyTooLarge,
     ServerOffline,
@@ -82,6 +88,24 @@ def was_not_carried_out(error: BaseException) -> bool:
     if isinstance(error, ProtocolError):
         return False
     return isinstance(error, ServerOffline) or not is_passing(error)
+
+
+def is_passing_trouble(error: BaseException) -> bool:
+    """Return whether an error of a handler of messages, or of a poll, is transient: worth a retry.
+
+    Trouble with the network, the hub or a broker is transient, and so is a timeout. Anything else
+    is the message's own fault: retrying it would block the messages behind it forever.
+    """
+    if isinstance(error, UnreadableReply):
+        return False
+    if isinstance(error, (TransportError, KojiLoginException, BusError)):
+        return True
+    return is_passing(error) or isinstance(error, (CancelledError, TimedOut))
+
+
+def was_idle(error: BaseException) -> bool:
+    """Return whether the front end may have closed an idle connection just before the request."""
+    return isinstance(error, ConnectionFailed) and error.may_have_arrived
 
 
 @dataclass(frozen=True)

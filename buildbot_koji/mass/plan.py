@@ -21,6 +21,7 @@ from itertools import pairwise
 from typing import Any
 
 from buildbot_koji.database_values import clean_line
+from buildbot_koji.words import duration
 
 LONGEST_REASON = 300
 """Characters of the reason of a failure, or for skipping a package, that are kept."""
@@ -426,7 +427,7 @@ class MassPlan:
         if self.active:
             words.append(f"{self.active:,} running")
         if left is not None:
-            words.append(f"about {duration_in_words(left)} left")
+            words.append(f"about {duration(left)} left")
         return ", ".join(words)
 
 
@@ -439,7 +440,7 @@ def ended_line(package: MassPackage) -> str:
     if package.task_id is not None:
         facts.append(f"task {package.task_id}")
     if package.duration is not None:
-        facts.append(duration_in_words(package.duration))
+        facts.append(duration(package.duration))
     if facts:
         words.append(f"({', '.join(facts)})")
     line = " ".join(words)
@@ -461,14 +462,3 @@ def _in_words(cycle: Sequence[str]) -> str:
     if len(names) > 12:
         names = [*names[:6], "...", *names[-5:]]
     return " -> ".join(names)
-
-
-def duration_in_words(seconds: float) -> str:
-    """Return a duration in one unit: ``40 s``, ``12 min``, ``5 h`` or ``3 days``."""
-    if seconds < 90:
-        return f"{max(seconds, 1):.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.0f} h"
-    return f"{seconds / 86400:.0f} days"

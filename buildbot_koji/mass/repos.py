@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageEvent, duration_in_words
+from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageEvent
+from buildbot_koji.words import duration
 from txkoji import RetryPolicy, one_line
 from txkoji.exceptions import AuthError, GenericError, HubFault
 from txkoji.retry import is_passing
@@ -51,7 +52,7 @@ class RepoWaiter:
     def words(self) -> str:
         """What is waited for."""
         waited = 0.0 if self._since is None else self._clock.seconds() - self._since
-        since = f", for {duration_in_words(waited)} now" if waited >= LONG else ""
+        since = f", for {duration(waited)} now" if waited >= LONG else ""
         return f"a repo of {self._tag[1]}{self._trouble}{since}"
 
     async def poll(self, plan: MassPlan) -> None:

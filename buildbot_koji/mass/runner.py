@@ -20,13 +20,14 @@ from buildbot_koji.hubs.builders import no_builder
 from buildbot_koji.mass.at_once import AtOnce
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.idle import IdleChannel
-from buildbot_koji.mass.plan import MassPlan, PackageState, duration_in_words
+from buildbot_koji.mass.plan import MassPlan, PackageState
 from buildbot_koji.mass.progress import MassProgress
 from buildbot_koji.mass.repos import RepoWaiter
 from buildbot_koji.mass.settling import Settler
 from buildbot_koji.mass.stored import MassStore
 from buildbot_koji.mass.submissions import MassSubmissions
 from buildbot_koji.mass.tasks import MassTasks
+from buildbot_koji.words import duration
 
 YOUNG_SHARE = 10
 """How many moments of the progress a mass build has at least."""
@@ -134,7 +135,7 @@ class MassRunner:
         """Return the progress in one line; of a build that has ended, without an estimate."""
         text = self.plan.summary(None if has_ended else self.time_left())
         if (pause := self._until_retry()) is not None:
-            text += f", retrying in {duration_in_words(pause)}"
+            text += f", retrying in {duration(pause)}"
         if self._tasks.lacking and not has_ended:
             text += f"; {', '.join(map(no_builder, self._tasks.lacking))}"
         if self.plan.stopped:

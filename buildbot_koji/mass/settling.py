@@ -12,8 +12,9 @@ from buildbot_koji.database_values import number
 from buildbot_koji.hubs.existing import find_existing_build
 from buildbot_koji.mass.context import REFUSALS, MassContext
 from buildbot_koji.mass.packages import answers_by_key
-from buildbot_koji.mass.plan import MassPackage, PackageEvent, duration_in_words
+from buildbot_koji.mass.plan import MassPackage, PackageEvent
 from buildbot_koji.mass.tasks import EndedTask
+from buildbot_koji.words import duration
 from txkoji import (
     Call,
     Outcome,
@@ -172,7 +173,7 @@ class Settler:
             or (_duration(tree, "start_ts" if started else "create_ts") or 0.0) < limit
         ):
             return ""
-        words = duration_in_words(limit)
+        words = duration(limit)
         return (
             f"canceled: it took longer than {words}"
             if started

@@ -68,10 +68,7 @@ class UndecodableValue(ValueError):
 
 
 def body_of(data: bytes) -> Any:
-    """Decode the body section of a message.
-
-    Args:
-        data: an encoded ``amqp-value`` or ``data`` section.
+    """Decode the body of a message: an encoded ``amqp-value`` or ``data`` section.
 
     Returns:
         The value: str for protonmsg's text, bytes for a ``data`` section.
@@ -83,10 +80,7 @@ def body_of(data: bytes) -> Any:
 
 
 def properties_of(data: bytes) -> dict[str, Any]:
-    """Decode the application properties of a message.
-
-    Args:
-        data: an encoded ``application-properties`` section.
+    """Decode an encoded ``application-properties`` section.
 
     Raises:
         UndecodableValue: the bytes are something else.

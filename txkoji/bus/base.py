@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as TimedOut
 
-from txkoji.exceptions import BusError, KojiLoginException, TransportError, UnreadableReply
-from txkoji.retry import is_passing
+from txkoji.exceptions import BusError
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that a broker has to answer the closing of a connection."""
@@ -96,19 +95,6 @@ class Reject(Exception):
 
     The broker drops the message, or dead-letters it if the queue has a dead letter exchange.
     """
-
-
-def is_passing_trouble(error: BaseException) -> bool:
-    """Return whether a handler's error is transient, so that the message is worth a retry.
-
-    Trouble with the network, the hub or a broker is transient, and so is a timeout. Anything else
-    is the message's own fault: retrying it would block the messages behind it forever.
-    """
-    if isinstance(error, UnreadableReply):
-        return False
-    if isinstance(error, (TransportError, KojiLoginException, BusError)):
-        return True
-    return is_passing(error) or isinstance(error, (CancelledError, TimedOut))
 
 
 class Settlement(Enum):

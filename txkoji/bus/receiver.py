@@ -14,12 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from txkoji._deferreds import returns_deferred
-from txkoji.bus.base import (
-    CLOSE_TIMEOUT,
-    Link,
-    close_link,
-    is_passing_trouble,
-)
+from txkoji.bus.base import CLOSE_TIMEOUT, Link, close_link
 from txkoji.bus.handling import Handler, Handling, Pauses
 from txkoji.bus.settings import Broker
 from txkoji.exceptions import (
@@ -28,7 +23,7 @@ from txkoji.exceptions import (
     BusError,
     ConfigurationError,
 )
-from txkoji.retry import RetryPolicy
+from txkoji.retry import RetryPolicy, is_passing_trouble
 
 READY_TIMEOUT = 30.0
 HANDLER_TIMEOUT = 30.0

@@ -42,9 +42,7 @@ def dialect_of(address: str | None, headers: Mapping[str, Any]) -> Dialect:
 def topic_of(address: str | None, headers: Mapping[str, Any]) -> str | None:
     """Return the topic of a message without the site's prefix, None if unknown.
 
-    Args:
-        address: the broker's routing key or subject, if it passes one on.
-        headers: the message's headers or application properties.
+    The arguments are those of :func:`dialect_of`.
     """
     if dialect_of(address, headers) == "fedora":
         _, mark, topic = (address or "").partition(FEDORA_MARK)

@@ -13,32 +13,20 @@ MAX_DIGITS = 18
 
 
 def names(answer: Any) -> list[str]:
-    """Return the names of a task's files, in the hub's order.
-
-    Args:
-        answer: what ``listTaskOutput`` answered, with ``stat`` or without.
-    """
+    """Return the names of a task's files, in the hub's order."""
     listed = answer if isinstance(answer, (list, Mapping)) else ()
     return [name for name in listed if name and text(name)]
 
 
 def size_of(answer: Any, name: str) -> int | None:
-    """Return the size of a file in bytes, None if it is not there or its size is unknown.
-
-    Args:
-        answer: what ``listTaskOutput`` answered with ``stat=True``.
-        name: the file's name.
-    """
+    """Return the size in bytes of a file, in an answer with ``stat``; None if it is unknown."""
     return _size(member(answer, name))
 
 
 def volumes(answer: Any) -> dict[str, dict[str, int | None]]:
-    """Return the files of a task: for each name the sizes in bytes by volume.
+    """Return the files of a task: for each name its sizes by volume, the default one first.
 
-    The default volume comes first. A file on no volume is left out.
-
-    Args:
-        answer: what ``listTaskOutput`` answered with ``stat=True`` and ``all_volumes=True``.
+    The answer is one with ``stat`` and ``all_volumes``. A file on no volume is left out.
     """
     found: dict[str, dict[str, int | None]] = {}
     for name in sorted(names(answer if isinstance(answer, Mapping) else ())):

@@ -86,13 +86,9 @@ class Cursor:
         names: Checkpoint,
         reserved: Mapping[int, float],
     ) -> Cursor:
-        """Return the cursor after a round.
+        """Return the cursor after a round that started at ``latest``.
 
-        Args:
-            latest: the checkpoint of the hub when the round started.
-            overlap: the age in seconds at which a checkpoint is settled.
-            names: when the tags were looked up last.
-            reserved: the builds that are reserved now.
+        A checkpoint is settled once it is ``overlap`` seconds old.
         """
         checkpoints = self.checkpoints
         if latest != checkpoints[-1]:

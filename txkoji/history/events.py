@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from txkoji import build_states, paths, task_states
 from txkoji._deferreds import returns_deferred
@@ -81,6 +81,8 @@ class Event:
         types: the types of the build (``rpm``, ``maven``, ``image``, ...), if they were read.
     """
 
+    _name: ClassVar[str] = ""
+
     connection: RichHub = field(default=None, repr=False, compare=False)  # type: ignore[assignment]
     when: float | None = None
     build: Build | None = None
@@ -121,12 +123,12 @@ class Event:
     @property
     def name(self) -> str:
         """One of :data:`NAMES`, or another name for an event that is not polled."""
-        raise NotImplementedError
+        return self._name
 
     @property
     def key(self) -> str | None:
-        """The identity of the event; None if only the hub knows it."""
-        raise NotImplementedError
+        """The identity of the event; None if it has none, or only the hub knows it."""
+        return None
 
     @property
     def package_name(self) -> str | None:
@@ -282,10 +284,7 @@ class BuildPromote(Event):
 
     draft_release: str | None = None
 
-    @property
-    def name(self) -> str:
-        """``build-promoted``."""
-        return "build-promoted"
+    _name = "build-promoted"
 
     @property
     def key(self) -> str | None:
@@ -304,10 +303,7 @@ class RepoInit(Event):
 
     repo_id: int
 
-    @property
-    def name(self) -> str:
-        """``repo-init``."""
-        return "repo-init"
+    _name = "repo-init"
 
     @property
     def key(self) -> str | None:
@@ -327,10 +323,7 @@ class RepoDone(Event):
     repo_id: int
     dist: bool | None = None
 
-    @property
-    def name(self) -> str:
-        """``repo-done``."""
-        return "repo-done"
+    _name = "repo-done"
 
     @property
     def key(self) -> str | None:
@@ -387,10 +380,7 @@ class RPMSign(Event):
     rpm: Any
     sigkey: str
 
-    @property
-    def name(self) -> str:
-        """``rpm-signed``."""
-        return "rpm-signed"
+    _name = "rpm-signed"
 
     @property
     def key(self) -> str | None:
@@ -408,15 +398,7 @@ class Import(Event):
 
     kind: str
 
-    @property
-    def name(self) -> str:
-        """``import``."""
-        return "import"
-
-    @property
-    def key(self) -> str | None:
-        """None, as imports have no identity."""
-        return None
+    _name = "import"
 
 
 _CLASSES: dict[str, type[Event]] = {

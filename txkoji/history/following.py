@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from twisted.internet.task import deferLater
 
-from txkoji.bus.base import is_passing_trouble
 from txkoji.gathering import gather
 from txkoji.history.cursor import Cursor
 from txkoji.history.events import BUS_ONLY, IN_TAGS, Event, TagUntag
@@ -17,7 +16,7 @@ from txkoji.history.interest import Interest
 from txkoji.history.poller import Poller, Round
 from txkoji.history.tags import is_glob
 from txkoji.hub.answers import a_struct, an_id
-from txkoji.retry import RetryPolicy
+from txkoji.retry import RetryPolicy, is_passing_trouble
 
 PORTION = 100
 """Events whose details are read, and kept, at a time."""

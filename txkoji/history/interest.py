@@ -68,12 +68,7 @@ class Interest:
         return [state for name, state in _TASK_STATES.items() if name in self.names]
 
     def covers(self, event: Event, floor: float) -> bool:
-        """Return whether an event is to be reported.
-
-        Args:
-            event: the event.
-            floor: the time of the first run, in seconds since the epoch.
-        """
+        """Return whether to report an event; ``floor`` is when the first run began."""
         # Tag events are selected by their event ids, which are exact.
         has_event_id = isinstance(event, (TagUntag, PackageListChange))
         is_recent = has_event_id or event.when is None or event.when > floor

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from twisted.logger import Logger
 
 from txkoji._deferreds import returns_deferred
-from txkoji.bus.base import is_passing_trouble
 from txkoji.exceptions import UnusableAnswer
 from txkoji.gathering import gather
 from txkoji.history.confirmation import Confirmation
@@ -37,6 +36,7 @@ from txkoji.history.queries import (
 )
 from txkoji.history.tags import TagWatch
 from txkoji.history.unusable import UnusableItems
+from txkoji.retry import is_passing_trouble
 
 HELD = 4000
 """Rows that :meth:`Poller.tag_changes` holds at a time, of all tags together."""
@@ -194,10 +194,7 @@ class Poller:
     def _set_back(self, cursor: Cursor, last: float, now: float) -> Cursor:
         """Return a cursor for a hub whose clock was set back: its times have started over.
 
-        Args:
-            cursor: where the last round ended.
-            last: the time of the hub's latest event.
-            now: our time.
+        ``last`` is the time of the hub's latest event, ``now`` our own time.
         """
         if last < cursor.begin.time - self._overlap:
             self._log.warn(

@@ -199,12 +199,7 @@ class TagHistory(Query):
     ) -> AsyncIterator[TagUntag]:
         """Yield a tag's taggings, or its untaggings, in the order of the hub's events.
 
-        Args:
-            tag_id: the tag.
-            action: ``tag`` or ``untag``.
-            after: the id of the event to begin after.
-            last: the id of the last event to yield.
-            largest: how many rows to read at a time, at most.
+        Those after the event ``after`` come, up to ``last``, ``largest`` rows at a time at most.
         """
         column = "create_event" if action == "tag" else "revoke_event"
         read = self._reader(tag_id, "tag_listing", after, f"{column},build_id")

@@ -63,12 +63,9 @@ class RecordReader:
         return usable
 
     def tags(self, rows: Sequence[Any], after: int, watched: WatchedTags) -> list[TagUntag]:
-        """Return the taggings and untaggings in rows of the table ``tag_listing``.
+        """Return the taggings and untaggings, after an event, in rows of the table ``tag_listing``.
 
-        Args:
-            rows: the rows, as ``queryHistory`` returns them.
-            after: the id of an event: earlier ones are left out.
-            watched: the watched tags.
+        The rows are what ``queryHistory`` returns; ``after`` is the event's id.
         """
         read = self._usable("the tagging of build", rows, _read_listing)
         # Tagging a tagged build by force ends one row and starts another in one event.
@@ -116,9 +113,7 @@ class RecordReader:
     def builds(self, found: Sequence[Any], latest: float) -> list[Event]:
         """Return the changes of state of builds that are no longer BUILDING.
 
-        Args:
-            found: the structs.
-            latest: the latest plausible time, in seconds since the epoch.
+        ``latest`` is the latest plausible time, in seconds since the epoch.
         """
 
         def read(record: Any) -> Event | None:
@@ -193,13 +188,7 @@ class RecordReader:
     def repos(
         self, found: Sequence[Any], names: Mapping[int, str], watched: WatchedTags
     ) -> list[Event]:
-        """Return the repos that became ready.
-
-        Args:
-            found: structs of repos, as ``repo.query`` and ``repoInfo`` return them.
-            names: the names of the tags that count, by id.
-            watched: the watched tags.
-        """
+        """Return which repos of the named tags became ready."""
 
         def read(record: Any) -> Event | None:
             repo_id = required(record, "id", integer)

@@ -65,10 +65,7 @@ def _typed(found: Mapping[str, Any], readers: Mapping[str, Reader]) -> Munch:
 
 
 def read_build(found: Any) -> Munch:
-    """Return a build under the field names of ``getBuild``.
-
-    Args:
-        found: a struct of a build, from a hub or a message.
+    """Return a build, from a hub or a message, under the field names of ``getBuild``.
 
     Raises:
         UnusableRecord: it names no build.
@@ -111,10 +108,7 @@ def _read_extra(found: Any) -> Munch | None:
 
 
 def read_task(found: Any) -> Munch:
-    """Return a task under the field names of ``getTaskInfo``.
-
-    Args:
-        found: a struct of a task, from a hub or a message.
+    """Return a task, from a hub or a message, under the field names of ``getTaskInfo``.
 
     Raises:
         UnusableRecord: it names no task.

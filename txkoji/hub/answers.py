@@ -135,12 +135,9 @@ _VALUES: dict[str, Reader] = {"tagLastChangeEvent": identity}
 
 
 def read_answer(call: Call, answer: Any, leave_out: Callable[[Any], object]) -> Any:
-    """Return what a hub answered, with the members read that callers rely on.
+    """Return what a hub answered to a method of these tables, with the members read.
 
-    Args:
-        call: a call of a method that a table of this module has.
-        answer: any value.
-        leave_out: called with each row that can't be used.
+    Each row that can't be used is passed to ``leave_out``.
 
     Returns:
         A list of structs or texts, a struct, or a number; None if the hub answered None, and the

@@ -29,12 +29,7 @@ Outcomes = AsyncIterator[tuple[int, Any]]
 def batches(
     weighed: Iterable[tuple[Call, int]], max_calls: int = MAX_CALLS
 ) -> Iterator[list[Call]]:
-    """Split calls into requests, each well below a hub's limit.
-
-    Args:
-        weighed: the calls, each with its size in bytes.
-        max_calls: the most calls of one request.
-    """
+    """Split calls, each with its size in bytes, into requests well below a hub's limit."""
     batch: list[Call] = []
     size = 0
     for call, weight in weighed:

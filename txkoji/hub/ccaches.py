@@ -38,12 +38,7 @@ class CredentialCache:
 
     @classmethod
     def used(cls, ccache: str | None, owner: str) -> CredentialCache:
-        """Return the cache that the library uses.
-
-        Args:
-            ccache: a cache's name, None for that of the process.
-            owner: whose setting ``ccache`` is.
-        """
+        """Return the cache that the library uses: the one that ``owner`` sets, or the process's."""
         if ccache is not None:
             return cls(ccache, f"ccache of {owner}")
         name = os.environ.get("KRB5CCNAME")

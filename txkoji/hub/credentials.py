@@ -46,9 +46,7 @@ def certificate_credential(file: PEMFile, key: PEMFile | None = None) -> Credent
 async def credentials_of(profile: Profile, reactor: Any) -> list[Credential]:
     """Return what a profile logs in with; nothing for a password, which does not expire.
 
-    Args:
-        profile: the profile.
-        reactor: its thread pool runs what blocks: a keytab is tried at the KDC.
+    A keytab is tried at the KDC, in a thread of the reactor's.
     """
     if profile.authtype == "noauth":
         return []
@@ -75,10 +73,7 @@ def login_problem(profile: Profile) -> str | None:
     """Return why a login with a profile can't work, as far as its settings and files tell, or None.
 
     Neither the hub nor a KDC is asked. A certificate that expired is no problem of the settings:
-    its ``Credential`` has the date.
-
-    Args:
-        profile: the profile. One that leaves the way to log in open has no problem.
+    its ``Credential`` has the date. Nor is a profile that leaves the way to log in open.
     """
     if profile.authtype in (None, "noauth"):
         return None

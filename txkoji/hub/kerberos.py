@@ -89,10 +89,7 @@ class Kerberos:
         return f"the Kerberos {'keytab' if self.keytab else 'ticket'}{who}"
 
     def begin(self, host: str) -> Exchange:
-        """Start a login. Blocks while it asks the KDC.
-
-        Args:
-            host: the name of the hub's host; the service is ``HTTP/host``.
+        """Start a login to the service ``HTTP/host``. Blocks while it asks the KDC.
 
         Returns:
             The exchange, with the token to send.

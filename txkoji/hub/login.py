@@ -76,9 +76,9 @@ class Authenticator:
 
         Args:
             session: the session, which is updated.
-            fault: the hub's fault about the session.
-            send: sends a request outside of a session.
-            send_inside: sends a request inside the session.
+            fault: the hub's fault about it.
+            send: sends a request outside of the session.
+            send_inside: sends one inside.
 
         Raises:
             KojiLoginException: as for :meth:`log_in`.

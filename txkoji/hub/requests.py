@@ -16,7 +16,7 @@ from txkoji.exceptions import ConnectionFailed, HubFault, KojiException, Request
 from txkoji.hub.statistics import RequestStatistics
 from txkoji.hub.transport import Sink, Transport
 from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
-from txkoji.retry import RetryPolicy, is_passing
+from txkoji.retry import RetryPolicy, is_passing, was_idle
 
 SLOWEST_UPLOAD = 50_000.0
 """Bytes a second: while a body may still be on its way, the hub does not count as silent."""
@@ -158,35 +158,31 @@ class Requester:
             TransportError: the request or its reply was lost until the deadline expired.
             ProtocolError: what came back is not a hub's reply.
         """
-        with self._transport:
-            return await self._send(request, queued=queued)
-
-    async def _send(self, request: Request, *, queued: bool) -> Any:
         query = f"?{request.query}" if request.query else ""
         url = f"{self._url}{request.path}{query}"
         start = self.reactor.seconds() if request.since is None else request.since
         failures = 0
-        while True:
-            began = self.reactor.seconds()
-            try:
-                if not queued:
-                    return await self._attempt(url, request, start)
-                async with self._slots:
-                    asked, began = began, self.reactor.seconds()
-                    start += began - asked
-                    return await self._attempt(url, request, start)
-            except KojiException as error:
-                if isinstance(error, HubFault) and error.method is None:
-                    error.method = request.method
-                failures += 1
-                broken = isinstance(error, ConnectionFailed) and error.may_have_arrived
-                if broken and failures == 1 and request.repeatable:
-                    # The front end had just closed an idle connection: try a fresh one at once.
-                    self.statistics.retries += 1
-                    continue
-                write = not request.repeatable
-                if not await self.wait_out(error, failures, start, began=began, write=write):
-                    raise
+        with self._transport:
+            while True:
+                began = self.reactor.seconds()
+                try:
+                    if not queued:
+                        return await self._attempt(url, request, start)
+                    async with self._slots:
+                        asked, began = began, self.reactor.seconds()
+                        start += began - asked
+                        return await self._attempt(url, request, start)
+                except KojiException as error:
+                    if isinstance(error, HubFault) and error.method is None:
+                        error.method = request.method
+                    failures += 1
+                    if failures == 1 and request.repeatable and was_idle(error):
+                        # A fresh connection, at once.
+                        self.statistics.retries += 1
+                        continue
+                    write = not request.repeatable
+                    if not await self.wait_out(error, failures, start, began=began, write=write):
+                        raise
 
     async def wait_out(
         self,
@@ -329,14 +325,7 @@ class Requester:
     def pause_after(
         self, error: KojiException, failures: int, since: float, *, write: bool = False
     ) -> float | None:
-        """Return the seconds to wait before another attempt, None to give up.
-
-        Args:
-            error: what the last attempt failed with.
-            failures: how many failed in a row.
-            since: when the first of them began, by the reactor's clock.
-            write: whether it changes something on the hub.
-        """
+        """Return the seconds to wait before another attempt, None to give up; see `wait_out`."""
         return self._retry.wait(
             error,
             failures=failures,

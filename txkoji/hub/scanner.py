@@ -54,11 +54,7 @@ class _Keys(dict[str, str]):
 
 
 class Scanner:
-    """Reads a reply as it arrives, while it has the usual shape.
-
-    Args:
-        max_depth: how deep containers may nest; the XML parser decides about deeper ones.
-    """
+    """Reads a reply as it arrives, while it has the usual shape and nests no deeper than usual."""
 
     def __init__(self, max_depth: int) -> None:
         self.done = False

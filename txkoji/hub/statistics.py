@@ -49,12 +49,7 @@ class RequestStatistics:
         self._rated_at = now
 
     def took(self, seconds: float, now: float) -> None:
-        """Count an answer.
-
-        Args:
-            seconds: from the request to the end of the reply.
-            now: the time, in seconds since the epoch.
-        """
+        """Count an answer: the seconds that it took, and when it came (seconds since the epoch)."""
         self.answered += 1
         self.last_answer = now
         self.latency = max(seconds, 0.0)

@@ -305,13 +305,7 @@ def trust_root(profile: Profile, *, ask_after_handshake: bool = False) -> TrustR
 
 
 def verifying(host: str, trust: Any, certificate: ClientCertificate | None = None) -> Any:
-    """Return the factory of TLS connections to a host whose certificate is verified.
-
-    Args:
-        host: its name, or address.
-        trust: the CAs, a :class:`TrustRoot`.
-        certificate: the client certificate to present, None for none.
-    """
+    """Return the factory of TLS connections to a host, whose certificate is verified."""
     client = {} if certificate is None else dict(certificate.options)
     return optionsForClientTLS(host, trustRoot=trust, extraCertificateOptions=client)
 
@@ -400,12 +394,10 @@ _REFUSALS = ("certificate", "unknown ca", "access denied")
 
 
 def tls_words(problem: BaseException, *, authority: str, client: str | None = None) -> str:
-    """Return what went wrong with TLS, in words.
+    """Return what an error of pyOpenSSL or service_identity means, in words.
 
-    Args:
-        problem: an error of pyOpenSSL or service_identity.
-        authority: the setting that names the file of the other side's CA.
-        client: the client certificate that was presented, in words, or None.
+    ``authority`` is the setting that names the other side's CA, ``client`` the words for the client
+    certificate that was presented.
     """
     if isinstance(problem, VerificationError):
         return "its certificate is for another host name"

@@ -348,9 +348,6 @@ class Transport:
             max_bytes: the largest reply that is accepted.
             on_headers: called with the headers of the reply.
 
-        Returns:
-            The value of the reply.
-
         Raises:
             HubFault: the reply is a fault.
             TransportError: the request or its reply was lost.

@@ -29,13 +29,7 @@ _METHODS_WITH_AVERAGE = frozenset(
 
 
 class AverageDurations:
-    """Average durations of packages' builds.
-
-    Args:
-        client: the hub's client.
-        clock: gives the time.
-        time_to_live: seconds until an answer is asked for again.
-    """
+    """Average durations of packages' builds, asked for again after ``time_to_live`` seconds."""
 
     AT_ONCE = 50
     """How many are asked for in one request: each is a computation on the hub."""
@@ -59,10 +53,7 @@ class AverageDurations:
 
     @returns_deferred
     async def learn(self, packages: Iterable[str | None]) -> int:
-        """Ask about some of the packages whose averages are unknown or old.
-
-        Args:
-            packages: the packages' names, the most urgent first; None is left out.
+        """Ask about some of the packages, the most urgent first, whose averages are unknown or old.
 
         Returns:
             A Deferred of the number of packages that were asked about, at most ``AT_ONCE``.

@@ -192,15 +192,10 @@ class TaskChange:
 
 
 def changes_between(old: TreeRecords | None, new: TreeRecords) -> list[TaskChange]:
-    """List the changes of a tree's tasks.
+    """List the changes of a tree's tasks since the poll before, None at the first.
 
-    Args:
-        old: the tree's records before, None at the first poll.
-        new: its records now.
-
-    Returns:
-        The changes: first of tasks that continue, parents before their children; then of tasks that
-        have ended, children before their parents.
+    Tasks that continue come first, parents before their children; then tasks that have ended,
+    children before their parents.
     """
     before = {} if old is None else {record[ID]: record for record in old}
     active: list[TaskChange] = []

@@ -26,7 +26,6 @@ from buildbot_koji.mass.plan import (
     MassPlan,
     PackageEvent,
     PackageState,
-    duration_in_words,
     find_cycle,
 )
 from buildbot_koji.mass.progress import MassProgress
@@ -34,6 +33,7 @@ from buildbot_koji.mass.report import by_reason, csv_report, html_report, json_r
 from buildbot_koji.mass.stored import MassStore, MassStores, MixedPlans
 from buildbot_koji.mass.tagging import MassTagger, TagPart
 from buildbot_koji.mass.values import number_of
+from buildbot_koji.words import duration
 
 
 def packages(*requires: tuple[int, ...], levels: tuple[int, ...] = ()) -> list[MassPackage]:
@@ -505,9 +505,9 @@ def test_time_left() -> None:
     assert progress.time_left(1000, 50) == pytest.approx(700 * 60 / 200)
     assert MassProgress(progress.rows()).steps == progress.steps
     assert MassProgress([[0, 0, 0], [60, 10, 0]]).time_left(20, 0) is None
-    assert [duration_in_words(each) for each in (0.2, 80, 600, 18_000, 400_000)] == [
+    assert [duration(each) for each in (0.2, 80, 600, 18_000, 400_000)] == [
         "1 s",
-        "80 s",
+        "1 min",
         "10 min",
         "5 h",
         "5 days",
