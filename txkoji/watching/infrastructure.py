@@ -15,19 +15,21 @@ from txkoji.exceptions import UNCAUGHT, HubFault, ProtocolError, TransportError
 from txkoji.retry import is_passing
 
 _REQUEST = re.compile(
-    r"domain not found: no domain with matching name"
-    r"|\b4(0[0134]|10) client error|\bhttp error 4(0[0134]|10)\b"
-    r"|\brequests\.exceptions\.(missingschema|invalid(schema|url))\b"
-    r"|\bxml\.parsers\.expat\.expaterror"
+    # The rest of these is what the user named.
+    r"\A(unknown build target|error running \w{1,20} command|policy violation|build already)\b"
+    r"|\A\w{1,20} \S{1,256} (not in list|is blocked) for tag\b"
+    # Unexpected exceptions in a builder: what the request names does not exist, is forbidden, or
+    # can't be parsed.
+    r"|domain not found: no domain with matching name"
+    r"|\b4(?!07|08|25|29)\d\d client error|\bhttp error 4(?!07|08|25|29)\d\d\b"
+    r"|\brequests\.exceptions\.(missingschema|invalid(schema|url))\b|\bunknown url type"
+    r"|\bxml\.parsers\.expat\.expaterror|\betree\.(elementtree\.parse|xmlsyntax)error"
     r"|\bpykickstart\.errors\.|\bcheetah\.\w|\bconfigparser\.|\byaml\.(scanner|parser)\."
+    r"|\bjsonschema\.exceptions\."
     r"|\b_?rpm\.error('>)?: error reading package header",
     re.IGNORECASE,
 )
-"""Unexpected exceptions in a builder for which the user's request is to blame.
-
-It names a virtual machine, a page or a file that does not exist or is forbidden, or an image's
-description, a kickstart file, a template or a source RPM that can't be parsed.
-"""
+"""Texts of faults for which the user's request is to blame, whatever else they quote."""
 
 INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     UNCAUGHT,
@@ -49,7 +51,7 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"failed to get a buildroot id",
     # Its exit codes but those of the package: it could not start, or set up or lock the chroot, or
     # was killed.
-    r", mock exited with status (2|3|20|25|60|65|70|80|90|110|129|137|141|143)\b",
+    r", mock exited with status (2|3|20|25|60|65|70|80|90|110|129|134|137|139|141|143)\b",
     # The builder's disk and memory, and its network as the kernel names it.
     r"\[errno (5|6|11|12|16|19|2[3468]|30|32|35|37|39|61|62|7[014]|10[0-57]|11[0-37]|12[12])\]",
     r"no space left on device",
@@ -71,6 +73,8 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"device or resource busy",
     r"target is busy",
     r"\bdisk is full",
+    r"\bloop device\b",
+    r"\bdb_runrecovery\b|berkeley db library",
     r"repo directory missing",
     r"can't get list of installed rpms",
     r"the build system failed to",
@@ -86,7 +90,7 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     # If it is certain builds that did not appear in a repo, they may never get into it.
     r"unsuccessfully waited [^\n]{1,100} for a new (\S{1,256} )?repo",
     # The network.
-    r"could(n't| not) (resolve host|connect to server)",
+    r"could(n't| not) (resolve (host|proxy)|connect to server)",
     r"no such host",
     r"name or service not known",
     r"no address associated with hostname",
@@ -117,16 +121,21 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"transferred a partial file",
     r"server returned nothing",
     r"http/2 (framing layer|stream)",
-    r"certificate (has )?expired",
+    r"certificate (has )?expired|certificate is not yet valid",
+    r"decryption.failed.or.bad.record.mac",
+    r"cannot contact any kdc|clock skew too great",
     r"ssl connect error",
-    r"failure when receiving data",
+    r"failure when receiving data|failed sending data",
     # The hub's front end, or another service's.
     r"\b5\d\d server error",
-    r"\b(http error|http status|returned error:) 5\d\d\b",
+    r"\b(http(/[\d.]{1,3})?( error| status)?|status code|returned error):? 5\d\d\b",
     r"\b(408|429) client error",
     r"too ?many ?requests",
     r"temporarily unable to service",
+    r"server is offline|server disabled for maintenance",
     r"database outage",
+    r"database (system )?is (locked|shutting down|starting up)|too many clients already",
+    r"(terminating connection|canceling statement) due to",
     r"could not serialize access",
     r"could not obtain lock on",
     r"deadlock detected",
@@ -163,9 +172,10 @@ def is_infrastructure(
             ``(*INFRASTRUCTURE_FAULTS, "my builder is broken")``.
 
     Returns:
-        True for a fault that the table has, and if the hub could not be asked at all. An uncaught
-        exception (code 1) does not count if the request is to blame: it names a virtual machine
-        that does not exist, or its kickstart file can't be parsed.
+        True for a fault that the table has, and if the hub could not be asked at all. Where the
+        request is to blame for certain (an unknown target, a package that the tag does not list, a
+        kickstart file that can't be parsed), no text of the default table and no uncaught exception
+        (code 1) counts.
 
     Raises:
         re.error: a pattern is no regular expression.
@@ -174,14 +184,14 @@ def is_infrastructure(
         return True
     if not isinstance(error, HubFault):
         return False
-    text = excerpt(error.text)
-    if text.startswith("Build already exists"):
-        # The struct behind it is another build's.
-        text = text.partition(": {")[0]
-    code = None if error.code == UNCAUGHT and _REQUEST.search(text) else error.code
+    text, table = excerpt(error.text), INFRASTRUCTURE_FAULTS if faults is None else faults
+    if _REQUEST.search(text):
+        # A site's own pattern still counts.
+        ours = {UNCAUGHT, *(each for each in INFRASTRUCTURE_FAULTS if isinstance(each, str))}
+        table = [each for each in table if each not in ours]
     return any(
-        re.search(fault, text, re.IGNORECASE) if isinstance(fault, str) else fault == code
-        for fault in (INFRASTRUCTURE_FAULTS if faults is None else faults)
+        re.search(fault, text, re.IGNORECASE) if isinstance(fault, str) else fault == error.code
+        for fault in table
     )
 
 

@@ -68,7 +68,7 @@ TRACEBACK = "Traceback (most recent call last):\n  File \"daemon.py\"\nKeyError:
         (1010, "unknown MAC address: 52:54:00:00:00:01"),
         *[
             (1005, f"error building package (arch s390x), mock exited with status {status}; see x")
-            for status in (2, 3, 20, 25, 60, 65, 70, 80, 90, 110, 129, 137, 141, 143)
+            for status in (2, 3, 20, 25, 60, 65, 70, 80, 90, 110, 129, 134, 137, 139, 141, 143)
         ],
         *[
             (1000, f"[Errno {number}] in the words of another language: '/mnt/koji/work'")
@@ -108,6 +108,24 @@ TRACEBACK = "Traceback (most recent call last):\n  File \"daemon.py\"\nKeyError:
         (2001, 'Get "https://registry.test/v2/": context deadline exceeded'),
         (2001, "net/http: request canceled (Client.Timeout exceeded while awaiting headers)"),
         (1, f"{TRACEBACK}\nurllib.error.HTTPError: HTTP Error 503: Service Unavailable"),
+        (1, "<class 'requests.exceptions.HTTPError'>: 407 Client Error: Proxy Authentication"),
+        (1, "<class 'requests.exceptions.HTTPError'>: 429 Client Error: Too Many Requests"),
+        (1000, "Curl error (5): Couldn't resolve proxy name for https://cdn.test/x"),
+        (1000, "Curl error (55): Failed sending data to the peer for https://cdn.test/x"),
+        (1000, "Status code: 503 for https://cdn.test/repomd.xml"),
+        (1000, "error: RPC failed; HTTP 502 curl 22"),
+        (1000, "HTTP/1.1 503 Maintenance"),
+        (1000, "server is offline"),
+        (1000, "Server disabled for maintenance"),
+        (1000, "database is locked"),
+        (1000, "FATAL:  the database system is shutting down"),
+        (1000, "FATAL:  sorry, too many clients already"),
+        (1000, "canceling statement due to statement timeout"),
+        (1000, "losetup: cannot find an unused loop device"),
+        (1000, "db5 error(-30973) from dbenv->open: BDB0087 DB_RUNRECOVERY: Fatal error"),
+        (1000, "[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] decryption failed or bad record mac"),
+        (1000, "Cannot contact any KDC for realm 'X'"),
+        (1000, "certificate verify failed: certificate is not yet valid"),
     ],
 )
 def test_infrastructure(code: int, text: str) -> None:
@@ -183,6 +201,21 @@ def test_infrastructure(code: int, text: str) -> None:
             1000,
             "Build already exists (id=7, state=COMPLETE): {'extra': {'a': 'connection refused'}}",
         ),
+        # What users name may read like trouble.
+        (1005, "package readtimeout not in list for tag f44"),
+        (1005, "package toomanyrequests is blocked for tag f44"),
+        (1000, "unknown build target: connection refused"),
+        (
+            1005,
+            'Error running GIT command "git clone https://x/incompleteread", see checkout.log',
+        ),
+        (1004, "policy violation (build_rpm): the channel is for service unavailable"),
+        (1, "<class 'jsonschema.exceptions.ValidationError'>: 7 is not of type 'string'"),
+        (1, "<class 'xml.etree.ElementTree.ParseError'>: syntax error: line 1, column 0"),
+        (1, "<class 'lxml.etree.XMLSyntaxError'>: Document is empty, line 1, column 1"),
+        (1, "<class 'ValueError'>: unknown url type: 'x'"),
+        (1, "<class 'requests.exceptions.HTTPError'>: 405 Client Error: Method Not Allowed"),
+        (1, "<class 'requests.exceptions.HTTPError'>: 451 Client Error: Unavailable"),
     ],
 )
 def test_package(code: int, text: str) -> None:
@@ -210,4 +243,6 @@ def test_own_table() -> None:
     assert not is_infrastructure(fault)
     assert is_infrastructure(fault, (*INFRASTRUCTURE_FAULTS, r"flux comp\w+"))
     assert is_infrastructure(fault, [1005])
+    clone = fault_from(1005, 'Error running GIT command "git clone", see checkout.log for details')
+    assert is_infrastructure(clone, (*INFRASTRUCTURE_FAULTS, "running git command"))
     assert not is_infrastructure(fault_from(1012, "could not init mock buildroot"), [1005])
