@@ -45,6 +45,9 @@ MAX_DEPTH = 100
 LONGEST_NAME = 200
 """Characters of the name of a property: the database's columns have 256."""
 
+LONGEST_PATTERN = 1000
+"""Characters of a pattern: a longer one takes long to compile, and may come from a property."""
+
 _STORABLE = re.compile("[\x20-\x7e\xa0-\ud7ff\ue000-\uffff]+")
 """Characters that MySQL and MariaDB store as Buildbot sets them up, without controls."""
 
@@ -186,6 +189,18 @@ def some_texts(value: Any) -> str | None:
     return "must be a list of strings, not empty" if value in ([], ()) else texts(value)
 
 
+def globs(value: Any) -> str | None:
+    """Check for a list of names or patterns such as ``python-*``."""
+    return texts(value) or next(filter(None, map(_too_long, value)), None)
+
+
+def _too_long(pattern: str) -> str | None:
+    size = len(pattern)
+    if size <= LONGEST_PATTERN:
+        return None
+    return f"holds a pattern of {size:,} characters, which is more than {LONGEST_PATTERN:,}"
+
+
 def text_or_texts(value: Any) -> str | None:
     """Check for a list of strings, or one string with spaces between the parts."""
     return text(value) if isinstance(value, str) else texts(value)
@@ -232,6 +247,8 @@ def regex(value: Any) -> str | None:
 
 
 def _pattern_complaint(pattern: str, complaint: str) -> str | None:
+    if too_long := _too_long(pattern):
+        return too_long
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
@@ -415,7 +432,7 @@ def faults(value: Any) -> str | None:
             continue
         if not isinstance(each, str):
             return f"holds {each!r}, which is neither a fault code nor a regular expression"
-        complaint = _pattern_complaint(each, f"holds {each!r}, which is no regular expression")
+        complaint = _pattern_complaint(each, f"holds {each[:80]!r}, which is no regular expression")
         if complaint is not None:
             return complaint
     return None

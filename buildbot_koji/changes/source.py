@@ -69,7 +69,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
         _events, "what becomes a change, see the table of events", default=("tagged",)
     )
     tags = argument(
-        checks.texts,
+        checks.globs,
         "names of tags, or globs (``*``, ``?``), for tagging, packages and repos. A tag that does"
         " not exist is reported in the log, and found within ten minutes after it is made, together"
         " with what happened in it before",
@@ -83,15 +83,15 @@ class KojiChangeSource(DeclaredService, ChangeSource):
         default=False,
     )
     packages = argument(
-        checks.texts,
+        checks.globs,
         "names of packages, or globs. Names that the hub does not know are reported in the log at"
         " every start, as are those of targets and owners",
         default=(),
     )
     targets = argument(
-        checks.texts, "names of build targets, or globs, of builds made by a task", default=()
+        checks.globs, "names of build targets, or globs, of builds made by a task", default=()
     )
-    owners = argument(checks.texts, "names of the owners of builds and tasks, or globs", default=())
+    owners = argument(checks.globs, "names of the owners of builds and tasks, or globs", default=())
     build_types = argument(
         checks.texts,
         '``["rpm"]``, ``["maven"]``, ``["image"]``, ...; costs a lookup for each build',

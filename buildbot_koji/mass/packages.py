@@ -52,9 +52,9 @@ class KojiPackages(DeclaredObject):
     inherited = argument(checks.flag, "also the packages of the tags it inherits", default=True)
     owners = argument(checks.texts, "only the packages of these owners")
     globs = argument(
-        checks.texts, 'only packages whose names match one of these patterns (``"python-*"``)'
+        checks.globs, 'only packages whose names match one of these patterns (``"python-*"``)'
     )
-    except_ = argument(checks.texts, "no packages whose names match one of these patterns")
+    except_ = argument(checks.globs, "no packages whose names match one of these patterns")
     blocked = argument(checks.flag, "also blocked packages", default=False)
 
     def __repr__(self) -> str:

@@ -296,7 +296,7 @@ class KojiDownloadTask(DownloadStep):
     filter = argument(checks.regex, "a regular expression that names must match")
     skip = argument(checks.regex, "a regular expression that names must not match")
     match = argument(
-        checks.texts,
+        checks.globs,
         "patterns (``*.log``) of which names must match one, as in ``koji download-logs``",
     )
     wait = argument(checks.flag, "wait for the end of a running task", default=True)

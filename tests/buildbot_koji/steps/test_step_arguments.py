@@ -560,6 +560,11 @@ def test_documentation(name: str) -> None:
         ),
         ("KojiDownloadBuild", {"build_name": 7, "fallback_unsigned": True}, "without key"),
         ("KojiDownloadTask", {"task_id": 7, "filter": "("}, "must be a regular expression"),
+        *[
+            ("KojiDownloadTask", {"task_id": 7, **pattern}, "a pattern of 1,001 characters, which")
+            for pattern in ({"filter": "a" * 1001}, {"match": ["*", "a" * 1001]})
+        ],
+        ("KojiTask", {"method": "a", "infra_faults": ["a" * 1001]}, "a pattern of 1,001 char"),
         ("KojiImageBuild", {**IMAGE, "install_tree": "https://host/os"}, "distro is missing"),
         ("KojiImageBuild", {**IMAGE, "kind": "livecd"}, "must be one: of a livecd there is one"),
         (
