@@ -20,7 +20,7 @@ from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import TaggedBuild, read_builds
 from buildbot_koji.mass.options import StepHost
 from txkoji import Call, Submission, TaskTree, Watch, one_line, read_outcome, task_states
-from txkoji.exceptions import HubFault, KojiException
+from txkoji.exceptions import HubFault, KojiException, UnusableAnswer
 from txkoji.gathering import gather
 from txkoji.retry import is_passing
 
@@ -227,16 +227,22 @@ class MassTagger:
             multicall.call(call.method, *call.args)
         answers = iter(await multicall(before=check_claim))
         passing: HubFault | None = None
+        odd: dict[int, str] = {}
         for build in asked:
             try:
                 answer = next(answers)
+                part.answers[build] = NO_TASK if self._bypass else _task_of(answer)
             except HubFault as fault:
                 if is_passing(fault):
                     passing = fault
                 else:
                     part.answers[build] = one_line(fault)
-            else:
-                part.answers[build] = NO_TASK if self._bypass else _task_of(answer)
+            except UnusableAnswer as error:
+                odd[build] = one_line(error)
+        if odd:
+            # The hub may have done it all the same.
+            await self._search(part)
+            part.answers = {**odd, **part.answers}
         if passing is not None:
             # Those without an answer are asked again.
             raise passing
@@ -320,10 +326,10 @@ class MassTagger:
             return f"the hub has no task {task_id} any more"
         try:
             outcome = await read_outcome(self._hub.connection, tree)
-        except HubFault as fault:
-            if is_passing(fault):
+        except (HubFault, UnusableAnswer) as error:
+            if is_passing(error):
                 raise
-            return one_line(fault)
+            return one_line(error)
         return f"task {task_id}: {outcome.reason}"
 
 
@@ -337,10 +343,11 @@ async def _tree_of(watch: Watch) -> TaskTree | None:
         return None
 
 
-def _task_of(answer: Any) -> int | str:
-    """Return the id of a task, or what the hub said instead."""
-    is_id = type(answer) is int and 0 < answer < 1 << 31
-    return answer if is_id else f"the hub answered {answer!r:.100}, which is no task"
+def _task_of(answer: Any) -> int:
+    """Return the id of a task; raise UnusableAnswer."""
+    if type(answer) is not int or not 0 < answer < 1 << 31:
+        raise UnusableAnswer("tagBuild", answer, "the id of a task")
+    return answer
 
 
 def not_tagged(

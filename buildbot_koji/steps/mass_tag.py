@@ -39,7 +39,7 @@ from buildbot_koji.steps.framework.reports import write_report
 from buildbot_koji.steps.framework.write_step import KojiWriteStep
 from buildbot_koji.steps.mass import KojiMassBuild
 from buildbot_koji.words import counted
-from txkoji.exceptions import HubFault
+from txkoji.exceptions import HubFault, UnusableAnswer
 from txkoji.gathering import gather
 from txkoji.retry import is_passing
 
@@ -201,7 +201,7 @@ class KojiMassTag(KojiWriteStep):
         try:
             await tagger.tag(todo)
             now = {each.id for each in await tagger.tagged()} if tagger.parts else set()
-        except HubFault as fault:
+        except (HubFault, UnusableAnswer) as fault:
             if is_passing(fault):
                 raise
             # The tag may be deleted by now; what was done before is in the log.

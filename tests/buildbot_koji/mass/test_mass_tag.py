@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from tests.support.fault_proxy import Fate
 from tests.support.hubs import DeadlockDetected, hold
 from txkoji import RetryPolicy, task_states
 from txkoji.submission.submitter import Submitter
+from txkoji.testing.front import endpoint
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import METHODS
 
@@ -324,26 +326,46 @@ async def test_comparisons_are_made_in_threads(
     assert set(seen) == {(name, False) for name in names}
 
 
+@pytest.mark.parametrize(
+    ("method", "odd", "words"),
+    [
+        ("tagBuild", str, "the hub answered tagBuild with '"),
+        ("multiCall", lambda answer: answer[:1], "the hub answered multiCall with [["),
+        ("multiCall", lambda answer: [7] * len(answer), "the hub answered tagBuild with 7"),
+    ],
+)
 @pytest_twisted.ensureDeferred
-async def test_odd_answers(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer that is no task's id fails its build, in the hub's own words."""
-    for name in ("hello", "world"):
-        await bench.built(name)
-    answers = iter([None, 1 << 40])
+async def test_odd_answers(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, method: str, odd: Any, words: str
+) -> None:
+    """A build whose answer is odd is looked for: it is tagged once, or the log says why not."""
+    nvrs = {await bench.built("hello"), await bench.built("world")}
+    hub = await get_hub(bench.master, bench.profile)
+    hub.connection.submissions = Submitter(hub.connection.client, pauses=(0.0,))
+    asked, is_done = list[str](), False
+    run_multicall = endpoint.run_multicall
 
-    def tag(call: MethodCall, tag: str, build: int) -> Any:
-        assert tag == "demo-released"
-        assert bench.hub.call("getBuild", build)["release"] == "main"
-        return next(answers)
+    def answer(name: str, _: Any, run: Callable[[], Any]) -> Any:
+        if name != "tagBuild":
+            return run()
+        asked.append(name)
+        found = run() if is_done else 1
+        return odd(found) if method == name else found
 
-    monkeypatch.setitem(METHODS, "tagBuild", tag)
-    ended = await bench.build(
-        steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
-    )
-    assert (ended.result, ended.properties["koji_mass_untagged"]) == ("failure", 2)
-    for answer in (None, 1 << 40):
-        words = f"-1.0-main: failed: the hub answered {answer}, which is no task"
-        assert words in ended.logs["builds"]
+    def answer_all(call: MethodCall, calls: list[Any]) -> list[Any]:
+        found = run_multicall(call, calls)
+        is_it = method == "multiCall" and calls[0]["methodName"] == "tagBuild"
+        return list(odd(found)) if is_it else found
+
+    monkeypatch.setattr(bench.hub, "answer", answer)
+    monkeypatch.setattr(endpoint, "run_multicall", answer_all)
+    step = steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
+    ended = await bench.build(step)
+    assert (ended.result, tagged(bench), len(asked)) == ("failure", set(), 2)
+    assert ended.logs["builds"].count(words) == 2
+    is_done = True
+    ended = await bench.build(step)
+    assert (ended.result, tagged(bench), len(asked)) == ("success", nvrs, 4)
 
 
 @pytest_twisted.ensureDeferred
