@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from inspect import iscoroutine
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from buildbot_koji.arguments import checks
-from buildbot_koji.database_values import clean_line
+from buildbot_koji.database_values import clean_line, member
 from buildbot_koji.error_messages import with_remedy
 from buildbot_koji.mass.packages import (
     BadPlan,
     MassOrder,
     PackageQuery,
+    answers_by_key,
     find_packages,
     is_name,
     list_in_tag,
@@ -26,7 +30,7 @@ from buildbot_koji.mass.packages import (
 from buildbot_koji.mass.plan import MassPackage, PackageState
 from buildbot_koji.mass.values import seconds_of
 from buildbot_koji.words import named
-from txkoji import Connection, one_line
+from txkoji import Call, Connection, build_states, one_line
 
 ROWS_AT_ONCE = 200
 """Sources that a function is asked for before the reactor's next iteration."""
@@ -76,6 +80,16 @@ class MassPlanner:
     def complain(self, complaint: str) -> None:
         """Add to what is wrong with the plan, with the command that helps if there is one."""
         self._complaints.append(with_remedy(complaint))
+
+    async def check_builds(self, nvrs: Sequence[str]) -> None:
+        """Complain of builds to wait for that no repo will contain: every task would time out."""
+        found = await answers_by_key(
+            self._connection, {nvr: Call.of("getBuild", nvr) for nvr in nvrs}
+        )
+        alive = (build_states.BUILDING, build_states.COMPLETE)
+        dead = [nvr for nvr in nvrs if member(found.get(nvr), "state") not in alive]
+        if dead:
+            self.complain(f"wait_builds: the hub has no such build, or it failed: {named(dead)}")
 
     async def make(self) -> list[MassPackage]:
         """Return the packages.
@@ -171,11 +185,16 @@ class MassPlanner:
             return (source or "").replace("{package}", name)
         try:
             found = source(name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             what = f"{type(error).__name__}: {one_line(error)}"
             raise BadPlan(f"source({name!r}) failed: {what}") from error
         if found is None or isinstance(found, str):
             return found or ""
+        if isinstance(found, Deferred):
+            # How it ends matters to nobody.
+            found.addErrback(lambda _: None)
+        elif iscoroutine(found):
+            found.close()
         raise BadPlan(f"source({name!r}) returned {type(found).__name__}, not str")
 
     async def _adopt(self, tag: str, packages: list[MassPackage], since: float) -> None:

@@ -71,7 +71,9 @@ def check_reasons(value: Any) -> str | None:
 
 def check_moment(value: Any) -> str | None:
     """Check for a time."""
-    good = checks.seconds(value) is None or (isinstance(value, str) and seconds_of(value))
+    good = checks.seconds(value) is None or (
+        isinstance(value, str) and seconds_of(value) is not None
+    )
     return None if good else 'must be a time: seconds since the epoch, or "2026-11-01" (UTC)'
 
 

@@ -402,6 +402,7 @@ class KojiMassBuild(PackageBuildStep):
             planner.complain(f"at_once can't be evaluated: {mistake}")
         try:
             await self.name_builds(hub)
+            await planner.check_builds(self.wait_builds or ())
         except HubFault as fault:
             if not is_refusal(fault):
                 raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from buildbot.config.master import FileLoader
 from buildbot.plugins import steps, util
 from buildbot.process.buildstep import create_step_from_step_or_factory
 from buildbot.process.results import CANCELLED, RETRY
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
 
@@ -249,6 +250,21 @@ async def test_bad_input(bench: Workbench) -> None:
         (
             {"packages": ["good", "hello", "rare"], "source": lambda _: SOURCE.format(package="x")},
             "built from the same source: good, hello; not in demo-candidate: rare",
+        ),
+        (
+            {"packages": ["good"], "source": lambda _: sys.exit("no")},
+            "source('good') failed: SystemExit: no",
+        ),
+        (
+            {"packages": ["good"], "source": lambda _: fail(ValueError("late"))},
+            "source('good') returned Deferred, not str",
+        ),
+        (
+            {"packages": ["stopped"], "wait_builds": ["rare-1-1", "other-1-1"]},
+            (
+                "wait_builds: the hub has no such build, or it failed: rare-1-1, other-1-1;"
+                " blocked in demo-candidate: stopped"
+            ),
         ),
         ({"packages_file": "empty"}, "empty on the worker names no packages"),
         ({"packages_file": "large"}, "large on the worker has more than 4,194,304 bytes"),

@@ -32,7 +32,7 @@ from buildbot_koji.mass.progress import MassProgress
 from buildbot_koji.mass.report import by_reason, csv_report, html_report, json_report, package_row
 from buildbot_koji.mass.stored import MassStore, MassStores, MixedPlans
 from buildbot_koji.mass.tagging import MassTagger, TagPart
-from buildbot_koji.mass.values import number_of
+from buildbot_koji.mass.values import check_moment, number_of, seconds_of
 from buildbot_koji.words import duration
 
 
@@ -158,6 +158,13 @@ def test_shares() -> None:
     assert [number_of(share, 375) for share in ("8.8%", "8.9%", "100%")] == [33, 34, 375]
     assert [number_of("5%", total, rounded_down=True) for total in (1, 19, 20, 39)] == [0, 0, 1, 1]
     assert (number_of("5%", 1), number_of(7, 3, rounded_down=True)) == (1, 7)
+
+
+def test_moments() -> None:
+    """A date is a time, the first of all too."""
+    assert [check_moment(each) for each in (1, "1970-01-01", "2026-11-01 10:00")] == [None] * 3
+    assert [seconds_of(each) for each in ("1970-01-01", "1970-01-01T01:00+01:00")] == [0.0] * 2
+    assert all(check_moment(each) for each in ("", "yesterday", "2026-13-01", True, []))
 
 
 def test_stop_without_target() -> None:
