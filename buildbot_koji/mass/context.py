@@ -72,13 +72,22 @@ class MassContext:
         call, submission = self.options.call(package), self.submission_of(package)
         return TaskIntent(call, submission, submission.submitted, package.task_id)
 
-    def is_own(self, package: MassPackage, tree: TaskTree) -> bool:
-        """Return whether a task of a package's id is the one that was submitted for it."""
-        created, call = tree.root.get("create_ts"), self.options.call(package)
-        if created is not None and created > (package.since or 0.0) + CLOCKS_DIFFER:
-            return False
-        submission = self.submission_of(package)
-        return self.hub.connection.submissions.may_have_made(tree.root, call, submission)
+    async def own_tree(self, package: MassPackage, tree: TaskTree | None) -> TaskTree | None:
+        """Return the tree of a package's task; None if it is another's, or the hub has none.
+
+        A hub that was restored from a backup gives an id again.
+        """
+        if tree is None or package.is_foreign:
+            return tree
+        submission, call = self.submission_of(package), self.options.call(package)
+        submissions = self.hub.connection.submissions
+        is_own = submissions.may_have_made(tree.root, call, submission)
+        created = tree.root.get("create_ts")
+        if is_own and created is not None and created > (package.since or 0.0) + CLOCKS_DIFFER:
+            # The hub's clock is wrong, or the request is that of an earlier task of the id.
+            task_id = tree.root.id
+            is_own = not await self.ask(lambda: submissions.is_lost(task_id, call, submission))
+        return tree if is_own else None
 
     # Waiting for the hub
 

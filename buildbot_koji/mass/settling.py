@@ -49,6 +49,8 @@ class Settler:
 
     async def settle(self, ended: Sequence[EndedTask]) -> None:
         """Find out the outcomes of tasks; those of an early end remain RUNNING."""
+        trees = await gather([self._context.own_tree(*each) for each in ended])
+        ended = [(package, tree) for (package, _), tree in zip(ended, trees, strict=True)]
         closed = [
             (package, tree)
             for package, tree in ended

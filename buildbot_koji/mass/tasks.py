@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError, DeferredList
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
+from buildbot_koji.database_values import number
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.plan import MassPackage, PackageEvent, PackageState
 from txkoji import TaskTree, Watch, one_line, task_states
@@ -38,6 +39,8 @@ class MassTasks:
         self._wake = wake
         self._watches: dict[int, Watch] = {}
         self._overdue: set[int] = set()
+        # When the task of each package was first seen to run.
+        self._started: dict[int, float] = {}
         self._checked = self._asked = 0.0
         self.lacking: list[str] = []
         self.ended: list[EndedTask] = []
@@ -65,6 +68,7 @@ class MassTasks:
             usual=package.usual,
         )
         self._watches[package.index] = watch
+        self._started.pop(package.index, None)
         self._overdue.discard(package.index)
         # A canceled watch is this attempt's end.
         watch.done.addCallbacks(
@@ -76,9 +80,7 @@ class MassTasks:
 
     def _has_ended(self, tree: TaskTree | None, package: MassPackage) -> None:
         self._watches.pop(package.index, None)
-        if tree is not None and not (package.is_foreign or self._context.is_own(package, tree)):
-            # A hub that was restored from a backup gave the id to another task.
-            tree = None
+        self._started.pop(package.index, None)
         self.ended.append((package, tree))
         self._wake()
 
@@ -159,8 +161,16 @@ class MassTasks:
         if tree.is_queued:
             limit, since = options.max_queue_time, None if package.is_foreign else package.since
         else:
-            limit, since = options.package_timeout, tree.root.get("start_ts")
+            limit, since = options.package_timeout, self._runs_since(package, tree, now)
         return limit is not None and since is not None and now - since > limit
+
+    def _runs_since(self, package: MassPackage, tree: TaskTree, now: float) -> float:
+        """Return since when a task has had a builder, by our clock: the hub's may be wrong."""
+        seen = self._started.setdefault(package.index, now)
+        created, started = number(tree.root.get("create_ts")), number(tree.root.get("start_ts"))
+        if package.is_foreign or package.since is None or created is None or started is None:
+            return seen
+        return min(seen, package.since + started - created) if started >= created else seen
 
     def _give_up(self, package: MassPackage, reason: str) -> None:
         """Fail a package whose task continues."""

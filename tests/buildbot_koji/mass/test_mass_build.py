@@ -893,6 +893,30 @@ async def test_stop_of_a_build_that_another_master_runs(bench: Workbench) -> Non
     await db.buildrequests.completeBuildRequests([request], CANCELLED)
 
 
+class WrongClock:
+    """A clock that is ahead."""
+
+    def __init__(self, clock: Any, ahead: float) -> None:
+        self._clock, self._ahead = clock, ahead
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._clock, name)
+
+    def seconds(self) -> float:
+        return float(self._clock.seconds()) + self._ahead
+
+
+@pytest.mark.parametrize("ahead", [4 * 86400.0, -3600.0])
+@pytest_twisted.ensureDeferred
+async def test_hub_with_another_time(bench: Workbench, ahead: float) -> None:
+    """The tasks of a hub whose clock is wrong are ours, and do not take longer."""
+    names = add_packages(bench.hub, "p0", "p1")
+    bench.hub.clock = WrongClock(bench.hub.clock, ahead)
+    ended = await bench.build(mass(bench, packages=names, package_timeout=600, max_queue_time=600))
+    assert (ended.result, ended.text) == ("success", "2 of 2 done")
+    assert sorted(sources(bench.hub)) == names
+
+
 @pytest_twisted.ensureDeferred
 async def test_only_when_idle(bench: Workbench) -> None:
     """Nothing is submitted while a task of someone else waits in the channel."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
@@ -18,6 +19,7 @@ from buildbot_koji.mass.submissions import MassSubmissions
 from buildbot_koji.mass.tasks import MassTasks
 from txkoji import Call, Submission, TaskTree, task_states
 from txkoji.exceptions import GenericError, HubFault
+from txkoji.gathering import gather
 from txkoji.task_info import TaskInfo
 
 
@@ -27,7 +29,7 @@ def follow(packages: list[MassPackage], state: int, **options: Any) -> tuple[Mas
 
     def watch(task_id: int, build: Any, *, usual: float | None, queue_place: bool) -> Any:
         assert build is host.build
-        info = TaskInfo(id=task_id, state=state, method="build", start_ts=0.0, request=["other"])
+        info = TaskInfo(id=task_id, state=state, method="build", start_ts=9.0, request=["other"])
         info["create_ts"] = 5.0 if task_id < 4 else 1000.0
         watches[task_id] = SimpleNamespace(
             done=Deferred(),
@@ -42,10 +44,14 @@ def follow(packages: list[MassPackage], state: int, **options: Any) -> tuple[Mas
         assert submission in [context.submission_of(each) for each in packages]
         return bool(task.request == [call.args[0]])
 
-    hub: Any = SimpleNamespace(
-        watch=watch,
-        connection=SimpleNamespace(submissions=SimpleNamespace(may_have_made=may_have_made)),
-    )
+    def is_lost(task_id: int, call: Call, submission: Submission) -> Deferred[bool]:
+        # The request of the last one's id is another by now.
+        return succeed(
+            task_id == 4 or not may_have_made(watches[task_id].tree.root, call, submission)
+        )
+
+    submissions = SimpleNamespace(may_have_made=may_have_made, is_lost=is_lost)
+    hub: Any = SimpleNamespace(watch=watch, connection=SimpleNamespace(submissions=submissions))
     clock = Clock()
     clock.advance(100.0)
     host: Any = SimpleNamespace(build=object())
@@ -90,6 +96,9 @@ def test_what_can_not_be_canceled_is_not_waited_for() -> None:
     hub: Any = tasks._context.hub
     hub.cancellations = Cancellations(GenericError("no", method="cancelTask"))
     assert Deferred.fromCoroutine(tasks.cancel_overdue()).called
+    assert hub.cancellations.tasks == []
+    tasks._context.clock.advance(61.0)
+    assert Deferred.fromCoroutine(tasks.cancel_overdue()).called
     assert hub.cancellations.tasks == [2]
     assert [(each.state.value, each.reason) for each in packages] == [
         ("failed", "someone else's task takes too long"),
@@ -107,7 +116,7 @@ def test_each_task_has_its_own_time() -> None:
     for task_id in (1, 2):
         packages[0].task_id = task_id
         tasks.follow(packages[0])
-        for _ in range(2):
+        for _ in range(8):
             tasks._context.clock.advance(10.0)
             Deferred.fromCoroutine(tasks.cancel_overdue())
     assert hub.cancellations.tasks == hinted == [1, 2]
@@ -134,10 +143,29 @@ def test_id_of_another_task() -> None:
     packages = [package(0), package(1, source="other"), package(2, is_foreign=True)]
     # What is known of the request may be that of the first task: the time is not.
     packages.append(package(3, source="other", since=5.0))
+    # The hub's clock is ahead.
+    packages.append(package(4, source="other", since=5.0))
     tasks, watches = follow(packages, task_states.CLOSED)
     for watch in watches.values():
         watch.done.callback(watch.tree)
-    assert [tree is None for _, tree in tasks.ended] == [True, False, False, True]
+    own = Deferred.fromCoroutine(
+        gather([tasks._context.own_tree(*each) for each in tasks.ended])
+    ).result
+    assert [tree is None for tree in own] == [True, False, False, True, False]
+
+
+@pytest.mark.parametrize("ahead", [-80.0, 0.0, 1e6])
+def test_time_of_a_package_by_our_clock(ahead: float) -> None:
+    """The time in the queue does not count, nor how wrong the hub's clock is."""
+    packages = [package(0, since=90.0)]
+    tasks, watches = follow(packages, task_states.OPEN, package_timeout=60.0)
+    times = {"create_ts": 90.0 + ahead, "start_ts": 95.0 + ahead}
+    tree = TaskTree(TaskInfo({**watches[1].tree.root, **times}))
+    seen = []
+    for _ in range(61):
+        seen.append(tasks._is_overdue(packages[0], tree))
+        tasks._context.clock.advance(1.0)
+    assert seen.count(False) == 56
 
 
 def test_found_one_is_not_submitted_again() -> None:
