@@ -7,7 +7,7 @@ belong, dates of the year 3000, lists instead of structs. Each value is read her
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 from typing import Any
 
@@ -25,6 +25,9 @@ EXCERPT = 1 << 13
 
 Reader = Callable[[Any], Any]
 """A total function of this module."""
+
+_STARSTAR = "__starstar"
+"""The key that marks a struct of named arguments."""
 
 _UNSENDABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """Control characters, surrogates and what XML can't carry."""
@@ -148,6 +151,19 @@ def member(value: Any, name: str) -> Any:
 def structs(value: Any) -> list[Any]:
     """Return the structs of a list."""
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def to_params(args: Iterable[Any], kwargs: Mapping[str, Any] | None) -> list[Any]:
+    """Return arguments as Koji sends and stores them: the named ones are one more struct."""
+    return [*args, {**kwargs, _STARSTAR: True}] if kwargs else [*args]
+
+
+def from_params(params: Iterable[Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Return the positional and the named arguments that :func:`to_params` joined."""
+    args = [*params]
+    if not args or not isinstance(args[-1], dict) or not args[-1].get(_STARSTAR):
+        return args, {}
+    return args, {key: value for key, value in args.pop().items() if key != _STARSTAR}
 
 
 def rpm_names(value: Any) -> list[str]:

@@ -10,7 +10,7 @@ from txkoji import estimates, paths
 from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import RichObject
 from txkoji._times import elapsed, moment
-from txkoji._values import integer, text
+from txkoji._values import integer, member, text
 from txkoji.results import Tag
 from txkoji.task import Task
 
@@ -93,7 +93,7 @@ class Build(RichObject):
         """
         own = integer(self.get("task_id"))
         if own is None:
-            own = integer(_struct(self.get("extra")).get("container_koji_task_id"))
+            own = integer(member(self.get("extra"), "container_koji_task_id"))
         return own
 
     @property
@@ -102,7 +102,7 @@ class Build(RichObject):
 
         It is a branch or tag (``origin/master``) if the hub knows no more.
         """
-        original = _struct(_struct(self.get("extra")).get("source")).get("original_url")
+        original = member(member(self.get("extra"), "source"), "original_url")
         sources = [each for each in (self.get("source"), original) if isinstance(each, str)]
         named = [revision for revision in (each.partition("#")[2] for each in sources) if revision]
         commits = [revision for revision in named if _GIT_HASH.fullmatch(revision)]
@@ -143,8 +143,3 @@ class Build(RichObject):
         """Return a Deferred of the name of the target that the build was made for, or None."""
         task = await self.task()
         return None if task is None else task.target
-
-
-def _struct(value: Any) -> dict[str, Any]:
-    # Content generators put what they like into `extra`.
-    return value if isinstance(value, dict) else {}

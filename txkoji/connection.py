@@ -223,8 +223,8 @@ class Connection(HubMethods):
     async def checked(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a method, and check its answer before anyone relies on it.
 
-        A row of a list that can't be used (a build without an id) is left out, and logged once. In
-        the others, and in a single struct, an odd member that callers can do without is None.
+        A row of a list that can't be used (a build without an id) is left out, and logged once. An
+        optional member of the wrong type becomes None.
 
         Args:
             method: one of the methods in :mod:`txkoji.hub.answers`.

@@ -15,7 +15,7 @@ from munch import Munch
 from txkoji import nvr, task_states
 from txkoji._struct import Struct
 from txkoji._times import elapsed, moment
-from txkoji._values import integer, text
+from txkoji._values import from_params, integer, text
 
 _ARCH_OF_IMAGE = ("name", "version", "release", "arch", "target_info", "build_tag", "repo_info")
 
@@ -136,10 +136,7 @@ class TaskInfo(Struct):
             return TaskParams(
                 (key, value) for key, value in request[0].items() if key != "__method__"
             )
-        named: dict[str, Any] = {}
-        positional = list(request)
-        if positional and isinstance(positional[-1], dict) and positional[-1].get("__starstar"):
-            named = {key: value for key, value in positional.pop().items() if key != "__starstar"}
+        positional, named = from_params(request)
         method = self.get("method")
         names = _METHOD_PARAMETERS.get(method, ()) if isinstance(method, str) else ()
         found = TaskParams()

@@ -272,9 +272,9 @@ async def download(
     if doubled is not None:
         raise TransferError(f"several files would go to {doubled}: download them one by one")
     tally = _Tally(client.reactor, sum(file.size or 0 for file in files), progress)
-    turns, taken = DeferredSemaphore(at_once), frozenset(targets)
+    slots, taken = DeferredSemaphore(at_once), frozenset(targets)
     transfers = [
-        turns.run(_Download(client, file, target, tally, taken).run)
+        slots.run(_Download(client, file, target, tally, taken).run)
         for file, target in zip(files, targets, strict=True)
     ]
     try:

@@ -20,7 +20,7 @@ def names(answer: Any) -> list[str]:
 
 def size_of(answer: Any, name: str) -> int | None:
     """Return the size in bytes of a file, in an answer with ``stat``; None if it is unknown."""
-    return _size(member(answer, name))
+    return byte_count(member(member(answer, name), "st_size"))
 
 
 def volumes(answer: Any) -> dict[str, dict[str, int | None]]:
@@ -30,15 +30,12 @@ def volumes(answer: Any) -> dict[str, dict[str, int | None]]:
     """
     found: dict[str, dict[str, int | None]] = {}
     for name in sorted(names(answer if isinstance(answer, Mapping) else ())):
-        sizes = {each: _size(stat) for each, stat in (struct(answer[name]) or {}).items()}
+        stats = struct(answer[name]) or {}
+        sizes = {each: byte_count(member(stat, "st_size")) for each, stat in stats.items()}
         places = sorted(filter(text, sizes), key=lambda place: (place != DEFAULT_VOLUME, place))
         if places:
             found[name] = {place: sizes[place] for place in places}
     return found
-
-
-def _size(stat: Any) -> int | None:
-    return byte_count(member(stat, "st_size"))
 
 
 def byte_count(size: Any) -> int | None:

@@ -17,7 +17,7 @@ from typing import Any
 from munch import Munch, munchify
 
 from txkoji import build_states, task_states
-from txkoji._values import flag, integer, member, seconds, struct, text
+from txkoji._values import flag, integer, member, seconds, struct, text, to_params
 from txkoji.build_states import BuildStates
 from txkoji.bus.base import Dialect
 from txkoji.exceptions import MalformedMessage, ProtocolError
@@ -102,7 +102,7 @@ def _task(found: Any) -> Munch:
         except (ProtocolError, ValueError):
             task.request = None
         else:
-            task.request = [*args, {**kwargs, "__starstar": True}] if kwargs else args
+            task.request = to_params(args, kwargs)
     return task
 
 

@@ -34,8 +34,8 @@ class Interest:
         targets: read the task of each build: only it has the target.
         rpms: list the RPMs of each build.
         types: read the types of each build.
-        wanted: called with an event whose details may still be missing; returns whether the event
-            is worth reading them.
+        wanted: called with an event whose details may still be missing; returns whether to read
+            them and report the event.
 
     Raises:
         ValueError: there is no event of such a name.

@@ -1,7 +1,7 @@
 """Read what a hub answers to the methods that we rely on, each answer once. Pure.
 
-A row of a list that can't be used is left out. A member that callers can do without is None if it
-is odd. An answer that can't be used as a whole is an :class:`UnusableAnswer`, which is permanent.
+A row of a list that can't be used is left out. An optional member of the wrong type becomes None.
+An answer that can't be used as a whole is an :class:`UnusableAnswer`, which is permanent.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class _Struct:
 
     Attributes:
         needed: the members without which it can't be used.
-        members: the other ones; an odd one becomes None.
+        members: the optional ones; one of the wrong type becomes None.
     """
 
     needed: Mapping[str, Reader]

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from txkoji._values import to_params
 from txkoji.hub import methods
 from txkoji.hub.methods import Kind
-from txkoji.hub.xmlrpc import STARSTAR, encode_call
+from txkoji.hub.xmlrpc import encode_call
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,7 @@ class Call:
 
     def multicall_entry(self) -> dict[str, Any]:
         """Return the struct for the call inside a ``multiCall``."""
-        params = list(self.args)
-        if self.kwargs:
-            params.append({**self.kwargs, STARSTAR: True})
-        return {"methodName": self.method, "params": params}
+        return {"methodName": self.method, "params": to_params(self.args, self.kwargs)}
 
     def to_json(self) -> dict[str, Any]:
         """Return the call as a JSON value, if its arguments are JSON values."""

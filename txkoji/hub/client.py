@@ -206,24 +206,22 @@ class HubClient:
         number: CallNumber | None = None,
         before: Callable[[], Awaitable[None]] | None = None,
     ) -> Any:
-        request = Request(call.method, body, repeatable=call.is_repeatable, before=before)
-        return await self._route(request, outside=call.kind is Kind.READ, number=number)
+        request = Request(
+            call.method, body, repeatable=call.is_repeatable, before=before, number=number
+        )
+        return await self._route(request, outside=call.kind is Kind.READ)
 
-    async def _route(
-        self, request: Request, *, outside: bool, number: CallNumber | None = None
-    ) -> Any:
+    async def _route(self, request: Request, *, outside: bool) -> Any:
         """Send a request inside the session, if there is one and the call belongs there."""
         if self.session is None or (outside and self._anonymous_reads):
             return await self.requester.send(request, queued=True)
-        return await self._through_session(self.session, request, number)
+        return await self._through_session(self.session, request)
 
-    async def _through_session(
-        self, session: Session, request: Request, number: CallNumber | None = None
-    ) -> Any:
+    async def _through_session(self, session: Session, request: Request) -> Any:
         """Send a request when it is its turn in the session; renew an expired session."""
         async with session.queue:
             try:
-                return await self._in_session(session, request, number)
+                return await self._in_session(session, request)
             except HubFault as fault:
                 if has_run_out(fault):
                     await self._renew(session, fault)
@@ -231,13 +229,11 @@ class HubClient:
                     raise
             # Either the hub refused the call without looking at it, so even a write may be retried;
             # or it was done and its reply lost, and the hub repeats that reply.
-            return await self._in_session(session, request, number)
+            return await self._in_session(session, request)
 
-    async def _in_session(
-        self, session: Session, request: Request, number: CallNumber | None = None
-    ) -> Any:
+    async def _in_session(self, session: Session, request: Request) -> Any:
         """Send a request of a session; the caller holds its queue."""
-        callnum = session.take_callnum(number or CallNumber())
+        callnum = session.take_callnum(request.number or CallNumber())
         return await self.requester.send(
             request.carried(session.query(callnum), session.headers(callnum))
         )
@@ -266,12 +262,7 @@ class HubClient:
 
     @returns_deferred
     async def login(self) -> None:
-        """Log in as the profile says.
-
-        Raises:
-            KojiLoginException: it did not work; the text says what was tried and what to do.
-            TransportError: the hub could not be reached.
-        """
+        """Log in as the profile says; see :meth:`txkoji.Connection.login`."""
         self.session = await self._authenticator.log_in(self.requester.send)
         self.requester.statistics.logged_in(self.reactor.seconds())
 
@@ -295,11 +286,7 @@ class HubClient:
 
     @returns_deferred
     async def logout(self) -> None:
-        """End the session, if there is one; anonymous calls still work.
-
-        Raises:
-            TransportError: the hub could not be reached; the session is forgotten here anyway.
-        """
+        """End the session, if there is one; see :meth:`txkoji.Connection.logout`."""
         session, self.session = self.session, None
         if session is None:
             return

@@ -13,6 +13,7 @@ from twisted.web.http_headers import Headers
 
 from txkoji._values import one_line
 from txkoji.exceptions import ConnectionFailed, HubFault, KojiException, RequestTimeout
+from txkoji.hub.session import CallNumber
 from txkoji.hub.statistics import RequestStatistics
 from txkoji.hub.transport import Sink, Transport
 from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
@@ -61,6 +62,7 @@ class Request:
         on_headers: called with the headers of the reply.
         before: awaited right before each attempt, once it is the request's turn; what it raises
             ends the request.
+        number: the call number of a write that is retried: that of its first attempt.
         since: when the first attempt began, by the reactor's clock, of a request that repeats a
             part of an earlier one: the deadline counts from there.
     """
@@ -73,6 +75,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     on_headers: Callable[[Headers], None] | None = field(default=None, repr=False)
     before: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
+    number: CallNumber | None = None
     since: float | None = None
 
     def carried(self, query: str, headers: Mapping[str, str]) -> Request:

@@ -18,6 +18,7 @@ from xml.parsers import expat
 
 from munch import Munch
 
+from txkoji._values import from_params, to_params
 from txkoji.exceptions import (
     ForbiddenXML,
     NotXMLRPC,
@@ -44,8 +45,6 @@ PIECE = 64 * 1024
 
 MAX_TOKEN = 64 * 1024
 """Bytes of a tag, a comment or an instruction."""
-
-STARSTAR = "__starstar"
 
 _TRUNCATED = {
     expat.errors.codes[words]
@@ -80,12 +79,9 @@ def encode_call(
         ValueError: an argument can't be encoded: an integer beyond 64 bits, a mapping with a key
             that is not a str, a character that XML can't hold, another type. The text names it.
     """
-    params = list(args)
-    if kwargs:
-        params.append({**kwargs, STARSTAR: True})
     out: list[str] = ["<?xml version='1.0'?>\n<methodCall>\n<methodName>", _escape(method)]
     out.append("</methodName>\n<params>\n")
-    for value in params:
+    for value in to_params(args, kwargs):
         out.append("<param>\n")
         _encode(value, out, 0)
         out.append("</param>\n")
@@ -116,13 +112,10 @@ def _encode(value: Any, out: list[str], depth: int) -> None:
     elif isinstance(value, str):
         out.append(f"<value><string>{_escape(value)}</string></value>\n")
     elif isinstance(value, int):
-        number = int(value)
-        if -(2**31) <= number < 2**31:
-            out.append(f"<value><int>{number}</int></value>\n")
-        elif -(2**63) <= number < 2**63:
-            out.append(f"<value><i8>{number}</i8></value>\n")
-        else:
-            raise ValueError(f"the integer {number} is beyond the 64 bits that a hub takes")
+        tag = "int" if -(2**31) <= value < 2**31 else "i8"
+        if not -(2**63) <= value < 2**63:
+            raise ValueError(f"the integer {int(value)} is beyond the 64 bits that a hub takes")
+        out.append(f"<value><{tag}>{int(value)}</{tag}></value>\n")
     elif isinstance(value, float):
         out.append(f"<value><double>{value!r}</double></value>\n")
     elif isinstance(value, (bytes, bytearray)):
@@ -438,9 +431,4 @@ def decode_call(data: bytes) -> tuple[str, list[Any], dict[str, Any]]:
         raise NotXMLRPC(f"not an XML-RPC call: {error}") from error
     if document.method is None:
         raise ProtocolError("the XML-RPC call names no method")
-    params = document.params
-    kwargs: dict[str, Any] = {}
-    if params and isinstance(params[-1], dict) and params[-1].get(STARSTAR):
-        kwargs = dict(params.pop())
-        del kwargs[STARSTAR]
-    return document.method, params, kwargs
+    return document.method, *from_params(document.params)

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from txkoji._values import member, struct
+from txkoji._values import from_params, member, struct
 from txkoji.hub.call import Call
-from txkoji.hub.xmlrpc import STARSTAR
 
 KEY = "submission_marker"
 """The key of the marker in ``custom_user_metadata``, which Koji keeps for its users."""
@@ -28,7 +27,7 @@ ELSEWHERE = frozenset(["priority", "channel", "img_type"])
 """Parameters that a task has in columns of their own, not in its request."""
 
 TELLING = frozenset(["scratch"])
-"""Arguments that no hub adds to a request by itself: one that has them was asked for them."""
+"""Arguments that no hub adds by itself: a request has one only if its call passed it."""
 
 SOURCES = ("src", "url")
 """Parameters that a request holds as the call gave them."""
@@ -247,11 +246,7 @@ def surplus(
 
 def _held(entry: TaskMethod, request: Sequence[Any]) -> dict[str, Any]:
     """Return the arguments in a request, by the names of the hub method's parameters."""
-    values = list(request)
-    last = values[-1] if values else None
-    flagged = isinstance(last, dict) and last.get(STARSTAR)
-    further = dict(values.pop()) if flagged else {}
-    further.pop(STARSTAR, None)
+    values, further = from_params(request)
     held: dict[str, Any] = {}
     for name, value in zip(entry.request, values, strict=False):
         if name == REST:
@@ -275,7 +270,7 @@ def _without_metadata(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _same(ours: Any, theirs: Any, other: Any) -> bool:
-    """Return whether an argument equals the request's, which may name the object otherwise."""
+    """Return whether an argument equals the request's, which may name the object differently."""
     if other is not None or isinstance(theirs, dict):
         return bool((_identities(ours) | _identities(other)) & _identities(theirs)) or _plain(
             ours

@@ -118,7 +118,7 @@ class TaskSearch:
     async def candidates(
         self, wanted: Sequence[tuple[Call, Submission]]
     ) -> list[dict[int, Candidate]]:
-        """Return the tasks that may be those of submissions, the most likely ones first."""
+        """Return the candidates for the task of each submission, the most likely ones first."""
         restored = await self._restored({submission for _, submission in wanted})
         searches = await gather([self._search(*each, restored) for each in wanted])
         found: list[dict[int, Candidate]] = [{} for _ in wanted]

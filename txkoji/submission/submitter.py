@@ -124,8 +124,8 @@ class Submitter:
             else:
                 if self.claim(task_id, submission, is_new=True):
                     return task_id
-                # Meanwhile another submission of the same request, whose outcome was unknown, took
-                # this task for its own: the task that it started, if any, serves as well.
+                # An equal submission, whose outcome was unknown, has claimed this task meanwhile:
+                # the task that it made itself, if any, serves as well.
                 number = CallNumber()
             try:
                 found = await self.find(call, submission)

@@ -49,8 +49,8 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"could not init mock buildroot",
     r"\bmock (was killed by signal|terminated for unknown reasons)",
     r"failed to get a buildroot id",
-    # Its exit codes but those of the package: it could not start, or set up or lock the chroot, or
-    # was killed.
+    # Mock's exit codes, except those that blame the package: it could not start, or set up or lock
+    # the chroot, or was killed.
     r", mock exited with status (2|3|20|25|60|65|70|80|90|110|129|134|137|139|141|143)\b",
     # The builder's disk and memory, and its network as the kernel names it.
     r"\[errno (5|6|11|12|16|19|2[3468]|30|32|35|37|39|61|62|7[014]|10[0-57]|11[0-37]|12[12])\]",
@@ -87,7 +87,7 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"\Aerror starting vm\b",
     r"\Avm \S{1,256} crashed\Z",
     r"\A(duplicate|unknown) mac address\b",
-    # If it is certain builds that did not appear in a repo, they may never get into it.
+    # Not a wait for certain builds: they may never get into the repo.
     r"unsuccessfully waited [^\n]{1,100} for a new (\S{1,256} )?repo",
     # The network.
     r"could(n't| not) (resolve (host|proxy)|connect to server)",

@@ -173,8 +173,7 @@ class _Poll:
     async def _read_active(self, parents: list[int]) -> list[int]:
         """Read the active children of many parents; returns the tasks to list whole.
 
-        A child that is not known is listed whole with its siblings: only then its request is
-        needed.
+        An unknown child is listed in full, with its siblings: only a new task's request is needed.
         """
         whole = []
         asked = set(parents)
