@@ -242,7 +242,16 @@ class UnknownFault(HubFault):
 
 
 def fault_from(code: int, text: str, *, method: str | None = None) -> HubFault:
-    """Return the exception for a fault: of the class of its code, or an :class:`UnknownFault`."""
+    """Make the exception for a fault.
+
+    Args:
+        code: the fault code that the hub sent.
+        text: the fault text that the hub sent, possibly empty.
+        method: the method that was called, if known.
+
+    Returns:
+        An instance of the class for that code, or of :class:`UnknownFault`.
+    """
     return FAULT_CLASSES.get(code, UnknownFault)(text, code=code, method=method)
 
 

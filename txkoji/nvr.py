@@ -122,6 +122,10 @@ def parse_rpm(text: object) -> NVRA | None:
 def compare_versions(one: str, two: str) -> int:
     """Compare two versions, or two releases, as RPM does.
 
+    Args:
+        one: a version.
+        two: another version.
+
     Returns:
         1 if the first is newer, -1 if it is older, 0 if RPM holds them equal.
 

@@ -91,9 +91,16 @@ def rpm_path(
     volume: str | None = None,
     key: str | None = None,
 ) -> str:
-    """Return the path of an RPM file of a build with that name, version and release.
+    """Return the path of an RPM file of a build (of that name, version and release).
 
-    Of an RPM that a key has signed there is a copy, at the path for that key's id.
+    Args:
+        name: of the build, as are version and release.
+        version: of the build.
+        release: of the build.
+        rpm: the name of the file.
+        arch: the architecture of the RPM.
+        volume: the volume of the build.
+        key: the id of a key: the path of the copy that it has signed.
 
     >>> rpm_path("bash", "5.2", "1", "bash-5.2-1.x86_64.rpm", "x86_64", key="6D9F90A6")
     'packages/bash/5.2/1/data/signed/6d9f90a6/x86_64/bash-5.2-1.x86_64.rpm'
@@ -103,7 +110,12 @@ def rpm_path(
 
 
 def archive_path(directory: str, archive: Mapping[str, Any]) -> str:
-    """Return the path of an archive, as the hub lists it by its type, in a build's directory."""
+    """Return the path of an archive of a build.
+
+    Args:
+        directory: the build's directory.
+        archive: the hub's description of the archive, as listed by its type (``btype``).
+    """
     kind, name = archive["btype"], archive["filename"]
     if kind == "maven":
         group = str(archive["group_id"]).replace(".", "/")

@@ -27,7 +27,17 @@ _T = TypeVar("_T")
 class Follower:
     """An endless ``async for`` over what happens on a hub, complete over restarts.
 
-    The arguments and failures are those of :meth:`txkoji.Connection.follow`.
+    Args:
+        connection: a :class:`txkoji.Connection`.
+        interest: what to look for.
+        state: :attr:`state` of an earlier follower, to resume there; by default start now.
+        since: where to start instead, in seconds since the epoch.
+        interval: seconds between two polls.
+
+    Raises:
+        HubFault: (while iterating) the hub has no tag of a name in ``interest.tags`` when the
+            iteration starts (a glob may match none yet), or it refused.
+        ValueError: no poll can find what ``interest`` names.
     """
 
     def __init__(

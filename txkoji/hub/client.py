@@ -262,7 +262,12 @@ class HubClient:
 
     @returns_deferred
     async def login(self) -> None:
-        """Log in as the profile says; see :meth:`txkoji.Connection.login`."""
+        """Log in as the profile says.
+
+        Raises:
+            KojiLoginException: it did not work; the text says what was tried and what to do.
+            TransportError: the hub could not be reached.
+        """
         self.session = await self._authenticator.log_in(self.requester.send)
         self.requester.statistics.logged_in(self.reactor.seconds())
 
@@ -286,7 +291,11 @@ class HubClient:
 
     @returns_deferred
     async def logout(self) -> None:
-        """End the session, if there is one; see :meth:`txkoji.Connection.logout`."""
+        """End the session, if there is one; anonymous calls still work.
+
+        Raises:
+            TransportError: the hub could not be reached; the session is forgotten here anyway.
+        """
         session, self.session = self.session, None
         if session is None:
             return

@@ -35,7 +35,12 @@ class Credential:
 
 
 def certificate_credential(file: PEMFile, key: PEMFile | None = None) -> Credential:
-    """Return the credential for a client certificate; see :func:`read_client_certificate`."""
+    """Return the credential for a client certificate.
+
+    Args:
+        file: the certificate, perhaps with its key.
+        key: the key, if ``file`` does not hold it.
+    """
     try:
         read = read_client_certificate(file, key)
     except BrokenConfiguration as error:
@@ -73,7 +78,10 @@ def login_problem(profile: Profile) -> str | None:
     """Return why a login with a profile can't work, as far as its settings and files tell, or None.
 
     Neither the hub nor a KDC is asked. A certificate that expired is no problem of the settings:
-    its ``Credential`` has the date. Nor is a profile that leaves the way to log in open.
+    its ``Credential`` has the date.
+
+    Args:
+        profile: the profile. One that leaves the way to log in open has no problem.
     """
     if profile.authtype in (None, "noauth"):
         return None

@@ -186,9 +186,12 @@ def abort(transport: Any) -> None:
 
 
 def in_plain_words(problem: Exception, url: str, certificate: str | None) -> BaseException:
-    """Return our exception for a request that failed, or the problem itself if there is none.
+    """Return our exception for a failed request, or the problem itself if there is none.
 
-    ``certificate`` has words for the client certificate that was shown, None for none.
+    Args:
+        problem: what Twisted failed with.
+        url: what was requested.
+        certificate: words for the client certificate that was shown, None for none.
     """
     proxy = proxy_for(url)
     host = (urlsplit(url).hostname or url) if proxy is None else str(proxy)

@@ -305,7 +305,13 @@ def trust_root(profile: Profile, *, ask_after_handshake: bool = False) -> TrustR
 
 
 def verifying(host: str, trust: Any, certificate: ClientCertificate | None = None) -> Any:
-    """Return the factory of TLS connections to a host, whose certificate is verified."""
+    """Return the factory of TLS connections to a host, whose certificate is verified.
+
+    Args:
+        host: its name or address, which its certificate must be for.
+        trust: the CAs.
+        certificate: the client certificate to present, or None.
+    """
     client = {} if certificate is None else dict(certificate.options)
     return optionsForClientTLS(host, trustRoot=trust, extraCertificateOptions=client)
 
@@ -394,10 +400,12 @@ _REFUSALS = ("certificate", "unknown ca", "access denied")
 
 
 def tls_words(problem: BaseException, *, authority: str, client: str | None = None) -> str:
-    """Return what an error of pyOpenSSL or service_identity means, in words.
+    """Return what went wrong with TLS, in words.
 
-    ``authority`` is the setting that names the other side's CA, ``client`` the words for the client
-    certificate that was presented.
+    Args:
+        problem: an error of pyOpenSSL or service_identity.
+        authority: the setting that names the file of the other side's CA.
+        client: the client certificate that was presented, in words, or None.
     """
     if isinstance(problem, VerificationError):
         return "its certificate is for another host name"

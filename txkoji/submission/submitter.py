@@ -205,7 +205,12 @@ class Submitter:
 
     @returns_deferred
     async def is_lost(self, task_id: int, call: Call, submission: Submission) -> bool:
-        """Return whether a hub that was restored from a backup has lost a task that we stored.
+        """Return whether a hub that was restored from a backup has lost a task.
+
+        Args:
+            task_id: the task, as an earlier process stored it.
+            call: what was called.
+            submission: what was stored before the call.
 
         Returns:
             A Deferred of True if the hub has no task of that id, or gave the id to another task.
@@ -222,6 +227,11 @@ class Submitter:
         has none is compared by its source; other tasks by method, source, and the ids of builds and
         tags. A task whose request is unknown is not compared. In doubt the task is ours: a second
         build is worse.
+
+        Args:
+            task: the task, with its request.
+            call: what was called.
+            submission: what was stored before the call.
         """
         if not isinstance(task.get("request"), list):
             return True

@@ -198,6 +198,9 @@ def is_infrastructure(
 def is_refusal(error: BaseException) -> bool:
     """Return whether a hub refused a call because of what was asked, so that the caller must act.
 
+    Args:
+        error: what a call ended with.
+
     Returns:
         True for an unknown name, a missing permission, a bad argument, a policy or a method that
         the hub does not have. False if the hub was not reached, did not accept the login, or is
