@@ -10,11 +10,12 @@ import datetime
 import json
 import posixpath
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from txkoji.testing.announcements.emission import Outgoing
 from txkoji.testing.announcements.messages import Announcement
 from txkoji.testing.tables.lookups.tasks import task_struct
+from txkoji.testing.tables.lookups.users import user_name
 from txkoji.testing.tables.state import HubState, Row
 
 __all__ = ["fedora_message"]
@@ -45,11 +46,20 @@ def fedora_message(
     if kind not in _BODIES:
         return None
     topic, make = _BODIES[kind]
-    body = make(state, message.properties, json.loads(message.body), files_url)
+    body = make(_Change(state, message.properties, json.loads(message.body), files_url))
     if body is None:
         return None
     told = _without(REMOVED, {"base_url": base_url, "instance": "primary", **body})
     return Outgoing(f"buildsys.{topic}", json.dumps(told), {SCHEMA: GENERIC})
+
+
+class _Change(NamedTuple):
+    """A change as Koji's own plugin announces it, with what Fedora's looks up."""
+
+    state: HubState
+    properties: Mapping[str, Any]
+    body: Mapping[str, Any]
+    files_url: str
 
 
 def _without(keys: frozenset[str], value: Any) -> Any:
@@ -58,11 +68,6 @@ def _without(keys: frozenset[str], value: Any) -> Any:
     if isinstance(value, list):
         return [_without(keys, each) for each in value]
     return value
-
-
-def _user_name(state: HubState, user_id: int | None) -> str | None:
-    row = None if user_id is None else state.get("users", user_id)
-    return None if row is None else str(row["name"])
 
 
 def _iso(seconds: float | None) -> str | None:
@@ -81,45 +86,40 @@ def _task_info(state: HubState, row: Row, *, request: bool) -> dict[str, Any]:
     ]
     return {
         **info,
-        "owner": _user_name(state, row["owner"]),
+        "owner": user_name(state, row["owner"]),
         "host_name": None if host is None else host["name"],
         "result": row["result"] if info["state"] == 2 else None,
         "children": children,
     }
 
 
-def _task(
-    state: HubState, properties: Mapping[str, Any], body: Mapping[str, Any], files_url: str
-) -> dict[str, Any] | None:
-    request = body["info"]["request"]
+def _task(change: _Change) -> dict[str, Any] | None:
+    properties, request = change.properties, change.body["info"]["request"]
     last = request[-1] if isinstance(request, list) and request else None
     is_scratch = isinstance(last, dict) and last.get("scratch")
     if properties["parent"] is not None or properties["old"] is None or not is_scratch:
         return None
-    row = state.row("task", properties["id"])
-    info = _task_info(state, row, request=True)
+    info = _task_info(change.state, change.state.row("task", properties["id"]), request=True)
     return {
         **{key: properties[key] for key in ("id", "method", "attribute", "old", "new")},
         "owner": info["owner"],
         "srpm": posixpath.basename(str(request[0])),
-        "files_base_url": f"{files_url}/work",
+        "files_base_url": f"{change.files_url}/work",
         "info": info,
     }
 
 
-def _build(
-    state: HubState, properties: Mapping[str, Any], body: Mapping[str, Any], files_url: str
-) -> dict[str, Any]:
-    build = body["info"]
+def _build(change: _Change) -> dict[str, Any]:
+    state, build = change.state, change.body["info"]
     row = None if build["task_id"] is None else state.get("task", build["task_id"])
     return {
         **{key: build[key] for key in ("name", "version", "release", "epoch", "task_id")},
         "attribute": "state",
-        "old": body["old"],
-        "new": body["new"],
+        "old": change.body["old"],
+        "new": change.body["new"],
         "build_id": build["id"],
         "owner": build["owner_name"],
-        "files_base_url": files_url,
+        "files_base_url": change.files_url,
         "task": None if row is None else _task_info(state, row, request=True),
         "request": None if row is None else row["request"],
         "creation_time": _iso(build["creation_ts"]),
@@ -127,10 +127,8 @@ def _build(
     }
 
 
-def _tagging(
-    state: HubState, properties: Mapping[str, Any], body: Mapping[str, Any], files_url: str
-) -> dict[str, Any]:
-    build = body["build"]
+def _tagging(change: _Change) -> dict[str, Any]:
+    body, build = change.body, change.body["build"]
     return {
         **{key: build[key] for key in ("name", "version", "release")},
         "build_id": build["id"],
@@ -141,48 +139,33 @@ def _tagging(
     }
 
 
-def _repo_init(
-    state: HubState, properties: Mapping[str, Any], body: Mapping[str, Any], files_url: str
-) -> dict[str, Any]:
-    return {"tag": body["tag"]["name"], "tag_id": body["tag"]["id"], "repo_id": body["repo_id"]}
+def _repo_init(change: _Change) -> dict[str, Any]:
+    tag = change.body["tag"]
+    return {"tag": tag["name"], "tag_id": tag["id"], "repo_id": change.body["repo_id"]}
 
 
-def _repo_done(
-    state: HubState, properties: Mapping[str, Any], body: Mapping[str, Any], files_url: str
-) -> dict[str, Any]:
-    repo = body["repo"]
+def _repo_done(change: _Change) -> dict[str, Any]:
+    repo = change.body["repo"]
     return {"tag": repo["tag_name"], "tag_id": repo["tag_id"], "repo_id": repo["id"]}
 
 
-def _package(
-    state: HubState, properties: Mapping[str, Any], body: Mapping[str, Any], files_url: str
-) -> dict[str, Any]:
-    told = {key: properties[key] for key in ("tag", "package", "action")}
+def _package(change: _Change) -> dict[str, Any]:
+    told = {key: change.properties[key] for key in ("tag", "package", "action")}
     keys = ("block", "extra_arches", "force", "update")
-    told.update({key: body[key] for key in keys if key in body})
-    if "owner" in body:
-        told["owner"] = _user_name(state, body["owner"])
+    told.update({key: change.body[key] for key in keys if key in change.body})
+    if "owner" in change.body:
+        told["owner"] = user_name(change.state, change.body["owner"])
     return told
 
 
-def _signed(
-    state: HubState, properties: Mapping[str, Any], body: Mapping[str, Any], files_url: str
-) -> dict[str, Any]:
-    return {key: body[key] for key in ("sigkey", "sighash", "build", "rpm")}
+def _signed(change: _Change) -> dict[str, Any]:
+    return {key: change.body[key] for key in ("sigkey", "sighash", "build", "rpm")}
 
 
-def _promoted(
-    state: HubState, properties: Mapping[str, Any], body: Mapping[str, Any], files_url: str
-) -> dict[str, Any]:
-    return {}
-
-
-_Body = Callable[[HubState, Mapping[str, Any], Mapping[str, Any], str], "dict[str, Any] | None"]
-
-_BODIES: dict[str, tuple[str, _Body]] = {
+_BODIES: dict[str, tuple[str, Callable[[_Change], dict[str, Any] | None]]] = {
     "TaskStateChange": ("task.state.change", _task),
     "BuildStateChange": ("build.state.change", _build),
-    "BuildPromote": ("build.promote", _promoted),
+    "BuildPromote": ("build.promote", lambda _: {}),
     "Tag": ("tag", _tagging),
     "Untag": ("untag", _tagging),
     "PackageListChange": ("package.list.change", _package),

@@ -17,6 +17,7 @@ from txkoji.testing.tables.lookups.packages import package_name
 from txkoji.testing.tables.lookups.rpms import rpm_struct
 from txkoji.testing.tables.lookups.tags import find_tag, tag_extra, tag_struct
 from txkoji.testing.tables.lookups.tasks import task_struct
+from txkoji.testing.tables.lookups.users import user_struct
 from txkoji.testing.tables.state import HubState, Row
 
 TOP_DIRECTORY = "/mnt/koji"
@@ -49,12 +50,6 @@ def _tag(state: HubState, tag_id: int) -> dict[str, Any]:
         [*_, last] = state.rows("tag_config", tag_id=tag_id)
         tag = tag_struct(state, tag_id, last)
     return {**tag, "extra": tag_extra(state, tag_id)}
-
-
-def _user(state: HubState, user_id: int) -> dict[str, Any]:
-    row = state.row("users", user_id)
-    keys = ("id", "name", "status", "usertype")
-    return {**{key: row[key] for key in keys}, "krb_principals": list(row["krb_principals"])}
 
 
 def _nvr(build: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +119,7 @@ def build_changed(state: HubState, row: Row, old: int | None) -> Announcement:
 
 def build_promoted(state: HubState, row: Row, draft_release: str, user_id: int) -> Announcement:
     """A draft that was promoted."""
-    build, user = build_struct(state, row), _user(state, user_id)
+    build, user = build_struct(state, row), user_struct(state.row("users", user_id))
     releases = {"draft_release": draft_release, "target_release": row["release"]}
     ids = {"type": "BuildPromote", "build_id": row["id"], **_nvr(build)}
     properties = {**ids, **releases, "user": user["name"]}
@@ -135,7 +130,7 @@ def _tagging(
     kind: str, state: HubState, tag_id: int, row: Row, user_id: int, rest: dict[str, Any]
 ) -> Announcement:
     tag, build = _tag(state, tag_id), build_struct(state, row)
-    user = _user(state, user_id)
+    user = user_struct(state.row("users", user_id))
     properties = {"type": kind, "tag": tag["name"], **_nvr(build), "user": user["name"]}
     body = {"tag": tag, "build": build, "user": user, **rest}
     return _message(f"build.{kind.lower()}", properties, body)
@@ -229,7 +224,7 @@ def package_changed(
         user_id: who did it.
         options: ``force`` and ``update``, if the message shows the entry too.
     """
-    tag, user = _tag(state, entry["tag_id"]), _user(state, user_id)
+    tag, user = _tag(state, entry["tag_id"]), user_struct(state.row("users", user_id))
     name = package_name(state, entry["package_id"])
     package = {"id": entry["package_id"], "name": name}
     names = {"tag": tag["name"], "package": name, "action": action, "user": user["name"]}

@@ -30,14 +30,16 @@ def _send(request: Request, data: bytes, content_type: bytes) -> bytes:
     return data
 
 
-class FilesResource(Resource):
-    """``/kojifiles``: the hub's file tree, read only."""
-
+class _Leaf(Resource):
     isLeaf = True
 
     def __init__(self, hub: HubCore) -> None:
         super().__init__()
         self.hub = hub
+
+
+class FilesResource(_Leaf):
+    """``/kojifiles``: the hub's file tree, read only."""
 
     def render_GET(self, request: Request) -> bytes:
         """Answer with a file, a range of it, or the list of a directory."""
@@ -72,14 +74,8 @@ class FilesResource(Resource):
         return _send(request, page.encode(), b"text/html; charset=utf-8")
 
 
-class PagesResource(Resource):
+class PagesResource(_Leaf):
     """``/koji``: the pages that links to tasks, builds and logs point to."""
-
-    isLeaf = True
-
-    def __init__(self, hub: HubCore) -> None:
-        super().__init__()
-        self.hub = hub
 
     def render_GET(self, request: Request) -> bytes:
         """Answer with a page, or 404 for one that the embedded hub lacks."""

@@ -7,7 +7,8 @@ from typing import Any
 from txkoji.exceptions import AuthError, AuthLockError, GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.methods.users import insert_user, user_struct
+from txkoji.testing.methods.users import insert_user
+from txkoji.testing.tables.lookups.users import user_struct
 from txkoji.testing.tables.lookups.values import hub_error, time_text
 from txkoji.testing.tables.sessions import HubSession
 from txkoji.testing.tables.state import Row

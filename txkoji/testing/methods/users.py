@@ -9,7 +9,13 @@ from typing import Any
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import declare, hub_method
-from txkoji.testing.tables.lookups.users import find_user, groups_of, held_permissions, require_user
+from txkoji.testing.tables.lookups.users import (
+    find_user,
+    groups_of,
+    held_permissions,
+    require_user,
+    user_struct,
+)
 from txkoji.testing.tables.lookups.values import must, no_attribute, require_row, row_by_info
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row, pick
@@ -45,14 +51,6 @@ def insert_user(
         grant = {"user_id": row["id"], "permission_id": found["id"]}
         state.insert_version("user_perms", grant, row["id"])
     return row
-
-
-def user_struct(row: Row, principals: bool = True) -> dict[str, Any]:
-    """Return a user as the hub's methods do."""
-    struct = pick(row, "id name status usertype")
-    if principals:
-        struct["krb_principals"] = list(row["krb_principals"])
-    return struct
 
 
 def _or_caller(call: MethodCall, info: Any) -> Any:

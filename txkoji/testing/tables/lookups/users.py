@@ -6,7 +6,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.tables.lookups.values import must, row_by_info
-from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.state import HubState, Row, pick
 
 
 def find_user(state: HubState, info: Any) -> Row | None:
@@ -32,6 +32,14 @@ def find_user(state: HubState, info: Any) -> Row | None:
 def require_user(state: HubState, info: Any) -> Row:
     """Find a user, or refuse."""
     return must(find_user(state, info), f"No such user: {info!r}")
+
+
+def user_struct(row: Row, principals: bool = True) -> dict[str, Any]:
+    """Return a user as the hub's methods do."""
+    struct = pick(row, "id name status usertype")
+    if principals:
+        struct["krb_principals"] = list(row["krb_principals"])
+    return struct
 
 
 def user_name(state: HubState, user_id: int | None) -> str | None:
