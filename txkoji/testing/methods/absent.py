@@ -9,11 +9,11 @@ from typing import Any, NoReturn
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.lookups.builds import find_build_row, require_build_row
 from txkoji.testing.tables.lookups.tags import require_tag, tag_name
 from txkoji.testing.tables.lookups.users import held_permissions, require_user
-from txkoji.testing.tables.lookups.values import integer, require_type, row_by_id
+from txkoji.testing.tables.lookups.values import integer, row_by_id
 from txkoji.testing.tables.queries import apply_to_list
 
 
@@ -103,16 +103,8 @@ def eval_policy(call: MethodCall, name: Any, data: Any) -> str:
     return next((each.action for each in denials if each.tag in (None, tag)), "allow")
 
 
-@hub_method("repo.getExternalRepoData")
-def repo_get_external_repo_data(call: MethodCall, erepo: Any) -> None:
-    """Return the data that are stored about an external repo."""
-    return
-
-
-@hub_method("repo.references")
-def repo_references(call: MethodCall, repo_id: Any) -> list[Any]:
-    """Return the build roots that use a repo (hub 1.35)."""
-    return []
+declare("repo.getExternalRepoData(erepo)", lambda _call, _repo: None)
+declare("repo.references(repo_id)", lambda _call, _repo: [])
 
 
 @hub_method("getAllArches")
@@ -140,5 +132,5 @@ def get_rpm_checksums(
     call: MethodCall, rpm_id: Any, checksum_types: Any = None, cacheonly: bool = False
 ) -> dict[str, Any]:
     """Return the checksums of an RPM's signed copies, by key and type."""
-    require_type(rpm_id, int)
+    integer(rpm_id)
     return {}

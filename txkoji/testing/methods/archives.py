@@ -17,6 +17,7 @@ from txkoji.testing.tables.filters import Filter, equals, select
 from txkoji.testing.tables.lookups.archives import archive_struct
 from txkoji.testing.tables.lookups.builds import (
     build_nvr,
+    build_type_name,
     build_types,
     find_build_row,
     require_build_row,
@@ -254,19 +255,18 @@ def list_archives(
     **filters: Any,
 ) -> Any:
     """Return archives."""
-    if type is not None and call.state.one("btype", name=type) is None:
-        raise GenericError(f"unsupported archive type: {type}")
+    kind = build_type_name(call.state, type, "archive")
     # The embedded hub has no archives inside archives and no build roots.
     nowhere = [filters.pop(name, None) for name in ("componentBuildrootID", "hostID", "imageID")]
     check_integers(*nowhere)
-    found = select(call.state, "archiveinfo", _ARCHIVE_FILTERS, {**filters, "type": type})
+    found = select(call.state, "archiveinfo", _ARCHIVE_FILTERS, {**filters, "type": kind})
     wanted: dict[str, Any] = {}
     if buildID is not None:
         build = (require_build_row if strict else find_build_row)(call.state, buildID)
         wanted["build_id"] = build["id"] if build else -1
-    if typeInfo and type == "maven":
+    if typeInfo and kind == "maven":
         wanted.update({key: typeInfo[key] for key in MORE_COLUMNS["maven"] if key in typeInfo})
-    more = MORE_COLUMNS.get(type or "", ())
+    more = MORE_COLUMNS.get(kind or "", ())
     rows = [
         {**archive_struct(call.state, row), **{key: row[key] for key in more}}
         for row in found

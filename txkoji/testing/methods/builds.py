@@ -24,8 +24,8 @@ from txkoji.testing.tables.lookups.builds import (
     TYPE_COLUMNS,
     build_nvr,
     build_struct,
+    build_type_name,
     build_types,
-    check_build_type,
     find_build_row,
     listed_build_struct,
     require_build_row,
@@ -60,8 +60,8 @@ def _of_task(state: HubState, task_id: Any) -> Test:
 
 
 def _of_type(state: HubState, name: Any) -> Test:
-    check_build_type(state, name)
-    return lambda row: name in build_types(state, row)
+    wanted = build_type_name(state, name)
+    return lambda row: wanted in build_types(state, row)
 
 
 _BUILD_FILTERS = {
@@ -89,17 +89,17 @@ _BUILD_FILTERS = {
 def _list_builds(call: MethodCall, *, type: Any, queryOpts: Any, **filters: Any) -> Any:
     """Return builds. Those of an unknown package are none."""
     rows = select(call.state, "build", _BUILD_FILTERS, {**filters, "type": type})
+    kind = build_type_name(call.state, type)
     found = [
-        {**listed_build_struct(call.state, row), **type_columns(type, build_types(call.state, row))}
+        {**listed_build_struct(call.state, row), **type_columns(kind, build_types(call.state, row))}
         for row in rows
     ]
     package = filters["packageID"]
     if package is not None and find_package(call.state, package) is None:
         # Nothing is asked of the database, which would refuse an unknown order.
         return apply_query_options([], queryOpts)
-    return apply_query_options(
-        found, queryOpts, "listBuilds", more=TYPE_COLUMNS.get(type, {}).values()
-    )
+    more = TYPE_COLUMNS.get(kind or "", {}).values()
+    return apply_query_options(found, queryOpts, "listBuilds", more)
 
 
 declare(
@@ -200,14 +200,12 @@ def insert_empty_build(
     draft: bool = False,
 ) -> Row:
     """Store a COMPLETE build without content, without a permission check."""
-    package = call.state.one("package", name=name) or call.state.insert("package", {"name": name})
-    if call.state.one("build", package_id=package["id"], version=version, release=release):
+    keys = build_keys(call.state, name, version, release)
+    if call.state.one("build", **keys):
         raise GenericError(f"Build already exists: {name}-{version}-{release}")
-    row = insert_build(
+    row = _insert_build(
         call,
-        package_id=package["id"],
-        version=version,
-        release=release,
+        **keys,
         epoch=epoch,
         state=BUILD_STATES["COMPLETE"],
         owner_id=owner["id"],
@@ -221,7 +219,25 @@ def insert_empty_build(
     return row
 
 
-def insert_build(call: MethodCall, **columns: Any) -> Row:
+def build_keys(state: HubState, name: str, version: str, release: str) -> dict[str, Any]:
+    """Return the columns that identify a build; its package is made if necessary."""
+    package = state.one("package", name=name) or state.insert("package", {"name": name})
+    return {"package_id": package["id"], "version": version, "release": release}
+
+
+def start_build(
+    call: MethodCall, keys: dict[str, Any], *, draft: bool = False, **columns: Any
+) -> Row:
+    """Store a build in progress; the release of a draft says that it is one."""
+    building = BUILD_STATES["BUILDING"]
+    row = _insert_build(call, **keys, state=building, draft=draft, **columns)
+    if draft:
+        call.state.update("build", row["id"], release=f"{keys['release']},draft_{row['id']}")
+    call.state.announce(lambda: messages.build_changed(call.state, row, None))
+    return row
+
+
+def _insert_build(call: MethodCall, **columns: Any) -> Row:
     """Store a new build; columns that are not given are those of a build that just began."""
     now = call.hub.now()
     row = {

@@ -7,13 +7,13 @@ import secrets
 from typing import Any
 
 from txkoji.exceptions import AuthError, GenericError
-from txkoji.testing.announcements import messages
 from txkoji.testing.methods.archives import MORE_COLUMNS, import_archive
 from txkoji.testing.methods.builds import (
     add_build_type,
     build_directory,
+    build_keys,
     change_build_state,
-    insert_build,
+    start_build,
 )
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.rpms import import_rpm
@@ -21,7 +21,7 @@ from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.builds import (
     BUILD_STATES,
     build_struct,
-    check_build_type,
+    build_type_name,
     require_build_row,
 )
 from txkoji.testing.tables.lookups.users import require_user, user_name
@@ -76,22 +76,16 @@ def _begin(call: MethodCall, generator: Row, data: dict[str, Any], **columns: An
     """Insert a build in progress, or restart one that failed."""
     state = call.state
     name, version, release = (data[key] for key in ("name", "version", "release"))
-    package = state.one("package", name=name) or state.insert("package", {"name": name})
-    key = {"package_id": package["id"], "version": version, "release": release}
+    keys = build_keys(state, name, version, release)
     columns = {"epoch": data.get("epoch"), "cg_id": generator["id"], **columns}
     draft = bool(data.get("draft"))
-    row = None if draft else state.one("build", **key)
+    row = None if draft else state.one("build", **keys)
     if row is not None:
         if row["state"] not in (BUILD_STATES["FAILED"], BUILD_STATES["CANCELED"]):
             raise GenericError(f"Build already exists: {name}-{version}-{release}")
         change_build_state(state, row, BUILD_STATES["BUILDING"], **columns)
         return row
-    row = insert_build(call, **key, state=BUILD_STATES["BUILDING"], draft=draft, **columns)
-    if draft:
-        state.update("build", row["id"], release=f"{release},draft_{row['id']}")
-    begun = row
-    state.announce(lambda: messages.build_changed(state, begun, None))
-    return row
+    return start_build(call, keys, draft=draft, **columns)
 
 
 @hub_method("CGInitBuild")
@@ -158,7 +152,7 @@ def cg_import(call: MethodCall, metadata: Any, directory: Any, token: Any = None
     files = [each for each in metadata["output"] if not each.get("metadata_only")]
     found = [_import_output(call, row, each, directory) for each in files]
     for name, info in {**{each: {} for each in found if each}, **types}.items():
-        check_build_type(call.state, name)
+        build_type_name(call.state, name)
         add_build_type(call.state, row, name, info)
     directory = build_directory(call, row)
     call.hub.files.write(f"{directory}/metadata.json", json.dumps(metadata).encode())
@@ -188,7 +182,7 @@ def _import_output(
     if len(types) != 1:
         raise GenericError(f"Output {name} must have one type, not {sorted(types)}")
     [(btype, info)] = types.items()
-    check_build_type(call.state, btype)
+    build_type_name(call.state, btype)
     more = {key: (info or {}).get(key, "") for key in MORE_COLUMNS.get(btype, ())}
     import_archive(call, row, btype, path, extra=extra, **more)
     return str(btype)

@@ -9,8 +9,8 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import HubMethod, declare, hub_method
 from txkoji.testing.tables.lookups.builds import (
     BUILD_STATES,
+    build_type_name,
     build_types,
-    check_build_type,
     tagged_build_struct,
     tagged_builds,
     type_columns,
@@ -49,7 +49,7 @@ def list_tagged(
         latest=latest,
         package=package or None,
     )
-    check_build_type(call.state, type)
+    kind = build_type_name(call.state, type)
     found = []
     for build, listing in rows:
         if owner and owner != user_name(call.state, build["owner_id"]):
@@ -57,10 +57,10 @@ def list_tagged(
         if draft is not None and build["draft"] != draft:
             continue
         types = build_types(call.state, build)
-        if type is not None and type not in types:
+        if kind is not None and kind not in types:
             continue
         tagged = tagged_build_struct(call.state, build, listing)
-        tagged.update(type_columns(type, types))
+        tagged.update(type_columns(kind, types))
         if prefix and not tagged["name"].lower().startswith(prefix.lower()):
             continue
         if extra:

@@ -39,6 +39,7 @@ REFUSALS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], int, str]] = [
     ("alice", "listBuilds", (), {"type": []}, 1019, "Invalid name or id value: []"),
     ("alice", "listTagged", TAG, {"type": []}, 1019, "Invalid name or id value: []"),
     ("alice", "listArchives", (), {"type": "nosuch"}, 1000, "unsupported archive type: nosuch"),
+    ("alice", "listArchives", (), {"type": []}, 1019, "Invalid name or id value: []"),
     ("alice", "listArchives", (), {"imageID": "x"}, 1, "type integer: 'x'"),
     ("alice", "listBuildroots", (), {"state": [True]}, 1, "type integer: True"),
     ("alice", "listRPMs", (), {"hostID": {}}, 1, "type integer: {}"),
@@ -242,6 +243,19 @@ def test_search(hub: FakeHub) -> None:
     ):
         rows = hub.call("search", terms, "package", kind)
         assert [row["name"] for row in rows] == found, (terms, kind)
+
+
+def test_ids_and_structs(hub: FakeHub, clock: Clock) -> None:
+    """A type is found by id, name or struct in each filter; what converts to an id is one."""
+    hub.call("build", "git+https://git.example.test/rpms/hello.git#1", "demo")
+    clock.pump([0.05] * 100)
+    [rpm] = (row["id"] for row in hub.call("listBTypes", {"name": "rpm"}))
+    for method, asked in (("listBuilds", ()), ("listTagged", TAG), ("getLatestBuilds", TAG)):
+        found = [hub.call(method, *asked, type=each) for each in ("rpm", rpm, {"id": rpm})]
+        assert len(found[0]) == 1, method
+        assert found == [found[0]] * 3, method
+    assert hub.call("listArchives", type={"name": "maven"}) == []
+    assert hub.call("getRPMChecksums", "1") == hub.call("getRPMChecksums", 1.5) == {}
 
 
 def test_columns_of_lists(hub: FakeHub, clock: Clock) -> None:

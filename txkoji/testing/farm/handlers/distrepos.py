@@ -4,48 +4,43 @@ from __future__ import annotations
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
-from txkoji.testing.farm.builder import Builder
-from txkoji.testing.farm.handlers.common import call_of, put_file
+from txkoji.testing.farm.handlers.job import Job
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.farm.handlers.repos import REPO_SHARE
 from txkoji.testing.methods.repos import EXPIRED, READY
 from txkoji.testing.tables.lookups.builds import tagged_builds
 from txkoji.testing.tables.lookups.repos import repo_struct
 from txkoji.testing.tables.lookups.tags import require_tag_id
-from txkoji.testing.tables.state import Row
 
 
 @handler("distRepo")
-async def dist_repo(builder: Builder, task: Row) -> str:
+async def dist_repo(job: Job) -> str:
     """Run ``distRepo``: a child for each architecture, then the repo is READY."""
-    tag_name, repo_id, keys, options = task["request"]
-    state = builder.hub.state
+    tag_name, repo_id, keys, options = job.request
+    state = job.state
     repo = state.row("repo", repo_id)
     children = [
-        builder.subtask(
-            task, "createdistrepo", [tag_name, repo_id, arch, keys, options], arch, arch="noarch"
-        )
+        job.child("createdistrepo", [tag_name, repo_id, arch, keys, options], arch)
         for arch in options["arch"]
     ]
-    await builder.wait(task, children)
+    await job.wait(children)
     with state.transaction():
         before = repo_struct(state, repo)
         state.announce(lambda: messages.repo_done(before, expire=False))
         for old in state.rows("repo", tag_id=repo["tag_id"], state=READY, dist=True):
-            state.update("repo", old["id"], state=EXPIRED, state_ts=builder.hub.now())
-        state.update("repo", repo_id, state=READY, state_ts=builder.hub.now())
+            state.update("repo", old["id"], state=EXPIRED, state_ts=job.hub.now())
+        state.update("repo", repo_id, state=READY, state_ts=job.hub.now())
     return f"Dist repository #{repo_id} successfully generated"
 
 
 @handler("createdistrepo")
-async def create_dist_repo(builder: Builder, task: Row) -> None:
+async def create_dist_repo(job: Job) -> None:
     """Run ``createdistrepo``: the signed RPMs of a tag for one architecture."""
-    tag_name, repo_id, arch, keys, options = task["request"]
-    call = call_of(builder, task)
-    await builder.sleep(REPO_SHARE)
-    tag_id = require_tag_id(call.state, tag_name)
+    tag_name, repo_id, arch, keys, options = job.request
+    await job.sleep(REPO_SHARE)
+    tag_id = require_tag_id(job.state, tag_name)
     tagged = tagged_builds(
-        call.state,
+        job.state,
         tag_id,
         event=options.get("event"),
         inherit=bool(options.get("inherit", True)),
@@ -54,19 +49,19 @@ async def create_dist_repo(builder: Builder, task: Row) -> None:
     names: list[str] = []
     unsigned: list[str] = []
     for build, _ in tagged:
-        for rpm in call.state.rows("rpminfo", build_id=build["id"]):
+        for rpm in job.state.rows("rpminfo", build_id=build["id"]):
             if rpm["arch"] not in (arch, "noarch"):
                 continue
             file = f"{rpm['name']}-{rpm['version']}-{rpm['release']}.{rpm['arch']}.rpm"
-            signatures = call.state.rows("rpmsigs", rpm_id=rpm["id"])
+            signatures = job.state.rows("rpmsigs", rpm_id=rpm["id"])
             found = {each["sigkey"] for each in signatures}
             (names if not keys or found & set(keys) else unsigned).append(file)
     if unsigned:
-        put_file(builder, task, "missing_signatures.log", "\n".join(unsigned).encode())
+        job.put("missing_signatures.log", "\n".join(unsigned).encode())
         if not (options.get("allow_missing_signatures") or options.get("skip_missing_signatures")):
             raise GenericError("Unsigned packages found. See missing_signatures.log")
         if options.get("allow_missing_signatures"):
             names += unsigned
     top = f"repos-dist/{tag_name}/{repo_id}/{arch}"
-    builder.hub.files.write(f"{top}/repodata/repomd.xml", b"<repomd/>\n")
-    builder.hub.files.write(f"{top}/pkglist", "\n".join(sorted(names)).encode())
+    job.files.write(f"{top}/repodata/repomd.xml", b"<repomd/>\n")
+    job.files.write(f"{top}/pkglist", "\n".join(sorted(names)).encode())

@@ -22,10 +22,8 @@ from __future__ import annotations
 import hashlib
 import re
 
-from txkoji.exceptions import BuildError, BuildrootError, GenericError, UnknownFault
-from txkoji.testing.farm.builder import Builder
-from txkoji.testing.methods.output import task_directory
-from txkoji.testing.tables.state import Row
+from txkoji.exceptions import BuildError, BuildrootError, GenericError, HubFault, UnknownFault
+from txkoji.testing.farm.handlers.job import Job
 
 ARCH, ROOT, BUILDER, HOST = "failarch", "failroot", "failbuilder", "failhost"
 REPO = "failrepo"
@@ -62,16 +60,16 @@ def kind_of(name: str) -> str:
     return name.partition("-")[0]
 
 
-def is_first(builder: Builder, task: Row) -> bool:
+def is_first(job: Job) -> bool:
     """Return whether a task is the first child of its kind, or has no siblings."""
-    if task["parent"] is None:
+    if job.task["parent"] is None:
         return True
-    siblings = builder.hub.task_children(task["parent"])
-    first = next(row for row in siblings if row["method"] == task["method"])
-    return bool(first["id"] == task["id"])
+    siblings = job.hub.task_children(job.task["parent"])
+    first = next(row for row in siblings if row["method"] == job.task["method"])
+    return bool(first["id"] == job.id)
 
 
-async def check_out(builder: Builder, task: Row, source: str, share: float) -> str:
+async def check_out(job: Job, source: str, share: float) -> str:
     """Check a source out and write ``checkout.log``.
 
     Returns:
@@ -80,21 +78,21 @@ async def check_out(builder: Builder, task: Row, source: str, share: float) -> s
     Raises:
         BuildError: the revision starts with ``failcheckout``.
     """
-    files, path = builder.hub.files, f"{task_directory(task['id'])}/checkout.log"
     url, _, revision = source.partition("#")
     repository = url.partition("?")[0].removeprefix("git+")
     command = f"git clone -n {repository} /var/lib/mock/scmroot"
-    files.write(path, f"$ {command}\n".encode())
-    await builder.sleep(share)
+    job.put("checkout.log", f"$ {command}\n".encode())
+    await job.sleep(share)
     if revision.startswith("failcheckout"):
-        files.append(path, b"fatal: unable to access the repository: Could not resolve host\n")
+        text = b"fatal: unable to access the repository: Could not resolve host\n"
+        job.append("checkout.log", text)
         raise BuildError(f'Error running GIT command "{command}", see checkout.log for details')
     if _COMMIT.fullmatch(revision) or not source.startswith("git"):
         return source
     return f"{url}#{hashlib.sha1(source.encode()).hexdigest()}"
 
 
-async def make_build_root(builder: Builder, task: Row, name: str, arch: str) -> None:
+async def make_build_root(job: Job, name: str, arch: str) -> None:
     """Make the build root of a task and write ``root.log``, or fail as the name says.
 
     Raises:
@@ -102,26 +100,25 @@ async def make_build_root(builder: Builder, task: Row, name: str, arch: str) -> 
         GenericError: the builder's housekeeping or network failed.
         UnknownFault: (1) the builder crashed.
     """
-    files, path = builder.hub.files, f"{task_directory(task['id'])}/root.log"
-    files.write(path, f"Making the build root for {arch}\n".encode())
-    if builder.hub.builders_mended:
+    job.put("root.log", f"Making the build root for {arch}\n".encode())
+    if job.hub.builders_mended:
         return
     kind = kind_of(name)
-    if kind not in (ROOT, BUILDER, HOST, *TROUBLES) or not is_first(builder, task):
+    if kind not in (ROOT, BUILDER, HOST, *TROUBLES) or not is_first(job):
         return
-    await builder.sleep(0.1)
+    await job.sleep(0.1)
     if kind in TROUBLES:
         raise GenericError(TROUBLES[kind])
     if kind == ROOT:
-        files.append(path, b"Error: Unable to find a match: buildsys-build\n")
+        job.append("root.log", b"Error: Unable to find a match: buildsys-build\n")
         raise BuildrootError(
             "could not init mock buildroot, mock exited with status 30;"
             " see root.log for more information"
         )
     if kind == BUILDER:
         raise UnknownFault(TRACEBACK, code=1)
-    if task["times_opened"] == 1:
-        await builder.lose_host(task)
+    if job.task["times_opened"] == 1:
+        await job.builder.lose_host(job.task)
 
 
 def make_repo(tag_name: str) -> None:
@@ -134,6 +131,29 @@ def make_repo(tag_name: str) -> None:
         raise GenericError("failed to create repo: /usr/bin/createrepo_c exited with status 1")
 
 
-def compiles(builder: Builder, task: Row, name: str) -> bool:
-    """Return whether a task's package builds."""
-    return kind_of(name) != ARCH or not is_first(builder, task)
+async def build(
+    job: Job,
+    name: str,
+    log: str,
+    lines: tuple[str, str],
+    share: float,
+    last: bytes,
+    fault: HubFault,
+) -> None:
+    """Write the log of a build while it runs, or fail halfway as the name says.
+
+    Args:
+        job: the task.
+        name: the package.
+        log: the name of the log.
+        lines: its first line, and the one of each step.
+        share: the time it takes, as a share of a build's.
+        last: the last line of the log of one that fails.
+        fault: what it fails with.
+    """
+    fails = kind_of(name) == ARCH and is_first(job)
+    # A failing architecture fails while the others still compile.
+    await job.log(log, *lines, share / 2 if fails else share)
+    if fails:
+        job.append(log, last)
+        raise fault

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet.defer import Deferred
-
 from txkoji.exceptions import ApplianceError, GenericError, HubFault, LiveCDError, LiveMediaError
 from txkoji.testing.announcements import messages
-from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers import failures
-from txkoji.testing.farm.handlers.common import (
-    arches_of,
-    begin_build,
-    call_of,
-    check_listed,
-    complete,
-    find_repo,
-    move_to_scratch,
-    put_file,
-    release_for,
-    tag_into,
-    write_log,
-)
+from txkoji.testing.farm.handlers.job import Job, output_of
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.methods.archives import import_archive
 from txkoji.testing.methods.builds import build_directory
-from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.tables.lookups.builds import BUILD_STATES
 from txkoji.testing.tables.lookups.repos import repo_struct
@@ -135,83 +118,78 @@ def _kiwi_plan(request: list[Any]) -> Plan:
     return Plan(name, version, arches.split(), target, [url, path], options)
 
 
-@handler("livecd")
-@handler("appliance")
-@handler("livemedia")
-@handler("image")
-async def image(builder: Builder, task: Row) -> str:
+@handler("livecd", "appliance", "livemedia", "image")
+async def image(job: Job) -> str:
     """Run the tasks that take the name, the version and a file to build from."""
-    return await _image(builder, task, _plan(task["request"]))
+    return await _image(job, _plan(job.request))
 
 
 @handler("kiwiBuild")
-async def kiwi_build(builder: Builder, task: Row) -> str:
+async def kiwi_build(job: Job) -> str:
     """Run ``kiwiBuild``."""
-    return await _image(builder, task, _kiwi_plan(task["request"]))
+    return await _image(job, _kiwi_plan(job.request))
 
 
 @handler("indirectionimage")
-async def indirection_image(builder: Builder, task: Row) -> str:
+async def indirection_image(job: Job) -> str:
     """Run ``indirectionimage``: an image of another image, in one task."""
-    [options] = task["request"]
+    options = job.options
     for name in ("name", "version", "arch", "target"):
         if not options.get(name):
             raise GenericError(f"Missing required option: {name}")
     plan = Plan(
         options["name"], options["version"], [options["arch"]], options["target"], [], options
     )
-    return await _image(builder, task, plan, in_place=True)
+    return await _image(job, plan, in_place=True)
 
 
-async def _image(builder: Builder, task: Row, plan: Plan, *, in_place: bool = False) -> str:
+async def _image(job: Job, plan: Plan, *, in_place: bool = False) -> str:
     """Make an image for each architecture, import them, tag the build.
 
     Args:
-        builder: the builder.
-        task: the task.
+        job: the task.
         plan: the request.
         in_place: whether the task makes the image itself.
     """
-    call = call_of(builder, task)
-    target = require_target(call.state, plan.target)
+    target = require_target(job.state, plan.target)
     scratch = bool(plan.options.get("scratch"))
     to_tag = not scratch and not plan.options.get("skip_tag")
     if to_tag:
-        check_listed(call, target["dest_tag"], plan.name, "package (image)")
-    repo_id, build_tag = await find_repo(builder, task, call, target, plan.options)
-    repo = builder.hub.state.get("repo", repo_id)
-    release = release_for(call, task, plan.name, plan.version, plan.options.get("release"))
+        job.check_listed(target["dest_tag"], plan.name, "package (image)")
+    repo_id, build_tag = await job.find_repo(target)
+    repo = job.state.get("repo", repo_id)
+    release = job.release(plan.name, plan.version, plan.options.get("release"))
     nvr = (plan.name, plan.version, release)
-    row = None if scratch else begin_build(call, task, nvr, "image", info={})
-    arches = plan.arches or arches_of(builder, build_tag, plan.name, {})
+    row = None if scratch else job.begin_build(nvr, "image", info={})
+    arches = plan.arches or job.arches(build_tag, plan.name)
     if in_place:
-        results = [await _make(builder, task, nvr, arches[0], FAMILIES["image"])]
+        results = [await _make(job, nvr, arches[0], FAMILIES["image"])]
     else:
-        about = [target, build_tag, repo_struct(builder.hub.state, repo) if repo else None]
-        family = FAMILIES[task["method"]]
+        about = [target, build_tag, repo_struct(job.state, repo) if repo else None]
+        family = FAMILIES[job.task["method"]]
         children = [
-            builder.subtask(
-                task, family.child, [*nvr, arch, *about, *plan.rest, plan.options], arch, arch=arch
-            )
+            job.child(family.child, [*nvr, arch, *about, *plan.rest, plan.options], arch, arch)
             for arch in arches
         ]
         optional = _optional(plan.options)
         can_fail = [child for child, arch in zip(children, arches, strict=True) if arch in optional]
-        waited = await builder.wait(task, children, can_fail=can_fail)
+        waited = await job.wait(children, can_fail)
         results = [result for result in waited if result is not None]
         if not results:
             raise GenericError("all builds failed")
     if row is None:
         for result in results:
-            _to_scratch(call, task, result)
-        paths = [f"work/{_directory(result)}" for result in results]
+            directory = output_of(result["task_id"])
+            files = [f"{directory}/{name}" for name in result["files"]]
+            job.move_to_scratch(files, result["task_id"])
+        paths = [task_directory(result["task_id"]) for result in results]
         top = ", ".join(f"{messages.TOP_DIRECTORY}/{path}" for path in paths)
         return f"Scratch image build results in: {top}"
     if row["state"] != BUILD_STATES["COMPLETE"]:
-        _import(call, row, results)
+        _import(job, row, results)
     if to_tag:
-        await tag_into(builder, task, row, target["dest_tag"])
-    directory = build_directory(call, row)
+        await job.tag(row, target["dest_tag"])
+    directory = build_directory(job, row)
     return f"image build results in: {messages.TOP_DIRECTORY}/{directory}/images"
 
 
@@ -220,42 +198,27 @@ def _optional(options: dict[str, Any]) -> list[str]:
     return arches.split() if isinstance(arches, str) else list(arches)
 
 
-def _directory(result: dict[str, Any]) -> str:
-    return task_directory(result["task_id"]).removeprefix("work/")
-
-
-def _to_scratch(call: MethodCall, task: Row, result: dict[str, Any]) -> None:
-    paths = [f"{_directory(result)}/{name}" for name in result["files"]]
-    move_to_scratch(call, task, result["task_id"], paths)
-
-
-def _import(call: MethodCall, row: Row, results: list[dict[str, Any]]) -> None:
-    with call.state.transaction():
+def _import(job: Job, row: Row, results: list[dict[str, Any]]) -> None:
+    with job.state.transaction():
         for result in results:
             for name in result["files"]:
-                path = f"{_directory(result)}/{name}"
-                import_archive(call, row, "image", path, arch=result["arch"])
+                path = f"{output_of(result['task_id'])}/{name}"
+                import_archive(job, row, "image", path, arch=result["arch"])
             for name in result["logs"]:
-                logs = f"{build_directory(call, row)}/data/logs/image"
-                call.hub.files.copy(f"work/{_directory(result)}/{name}", f"{logs}/{name}")
-        complete(call, row)
+                logs = f"{build_directory(job, row)}/data/logs/image"
+                job.files.copy(f"{task_directory(result['task_id'])}/{name}", f"{logs}/{name}")
+        job.complete(row)
 
 
-async def _make(
-    builder: Builder, task: Row, nvr: tuple[str, str, str], arch: str, family: Family
-) -> dict[str, Any]:
+async def _make(job: Job, nvr: tuple[str, str, str], arch: str, family: Family) -> dict[str, Any]:
     name, version, release = nvr
-    await failures.make_build_root(builder, task, name, arch)
+    await failures.make_build_root(job, name, arch)
     log = family.log.format(arch=arch)
-    path = f"{task_directory(task['id'])}/{log}"
-    builds = failures.compiles(builder, task, name)
-    share = IMAGE_SHARE if builds else IMAGE_SHARE / 2
-    await write_log(builder, path, f"Making {name} for {arch}", "installing", share)
-    if not builds:
-        builder.hub.files.append(path, b"ERROR: no space left on device\n")
-        raise family.error(family.text.format(arch=arch))
+    fault = family.error(family.text.format(arch=arch))
+    lines, last = (f"Making {name} for {arch}", "installing"), b"ERROR: no space left on device\n"
+    await failures.build(job, name, log, lines, IMAGE_SHARE, last, fault)
     file = f"{name}-{version}-{release}.{arch}.{family.suffix}"
-    put_file(builder, task, file, f"image {file}\n".encode() * 200)
+    job.put(file, f"image {file}\n".encode() * 200)
     return {
         "arch": arch,
         "files": [file],
@@ -263,16 +226,16 @@ async def _make(
         "name": name,
         "release": release,
         "rpmlist": [],
-        "task_id": task["id"],
+        "task_id": job.id,
         "version": version,
     }
 
 
 def _register(family: Family) -> None:
     @handler(family.child)
-    def create(builder: Builder, task: Row) -> Coroutine[Deferred[Any], Any, dict[str, Any]]:
-        name, version, release, arch, *_ = task["request"]
-        return _make(builder, task, (name, version, release), arch, family)
+    async def create(job: Job) -> dict[str, Any]:
+        name, version, release, arch, *_ = job.request
+        return await _make(job, (name, version, release), arch, family)
 
 
 for _family in FAMILIES.values():

@@ -5,45 +5,39 @@ from __future__ import annotations
 from twisted.internet.task import deferLater
 
 from txkoji.exceptions import BuildError, BuildrootError, GenericError
-from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers import failures
-from txkoji.testing.farm.handlers.common import call_of, put_file, write_log
+from txkoji.testing.farm.handlers.job import Job
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.methods.hosts import list_hosts
-from txkoji.testing.methods.output import task_directory
 from txkoji.testing.methods.repos import DELETED, EXPIRED, READY
-from txkoji.testing.tables.lookups.tags import require_tag
-from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.lookups.tags import require_tag, tag_name
+from txkoji.testing.tables.state import Row
 
 RUN_SHARE = 0.6
 
 
 @handler("runroot")
-async def runroot(builder: Builder, task: Row) -> str:
+async def runroot(job: Job) -> str:
     """Run ``runroot``: every command succeeds except ``false``."""
-    root, arch, command, *_ = task["request"]
+    root, arch, command, *_ = job.request
     words = command if isinstance(command, str) else " ".join(command)
-    call = call_of(builder, task)
-    _check_repo(call.state, require_tag(call.state, root), task)
-    await failures.make_build_root(builder, task, words.split(" ")[0], arch)
-    path = f"{task_directory(task['id'])}/runroot.log"
-    await write_log(builder, path, f"$ {words}", "running", RUN_SHARE)
+    _check_repo(job, require_tag(job.state, root))
+    await failures.make_build_root(job, words.split(" ")[0], arch)
+    await job.log("runroot.log", f"$ {words}", "running", RUN_SHARE)
     if words.split(" ")[0] == "false":
         raise BuildrootError("false exited with status 1")
     return f"{words} completed successfully"
 
 
-def _check_repo(state: HubState, tag: Row, task: Row) -> None:
+def _check_repo(job: Job, tag: Row) -> None:
     """Refuse a repo that the request names and that no command can run in."""
-    options = task["request"][-1]
-    repo_id = options.get("repo_id") if isinstance(options, dict) else None
-    if not repo_id:
+    if not job.options.get("repo_id"):
         return
-    repo = state.get("repo", repo_id)
+    repo = job.state.get("repo", job.options["repo_id"])
     if repo is None:
         raise GenericError("query returned no rows")
     if repo["tag_id"] != tag["id"]:
-        name = state.row("tag", repo["tag_id"])["name"]
+        name = tag_name(job.state, repo["tag_id"])
         raise BuildError(f"build tag ({tag['name']}) does not match repo tag ({name})")
     if repo["state"] not in (READY, EXPIRED):
         name = "DELETED" if repo["state"] == DELETED else "INIT"
@@ -51,37 +45,35 @@ def _check_repo(state: HubState, tag: Row, task: Row) -> None:
 
 
 @handler("sleep")
-async def sleep(builder: Builder, task: Row) -> None:
+async def sleep(job: Job) -> None:
     """Run ``sleep``: its argument in seconds, of the hub's clock."""
-    await deferLater(builder.hub.clock, float(task["request"][0]))
+    await deferLater(job.hub.clock, float(job.request[0]))
 
 
 @handler("restartHosts")
-async def restart_hosts(builder: Builder, task: Row) -> None:
+async def restart_hosts(job: Job) -> None:
     """Run ``restartHosts``: each enabled host of a channel, or with an architecture, restarts."""
-    options = (task["request"] or [None])[0] or {}
-    filters = {"arches": options.get("arches"), "channelID": options.get("channel")}
-    hosts = list_hosts(call_of(builder, task), enabled=True, **filters)
-    restarts = [builder.subtask(task, "restart", [host], f"restart {host['id']}") for host in hosts]
-    await builder.wait(task, restarts)
+    filters = {"arches": job.options.get("arches"), "channelID": job.options.get("channel")}
+    hosts = list_hosts(job, enabled=True, **filters)
+    restarts = [job.child("restart", [host], f"restart {host['id']}") for host in hosts]
+    await job.wait(restarts)
     checks = [
-        builder.subtask(task, "restartVerify", [number, host], f"verify {host['id']}")
+        job.child("restartVerify", [number, host], f"verify {host['id']}")
         for number, host in zip(restarts, hosts, strict=True)
     ]
-    await builder.wait(task, checks)
+    await job.wait(checks)
 
 
-@handler("restart")
-@handler("restartVerify")
-async def restart(builder: Builder, task: Row) -> None:
+@handler("restart", "restartVerify")
+async def restart(job: Job) -> None:
     """Run ``restart`` or ``restartVerify``."""
-    await builder.sleep(0.1)
+    await job.sleep(0.1)
 
 
 @handler("saveFailedTree")
-async def save_failed_tree(builder: Builder, task: Row) -> str:
+async def save_failed_tree(job: Job) -> str:
     """Run ``saveFailedTree``: the build root becomes a file."""
-    await builder.sleep(0.1)
-    name = f"broot-{task['request'][0]}.tar.gz"
-    put_file(builder, task, name, b"a build root")
+    await job.sleep(0.1)
+    name = f"broot-{job.request[0]}.tar.gz"
+    job.put(name, b"a build root")
     return name

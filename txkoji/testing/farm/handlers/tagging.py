@@ -3,57 +3,54 @@
 from __future__ import annotations
 
 from txkoji.exceptions import GenericError
-from txkoji.testing.farm.builder import Builder
+from txkoji.testing.farm.handlers.job import Job
 from txkoji.testing.farm.handlers.registry import handler
-from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.tagging import check_access, listing_of, tag_build_row, untag_build_row
 from txkoji.testing.methods.tasks import CLOSED
 from txkoji.testing.tables.lookups.tags import require_tag
-from txkoji.testing.tables.state import Row
 
 TAG_SHARE = 0.05
 
 
 @handler("tagBuild")
-async def tag_build(builder: Builder, task: Row) -> None:
+async def tag_build(job: Job) -> None:
     """Run ``tagBuild``: untag from the source tag and tag, at one event."""
-    tag_id, build_id, force, from_tag, *_ = task["request"]
-    await builder.sleep(TAG_SHARE)
-    state = builder.hub.state
+    tag_id, build_id, force, from_tag, *_ = job.request
+    await job.sleep(TAG_SHARE)
+    state, owner = job.state, job.task["owner"]
     build_row = state.get("build", build_id)
     if build_row is None:
         raise GenericError(f"No such build: {build_id!r}")
-    if _tagged_since(builder, task, tag_id, build_id):
+    if _tagged_since(job, tag_id, build_id):
         return
-    # A target's tag may need a permission that the task's owner lacks, or be locked by now.
-    call = MethodCall(builder.hub, state.row("users", task["owner"]))
     with state.transaction():
-        check_access(call, require_tag(state, tag_id), bool(force))
+        # A target's tag may need a permission that the task's owner lacks, or be locked by now.
+        check_access(job, require_tag(state, tag_id), bool(force))
         if from_tag is not None:
-            check_access(call, require_tag(state, from_tag), bool(force))
-            untag_build_row(state, from_tag, build_row, task["owner"])
-        tag_build_row(state, tag_id, build_row, task["owner"], force=bool(force))
+            check_access(job, require_tag(state, from_tag), bool(force))
+            untag_build_row(state, from_tag, build_row, owner)
+        tag_build_row(state, tag_id, build_row, owner, force=bool(force))
 
 
 @handler("dependantTask")
-async def dependant_task(builder: Builder, task: Row) -> None:
+async def dependant_task(job: Job) -> None:
     """Run ``dependantTask``: after other tasks have closed, tasks of its own."""
-    waited_for, tasks = task["request"]
+    waited_for, tasks = job.request
     for number in waited_for:
-        ended = await builder.ended(number)
+        ended = await job.builder.ended(number)
         if ended["state"] != CLOSED:
             raise GenericError(f"Dependency {number} failed to complete.")
     children = [
-        builder.subtask(task, method, request, f"{method} {number}")
+        job.child(method, request, f"{method} {number}")
         for number, (method, request, *_) in enumerate(tasks)
     ]
-    await builder.wait(task, children)
+    await job.wait(children)
 
 
-def _tagged_since(builder: Builder, task: Row, tag_id: int, build_id: int) -> bool:
+def _tagged_since(job: Job, tag_id: int, build_id: int) -> bool:
     """Return whether a restarted task had tagged the build before."""
-    listing = listing_of(builder.hub.state, tag_id, build_id)
+    task, listing = job.task, listing_of(job.state, tag_id, build_id)
     if task["times_opened"] < 2 or listing is None or listing["creator_id"] != task["owner"]:
         return False
-    event = builder.hub.state.get("events", listing["create_event"])
+    event = job.state.get("events", listing["create_event"])
     return event is not None and event["ts"] >= task["create_ts"]

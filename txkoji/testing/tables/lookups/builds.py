@@ -14,10 +14,11 @@ from txkoji.testing.tables.state import HubState, Row, pick
 BUILD_STATES = {"BUILDING": 0, "COMPLETE": 1, "DELETED": 2, "FAILED": 3, "CANCELED": 4}
 
 
-def check_build_type(state: HubState, info: Any) -> None:
-    """Refuse what is no type of builds; None is any type."""
-    if info is not None:
-        must(row_by_info(state, "btype", info), f"unsupported build type: {info}")
+def build_type_name(state: HubState, info: Any, of: str = "build") -> str | None:
+    """Return the name of a type of builds or their archives, or refuse it; None is any type."""
+    if info is None:
+        return None
+    return str(must(row_by_info(state, "btype", info), f"unsupported {of} type: {info}")["name"])
 
 
 def split_nvr(text: str) -> tuple[str, str, str]:
