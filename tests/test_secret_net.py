@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.logger import Logger
 
+from tests.support.ends import AtEnd
 from tests.support.secret_net import SecretNet
 from txkoji import Connection, Profile
 from txkoji.exceptions import GenericError, TransportError
@@ -21,9 +21,10 @@ PASSWORD = "staple-battery-7"
 KEYTAB = "/etc/unseen/robot.keytab"
 
 
-@pytest_twisted.async_yield_fixture
-async def koji() -> AsyncIterator[Connection]:
+@pytest_twisted.async_fixture
+async def koji(at_end: AtEnd) -> Connection:
     hub = FakeHub(reactor)
+    at_end(hub.stop)
     hub.add_user("robot", password=PASSWORD)
     await hub.start()
     profile = Profile(
@@ -35,10 +36,9 @@ async def koji() -> AsyncIterator[Connection]:
         keytab=KEYTAB,
     )
     koji = Connection(profile, reactor=reactor)
+    at_end(koji.close)
     await koji.login()
-    yield koji
-    await koji.close()
-    await hub.stop()
+    return koji
 
 
 @dataclass

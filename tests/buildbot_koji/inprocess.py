@@ -145,8 +145,10 @@ class Master:
         """Stop it."""
         master, self.master = self.master, None
         if master is not None:
-            await master.stopService()
-            await master.db.pool.stop()
+            try:
+                await master.stopService()
+            finally:
+                await master.db.pool.stop()
 
     @property
     def source(self) -> Any:
@@ -241,9 +243,11 @@ class Site:
 
     async def close(self) -> None:
         """Stop everything."""
-        if self.master is not None:
-            await self.master.stop()
-        await self.hub.stop()
+        try:
+            if self.master is not None:
+                await self.master.stop()
+        finally:
+            await self.hub.stop()
 
     def build(self, package: str = "hello", *, tag: str | None = "demo-candidate") -> str:
         """Make a build, tagged; returns its NVR."""

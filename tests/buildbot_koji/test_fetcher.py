@@ -25,6 +25,7 @@ from twisted.internet.threads import deferToThread
 
 from buildbot_koji import fetcher
 from buildbot_koji.fetcher import __main__ as program
+from tests.support.ends import AtEnd
 from tests.support.hubs import Connect
 from txkoji import Connection, RemoteFile
 from txkoji.exceptions import KojiException
@@ -229,7 +230,11 @@ async def test_verification(fetch: Fetch, connect: Connect, hub: FakeHub, tmp_pa
 @pytest.mark.hub(tls=True)
 @pytest_twisted.ensureDeferred
 async def test_server_that_asks_for_a_certificate(
-    fetch: Fetch, connect: Connect, hub: FakeHub, tmp_path: Path
+    fetch: Fetch,
+    connect: Connect,
+    hub: FakeHub,
+    tmp_path: Path,
+    at_end: AtEnd,
 ) -> None:
     """Where files need a client certificate, that is reported at once."""
     certificate = str(hub.authority.server("127.0.0.1"))
@@ -237,6 +242,7 @@ async def test_server_that_asks_for_a_certificate(
     wanted = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
     context.getContext().set_verify(wanted, lambda *_: True)
     port = reactor.listenSSL(0, Factory.forProtocol(Odd), context, interface="127.0.0.1")
+    at_end(port.stopListening)
     url = f"https://127.0.0.1:{port.getHost().port}/big"
     koji = connect(serverca=str(hub.authority.certificate_path))
     handshakes: list[int] = []
@@ -244,7 +250,6 @@ async def test_server_that_asks_for_a_certificate(
     assert "client certificate" in await fetch(RemoteFile("big", url), tmp_path, koji)
     # An attempt that can't succeed is not repeated.
     assert handshakes.count(SSL.SSL_CB_HANDSHAKE_START) == 1
-    await port.stopListening()
 
 
 HEAD = b"HTTP/1.1 %s\r\nConnection: close\r\n"
@@ -288,14 +293,14 @@ class Odd(Protocol):
     ids=["short", "slow", "page", "compressed"],
 )
 @pytest_twisted.ensureDeferred
-async def test_odd_answer(fetch: Fetch, tmp_path: Path, odd: bytes) -> None:
+async def test_odd_answer(fetch: Fetch, tmp_path: Path, odd: bytes, at_end: AtEnd) -> None:
     """What ends early, drips, is a web page, or comes compressed is requested once more."""
     Odd.answers, Odd.drips = [HEAD % b"200 OK" + odd], b"1000" in odd
     port = reactor.listenTCP(0, Factory.forProtocol(Odd), interface="127.0.0.1")
+    at_end(port.stopListening)
     url = f"http://127.0.0.1:{port.getHost().port}/big"
     assert await fetch(RemoteFile("big", url), tmp_path) == ""
     assert set((tmp_path / "big").read_bytes()) == {120}
-    await port.stopListening()
 
 
 class Dripping(Protocol):
@@ -331,40 +336,46 @@ async def test_dripping_answer(
     capsys: pytest.CaptureFixture[str],
     scheme: str,
     start: bytes,
+    at_end: AtEnd,
 ) -> None:
     """No part of an answer may take forever, though each read of it is short."""
     monkeypatch.setattr(Dripping, "start", start)
     monkeypatch.setattr(program, "ATTEMPTS", 1)
     port = reactor.listenTCP(0, Factory.forProtocol(Dripping), interface="127.0.0.1")
+    at_end(port.stopListening)
     url = f"{scheme}://127.0.0.1:{port.getHost().port}/big"
     koji.deadline = 2
     order = fetcher.request_for(koji, str(tmp_path), [RemoteFile("big", url)], 1)
     assert await deferToThread(program.main, order) == 1
     assert "less than 65,536 bytes arrived in 2 s" in capsys.readouterr().out
     assert list(tmp_path.glob("*big*")) == []
-    await port.stopListening()
 
 
 @pytest.mark.hub(tls=True)
 @pytest_twisted.ensureDeferred
 async def test_redirect_without_tls(
-    fetch: Fetch, connect: Connect, hub: FakeHub, tmp_path: Path
+    fetch: Fetch,
+    connect: Connect,
+    hub: FakeHub,
+    tmp_path: Path,
+    at_end: AtEnd,
 ) -> None:
     """Nobody follows a redirect from https to http."""
     Odd.answers, Odd.drips = [HEAD % b"301 Moved\r\nLocation: http://127.0.0.1:1/" + b"\r\n"], False
     certificate = str(hub.authority.server("127.0.0.1"))
     context = DefaultOpenSSLContextFactory(certificate, certificate)
     port = reactor.listenSSL(0, Factory.forProtocol(Odd), context, interface="127.0.0.1")
+    at_end(port.stopListening)
     url = f"https://127.0.0.1:{port.getHost().port}/big"
     koji = connect(serverca=str(hub.authority.certificate_path))
     assert "301" in await fetch(RemoteFile("big", url), tmp_path, koji)
-    await port.stopListening()
 
 
 @pytest_twisted.ensureDeferred
-async def test_odd_headers(fetch: Fetch, tmp_path: Path) -> None:
+async def test_odd_headers(fetch: Fetch, tmp_path: Path, at_end: AtEnd) -> None:
     """A redirect to an address in UTF-8 is followed; the encoding ``identity`` is none."""
     port = reactor.listenTCP(0, Factory.forProtocol(Odd), interface="127.0.0.1")
+    at_end(port.stopListening)
     url = f"http://127.0.0.1:{port.getHost().port}"
     moved = f"302 Found\r\nLocation: {url}/Gr\u00f6\u00dfe\r\n".encode()
     Odd.drips = False
@@ -375,4 +386,3 @@ async def test_odd_headers(fetch: Fetch, tmp_path: Path) -> None:
     assert await fetch(RemoteFile("big", f"{url}/big", 9), tmp_path) == ""
     assert (tmp_path / "big").read_bytes() == b"x" * 9
     assert Odd.answers == []
-    await port.stopListening()

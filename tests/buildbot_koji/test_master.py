@@ -16,6 +16,7 @@ from twisted.internet import reactor
 
 from tests.buildbot_koji.masters import MasterProcess
 from tests.support import poll, until
+from tests.support.ends import AtEnd
 from tests.support.fault_proxy import Fate, FaultProxy
 from tests.support.hubs import hold
 from txkoji import task_states
@@ -27,8 +28,9 @@ pytestmark = [
 
 
 @pytest_twisted.async_yield_fixture
-async def master(hub: FakeHub, tmp_path: Path) -> AsyncIterator[MasterProcess]:
+async def master(hub: FakeHub, tmp_path: Path, at_end: AtEnd) -> AsyncIterator[MasterProcess]:
     master = MasterProcess(tmp_path, hub.profile_text(user="kojiadmin"))
+    at_end(master.end, signal.SIGKILL)
     await master.create()
     await master.start()
     yield master
@@ -284,14 +286,14 @@ async def test_session_runs_out_between_builds(hub: FakeHub, master: MasterProce
 
 
 @pytest_twisted.ensureDeferred
-async def test_submission_whose_answer_was_lost(tmp_path: Path) -> None:
+async def test_submission_whose_answer_was_lost(tmp_path: Path, at_end: AtEnd) -> None:
     """A master that is killed before it has the hub's answer finds its task after the restart."""
     killed = False
 
     def decide(request: bytes) -> Fate:
         return Fate.STALL if b"<methodName>build<" in request and not killed else Fate.PASS
 
-    hub, proxy, master = await master_behind_proxy(tmp_path, decide)
+    hub, _, master = await master_behind_proxy(tmp_path, decide, at_end)
     request = await master.force("official")
     await until(lambda: build_tasks(hub))
     await master.end(signal.SIGKILL)
@@ -301,28 +303,28 @@ async def test_submission_whose_answer_was_lost(tmp_path: Path) -> None:
     assert build["results"] == SUCCESS
     assert (await master.properties(build))["koji_task_id"] == build_tasks(hub)[0]["id"]
     assert len(build_tasks(hub)) == 1
-    await master.end(signal.SIGKILL)
-    await proxy.stop()
-    await hub.stop()
 
 
 async def master_behind_proxy(
-    tmp_path: Path, decide: Callable[[bytes], Fate]
+    tmp_path: Path, decide: Callable[[bytes], Fate], at_end: AtEnd
 ) -> tuple[FakeHub, FaultProxy, MasterProcess]:
     """Start a hub, a proxy before it, and a master that knows only the proxy."""
     hub = FakeHub(reactor, build_seconds=1, anonymous_user="kojiadmin")
+    at_end(hub.stop)
     hub.add_demo_content()
     await hub.start()
     proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
+    at_end(proxy.stop)
     proxy.start()
     master = MasterProcess(tmp_path, hub.profile_text().replace(hub.url, proxy.url))
+    at_end(master.end, signal.SIGKILL)
     await master.create()
     await master.start()
     return hub, proxy, master
 
 
 @pytest_twisted.ensureDeferred
-async def test_hub_goes_away_while_it_is_asked(tmp_path: Path) -> None:
+async def test_hub_goes_away_while_it_is_asked(tmp_path: Path, at_end: AtEnd) -> None:
     """A submission whose reply is lost as the hub goes away is found when the hub is back."""
     submitted = False
 
@@ -335,7 +337,7 @@ async def test_hub_goes_away_while_it_is_asked(tmp_path: Path) -> None:
         return Fate.RESET_BEFORE if submitted and not back else Fate.PASS
 
     back = False
-    hub, proxy, master = await master_behind_proxy(tmp_path, decide)
+    hub, proxy, master = await master_behind_proxy(tmp_path, decide, at_end)
     request = await master.force("official")
     await until(lambda: len(build_tasks(hub)) == 1)
     await until(lambda: proxy.fates[Fate.RESET_BEFORE] >= 2)
@@ -348,5 +350,3 @@ async def test_hub_goes_away_while_it_is_asked(tmp_path: Path) -> None:
     assert len(build_tasks(hub)) == 1
     await master.end(signal.SIGKILL)
     assert master.errors == []
-    await proxy.stop()
-    await hub.stop()

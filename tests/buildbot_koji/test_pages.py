@@ -7,7 +7,7 @@ import re
 import shutil
 import signal
 from base64 import b64decode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from twisted.internet.threads import deferToThread
 
 from tests.buildbot_koji.masters import MasterProcess
 from tests.support import PROCESS_LIMIT, poll, until
+from tests.support.ends import AtEnd
 from txkoji.testing import FakeHub
 
 CHROMIUM = shutil.which("chromium")
@@ -69,13 +70,13 @@ def photograph(page: Any, name: str) -> None:
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 
-@pytest_twisted.async_yield_fixture
-async def master(hub: FakeHub, tmp_path: Path) -> AsyncIterator[MasterProcess]:
+@pytest_twisted.async_fixture
+async def master(hub: FakeHub, tmp_path: Path, at_end: AtEnd) -> MasterProcess:
     master = MasterProcess(tmp_path, hub.profile_text())
+    at_end(master.end, signal.SIGKILL)
     await master.create()
     await master.start()
-    yield master
-    await master.end(signal.SIGKILL)
+    return master
 
 
 async def building(master: MasterProcess, request: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -20,7 +20,7 @@ from buildbot.process import results
 from buildbot.secrets.providers.base import SecretProviderBase
 from sqlalchemy import event
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface import implementer
 
 from buildbot_koji.hubs.hub import get_hub
@@ -150,6 +150,7 @@ class Workbench:
         self.directory = directory
         self.secrets: dict[str, str] = {}
         self._factory = util.BuildFactory()
+        self._hubs, self._masters = AsyncExitStack(), AsyncExitStack()
         loader = _Loader(self._factory, self.secrets, list(services), database, worker_class, more)
         self.master: Any = BuildMaster(str(directory), reactor=reactor, config_loader=loader)
         self.master.config = loader.loadConfig()
@@ -162,10 +163,13 @@ class Workbench:
     async def start(self) -> None:
         """Start the master."""
         await self.master.db.setup(check_version=False)
+        self._masters.push_async_callback(maybeDeferred, self.master.db.pool.stop)
         await make_tables(self.master.db)
         # A database in memory goes with its connection.
         self.master.db.setup = lambda: None
+        self._masters.push_async_callback(self.master.stopService)
         await self.master.startService()
+        self._masters.push_async_callback(self._end_builds)
 
     async def use_hub(self, home: Path, *, profile: str = "hub", **options: Any) -> None:
         """Give the test a hub, with a profile of its own in a home directory."""
@@ -173,10 +177,12 @@ class Workbench:
         given = {"build_seconds": 0.3, "anonymous_user": "kojiadmin", **options}
         self.hub = FakeHub(reactor, **given)
         self.hub.add_demo_content()
+        self._hubs.push_async_callback(self.hub.stop)
         await self.hub.start()
         self.lost_replies = set()
         self.lost_requests = set()
         self.proxy = FaultProxy(urlsplit(self.hub.url).port or 0, self._fate)
+        self._hubs.push_async_callback(self.proxy.stop)
         self.proxy.start()
         text = self.hub.profile_text(self.profile)
         if not self.hub.tls:
@@ -197,17 +203,17 @@ class Workbench:
         return Fate.PASS
 
     async def close(self) -> None:
-        """Cancel what the test left running, and stop the master and its hub."""
+        """Cancel what the test left running, and stop the master and its hub, if they started."""
+        async with self._hubs:
+            await self._masters.aclose()
+
+    async def _end_builds(self) -> None:
         data = self.master.data
         for left in await data.get(("buildrequests",), filters=[Filter("complete", "eq", [False])]):
             await data.control(
                 "cancel", {"reason": "left"}, ("buildrequests", left["buildrequestid"])
             )
         await until(lambda: self.running() is None)
-        await self.master.stopService()
-        await self.master.db.pool.stop()
-        await self.proxy.stop()
-        await self.hub.stop()
 
     @property
     def worker_directory(self) -> Path:

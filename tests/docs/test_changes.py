@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
 from tests.buildbot_koji.inprocess import Master, Site, koji
 from tests.support import do_not_retry
+from tests.support.ends import AtEnd
 from txkoji.history import events
 from txkoji.testing import FakeHub
 
@@ -42,13 +42,13 @@ def example(name: str) -> dict[str, Any]:
     return made
 
 
-@pytest_twisted.async_yield_fixture
-async def site(tmp_path: Path, empty_home: Path) -> AsyncIterator[Site]:
+@pytest_twisted.async_fixture
+async def site(tmp_path: Path, empty_home: Path, at_end: AtEnd) -> Site:
     hub = FakeHub(reactor, build_seconds=0.5, anonymous_user="kojiadmin")
     site = Site(hub, tmp_path)
+    at_end(site.close)
     await site.open(empty_home)
-    yield site
-    await site.close()
+    return site
 
 
 async def run(site: Site, name: str, *sources: Any) -> Master:

@@ -7,7 +7,7 @@ profile or connections differ in more overrides the fixture that says it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from tests.support.ends import AtEnd
 from txkoji import Connection, Profile
 from txkoji.testing import FakeHub
 from txkoji.testing.farm.builder import Builder
@@ -87,18 +88,18 @@ def hub_options(request: pytest.FixtureRequest) -> dict[str, Any]:
     return options
 
 
-@pytest_twisted.async_yield_fixture
-async def hub(hub_options: dict[str, Any], clock: Clock) -> AsyncIterator[FakeHub]:
+@pytest_twisted.async_fixture
+async def hub(hub_options: dict[str, Any], clock: Clock, at_end: AtEnd) -> FakeHub:
     """Give a hub that listens, with demonstration content, where anyone is ``kojiadmin``."""
     options = {"on_clock": False, "content": True, **hub_options}
     on_clock, has_content = options.pop("on_clock"), options.pop("content")
     hub = FakeHub(clock if on_clock else reactor, **options)
     if has_content:
         hub.add_demo_content()
+    at_end(hub.stop)
     if not on_clock:
         await hub.start()
-    yield hub
-    await hub.stop()
+    return hub
 
 
 @pytest.fixture
@@ -113,19 +114,16 @@ def connection_options() -> dict[str, Any]:
     return {}
 
 
-@pytest_twisted.async_yield_fixture
-async def connect(profile: Profile, connection_options: dict[str, Any]) -> AsyncIterator[Connect]:
+@pytest.fixture
+def connect(profile: Profile, connection_options: dict[str, Any], at_end: AtEnd) -> Connect:
     """Give what makes connections, and close them after the test."""
-    connections: list[Connection] = []
 
     def make(**changes: Any) -> Connection:
         koji = Connection(replace(profile, **changes), reactor=reactor, **connection_options)
-        connections.append(koji)
+        at_end(koji.close)
         return koji
 
-    yield make
-    for koji in connections:
-        await koji.close()
+    return make
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 
 from tests.support import until
+from tests.support.ends import AtEnd
 from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji import Call, Connection, Profile, Submitter, task_states
 from txkoji.exceptions import AuthError, TransportError, UnknownOutcome
@@ -67,7 +68,7 @@ def hub(hub: FakeHub) -> FakeHub:
 
 @pytest.mark.parametrize("protected", [True, False])
 @pytest_twisted.ensureDeferred
-async def test_each_submission_is_done_once(hub: FakeHub, protected: bool) -> None:
+async def test_each_submission_is_done_once(hub: FakeHub, protected: bool, at_end: AtEnd) -> None:
     """Whether the hub protects a session's calls by their numbers or not: none lost, none double.
 
     The proxy repeats requests only where the hub has that protection: without it a hub carries out
@@ -83,6 +84,7 @@ async def test_each_submission_is_done_once(hub: FakeHub, protected: bool) -> No
         return chosen(chance, bad) if chance.random() < 0.4 else Fate.PASS
 
     proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
+    at_end(proxy.stop)
     proxy.start()
     policy = RetryPolicy(first=0.01, ceiling=0.05)
     submitted: dict[str, list[int]] = {"build": [], "newRepo": []}
@@ -117,7 +119,6 @@ async def test_each_submission_is_done_once(hub: FakeHub, protected: bool) -> No
     sources = Counter(hub.call("getTaskRequest", task_id)[0] for task_id in made["build"])
     assert len(sources) == SUBMISSIONS // 2
     assert all(proxy.fates[fate] for fate in bad)
-    await proxy.stop()
 
 
 def do_not_wait_long(koji: Connection, seconds: float) -> None:
@@ -141,7 +142,7 @@ async def submit_or_find(submitter: Submitter, call: Call) -> int:
 
 
 @pytest_twisted.ensureDeferred
-async def test_each_submission_is_done_once_on_restored_hubs(hub: FakeHub) -> None:
+async def test_each_submission_is_done_once_on_restored_hubs(hub: FakeHub, at_end: AtEnd) -> None:
     """A hub that is restored from backups and uses its ids again: none lost, none double.
 
     Tasks that it had told of before it lost them are the backup's loss. Each other submission has
@@ -173,6 +174,7 @@ async def test_each_submission_is_done_once_on_restored_hubs(hub: FakeHub) -> No
         hub.sessions.forget_all()
 
     proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
+    at_end(proxy.stop)
     proxy.start()
     policy = RetryPolicy(first=0.01, ceiling=0.05)
 
@@ -198,7 +200,6 @@ async def test_each_submission_is_done_once_on_restored_hubs(hub: FakeHub) -> No
     assert restores > 10
     assert [source for source, count in sources.items() if count > 1] == []
     assert set(lost.items()) <= forgotten
-    await proxy.stop()
 
 
 @asynccontextmanager
@@ -249,16 +250,16 @@ async def test_cancel_is_repeated(hub: FakeHub, fate: Fate, protected: bool) -> 
 
 @pytest.mark.parametrize("call", ["untagBuild", "listTagged"])
 @pytest_twisted.ensureDeferred
-async def test_a_call_that_is_given_up(hub: FakeHub, call: str) -> None:
+async def test_a_call_that_is_given_up(hub: FakeHub, call: str, at_end: AtEnd) -> None:
     """Cancelling a call that is under way ends it there, and does not send it again."""
     proxy = FaultProxy(urlsplit(hub.url).port or 0, lambda _: Fate.STALL)
+    at_end(proxy.stop)
     proxy.start()
     koji = Connection(Profile("fake", proxy.url), batching=False)
+    at_end(koji.close)
     calling = koji.call(call, "demo-candidate", "hello-1-1")
     await until(lambda: hub.calls[call])
     calling.cancel()
     with pytest.raises(CancelledError):
         await calling
     assert hub.calls[call] == 1
-    await koji.close()
-    await proxy.stop()

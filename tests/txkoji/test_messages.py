@@ -14,6 +14,7 @@ import pytest_twisted
 from twisted.internet import reactor
 
 from tests.support import DATA
+from tests.support.ends import AtEnd
 from tests.support.odd import JSON_VALUES, Mutator
 from txkoji import Connection, Profile, build_states, messages, task_states
 from txkoji.exceptions import MalformedMessage
@@ -187,13 +188,15 @@ async def test_tag_frames(connection: Connection) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_only_the_hub_knows() -> None:
+async def test_what_only_the_hub_knows(at_end: AtEnd) -> None:
     """The name of an owner, and the tag of a build's target, are asked of the hub."""
     hub = FakeHub(reactor)
+    at_end(hub.stop)
     hub.add_demo_content()
     await hub.start()
     profile = Profile(name="x", server=hub.url, weburl=hub.weburl)
     connection = Connection(profile, reactor=reactor)
+    at_end(connection.close)
     [line] = [line for line in recorded() if line["properties"].get("id") == 92][:1]
     body = json.loads(line["body"])
     body["info"]["request"] = body["info"]["request"].replace("test-target", "demo")
@@ -206,8 +209,6 @@ async def test_what_only_the_hub_knows() -> None:
         body["info"].pop(key, None)
     event = BuildStateChange.from_frame(Frame(frame.headers, json.dumps(body)), connection)
     assert await event.user() == "kojiadmin"
-    await connection.close()
-    await hub.stop()
 
 
 def test_fedora_build(connection: Connection) -> None:

@@ -12,6 +12,7 @@ import pytest_twisted
 from twisted.internet import reactor
 
 from tests.support import HubInMemory
+from tests.support.ends import AtEnd
 from txkoji import Connection, Profile, TaskTree, TaskWatcher, build_states
 from txkoji.exceptions import ServerOffline, fault_from
 from txkoji.outcomes import Outcome, choose_log, guilty_task, read_outcome, reason_of
@@ -281,15 +282,15 @@ async def test_canceled(koji: Connection, hub: FakeHub) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_hub_without_files(hub: FakeHub) -> None:
+async def test_hub_without_files(hub: FakeHub, at_end: AtEnd) -> None:
     """Without a topurl the log is at the web pages."""
     profile = Profile(name="t", server=hub.url, weburl=hub.weburl)
     koji: Any = Connection(profile, reactor=reactor)
+    at_end(koji.close)
     found = await outcome(koji, hub.call("build", SOURCE.format("failarch", "1"), "demo"))
     assert found.log_url == (
         f"{hub.weburl}/getfile?taskID={found.guilty.id}&name=build.log&offset=0"
     )
-    await koji.close()
 
 
 class Site(HubInMemory):

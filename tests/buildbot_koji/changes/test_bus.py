@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from buildbot_koji.hubs.hub import get_hub
 from tests.buildbot_koji.inprocess import Master, Site, koji
 from tests.support import brokers, do_not_retry, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
+from tests.support.ends import AtEnd
 from tests.support.hostile_messages import publish_hostile
 from txkoji import build_states
 from txkoji.bus import AMQP, Publisher
@@ -52,14 +52,18 @@ class BusSite(Site):
         return master
 
 
-@pytest_twisted.async_yield_fixture
+@pytest_twisted.async_fixture
 async def site(
-    broker: RabbitMQ, tmp_path: Path, empty_home: Path, request: pytest.FixtureRequest
-) -> AsyncIterator[BusSite]:
+    broker: RabbitMQ,
+    tmp_path: Path,
+    empty_home: Path,
+    request: pytest.FixtureRequest,
+    at_end: AtEnd,
+) -> BusSite:
     site = BusSite(broker, getattr(request, "param", "protonmsg"), tmp_path)
+    at_end(site.close)
     await site.open(empty_home)
-    yield site
-    await site.close()
+    return site
 
 
 @pytest.mark.parametrize("site", ["protonmsg", "fedora"], indirect=True)
@@ -93,7 +97,7 @@ async def test_messages_of_both_dialects(site: BusSite) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_event_of_the_bus_alone(site: BusSite) -> None:
+async def test_event_of_the_bus_alone(site: BusSite, at_end: AtEnd) -> None:
     """A deletion, for which the hub has no time, arrives by the bus, once if sent often."""
     master = await site.listen(koji(bus=site.bus, events=["build-deleted"], tags=[]))
     messages: list[Any] = []
@@ -108,11 +112,11 @@ async def test_event_of_the_bus_alone(site: BusSite) -> None:
     master = await site.listen(koji(bus=site.bus, events=["build-deleted"], tags=[]))
     [deletion] = [message for message in messages if message.address == "build.deleted"]
     publisher = Publisher(site.settings, reactor=reactor)
+    at_end(publisher.stop)
     await publisher.publish(deletion.address, deletion.body, deletion.properties)
     receiver = master.source._running.receiver
     await until(lambda: receiver.counts.accepted >= 1)
     assert len(await master.changes()) == 1
-    await publisher.stop()
 
 
 @pytest_twisted.ensureDeferred

@@ -25,6 +25,7 @@ from twisted.internet.threads import deferToThread
 from tests.buildbot_koji.masters import MasterProcess
 from tests.support import brokers, poll, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
+from tests.support.ends import AtEnd
 from txkoji.bus import AMQP, Publisher
 from txkoji.exceptions import BusError
 from txkoji.testing import FakeHub
@@ -149,12 +150,16 @@ class Bus:
 
 @pytest_twisted.ensureDeferred
 async def test_everything_is_killed(
-    broker: RabbitMQ, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    broker: RabbitMQ,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    at_end: AtEnd,
 ) -> None:
     """Each event becomes one change and is scheduled, whatever the bus does and who is killed."""
     seed = int(os.environ.get("KOJI_TEST_SEED") or random.SystemRandom().randrange(10**6))
     chance = random.Random(seed)
     hub = FakeHub(reactor, build_seconds=1)
+    at_end(hub.stop)
     hub.add_demo_content()
     messages: list[Announcement] = []
     hub.on_message(
@@ -165,11 +170,13 @@ async def test_everything_is_killed(
     values = {"url": broker.url, "user": USER, "password": PASSWORD, "queue": queue}
     config = CONFIG % {**values, "poll": 60 if SOAK else 5}
     master = MasterProcess(tmp_path / "master", hub.profile_text(), config)
+    at_end(master.end, signal.SIGKILL)
     await master.create()
     await master.start()
     await poll(lambda: "listening to the message bus" in master.log)
     await until(lambda: hub.calls["queryHistory"])
     bus = Bus(broker, queue)
+    at_end(bus.stop)
     builds = []
 
     async def end_master() -> None:
@@ -217,7 +224,5 @@ async def test_everything_is_killed(
     assert {int(key.split(":")[2]) for key in stored.keys} == set(builds)
     assert set(stored.keys.values()) == {1}
     assert stored.scheduled == EVENTS
-    await bus.stop()
     await master.end(signal.SIGKILL)
     assert master.errors == []
-    await hub.stop()

@@ -8,7 +8,7 @@ import os
 import random
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 from buildbot_koji.cli.doctor.database import check_database
 from tests.buildbot_koji.inprocess import Site, koji
 from tests.support import mariadb, postgres, until
+from tests.support.ends import AtEnd
 from tests.support.odd import JSON_VALUES, Mutator
 from txkoji import EVENT_NAMES
 from txkoji.bus import AMQP, BusMessage
@@ -403,13 +404,13 @@ def _subjects(properties: Mapping[str, Any]) -> Any:
             yield properties.get("koji_event"), value
 
 
-@pytest_twisted.async_yield_fixture
-async def site(tmp_path: Path, empty_home: Path) -> AsyncIterator[OddSite]:
+@pytest_twisted.async_fixture
+async def site(tmp_path: Path, empty_home: Path, at_end: AtEnd) -> OddSite:
     site = OddSite(tmp_path)
+    at_end(site.close)
+    at_end(site.close_observer)
     await site.open(empty_home)
-    yield site
-    site.close_observer()
-    await site.close()
+    return site
 
 
 @pytest_twisted.ensureDeferred

@@ -32,6 +32,7 @@ from buildbot_koji.cli.doctor.database import check_database
 from buildbot_koji.cli.doctor.network import answer_to, way_to
 from tests.support import PROCESS_LIMIT, forks, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
+from tests.support.ends import AtEnd
 from txkoji.bus import AMQP, AMQP1, Broker, Publisher, Receiver, ReceiverState
 from txkoji.exceptions import GenericError
 from txkoji.testing import FakeHub
@@ -928,10 +929,11 @@ async def test_network_without_a_proxy(hub: FakeHub, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("kind", [AMQP, AMQP1])
 @pytest_twisted.ensureDeferred
-async def test_broker_that_says_nothing(kind: type[Broker]) -> None:
+async def test_broker_that_says_nothing(kind: type[Broker], at_end: AtEnd) -> None:
     """A broker that takes the connection and never lets anybody in is an error in the end."""
     factory = Factory.forProtocol(Protocol)
     port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    at_end(port.stopListening)
     url = f"amqp://127.0.0.1:{port.getHost().port}"
     place = {"address": "q"} if kind is AMQP1 else {"queue": "q", "passive": True}
     settings = kind(url, user="u", password="p", allow_insecure_login=True, **place)
@@ -940,11 +942,10 @@ async def test_broker_that_says_nothing(kind: type[Broker]) -> None:
     assert (
         found[-1].text == "the broker accepted no login within 0.3 s: does it speak this protocol?"
     )
-    await port.stopListening()
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_broker(site: Site, broker: RabbitMQ) -> None:
+async def test_a_broker(site: Site, broker: RabbitMQ, at_end: AtEnd) -> None:
     """Login and queue are checked; no queue is a warning, a wrong password an error."""
     pytest.importorskip("pika", reason="pip install 'buildbot-koji[amqp]'")
     bus = (
@@ -980,20 +981,21 @@ async def test_a_broker(site: Site, broker: RabbitMQ) -> None:
     )  # fmt: skip
     got: list[Any] = []
     receiver = Receiver(settings, got.append, reactor=reactor)
+    at_end(receiver.stop)
     receiver.start()
     await until(lambda: receiver.state is ReceiverState.READY)
     await receiver.stop()
     publisher = Publisher(settings, reactor=reactor)
+    at_end(publisher.stop)
     await publisher.publish("koji.test", "{}")
-    await publisher.stop()
     site.values["bus"] = bus.format(PASSWORD, "there")
     status, found = await site.doctor()
     [queue] = [each for each in found if each["check"] == "queue"]
     assert (status, queue["text"]) == (0, "exists, 1 message waiting, no receivers")
     again = Receiver(settings, got.append, reactor=reactor)
+    at_end(again.stop)
     again.start()
     await until(lambda: bool(got))
-    await again.stop()
     assert got[0].redelivered is False
 
     taken = AMQP(
@@ -1001,11 +1003,11 @@ async def test_a_broker(site: Site, broker: RabbitMQ) -> None:
         queue="doctor-taken", routing_keys=["koji.#"], durable=False, exclusive=True,
     )  # fmt: skip
     owner = Receiver(taken, got.append, reactor=reactor)
+    at_end(owner.stop)
     owner.start()
     await until(lambda: owner.state is ReceiverState.READY)
     site.values["bus"] = bus.format(PASSWORD, "taken")
     status, found = await site.doctor()
-    await owner.stop()
     [queue] = [each for each in found if each["check"] == "queue"]
     assert (status, queue["level"]) == (2, "error")
     assert "name your own" in queue["remedy"]
@@ -1044,9 +1046,10 @@ class Dripping(Protocol):
 
 
 @pytest_twisted.ensureDeferred
-async def test_server_that_drips() -> None:
+async def test_server_that_drips(at_end: AtEnd) -> None:
     """A server that sends a byte now and then holds neither a check nor the program."""
     port = reactor.listenTCP(0, Factory.forProtocol(Dripping), interface="127.0.0.1")
+    at_end(port.stopListening)
     place = f"127.0.0.1:{port.getHost().port}"
     with pytest.raises(OSError, match=r"no complete answer within 0\.3 s"):
         await deferToThread(answer_to, f"http://{place}/koji", 0.3)
@@ -1058,4 +1061,3 @@ async def test_server_that_drips() -> None:
         each.transport.abortConnection()
     await until(lambda: not any(each.drip.running for each in Dripping.made))
     Dripping.made.clear()
-    await port.stopListening()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,16 @@ from buildbot_koji.durable.fence import fence_scheduler, fence_source
 from buildbot_koji.properties import CHANGE_SOURCE
 from tests.buildbot_koji.inprocess import Master
 from tests.support import PROCESS_LIMIT, postgres
+from tests.support.ends import AtEnd
 
 
-@pytest_twisted.async_yield_fixture
-async def master(tmp_path: Path) -> AsyncIterator[Any]:
+@pytest_twisted.async_fixture
+async def master(tmp_path: Path, at_end: AtEnd) -> Any:
     """Yield a Buildbot master."""
     running = Master(tmp_path)
+    at_end(running.stop)
     await running.start()
-    yield running.master
-    await running.stop()
+    return running.master
 
 
 async def make_fence(master: Any, token: str) -> int:

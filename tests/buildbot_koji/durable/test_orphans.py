@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +20,7 @@ from twisted.logger import LogEvent
 from tests.buildbot_koji.inprocess import Master
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import until
+from tests.support.ends import AtEnd
 
 HOUR = 3600.0
 
@@ -66,15 +66,15 @@ class Peers:
         return found["claimed_by_masterid"]  # type: ignore[no-any-return]
 
 
-@pytest_twisted.async_yield_fixture
-async def peers(tmp_path: Path, request: Any) -> AsyncIterator[Peers]:
+@pytest_twisted.async_fixture
+async def peers(tmp_path: Path, request: Any, at_end: AtEnd) -> Peers:
     """Yield the two; our master has the services of the parameter."""
     master = Master(tmp_path, services=getattr(request, "param", list)())
+    at_end(master.stop)
     await master.start()
     peers = Peers(master)
     await peers.begin()
-    yield peers
-    await master.stop()
+    return peers
 
 
 with_releaser = pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 from buildbot_koji.hubs.credentials import with_state
 from buildbot_koji.hubs.hub import get_hub
 from tests.buildbot_koji.inprocess import Site, koji
+from tests.support.ends import AtEnd
 from txkoji import Credential
 from txkoji.bus import AMQP
 
@@ -64,7 +65,7 @@ def renew(site: Site, days: float) -> str:
 
 @pytest.mark.hub(tls=True)
 @pytest_twisted.ensureDeferred
-async def test_certificate(site: Site) -> None:
+async def test_certificate(site: Site, at_end: AtEnd) -> None:
     """One line in the log and one change report it; a restart does not repeat them."""
     lines: list[str] = []
 
@@ -73,6 +74,7 @@ async def test_certificate(site: Site) -> None:
             lines.append(event["message"])
 
     globalLogPublisher.addObserver(observe)
+    at_end(globalLogPublisher.removeObserver, observe)
     profile = util.KojiHub("fake", cert=renew(site, 10))
 
     async def look(master: Any) -> Any:
@@ -108,7 +110,6 @@ async def test_certificate(site: Site) -> None:
     hub = await look(master)
     assert hub.status().credentials[0].state == "expired"
     assert len(await master.changes()) == 3
-    globalLogPublisher.removeObserver(observe)
 
 
 @pytest.mark.hub(tls=True)

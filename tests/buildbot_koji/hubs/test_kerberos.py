@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from buildbot_koji.steps.framework.early_end import StepTiming
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import kdc as kdcs
 from tests.support import until
+from tests.support.ends import AtEnd
 from tests.support.kdc import KDC, REALM
 from txkoji import RetryPolicy
 
@@ -23,17 +23,17 @@ pytestmark = kdcs.marks
 ROBOT = f"robot@{REALM}"
 
 
-@pytest_twisted.async_yield_fixture
+@pytest_twisted.async_fixture
 async def bench(
-    tmp_path_factory: pytest.TempPathFactory, empty_home: Path, kdc: KDC
-) -> AsyncIterator[Workbench]:
+    tmp_path_factory: pytest.TempPathFactory, empty_home: Path, kdc: KDC, at_end: AtEnd
+) -> Workbench:
     """A master, with a hub that asks for a Kerberos ticket."""
     service = kdc.keytab("HTTP/127.0.0.1", "service.keytab")
     bench = Workbench(tmp_path_factory.mktemp("master"))
+    at_end(bench.close)
     await bench.open(empty_home, tls=True, keytab=service, anonymous_user=None)
     bench.hub.add_user("robot", principals=[ROBOT])
-    yield bench
-    await bench.close()
+    return bench
 
 
 @pytest.mark.parametrize("content", [False, True])

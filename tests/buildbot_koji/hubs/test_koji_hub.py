@@ -18,6 +18,7 @@ from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import get_hub
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import until
+from tests.support.ends import AtEnd
 from txkoji import Call, task_states
 from txkoji.exceptions import BrokenConfiguration, KojiException
 
@@ -160,7 +161,7 @@ def test_mistakes(arguments: dict[str, Any], words: str) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_certificate_text_is_named(empty_home: Path) -> None:
+async def test_certificate_text_is_named(empty_home: Path, at_end: AtEnd) -> None:
     """An error in a certificate given as text names the argument, not a temporary file."""
     (empty_home / ".koji").mkdir()
     profile = "[fake]\nserver = https://koji.example.test/kojihub\n"
@@ -169,8 +170,8 @@ async def test_certificate_text_is_named(empty_home: Path) -> None:
     connection = (await util.KojiHub("fake", cert=text).getRenderingFor(Properties())).connect(
         reactor
     )
+    at_end(connection.close)
     with pytest.raises(KojiException) as refused:
         await connection.login()
-    await connection.close()
     assert "the certificate text of util.KojiHub('fake')" in str(refused.value)
     assert "/cert" not in str(refused.value)

@@ -26,6 +26,7 @@ from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.reporters.support import config, records, run, settled
 from tests.support import brokers, poll, until
 from tests.support.brokers import RabbitMQ
+from tests.support.ends import AtEnd
 from txkoji import Call
 from txkoji.bus import AMQP, BusMessage, Receiver, ReceiverState
 from txkoji.bus.publisher import TIMEOUT
@@ -138,12 +139,12 @@ class Listener:
         return found
 
 
-@pytest_twisted.async_yield_fixture
-async def listener(broker: RabbitMQ, tmp_path: Path) -> AsyncIterator[Listener]:
+@pytest_twisted.async_fixture
+async def listener(broker: RabbitMQ, tmp_path: Path, at_end: AtEnd) -> Listener:
     listener = Listener(broker, tmp_path.name)
+    at_end(listener.stop)
     await listener.start()
-    yield listener
-    await listener.stop()
+    return listener
 
 
 async def built(hub: FakeHub, release: str) -> Any:
@@ -156,7 +157,7 @@ async def built(hub: FakeHub, release: str) -> Any:
 
 @pytest_twisted.async_yield_fixture
 async def master(
-    hub: FakeHub, broker: RabbitMQ, tmp_path: Path, request: Any
+    hub: FakeHub, broker: RabbitMQ, tmp_path: Path, request: Any, at_end: AtEnd
 ) -> AsyncIterator[MasterProcess]:
     secrets = tmp_path / "secrets"
     secrets.mkdir(mode=0o700)
@@ -165,6 +166,7 @@ async def master(
     bus = getattr(request, "param", BUS).replace("BROKER", broker.url)
     text = config(MESSAGES.replace("BUS", bus)) + PATIENCE.replace("SECRETS", str(secrets))
     master = MasterProcess(tmp_path, hub.profile_text(), text)
+    at_end(master.end, signal.SIGKILL)
     await master.create()
     await master.start()
     yield master
@@ -211,13 +213,14 @@ async def test_amqp1(hub: FakeHub, master: MasterProcess, listener: Listener) ->
 @with_broker
 @pytest_twisted.ensureDeferred
 async def test_messages(
-    hub: FakeHub, master: MasterProcess, broker: RabbitMQ, listener: Listener
+    hub: FakeHub, master: MasterProcess, broker: RabbitMQ, listener: Listener, at_end: AtEnd
 ) -> None:
     """Each build sends a message at its start and at its end, in Fedora CI's form."""
     ends = Listener(broker, f"{master.directory.name}-ends", "koji-build.test.complete")
     errors = Listener(broker, f"{master.directory.name}-errors", "koji-build.test.error")
-    await ends.start()
-    await errors.start()
+    for each in (ends, errors):
+        at_end(each.stop)
+        await each.start()
     koji_build = await built(hub, "1")
     states = {
         SUCCESS: ("complete", "passed"),
@@ -257,8 +260,6 @@ async def test_messages(
         "issuer": "kojiadmin",
         "scratch": True,
     }
-    await ends.stop()
-    await errors.stop()
     unknown = 2**31 - 1
     build = await run(master, "plain", unknown)
     assert (await settled(master, build, "complete")) == f"dead: the hub has no build {unknown}"

@@ -21,6 +21,7 @@ from buildbot_koji.reporters.tag_delivery import TagCall, TagSender, plan
 from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.reporters.support import add_build, config, records, run, settled
 from tests.support import poll, until
+from tests.support.ends import AtEnd
 from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji import Call, Limits, Submission, TaskTree, task_states
 from txkoji.task_info import TaskInfo
@@ -64,14 +65,12 @@ async def make_master(tmp_path: Path) -> AsyncIterator[Callable[[str, str], Mast
         assert master.errors == []
 
 
-@pytest_twisted.async_yield_fixture
-async def master(
-    hub: FakeHub, make_master: Callable[[str, str], MasterProcess]
-) -> AsyncIterator[MasterProcess]:
+@pytest_twisted.async_fixture
+async def master(hub: FakeHub, make_master: Callable[[str, str], MasterProcess]) -> MasterProcess:
     master = make_master(hub.profile_text(user="kojiadmin"), config(PLAIN, GATE))
     await master.create()
     await master.start()
-    yield master
+    return master
 
 
 def tags_of(hub: FakeHub, build_id: int) -> set[str]:
@@ -315,7 +314,9 @@ Backlog.take = take
 
 
 @pytest_twisted.ensureDeferred
-async def test_answer_was_lost(make_master: Callable[[str, str], MasterProcess]) -> None:
+async def test_answer_was_lost(
+    make_master: Callable[[str, str], MasterProcess], at_end: AtEnd
+) -> None:
     """A master that is killed before it has the hub's answer finds its tag task, and waits."""
     lost = False
 
@@ -328,12 +329,14 @@ async def test_answer_was_lost(make_master: Callable[[str, str], MasterProcess])
 
     back = False
     plain = FakeHub(reactor, build_seconds=1, anonymous_user="kojiadmin")
+    at_end(plain.stop)
     plain.add_demo_content()
     for tag in ("candidate", "tested"):
         plain.add_tag(tag)
         plain.add_package(tag, "hello")
     await plain.start()
     proxy = FaultProxy(urlsplit(plain.url).port or 0, decide)
+    at_end(proxy.stop)
     proxy.start()
     profile = plain.profile_text().replace(plain.url, proxy.url)
     master = make_master(profile, config(PLAIN))
@@ -351,9 +354,6 @@ async def test_answer_was_lost(make_master: Callable[[str, str], MasterProcess])
         f"delivered: hello-1-a moved from candidate to tested (task {task['id']})"
     )
     assert len(tag_tasks(plain)) == 1
-    await master.end(signal.SIGKILL)
-    await proxy.stop()
-    await plain.stop()
 
 
 @pytest_twisted.ensureDeferred

@@ -15,6 +15,7 @@ from twisted.internet.threads import deferToThread
 from buildbot_koji.durable.store import MasterState
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import mariadb
+from tests.support.ends import AtEnd
 from tests.support.odd import Mutator
 
 # Buildbot is older than the Twisted and alembic that it runs on.
@@ -42,16 +43,16 @@ async def database() -> AsyncIterator[mariadb.MariaDB]:
     await deferToThread(database.stop)
 
 
-@pytest_twisted.async_yield_fixture
+@pytest_twisted.async_fixture
 async def strict(
-    database: mariadb.MariaDB, tmp_path: Path, empty_home: Path
-) -> AsyncIterator[Workbench]:
+    database: mariadb.MariaDB, tmp_path: Path, empty_home: Path, at_end: AtEnd
+) -> Workbench:
     """A master on MariaDB with an empty database, and a hub."""
     await deferToThread(database.clear)
     bench = Workbench(tmp_path, database=database.url)
+    at_end(bench.close)
     await bench.open(empty_home, build_seconds=0.02)
-    yield bench
-    await bench.close()
+    return bench
 
 
 @pytest_twisted.ensureDeferred

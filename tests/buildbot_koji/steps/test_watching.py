@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from buildbot_koji.steps.framework.base import SUPERSEDED, KojiStep
 from buildbot_koji.steps.framework.early_end import Ending, StepTiming
 from tests.buildbot_koji.workbench import BRANCH, SOURCE, Workbench
 from tests.support import poll, until
+from tests.support.ends import AtEnd
 from tests.support.hubs import hold
 from txkoji import task_states
 from txkoji.exceptions import BuildError, GenericError
@@ -514,14 +514,14 @@ async def test_stop_always_ends_a_step(bench: Workbench) -> None:
     )
 
 
-@pytest_twisted.async_yield_fixture
-async def own_bench(empty_home: Path, tmp_path: Path) -> AsyncIterator[Workbench]:
+@pytest_twisted.async_fixture
+async def own_bench(empty_home: Path, tmp_path: Path, at_end: AtEnd) -> Workbench:
     """A master that the test stops."""
     newest_only = util.OldBuildCanceller("newest", filters=[(["any"], util.SourceStampFilter())])
     bench = Workbench(tmp_path, newest_only)
+    at_end(bench.close)
     await bench.open(empty_home, build_seconds=60)
-    yield bench
-    await bench.close()
+    return bench
 
 
 async def begin_and_wait(bench: Workbench, *, waited_for: bool = False) -> tuple[int, int]:

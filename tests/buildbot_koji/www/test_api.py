@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from buildbot_koji.www.collect import change_sources
 from tests.buildbot_koji.workbench import SOURCE
 from tests.buildbot_koji.www.served import ServedMaster
 from tests.support import poll, until
+from tests.support.ends import AtEnd
 from tests.support.fault_proxy import Fate
 from tests.support.secret_net import SecretNet
 from txkoji import Call, Submission
@@ -46,16 +46,16 @@ async def begin(made: ServedMaster, home: Path) -> None:
     await made.start()
 
 
-@pytest_twisted.async_yield_fixture
-async def served(tmp_path: Path, empty_home: Path) -> AsyncIterator[ServedMaster]:
+@pytest_twisted.async_fixture
+async def served(tmp_path: Path, empty_home: Path, at_end: AtEnd) -> ServedMaster:
     made = ServedMaster(tmp_path, "hub-www")
+    at_end(made.close)
     await begin(made, empty_home)
-    yield made
-    await made.close()
+    return made
 
 
-@pytest_twisted.async_yield_fixture
-async def guarded(tmp_path: Path, empty_home: Path) -> AsyncIterator[ServedMaster]:
+@pytest_twisted.async_fixture
+async def guarded(tmp_path: Path, empty_home: Path, at_end: AtEnd) -> ServedMaster:
     """A master whose buttons only administrators may press."""
     authz = util.Authz(
         allowRules=[util.AnyControlEndpointMatcher(role="admins")],
@@ -63,9 +63,9 @@ async def guarded(tmp_path: Path, empty_home: Path) -> AsyncIterator[ServedMaste
     )
     users = util.UserPasswordAuth([("ann", "ann's"), ("bob", "bob's")])
     made = ServedMaster(tmp_path, "hub-www", {"authz": authz, "auth": users})
+    at_end(made.close)
     await begin(made, empty_home)
-    yield made
-    await made.close()
+    return made
 
 
 async def until_listening(served: ServedMaster) -> None:

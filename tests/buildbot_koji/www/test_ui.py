@@ -8,7 +8,7 @@ import json
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from tests.buildbot_koji.workbench import SOURCE
 from tests.buildbot_koji.www import answers, declared
 from tests.buildbot_koji.www.served import ServedMaster
 from tests.support import PROCESS_LIMIT, REPOSITORY, poll, until
+from tests.support.ends import AtEnd
 from txkoji import task_states
 
 pytestmark = [
@@ -143,8 +144,8 @@ def build_of(master: ServedMaster, ref: str) -> Any:
     return steps.KojiBuild(master.profile, target="demo", source=SOURCE.format("hello", ref))
 
 
-@pytest_twisted.async_yield_fixture
-async def served(empty_home: Path, tmp_path: Path) -> AsyncIterator[ServedMaster]:
+@pytest_twisted.async_fixture
+async def served(empty_home: Path, tmp_path: Path, at_end: AtEnd) -> ServedMaster:
     """A master that was to tag a build into a locked tag, and has a gate that waits."""
     master = ServedMaster(
         tmp_path,
@@ -162,6 +163,7 @@ async def served(empty_home: Path, tmp_path: Path) -> AsyncIterator[ServedMaster
             )
         ],
     )
+    at_end(master.close)
     await master.use_hub(empty_home, profile="hub-ui", build_seconds=0.3)
     master.hub.call("editTag2", "demo-released", locked=True)
     await master.start()
@@ -173,8 +175,7 @@ async def served(empty_home: Path, tmp_path: Path) -> AsyncIterator[ServedMaster
         return all(each["dead"] or each["gates"] for each in found)
 
     await poll(is_settled)
-    yield master
-    await master.close()
+    return master
 
 
 @pytest_twisted.ensureDeferred

@@ -24,6 +24,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 from tests.support import DATA, brokers, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
 from tests.support.cables import Cable
+from tests.support.ends import AtEnd
 from tests.support.hostile_messages import publish_hostile
 from txkoji.bus import AMQP, AMQP1, Broker, BusMessage, Publisher, Receiver, ReceiverState
 from txkoji.exceptions import (
@@ -137,13 +138,13 @@ class Bus:
             await each.stop()
 
 
-@pytest_twisted.async_yield_fixture(params=["amqp", "amqp1"])
-async def bus(request: pytest.FixtureRequest, broker: RabbitMQ) -> AsyncIterator[Bus]:
+@pytest_twisted.async_fixture(params=["amqp", "amqp1"])
+async def bus(request: pytest.FixtureRequest, broker: RabbitMQ, at_end: AtEnd) -> Bus:
     """A bus for each protocol."""
     bus = Bus(broker, request.param)
+    at_end(bus.stop)
     await bus.make_queue()
-    yield bus
-    await bus.stop()
+    return bus
 
 
 @pytest.fixture
@@ -489,19 +490,19 @@ class WebServer(Protocol):
 
 
 @pytest_twisted.ensureDeferred
-async def test_something_else_answers(bus: Bus) -> None:
+async def test_something_else_answers(bus: Bus, at_end: AtEnd) -> None:
     """A peer that is no broker is reported in one line, without a traceback, and retried."""
     factory = Factory.forProtocol(WebServer)
     factory.noisy = False
     port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    at_end(port.stopListening)
     url = f"amqp://127.0.0.1:{port.getHost().port}"
     receiver = bus.receiver(lambda _: None, bus.settings(url=url))
+    at_end(receiver.stop)
     receiver.start()
     reason = await bus.reached(receiver, ReceiverState.LOST)
     assert url in reason
     assert "\n" not in reason
-    await receiver.stop()
-    await port.stopListening()
 
 
 # Logging in
@@ -536,9 +537,10 @@ async def test_refused_login(bus: Bus, warnings: list[str]) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_anonymous(broker: RabbitMQ) -> None:
+async def test_anonymous(broker: RabbitMQ, at_end: AtEnd) -> None:
     """An anonymous login must be asked for, and works if the broker allows it."""
     bus = Bus(broker, "amqp1")
+    at_end(bus.stop)
     await bus.make_queue()
     with pytest.raises(ConfigurationError, match="write mechanism='ANONYMOUS'"):
         bus.amqp1(user=None, password=None)
@@ -547,7 +549,6 @@ async def test_anonymous(broker: RabbitMQ) -> None:
     await bus.listen(got.append, settings)
     await bus.publisher(settings).publish("build.tag", "1")
     await until(lambda: got)
-    await bus.stop()
 
 
 def by_certificate(bus: Bus, user: str, **changes: Any) -> Broker:
@@ -632,22 +633,23 @@ async def test_queue_that_is_not_there(bus: Bus) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_queue_of_another_kind(broker: RabbitMQ) -> None:
+async def test_queue_of_another_kind(broker: RabbitMQ, at_end: AtEnd) -> None:
     """A queue that was declared otherwise before is refused with the broker's words."""
     bus = Bus(broker, "amqp")
+    at_end(bus.stop)
     await bus.make_queue(queue_type="classic")
     receiver = bus.receiver(lambda _: None)
     receiver.start()
     assert "406 PRECONDITION_FAILED - inequivalent arg 'x-queue-type'" in await bus.reached(
         receiver, ReceiverState.REFUSED
     )
-    await bus.stop()
 
 
 @pytest_twisted.ensureDeferred
-async def test_queue_that_is_taken_away(broker: RabbitMQ) -> None:
+async def test_queue_that_is_taken_away(broker: RabbitMQ, at_end: AtEnd) -> None:
     """A queue that is deleted while we listen is noticed and declared again."""
     bus = Bus(broker, "amqp")
+    at_end(bus.stop)
     got: list[BusMessage] = []
     receiver = await bus.listen(got.append)
     assert receiver._link is not None
@@ -656,22 +658,21 @@ async def test_queue_that_is_taken_away(broker: RabbitMQ) -> None:
     await bus.publish("1")
     await until(lambda: got)
     assert [message.body for message in got] == ["1"]
-    await bus.stop()
 
 
 # Publishing
 
 
 @pytest_twisted.ensureDeferred
-async def test_nobody_takes_it(broker: RabbitMQ) -> None:
+async def test_nobody_takes_it(broker: RabbitMQ, at_end: AtEnd) -> None:
     """A message that no queue takes is an error, unless ``mandatory=False``."""
     bus = Bus(broker, "amqp")
+    at_end(bus.stop)
     settings = bus.amqp(topic_prefix="nobody")
     with pytest.raises(MessageNotTaken, match=r"routing key 'nobody.build.tag'") as caught:
         await bus.publisher(settings).publish("build.tag", "1")
     assert caught.value.may_have_arrived is False
     await bus.publisher(evolve(settings, mandatory=False)).publish("build.tag", "1")
-    await bus.stop()
 
 
 @pytest_twisted.ensureDeferred
@@ -805,11 +806,13 @@ async def test_publisher_that_is_stopped(bus: Bus, cable: tuple[Cable, str]) -> 
 
 
 @pytest_twisted.ensureDeferred
-async def test_recorded_messages(broker: RabbitMQ) -> None:
+async def test_recorded_messages(broker: RabbitMQ, at_end: AtEnd) -> None:
     """What a real hub sends over AMQP 1.0 comes the same over both protocols."""
     bus = Bus(broker, "amqp1")
+    at_end(bus.stop)
     await bus.make_queue()
     other = Bus(broker, "amqp", f"{bus.name}.2")
+    at_end(other.stop)
     lines = (DATA / "protonmsg.jsonl").read_text(encoding="utf-8").splitlines()
     sent = [json.loads(line) for line in lines]
     over_1_0: list[BusMessage] = []
@@ -829,14 +832,13 @@ async def test_recorded_messages(broker: RabbitMQ) -> None:
         != []
     )
     assert over_0_9_1 == over_1_0
-    await bus.stop()
-    await other.stop()
 
 
 @pytest_twisted.ensureDeferred
-async def test_fedora(broker: RabbitMQ) -> None:
+async def test_fedora(broker: RabbitMQ, at_end: AtEnd) -> None:
     """A message of Fedora's hub has its topic without the prefix, its headers and its id."""
     bus = Bus(broker, "amqp")
+    at_end(bus.stop)
     got: list[BusMessage] = []
     await bus.listen(got.append, bus.amqp(routing_keys=[f"{bus.name}.prod.buildsys.#"]))
     publisher = bus.publisher(bus.amqp(topic_prefix=f"{bus.name}.prod"))
@@ -844,7 +846,6 @@ async def test_fedora(broker: RabbitMQ) -> None:
     await publisher.publish("buildsys.build.state.change", '{"new": 1}', headers, "id-1")
     await until(lambda: got)
     assert got == [BusMessage("build.state.change", headers, '{"new": 1}', "id-1", False, "fedora")]
-    await bus.stop()
 
 
 def test_missing_extra(broker: RabbitMQ, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from twisted.internet.threads import deferToThread
 
 from tests.support import brokers, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
+from tests.support.ends import AtEnd
 from txkoji.bus import AMQP, AMQP1, Broker, BusMessage, Publisher, Receiver, ReceiverState
 from txkoji.exceptions import BrokerUnreachable, BusError
 from txkoji.retry import RetryPolicy
@@ -69,7 +70,7 @@ async def publish_surely(publisher: Publisher, number: int) -> int:
 
 
 @pytest_twisted.ensureDeferred
-async def test_broker_killed_twice(broker: RabbitMQ) -> None:
+async def test_broker_killed_twice(broker: RabbitMQ, at_end: AtEnd) -> None:
     """A broker that is killed twice among 2,000 messages loses none; repeated ones are counted."""
     name = f"crash-{uuid.uuid4()}"
     login = {"user": USER, "password": PASSWORD, "allow_insecure_login": True}
@@ -84,9 +85,11 @@ async def test_broker_killed_twice(broker: RabbitMQ) -> None:
         for each, handler in zip(settings, handlers, strict=True)
     ]
     for receiver in receivers:
+        at_end(receiver.stop)
         receiver.start()
     await until(lambda: all(receiver.state is ReceiverState.READY for receiver in receivers))
     publisher = Publisher(AMQP(broker.url, topic_prefix=name, **login), reactor=reactor)
+    at_end(publisher.stop)
     copies = 0
     for number in range(MESSAGES):
         if number in KILLED_AT:
@@ -104,12 +107,11 @@ async def test_broker_killed_twice(broker: RabbitMQ) -> None:
         assert receiver.reconnects == len(KILLED_AT)
         assert receiver.counts.accepted == handler.got.total()
         await receiver.stop()
-    await publisher.stop()
 
 
 @pytest.mark.parametrize("protocol", HUNG)
 @pytest_twisted.ensureDeferred
-async def test_broker_that_hangs(broker: RabbitMQ, protocol: str) -> None:
+async def test_broker_that_hangs(broker: RabbitMQ, protocol: str, at_end: AtEnd) -> None:
     """A hanging broker is detected by its silence; when it resumes, so does everything."""
     name = f"hang-{uuid.uuid4()}"
     login = {"user": USER, "password": PASSWORD, "allow_insecure_login": True, "heartbeat": 2}
@@ -123,9 +125,11 @@ async def test_broker_that_hangs(broker: RabbitMQ, protocol: str) -> None:
         )
     got: list[BusMessage] = []
     receiver = Receiver(settings, got.append, reactor=reactor, retry=SOON)
+    at_end(receiver.stop)
     receiver.start()
     await until(lambda: receiver.state is ReceiverState.READY)
     publisher = Publisher(settings, reactor=reactor, timeout=1)
+    at_end(publisher.stop)
     await publisher.publish("build.tag", "1")
     broker.freeze()
     try:
@@ -138,5 +142,3 @@ async def test_broker_that_hangs(broker: RabbitMQ, protocol: str) -> None:
     await until(lambda: receiver.reconnects)
     await publisher.publish("build.tag", "3")
     await until(lambda: "3" in [message.body for message in got])
-    await receiver.stop()
-    await publisher.stop()

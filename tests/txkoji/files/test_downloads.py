@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import LogEvent, globalLogPublisher
 
 from tests.support import until
+from tests.support.ends import AtEnd
 from tests.support.fault_proxy import Fate, FaultProxy
 from tests.support.hubs import Connect
 from txkoji import Connection, task_states
@@ -257,17 +258,19 @@ async def test_rpm_that_was_changed(koji: Connection, hub: FakeHub, tmp_path: Pa
 
 @pytest.mark.parametrize("fate", [Fate.RESET_BEFORE, Fate.RESET_AFTER, Fate.TRUNCATE, Fate.STALL])
 @pytest_twisted.ensureDeferred
-async def test_broken_network(connect: Connect, hub: FakeHub, tmp_path: Path, fate: Fate) -> None:
+async def test_broken_network(
+    connect: Connect, hub: FakeHub, tmp_path: Path, fate: Fate, at_end: AtEnd
+) -> None:
     """A download that breaks resumes at its offset, as often as it takes."""
     bad = iter([fate] * 3)
     proxy = FaultProxy(urlsplit(hub.url).port or 0, lambda _: next(bad, Fate.PASS))
+    at_end(proxy.stop)
     proxy.start()
     file = remote(hub)
     url = proxy.url.replace("/kojihub", "/kojifiles/work/big")
     [path] = await fetch(connect(), replace(file, url=url), tmp_path)
     assert path.read_bytes() == BIG
     assert proxy.fates[fate] == 3
-    await proxy.stop()
 
 
 @pytest_twisted.ensureDeferred

@@ -15,6 +15,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
+from tests.support.ends import AtEnd
 from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji import Connection, Profile, task_states
 from txkoji.exceptions import GenericError, KojiLoginException, TransferError
@@ -153,6 +154,7 @@ async def test_broken_network(
     content: bytes,
     fate: Fate,
     protected: bool,
+    at_end: AtEnd,
 ) -> None:
     """Each piece that is lost, cut or changed on its way is sent again."""
     hub.reads_callnum_header = protected
@@ -166,17 +168,20 @@ async def test_broken_network(
         return fate if pieces in (1, 4) else Fate.PASS
 
     proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
+    at_end(proxy.stop)
     proxy.start()
     koji = connect(server=proxy.url)
     await koji.login()
     assert on_hub(hub, await koji.upload(path)) == content
     assert proxy.fates[fate] == 2
-    await proxy.stop()
 
 
 @pytest_twisted.ensureDeferred
 async def test_network_that_changes_everything(
-    connect: Callable[..., Connection], hub: FakeHub, path: Path
+    connect: Callable[..., Connection],
+    hub: FakeHub,
+    path: Path,
+    at_end: AtEnd,
 ) -> None:
     """A piece that keeps arriving corrupted ends the upload; the error says which."""
 
@@ -184,12 +189,12 @@ async def test_network_that_changes_everything(
         return Fate.CORRUPT if b"application/octet-stream" in request else Fate.PASS
 
     proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
+    at_end(proxy.stop)
     proxy.start()
     koji = connect(server=proxy.url)
     await koji.login()
     with pytest.raises(TransferError, match="5 times at byte 0: something between"):
         await koji.upload(path)
-    await proxy.stop()
 
 
 @pytest_twisted.ensureDeferred

@@ -12,6 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.python.failure import Failure
 
 from tests.support import HubInMemory, do_not_retry
+from tests.support.ends import AtEnd
 from tests.support.hubs import DeadlockDetected
 from txkoji import Connection, Profile
 from txkoji.exceptions import GenericError, ServerOffline, UnknownFault, UnusableAnswer
@@ -76,13 +77,13 @@ async def test_heavy_calls_go_alone(koji: Connection, hub: FakeHub) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_it_can_be_turned_off(hub: FakeHub) -> None:
+async def test_it_can_be_turned_off(hub: FakeHub, at_end: AtEnd) -> None:
     """With ``batching=False`` each call is a request."""
     profile = Profile(name="t", server=hub.url)
     koji = Connection(profile, reactor=reactor, batching=False)
+    at_end(koji.close)
     await gatherResults([koji.getTag("demo-build") for _ in range(10)])
     assert (hub.calls["multiCall"], hub.requests) == (0, 10)
-    await koji.close()
 
 
 @pytest_twisted.ensureDeferred

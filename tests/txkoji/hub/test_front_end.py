@@ -15,6 +15,7 @@ from twisted.internet import reactor
 from tests.support import apache, until
 from tests.support import kdc as kdcs
 from tests.support.apache import BY_TICKET, Apache
+from tests.support.ends import AtEnd
 from tests.support.kdc import KDC, REALM
 from txkoji import Connection, Profile
 from txkoji.exceptions import KojiLoginException, NotXMLRPC, TLSError
@@ -62,10 +63,13 @@ def profile(hub: FakeHub, front: Apache, **settings: Any) -> Profile:
 
 @pytest.mark.parametrize("protocol", ["-all +TLSv1.2", "-all +TLSv1.3"])
 @pytest_twisted.ensureDeferred
-async def test_login_by_certificate(hub: FakeHub, start: Start, protocol: str) -> None:
+async def test_login_by_certificate(
+    hub: FakeHub, start: Start, protocol: str, at_end: AtEnd
+) -> None:
     """Apache asks for the certificate after the handshake, with either version of TLS."""
     front = start(protocol=protocol)
     koji = Connection(profile(hub, front), reactor=reactor)
+    at_end(koji.close)
     assert await koji.getKojiVersion()
     await koji.login()
     assert (await koji.getLoggedInUser()).name == "alice"
@@ -75,27 +79,27 @@ async def test_login_by_certificate(hub: FakeHub, start: Start, protocol: str) -
     await koji.logout()
     await koji.login()
     assert (await koji.getLoggedInUser()).name == "alice"
-    await koji.close()
 
 
 @pytest_twisted.ensureDeferred
-async def test_refused_certificate(hub: FakeHub, start: Start) -> None:
+async def test_refused_certificate(hub: FakeHub, start: Start, at_end: AtEnd) -> None:
     """A certificate that the front end refuses is named, with the date of its end."""
     front = start()
     hub.authority.days_valid = -1
     path = hub.certificate("bob")
     koji = Connection(profile(hub, front, cert=str(path)), reactor=reactor)
+    at_end(koji.close)
     with pytest.raises((TLSError, KojiLoginException)) as caught:
         await koji.login()
     assert f"the client certificate {path} (CN=bob), which expired on 20" in str(caught.value)
-    await koji.close()
 
 
 @pytest_twisted.ensureDeferred
-async def test_page_instead_of_the_hub(hub: FakeHub, start: Start) -> None:
+async def test_page_instead_of_the_hub(hub: FakeHub, start: Start, at_end: AtEnd) -> None:
     """A page of HTML with status 200 is an outage: a read waits until the hub is back."""
     front = start()
     koji = Connection(profile(hub, front, authtype="noauth", cert=None), reactor=reactor)
+    at_end(koji.close)
     assert await koji.getKojiVersion()
     front.begin_maintenance(apache.PAGE_WITH_200)
     waiting = koji.getKojiVersion()
@@ -104,19 +108,18 @@ async def test_page_instead_of_the_hub(hub: FakeHub, start: Start) -> None:
     assert "answered with a web page instead of a hub's reply" in str(trouble)
     front.end_maintenance()
     assert await waiting == hub.version
-    await koji.close()
 
 
 @pytest_twisted.ensureDeferred
-async def test_few_requests_on_a_connection(hub: FakeHub, start: Start) -> None:
+async def test_few_requests_on_a_connection(hub: FakeHub, start: Start, at_end: AtEnd) -> None:
     """A front end that closes a connection after some requests loses none and doubles none."""
     front = start(max_requests=3)
     koji = Connection(profile(hub, front), reactor=reactor)
+    at_end(koji.close)
     await koji.login()
     ids = [await koji.submit("build", SOURCE.format(n), "demo") for n in range(10)]
     assert len(set(ids)) == 10
     assert len(hub.call("listTasks", {"method": "build"})) == 10
-    await koji.close()
 
 
 @kdcs.needs_kdc

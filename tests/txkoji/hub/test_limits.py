@@ -19,6 +19,7 @@ from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
 from tests.support import ONE_ATTEMPT, SilentResolver
+from tests.support.ends import AtEnd
 from txkoji import Connection, KojiException, Profile
 from txkoji.exceptions import (
     HTTPStatusError,
@@ -168,24 +169,24 @@ async def serve() -> AsyncIterator[Serve]:
 
 
 @pytest_twisted.ensureDeferred
-async def test_dripping_reply(serve: Serve) -> None:
+async def test_dripping_reply(serve: Serve, at_end: AtEnd) -> None:
     """The deadline holds even against a hub that sends a byte now and then forever."""
     koji = Connection(Profile(name="t", server=serve(Dripping)), reactor=reactor, deadline=0.5)
+    at_end(koji.close)
     with pytest.raises(RequestTimeout, match=r"did not finish its reply to getTag within 0\.5 s"):
         await koji.call("getTag", "f44", event=3)
-    await koji.close()
 
 
 @pytest_twisted.ensureDeferred
-async def test_dripping_file(serve: Serve, tmp_path: Path) -> None:
+async def test_dripping_file(serve: Serve, tmp_path: Path, at_end: AtEnd) -> None:
     """A file of which next to nothing comes within a deadline is given up."""
     url = serve(Dripping)
     koji = Connection(Profile(name="t", server=url), reactor=reactor, deadline=0.5)
+    at_end(koji.close)
     with pytest.raises(RequestTimeout, match=r"sent only \d+ bytes in 0\.5 s"):
         await download(
             koji.client, [RemoteFile("f", url, 1_000_000)], tmp_path, at_once=1, progress=None
         )
-    await koji.close()
 
 
 class DrippingHead(Dripping):
@@ -199,26 +200,26 @@ class DrippingHead(Dripping):
 
 @pytest.mark.parametrize("protocol", [Dripping, DrippingHead])
 @pytest_twisted.ensureDeferred
-async def test_dripping_login(serve: Serve, protocol: type[Protocol]) -> None:
+async def test_dripping_login(serve: Serve, protocol: type[Protocol], at_end: AtEnd) -> None:
     """The deadline holds for a login, too, in the head of its reply as in the body."""
     profile = Profile(name="t", server=serve(protocol), user="u", password="p")
     koji = Connection(profile, reactor=reactor, deadline=0.5, retry=ONE_ATTEMPT)
+    at_end(koji.close)
     with pytest.raises(RequestTimeout, match=r"within 0\.5 s"):
         await koji.login()
-    await koji.close()
 
 
 @pytest_twisted.ensureDeferred
-async def test_file_that_does_not_begin(serve: Serve, tmp_path: Path) -> None:
+async def test_file_that_does_not_begin(serve: Serve, tmp_path: Path, at_end: AtEnd) -> None:
     """A file whose first byte does not come within a deadline is given up."""
     url = serve(DrippingHead)
     profile = Profile(name="t", server=url)
     koji = Connection(profile, reactor=reactor, deadline=0.5, retry=ONE_ATTEMPT)
+    at_end(koji.close)
     with pytest.raises(RequestTimeout, match=r"did not answer within 0\.5 s"):
         await download(
             koji.client, [RemoteFile("f", url, 1_000_000)], tmp_path, at_once=1, progress=None
         )
-    await koji.close()
 
 
 def answer(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> type[Protocol]:
@@ -251,38 +252,38 @@ def reply(value: bytes) -> bytes:
     ],
 )
 @pytest_twisted.ensureDeferred
-async def test_odd_login_reply(serve: Serve, value: bytes) -> None:
+async def test_odd_login_reply(serve: Serve, value: bytes, at_end: AtEnd) -> None:
     """A reply to a login that holds no session is an error of the login, whatever it is."""
     profile = Profile(
         name="t", server=serve(answer(reply(value))), authtype="password", user="a", password="b"
     )
     koji = Connection(profile, reactor=reactor, retry=ONE_ATTEMPT)
+    at_end(koji.close)
     with pytest.raises(KojiLoginException, match="gave no session"):
         await koji.login()
     assert koji.session_id is None
-    await koji.close()
 
 
 @pytest.mark.parametrize("value", [b"<nil/>", b"<string>x</string>", b"<struct></struct>"])
 @pytest_twisted.ensureDeferred
-async def test_odd_reply_to_a_submission(serve: Serve, value: bytes) -> None:
+async def test_odd_reply_to_a_submission(serve: Serve, value: bytes, at_end: AtEnd) -> None:
     """A submission that is answered with anything but a number is an error of txkoji's own."""
     profile = Profile(name="t", server=serve(answer(reply(value))))
     koji = Connection(profile, reactor=reactor, retry=ONE_ATTEMPT)
+    at_end(koji.close)
     with pytest.raises(KojiException):
         await koji.submit("build", "git+https://git.example.test/x#1", "demo")
-    await koji.close()
 
 
 @pytest_twisted.ensureDeferred
-async def test_odd_range(serve: Serve, tmp_path: Path) -> None:
+async def test_odd_range(serve: Serve, tmp_path: Path, at_end: AtEnd) -> None:
     """A Content-Range with odd bytes is refused with an error of txkoji's own."""
     url = serve(answer(b"x", b"Content-Range: bytes \xff\xfe-9/10", status=b"206 Partial"))
     (tmp_path / ".f.part").write_bytes(b"12345")
     koji = Connection(Profile(name="t", server=url), reactor=reactor, retry=ONE_ATTEMPT)
+    at_end(koji.close)
     with pytest.raises(KojiException, match="another part"):
         await download(koji.client, [RemoteFile("f", url, 10)], tmp_path, at_once=1, progress=None)
-    await koji.close()
 
 
 @pytest_twisted.ensureDeferred

@@ -12,6 +12,7 @@ from twisted.internet import reactor
 
 from tests.support import apache, do_not_retry
 from tests.support.apache import Apache
+from tests.support.ends import AtEnd
 from txkoji import Connection, Profile
 from txkoji.exceptions import BrokenConfiguration, ConnectionFailed, HTTPStatusError, TLSError
 from txkoji.hub.proxies import proxy_for
@@ -172,29 +173,34 @@ async def test_https_by_proxy(hub: FakeHub, proxy: Apache, monkeypatch: pytest.M
 
 
 @pytest_twisted.ensureDeferred
-async def test_http_by_proxy(hub: FakeHub, proxy: Apache, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_http_by_proxy(
+    hub: FakeHub, proxy: Apache, monkeypatch: pytest.MonkeyPatch, at_end: AtEnd
+) -> None:
     """A plain http hub is asked for by its whole address; its proxy is looked up once."""
     plain = FakeHub(reactor)
+    at_end(plain.stop)
     await plain.start()
     monkeypatch.setenv("http_proxy", proxy.proxy_url.replace(" ", "%20"))
     koji = Connection(Profile(name="t", server=plain.url), reactor=reactor)
+    at_end(koji.close)
     assert await koji.getKojiVersion() == plain.version
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     assert await koji.getKojiVersion() == plain.version
-    await koji.close()
-    await plain.stop()
 
 
 @pytest_twisted.ensureDeferred
 async def test_proxy_that_wants_a_login(
-    hub: FakeHub, proxy: Apache, monkeypatch: pytest.MonkeyPatch
+    hub: FakeHub,
+    proxy: Apache,
+    monkeypatch: pytest.MonkeyPatch,
+    at_end: AtEnd,
 ) -> None:
     """Without a password the proxy refuses: the error names it and says at once what to do."""
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.proxy_port}")
     koji = connection(hub)
+    at_end(koji.close)
     with pytest.raises(HTTPStatusError, match=r"the proxy http://127.*407: it asks for a login"):
         await koji.getKojiVersion()
-    await koji.close()
 
 
 @pytest.mark.parametrize("with_tls", [True])
@@ -215,13 +221,16 @@ async def test_proxy_that_is_not_trusted(
 
 @pytest_twisted.ensureDeferred
 async def test_proxy_that_is_not_there(
-    hub: FakeHub, proxy: Apache, monkeypatch: pytest.MonkeyPatch
+    hub: FakeHub,
+    proxy: Apache,
+    monkeypatch: pytest.MonkeyPatch,
+    at_end: AtEnd,
 ) -> None:
     """Nobody is sent to look at the profile when the proxy is down."""
     proxy.stop()
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.proxy_port}")
     koji = connection(hub)
+    at_end(koji.close)
     do_not_retry(koji)
     with pytest.raises(ConnectionFailed, match=r"the proxy http://.*check the environment"):
         await koji.getKojiVersion()
-    await koji.close()

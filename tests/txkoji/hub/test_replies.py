@@ -14,6 +14,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from tests.support import ONE_ATTEMPT, do_not_retry
+from tests.support.ends import AtEnd
 from txkoji import Connection, Profile
 from txkoji.exceptions import ConnectionFailed, HTTPStatusError, KojiException, NotXMLRPC
 from txkoji.files.downloads import RemoteFile
@@ -129,55 +130,60 @@ async def front() -> AsyncIterator[FrontEnd]:
     ],
 )
 @pytest_twisted.ensureDeferred
-async def test_odd_answers(front: FrontEnd, reply: bytes, words: str, passes: bool) -> None:
+async def test_odd_answers(
+    front: FrontEnd, reply: bytes, words: str, passes: bool, at_end: AtEnd
+) -> None:
     """An answer that is no hub's is named, and is waited out unless it can't pass."""
     front.replies = [reply]
     koji = front.connection()
+    at_end(koji.close)
     with pytest.raises(KojiException, match=words) as caught:
         await koji.getKojiVersion()
     assert is_passing(caught.value) == passes
-    await koji.close()
 
 
 @pytest.mark.parametrize("status", [203, 204, 206, 302, 304, 408, 429, 500, 503])
 @pytest_twisted.ensureDeferred
-async def test_write_that_may_have_arrived(front: FrontEnd, status: int) -> None:
+async def test_write_that_may_have_arrived(front: FrontEnd, status: int, at_end: AtEnd) -> None:
     """A write is sent again only if the status says that it was rejected."""
     front.replies = [b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status]
     koji = front.connection()
+    at_end(koji.close)
     with pytest.raises(HTTPStatusError) as caught:
         await koji.createTag("x")
     assert was_not_carried_out(caught.value) == (status == 429)
-    await koji.close()
 
 
 @pytest_twisted.ensureDeferred
-async def test_odd_proxy(front: FrontEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_odd_proxy(front: FrontEnd, monkeypatch: pytest.MonkeyPatch, at_end: AtEnd) -> None:
     """A proxy's status of thousands of digits is no status."""
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{front.port.getHost().port}")
     front.replies = [b"HTTP/1.1 %s x\r\n\r\n" % (b"9" * 5000)]
     koji = front.connection("https")
+    at_end(koji.close)
     with pytest.raises(KojiException, match="answered CONNECT with something that is not HTTP"):
         await koji.getKojiVersion()
-    await koji.close()
 
 
 @pytest.mark.parametrize("header", [b"", b"Content-Length: 17\r\n"])
 @pytest_twisted.ensureDeferred
 async def test_portal_instead_of_a_tunnel(
-    front: FrontEnd, header: bytes, monkeypatch: pytest.MonkeyPatch
+    front: FrontEnd,
+    header: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    at_end: AtEnd,
 ) -> None:
     """A proxy that says yes to CONNECT and sends its own page is waited out, like any page."""
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{front.port.getHost().port}")
     monkeypatch.setenv("no_proxy", "")
     front.replies = [b"HTTP/1.1 200 OK\r\n" + header + b"\r\n<html>out</html>\n"]
     koji = front.connection("https")
+    at_end(koji.close)
     words = "the proxy .* connects to 127.0.0.1 does not speak TLS: a login portal"
     with pytest.raises(ConnectionFailed, match=words) as caught:
         await koji.getKojiVersion()
     assert is_passing(caught.value)
     assert was_not_carried_out(caught.value)
-    await koji.close()
 
 
 @pytest.mark.parametrize(
@@ -186,19 +192,19 @@ async def test_portal_instead_of_a_tunnel(
     ids=["chunks", "interim"],
 )
 @pytest_twisted.ensureDeferred
-async def test_endless_page(tmp_path: Path, reply: bytes, words: str) -> None:
+async def test_endless_page(tmp_path: Path, reply: bytes, words: str, at_end: AtEnd) -> None:
     """The connection of a page that does not end is cut at once, over TLS too."""
     authority = CertificateAuthority(tmp_path)
     context = ServerContextFactory(authority.server("127.0.0.1"), authority.certificate_path)
     front = FrontEnd()
     front.replies = [reply]
     front.port = reactor.listenSSL(0, front, context, interface="127.0.0.1")
+    at_end(front.port.stopListening)
     koji = front.connection("https", serverca=str(authority.certificate_path))
+    at_end(koji.close)
     with pytest.raises(KojiException, match=words):
         await koji.getKojiVersion()
     await front.lost
-    await koji.close()
-    await front.port.stopListening()
 
 
 DATED = b"Wed, 02 Sep 2026 10:%s GMT"
@@ -218,21 +224,21 @@ DATED = b"Wed, 02 Sep 2026 10:%s GMT"
     ],
 )
 @pytest_twisted.ensureDeferred
-async def test_retry_after(front: FrontEnd, asked: bytes, wait: float) -> None:
+async def test_retry_after(front: FrontEnd, asked: bytes, wait: float, at_end: AtEnd) -> None:
     """A front end that asks for a pause gets it, within reason."""
     headers = b"Date: %s\r\nRetry-After: %s\r\nContent-Length: 0" % (DATED % b"00:00", asked)
     front.replies = [b"HTTP/1.1 503 X\r\n%s\r\n\r\n" % headers]
     koji = front.connection()
+    at_end(koji.close)
     with pytest.raises(HTTPStatusError) as caught:
         await koji.getKojiVersion()
     policy = RetryPolicy(first=1.0, jitter=0.0)
     times = {"failures": 1, "elapsed": 0.0, "deadline": 1000.0, "write": False}
     assert policy.wait(caught.value, **times) == wait  # type: ignore[arg-type]
-    await koji.close()
 
 
 @pytest_twisted.ensureDeferred
-async def test_download_by_redirects(front: FrontEnd, tmp_path: Path) -> None:
+async def test_download_by_redirects(front: FrontEnd, tmp_path: Path, at_end: AtEnd) -> None:
     """A file is followed to where it is; a page instead of it is waited out, and harms no part."""
     front.replies = [
         HTML,
@@ -240,6 +246,7 @@ async def test_download_by_redirects(front: FrontEnd, tmp_path: Path) -> None:
         b"HTTP/1.1 206 X\r\nContent-Range: bytes 2-4/5\r\nContent-Length: 3\r\n\r\ncde",
     ]
     koji = front.connection()
+    at_end(koji.close)
     koji.client.requester._retry = RetryPolicy(first=0.01)
     (tmp_path / ".a.rpm.part").write_bytes(b"ab")
     base = f"{koji.client.profile.topurl}/a.rpm"
@@ -263,4 +270,3 @@ async def test_download_by_redirects(front: FrontEnd, tmp_path: Path) -> None:
     front.replies = [REDIRECT % b"/again"]
     with pytest.raises(HTTPStatusError, match="set 'topurl'"):
         await koji.download([RemoteFile("b.log", base)], tmp_path)
-    await koji.close()

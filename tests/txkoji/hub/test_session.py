@@ -13,6 +13,7 @@ from twisted.internet.defer import gatherResults
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from tests.support import do_not_retry, until
+from tests.support.ends import AtEnd
 from txkoji import Connection, Profile
 from txkoji.exceptions import AuthError, KojiLoginException, TransportError
 from txkoji.hub import methods
@@ -206,13 +207,15 @@ async def test_hub_without_header_sessions(
     [("1.30.1", True, False), ("1.31.0", False, False), ("1.35.3", False, True)],
 )
 @pytest_twisted.ensureDeferred
-async def test_old_hub(version: str, in_url: bool, renews: bool) -> None:
+async def test_old_hub(version: str, in_url: bool, renews: bool, at_end: AtEnd) -> None:
     """A hub that has sessions in the URL, can't renew them or ignores call numbers is served."""
     hub = FakeHub(reactor, build_seconds=60, version=version)
+    at_end(hub.stop)
     hub.add_demo_content()
     await hub.start()
     profile = Profile(name="t", server=hub.url, authtype="password", user="alice", password="alice")
     koji = Connection(profile, reactor=reactor)
+    at_end(koji.close)
     assert await koji.login()
     assert koji.client.session is not None
     assert (koji.client.session.query(0) != "", koji.client.session.headers(0) == {}) == (
@@ -227,8 +230,6 @@ async def test_old_hub(version: str, in_url: bool, renews: bool) -> None:
     assert (await koji.getLoggedInUser()).name == "alice"
     assert {task["id"] for task in hub.call("listTasks", {"method": "build"})} == {first, second}
     await koji.logout()
-    await koji.close()
-    await hub.stop()
 
 
 @pytest.mark.parametrize("anonymous_reads", [True, False])
@@ -273,9 +274,10 @@ async def test_logout_of_a_session_that_ran_out(koji: Connection, hub: FakeHub) 
 
 
 @pytest_twisted.ensureDeferred
-async def test_two_hubs(connect: Callable[..., Connection], hub: FakeHub) -> None:
+async def test_two_hubs(connect: Callable[..., Connection], hub: FakeHub, at_end: AtEnd) -> None:
     """A process may talk to several hubs: each has its session, and its calls."""
     other = FakeHub(reactor)
+    at_end(other.stop)
     other.add_user("dave", password=PASSWORD, permissions=["admin"])
     await other.start()
     here, there = connect(), connect(server=other.url, user="dave")
@@ -285,8 +287,6 @@ async def test_two_hubs(connect: Callable[..., Connection], hub: FakeHub) -> Non
     await there.createTag("only-there")
     assert other.call("getTag", "only-there") is not None
     assert hub.call("getTag", "only-there") is None
-    await there.close()
-    await other.stop()
 
 
 @pytest_twisted.ensureDeferred

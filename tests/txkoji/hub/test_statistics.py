@@ -8,6 +8,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
+from tests.support.ends import AtEnd
 from txkoji import Connection, Profile, RetryPolicy
 from txkoji.exceptions import GenericError, TransportError
 from txkoji.testing import FakeHub
@@ -15,15 +16,19 @@ from txkoji.testing import FakeHub
 
 @pytest.mark.parametrize("tls", [False, True])
 @pytest_twisted.ensureDeferred
-async def test_counts_and_quiet(tls: bool, tmp_path: Path, logged: list[str]) -> None:
+async def test_counts_and_quiet(
+    tls: bool, tmp_path: Path, logged: list[str], at_end: AtEnd
+) -> None:
     """Answers, faults and retries are counted; no line says that a connection comes or goes."""
     hub = FakeHub(reactor, tls=tls, anonymous_user=None)
+    at_end(hub.stop)
     # They outlive the hub, as a real one's do.
     hub.use_certificates_in(tmp_path)
     await hub.start()
     serverca = str(hub.authority.certificate_path) if tls else None
     retry = RetryPolicy(first=0.01, ceiling=0.01)
     koji = Connection(Profile("t", hub.url, serverca=serverca), reactor=reactor, retry=retry)
+    at_end(koji.close)
     counted = koji.statistics
     assert (counted.requests, counted.last_answer, counted.changed_at) == (0, None, None)
     assert await koji.call("hello")

@@ -13,6 +13,7 @@ from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
 
 from tests.support import ONE_ATTEMPT
+from tests.support.ends import AtEnd
 from tests.support.hubs import Connect
 from txkoji import Connection, Profile, profiles
 from txkoji.exceptions import BrokenConfiguration, ConnectionFailed, KojiLoginException, TLSError
@@ -84,20 +85,20 @@ async def test_wrong_host_name(connect: Connect, hub: FakeHub) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_expired_certificate(tmp_path: Path) -> None:
+async def test_expired_certificate(tmp_path: Path, at_end: AtEnd) -> None:
     """A hub with an expired certificate is refused, and the error says why."""
     hub = FakeHub(reactor, tls=True)
+    at_end(hub.stop)
     hub.authority.days_valid = -1
     await hub.start()
     profile = Profile(
         name="t", server=hub.url, serverca=str(hub.authority.certificate_path), cert=None
     )
     koji = Connection(profile, reactor=reactor)
+    at_end(koji.close)
     with pytest.raises(TLSError, match=r"its certificate is signed by.*or has expired$") as caught:
         await koji.getKojiVersion()
     assert not caught.value.may_have_arrived
-    await koji.close()
-    await hub.stop()
 
 
 @pytest_twisted.ensureDeferred
@@ -295,7 +296,9 @@ async def test_trusted_certificate(connect: Connect, hub: FakeHub, tmp_path: Pat
     ],
 )
 @pytest_twisted.ensureDeferred
-async def test_broken_handshake(answer: bytes, kind: type[Exception], words: str) -> None:
+async def test_broken_handshake(
+    answer: bytes, kind: type[Exception], words: str, at_end: AtEnd
+) -> None:
     """A refusal of TLS is final; an internal error of the other side passes."""
     factory = Factory()
     factory.noisy = False
@@ -303,9 +306,9 @@ async def test_broken_handshake(answer: bytes, kind: type[Exception], words: str
     peer.dataReceived = lambda _: peer.transport.write(answer)  # type: ignore[method-assign]
     factory.buildProtocol = lambda _: peer  # type: ignore[method-assign]
     port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    at_end(port.stopListening)
     profile = Profile(name="t", server=f"https://127.0.0.1:{port.getHost().port}/kojihub")
     koji = Connection(profile, reactor=reactor, retry=ONE_ATTEMPT)
+    at_end(koji.close)
     with pytest.raises(kind, match=words):
         await koji.getKojiVersion()
-    await koji.close()
-    await port.stopListening()

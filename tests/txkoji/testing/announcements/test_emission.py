@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from twisted.internet import reactor
 from tests.support import brokers, free_port, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
 from tests.support.cables import Cable
+from tests.support.ends import AtEnd
 from txkoji import Connection, Profile, messages
 from txkoji.bus import AMQP, AMQP1, Broker, BusMessage, Receiver, ReceiverState
 from txkoji.history import events
@@ -29,23 +30,20 @@ LOGIN: dict[str, Any] = {"user": USER, "password": PASSWORD, "allow_insecure_log
 Listen = Callable[[str], Any]
 
 
-@pytest_twisted.async_yield_fixture
-async def listen(broker: RabbitMQ) -> AsyncIterator[Listen]:
+@pytest.fixture
+def listen(broker: RabbitMQ, at_end: AtEnd) -> Listen:
     """Receive the messages below a topic prefix."""
-    receivers: list[Receiver] = []
 
     async def listen(prefix: str) -> list[BusMessage]:
         got: list[BusMessage] = []
         settings = AMQP(broker.url, queue=prefix, routing_keys=[f"{prefix}.#"], **LOGIN)
         receiver = Receiver(settings, got.append, reactor=reactor)
-        receivers.append(receiver)
+        at_end(receiver.stop)
         receiver.start()
         await until(lambda: receiver.state is ReceiverState.READY)
         return got
 
-    yield listen
-    for receiver in receivers:
-        await receiver.stop()
+    return listen
 
 
 @pytest.fixture
@@ -73,10 +71,13 @@ def settings_for(protocol: str, broker: RabbitMQ, prefix: str) -> Broker:
 
 @pytest.mark.parametrize("protocol", ["amqp", "amqp1"])
 @pytest_twisted.ensureDeferred
-async def test_protonmsg(broker: RabbitMQ, listen: Listen, prefix: str, protocol: str) -> None:
+async def test_protonmsg(
+    broker: RabbitMQ, listen: Listen, prefix: str, protocol: str, at_end: AtEnd
+) -> None:
     """Each message of the hub goes to the broker, in order, as Koji's own plugin sends it."""
     got = await listen(prefix)
     hub = FakeHub(reactor, build_seconds=0.1, bus=settings_for(protocol, broker, prefix))
+    at_end(hub.stop)
     hub.add_demo_content()
     sent: list[Announcement] = []
     await hub.start()
@@ -89,15 +90,15 @@ async def test_protonmsg(broker: RabbitMQ, listen: Listen, prefix: str, protocol
     assert [(each.topic, each.headers, each.body) for each in got] == [
         (each.address, each.properties, each.body) for each in sent
     ]
-    await hub.stop()
 
 
 @pytest_twisted.ensureDeferred
-async def test_fedora(broker: RabbitMQ, listen: Listen, prefix: str) -> None:
+async def test_fedora(broker: RabbitMQ, listen: Listen, prefix: str, at_end: AtEnd) -> None:
     """Like Fedora's hub it sends flat bodies, and only the tasks of scratch builds."""
     got = await listen(prefix)
     settings = AMQP(broker.url, topic_prefix=prefix, **LOGIN)
     hub = FakeHub(reactor, build_seconds=0.1, bus=settings, bus_dialect="fedora")
+    at_end(hub.stop)
     hub.add_demo_content()
     await hub.start()
     await build_something(hub)
@@ -114,24 +115,27 @@ async def test_fedora(broker: RabbitMQ, listen: Listen, prefix: str) -> None:
     assert "start_ts" not in str(by_topic)
     # Our decoder reads them like Fedora's.
     connection = Connection(Profile("fake", server=hub.url), reactor=reactor)
+    at_end(connection.close)
     read = [messages.read(message, connection) for message in got]
     assert {type(event) for event in read} >= {
         events.BuildStateChange,
         events.TagUntag,
         events.TaskStateChange,
     }
-    await connection.close()
-    await hub.stop()
 
 
 @pytest_twisted.ensureDeferred
-async def test_broker_that_comes_later(broker: RabbitMQ, listen: Listen, prefix: str) -> None:
+async def test_broker_that_comes_later(
+    broker: RabbitMQ, listen: Listen, prefix: str, at_end: AtEnd
+) -> None:
     """Messages of an outage of the broker arrive once it is reachable again."""
     got = await listen(prefix)
     cable = Cable(broker.port)
+    at_end(cable.stop)
     port = free_port()
     settings = AMQP(f"amqp://127.0.0.1:{port}", topic_prefix=prefix, **LOGIN)
     hub = FakeHub(reactor, bus=settings)
+    at_end(hub.stop)
     hub.add_demo_content()
     await hub.start()
     for name in ("one", "two", "three"):
@@ -139,8 +143,6 @@ async def test_broker_that_comes_later(broker: RabbitMQ, listen: Listen, prefix:
     cable.start(port)
     await until(lambda: len(got) == 3)
     assert [message.headers["package"] for message in got] == ["one", "two", "three"]
-    await hub.stop()
-    await cable.stop()
 
 
 @pytest_twisted.ensureDeferred
@@ -165,7 +167,7 @@ def start_alone(*arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest_twisted.ensureDeferred
-async def test_command(broker: RabbitMQ, listen: Listen) -> None:
+async def test_command(broker: RabbitMQ, listen: Listen, at_end: AtEnd) -> None:
     """``python -m txkoji.testing --bus`` puts the hub's messages on a bus."""
     got = await listen("koji")
     address = broker.url.replace("amqp://", f"amqp://{USER}:{PASSWORD}@")
@@ -174,9 +176,9 @@ async def test_command(broker: RabbitMQ, listen: Listen) -> None:
         assert hub.stdout is not None
         url = hub.stdout.readline().split()[1]
         connection = Connection(Profile("fake", server=url), reactor=reactor)
+        at_end(connection.close)
         await connection.packageListAdd("demo-build", "one", "kojiadmin")
         await until(lambda: got)
-        await connection.close()
     finally:
         hub.terminate()
         hub.communicate()

@@ -30,6 +30,7 @@ from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 
 from tests.support import DATA, PROCESS_LIMIT, until
+from tests.support.ends import AtEnd
 from txkoji.testing import FakeHub
 from txkoji.testing.__main__ import command_line
 
@@ -187,7 +188,7 @@ def test_alone(tmp_path: Path) -> None:
     assert (process.returncode, errors) == (0, "")
 
 
-def test_two_profiles_in_a_directory(tmp_path: Path) -> None:
+def test_two_profiles_in_a_directory(tmp_path: Path, at_end: AtEnd) -> None:
     """Embedded hub row 3: hubs of one directory keep their authorities apart, and keys private."""
     state = tmp_path / "hub.sqlite"
     stale = tmp_path / "a.conf.certificates"
@@ -219,10 +220,10 @@ def test_two_profiles_in_a_directory(tmp_path: Path) -> None:
         _, errors = again.communicate(timeout=PROCESS_LIMIT)
         assert errors == ""
     hub = FakeHub(Clock(), state_file=state)
+    at_end(hub.saved.close)
     assert hub.call("getHost", "builder1")["capacity"] == 3.0
     assert hub.call("getPackageConfig", "mine", "own")["owner_name"] == "kojiadmin"
     assert hub.call("getUserPerms", "alice") == []
-    hub.saved.close()
 
 
 @pytest.mark.parametrize(

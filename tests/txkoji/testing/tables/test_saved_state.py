@@ -18,6 +18,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from tests.support import PROCESS_LIMIT, REPOSITORY, free_port
+from tests.support.ends import AtEnd
 from txkoji import task_states
 from txkoji.exceptions import GenericError, RetryError
 from txkoji.testing import FakeHub
@@ -208,17 +209,17 @@ def test_sequences_go_on(tmp_path: Path) -> None:
     killed(hub)
 
 
-def test_profile_stays_good(tmp_path: Path) -> None:
+def test_profile_stays_good(tmp_path: Path, at_end: AtEnd) -> None:
     """A restarted hub with TLS keeps its authority and its ports."""
     profile = tmp_path / "koji.conf"
     hub = HubProcess(tmp_path, "--profile-out", str(profile))
+    at_end(hub.kill)
     hub.start()
     authority = tmp_path / "koji.conf.certificates" / "serverca.crt"
     before = profile.read_text(), authority.read_bytes()
     hub.kill()
     hub.start()
     assert (profile.read_text(), authority.read_bytes()) == before
-    hub.kill()
 
 
 def test_state_file_that_is_none(tmp_path: Path) -> None:
