@@ -33,6 +33,13 @@ OWN_ERRORS = (
 )
 """Errors that Buildbot logs with no fault of ours."""
 
+KEEP_OPEN = """
+import sqlalchemy
+
+BuildmasterConfig["db"]["engine_kwargs"] = {"poolclass": sqlalchemy.QueuePool}
+"""
+"""Buildbot opens SQLite's file again for each query: half of the work of a master that is asked."""
+
 RUNNING = "BuildMaster is running"
 RECONFIGURED = "configuration update complete"
 CONFIG = """\
@@ -114,6 +121,8 @@ class MasterProcess:
     def configure(self, config: str) -> None:
         """Write the configuration, for the next start or :meth:`reconfigure`."""
         text = config.format(port=self._port)
+        if self.database == SQLITE:
+            text += KEEP_OPEN
         (self.directory / "master.cfg").write_text(text, encoding="utf-8")
 
     async def create(self) -> None:

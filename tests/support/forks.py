@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import IO, Any
 
 IMPORTED = (
-    "buildbot.data.forceschedulers",
     "buildbot.master",
     "buildbot.mq.simple",
     "buildbot.reporters.mail",
@@ -242,6 +241,21 @@ def _run(request: dict[str, Any]) -> None:
         runpy.run_path(request["program"], run_name="__main__")
 
 
+def _find_plugins() -> None:
+    """Find what a master looks for in all that is installed: a quarter of the time that it starts.
+
+    Buildbot keeps what it has found.
+    """
+    from buildbot.data.connector import DataConnector
+    from buildbot.plugins.db import get_plugins, namespaces
+
+    for module in DataConnector.submodules:
+        importlib.import_module(module)
+    for namespace in namespaces():
+        assert "" not in get_plugins(namespace)
+    assert get_plugins("www", load_now=True).names
+
+
 def main() -> None:
     """Import what the programs need, and serve whoever has the other end of a socket."""
     with socket.socket(fileno=int(sys.argv[1])) as requests:
@@ -249,6 +263,7 @@ def main() -> None:
             importlib.import_module(name)
         for each in distribution("buildbot-koji").entry_points:
             each.load()
+        _find_plugins()
         # A collection in a child would copy the pages of everything that it has in common.
         gc.collect()
         gc.freeze()
