@@ -139,12 +139,12 @@ def test_log(names: list[str], text: str, log: str | None) -> None:
 def test_huge_fault(part: str) -> None:
     """A fault that embeds megabytes is read in linear time and bounded memory."""
     text = f"Error in plugin demo, see root.log: {part * (5_000_000 // len(part))} root.log"
-    began = time.process_time()
+    began = time.thread_time()
     assert choose_log(["build.log", "root.log"], text) == "root.log"
     reason = reason_of(text)
     assert not is_infrastructure(fault_from(1005, text))
     # The old patterns took minutes for a fiftieth of it.
-    assert time.process_time() - began < 5
+    assert time.thread_time() - began < 5
     assert reason.startswith("Error in plugin demo")
     assert len(reason) < 100_000
 

@@ -124,11 +124,11 @@ def test_text() -> None:
 def test_huge_text(part: str) -> None:
     """Of ten million characters those that may stay are read, not all."""
     text = part * 10_000_000
-    began = time.process_time()
+    began = time.thread_time()
     assert 0 < len(fit_text(text, 300).encode()) <= 300
     assert 0 < encoded_size(fit_properties({"a": text}, MAX_VALUE)) <= MAX_VALUE
     assert 0 < len(clean_line(text)) <= 10_000
-    assert time.process_time() - began < 0.5
+    assert time.thread_time() - began < 0.5
 
 
 def test_many_rpms() -> None:

@@ -567,9 +567,9 @@ def test_reasons_cost_the_same_whatever_the_names() -> None:
         return MassPackage(0, name, state=PackageState.FAILED, reason=f"{name}-9-1 is blocked")
 
     def seconds(made: list[MassPackage]) -> float:
-        began = time.process_time()
+        began = time.thread_time()
         assert by_reason(made) == [("PACKAGE-9-1 is blocked", len(made))]
-        return time.process_time() - began
+        return time.thread_time() - began
 
     usual = seconds([failed("p")] * 10_000)
     assert seconds([failed(f"p{number}") for number in range(10_000)]) < 10 * usual
