@@ -130,3 +130,22 @@ def connect(profile: Profile, connection_options: dict[str, Any], at_end: AtEnd)
 def koji(connect: Connect) -> Connection:
     """Give a connection that is not logged in."""
     return connect()
+
+
+class WrongClock:
+    """The clock of a hub that is ahead of another one, or behind it.
+
+    Attributes:
+        ahead: by how many seconds.
+    """
+
+    def __init__(self, clock: Any, ahead: float = 0.0) -> None:
+        self._clock = clock
+        self.ahead = ahead
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._clock, name)
+
+    def seconds(self) -> float:
+        """Return the time."""
+        return float(self._clock.seconds()) + self.ahead

@@ -188,9 +188,10 @@ class Submitter:
     ) -> int | None:
         """Claim the most likely task that no other submission has."""
         for task_id, candidate in candidates.items():
-            is_new = candidate.is_marked or task_id > submission.newest_task
-            self._drop_claim_before(task_id, candidate.created)
-            if self.claim(task_id, submission, is_new=is_new):
+            has_new_id = task_id > submission.newest_task
+            if candidate.is_marked or not has_new_id:
+                self._drop_claim_before(task_id, candidate.created)
+            if self.claim(task_id, submission, is_new=candidate.is_marked or has_new_id):
                 if not candidate.is_marked:
                     self._uncertain.add(task_id)
                 return task_id

@@ -40,7 +40,7 @@ from buildbot_koji.steps.mass import KojiMassBuild
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
 from tests.support.fault_proxy import Fate
-from tests.support.hubs import hold
+from tests.support.hubs import WrongClock, hold
 from txkoji import RetryPolicy, task_states
 from txkoji.submission.submitter import Submitter
 from txkoji.testing import FakeHub
@@ -891,19 +891,6 @@ async def test_stop_of_a_build_that_another_master_runs(bench: Workbench) -> Non
     assert not (await bench.master.data.get(("buildrequests", request)))["complete"]
     await db.builds.finishBuild(successor, CANCELLED)
     await db.buildrequests.completeBuildRequests([request], CANCELLED)
-
-
-class WrongClock:
-    """A clock that is ahead."""
-
-    def __init__(self, clock: Any, ahead: float) -> None:
-        self._clock, self._ahead = clock, ahead
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._clock, name)
-
-    def seconds(self) -> float:
-        return float(self._clock.seconds()) + self._ahead
 
 
 @pytest.mark.parametrize("ahead", [4 * 86400.0, -3600.0])

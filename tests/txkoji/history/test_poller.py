@@ -15,6 +15,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.web.resource import Resource
 
+from tests.support.hubs import WrongClock
 from txkoji import Connection, Cursor, Interest, Poller, Profile
 from txkoji.exceptions import NotXMLRPC, ReplyTooLarge, ServerOffline, UnusableAnswer
 from txkoji.history import events
@@ -768,20 +769,6 @@ def test_old_hub() -> None:
     assert site.round() == []
 
 
-class WrongClock:
-    """A clock that can be set back."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self.behind = 0.0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._clock, name)
-
-    def seconds(self) -> float:
-        return float(self._clock.seconds()) - self.behind
-
-
 def test_hub_whose_clock_is_set_back() -> None:
     """What ends after the hub's clock was set back by an hour is found, once, with one warning."""
     site = Site("build-complete", "tagged", tags=("demo-candidate",))
@@ -792,7 +779,7 @@ def test_hub_whose_clock_is_set_back() -> None:
     for _ in range(3):
         site.pass_time(OVERLAP)
         assert site.round() == []
-    clock.behind = 3600
+    clock.ahead = -3600
     with capturedLogs() as logged:
         found = []
         for number in range(4):

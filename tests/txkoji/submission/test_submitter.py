@@ -19,7 +19,7 @@ from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
 from tests.support import do_not_retry
-from tests.support.hubs import Connect
+from tests.support.hubs import Connect, WrongClock
 from tests.support.odd import Mutator
 from txkoji import Call, Connection, Profile, Submission, Submitter, task_states
 from txkoji.exceptions import HubFault, TransportError, UnknownFault, UnknownOutcome
@@ -298,9 +298,13 @@ async def test_equal_requests(koji: Connection, hub: FakeHub, agent: LossyAgent)
     assert set(task_ids(hub, "newRepo")) == set(ids)
 
 
+@pytest.mark.parametrize("ahead", [0.0, 3600.0])
 @pytest_twisted.ensureDeferred
-async def test_equal_requests_of_an_earlier_process(koji: Connection, hub: FakeHub) -> None:
+async def test_equal_requests_of_an_earlier_process(
+    koji: Connection, hub: FakeHub, ahead: float
+) -> None:
     """Of two equal tasks of an earlier process, that which is known is not taken for the other."""
+    hub.clock = WrongClock(hub.clock, ahead)
     first = await koji.new_submission("newRepo", "demo-build")
     second = await koji.new_submission("newRepo", "demo-build")
     known, unknown = (hub.call("newRepo", "demo-build", user="carol") for _ in range(2))
