@@ -90,6 +90,7 @@ class Profile:
             client waits for 12 hours.
         poll_interval: seconds between two polls of a watched task.
         settings: every key of the section as text, for ``lookup``, except secrets.
+        files: the files that have the section, in order; later ones win, key by key.
 
     Raises:
         BrokenConfiguration: ``server``, ``weburl`` or ``topurl`` holds a user or password.
@@ -114,6 +115,7 @@ class Profile:
     timeout: float = 120
     poll_interval: int = 6
     settings: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    files: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for key in ("server", "weburl", "topurl"):
@@ -208,13 +210,21 @@ def read_configured(path: str | os.PathLike[str], limit: int = LARGEST_FILE) -> 
     return data
 
 
-def _read(config: str | os.PathLike[str] | None, system: Path) -> configparser.ConfigParser:
+def _read(
+    config: str | os.PathLike[str] | None, system: Path
+) -> tuple[configparser.ConfigParser, dict[str, list[str]]]:
+    """Return what all files say together, and which of them have a section, by its name."""
     parser = configparser.ConfigParser()
+    files: dict[str, list[str]] = {}
     for path in _files(config, system):
         try:
             # Some editors begin a file with a mark of its encoding.
             text = read_configured(path).decode("utf-8-sig")
             parser.read_string(text, source=str(path))
+            one = configparser.ConfigParser()
+            one.read_string(text)
+            for section in one.sections():
+                files.setdefault(section, []).append(str(path))
         except OSError as error:
             raise BrokenConfiguration(
                 f"can't read the Koji configuration {path}: {error.strerror}"
@@ -226,7 +236,7 @@ def _read(config: str | os.PathLike[str] | None, system: Path) -> configparser.C
             raise BrokenConfiguration(
                 f"the Koji configuration {path} can't be parsed: {_syntax_error(error)}"
             ) from None
-    return parser
+    return parser, files
 
 
 def _syntax_error(error: configparser.Error) -> str:
@@ -252,7 +262,7 @@ def names(config: str | os.PathLike[str] | None = None, *, system: Path = SYSTEM
     Raises:
         BrokenConfiguration: a file can't be read or parsed.
     """
-    return sorted(_read(config, system).sections())
+    return sorted(_read(config, system)[0].sections())
 
 
 def _instead_of(profile: str, known: Sequence[str]) -> str:
@@ -348,7 +358,7 @@ def load(
             looked and which profiles exist.
         BrokenConfiguration: a file can't be read or parsed, or a value is of the wrong kind.
     """
-    parser = _read(config, system)
+    parser, files = _read(config, system)
     where = ", ".join(str(path) for path in searched_paths(config, system=system))
     if not parser.has_section(profile):
         remedy = _instead_of(profile, sorted(parser.sections()))
@@ -357,10 +367,10 @@ def load(
     server = section.url("server")
     if server is None:
         raise ProfileNotFound(f"{_title(profile)} in {where} has no 'server'")
-    return _profile(section, server)
+    return _profile(section, server, files.get(profile, ()))
 
 
-def _profile(section: _Section, server: str) -> Profile:
+def _profile(section: _Section, server: str, files: Sequence[str]) -> Profile:
     topurl = section.url("topurl")
     if topurl is None and (pkgurl := section.url("pkgurl")):
         topurl = pkgurl.removesuffix("/packages")
@@ -388,6 +398,7 @@ def _profile(section: _Section, server: str) -> Profile:
         timeout=section.number("timeout") or Profile.timeout,
         poll_interval=section.number("poll_interval") or Profile.poll_interval,
         settings=section.settings(),
+        files=tuple(files),
     )
 
 

@@ -20,7 +20,8 @@ class Credential:
     """Something to log in with.
 
     Attributes:
-        kind: ``certificate``, ``keytab`` or ``ticket``; of a broker, ``broker certificate`` (ours)
+        kind: ``certificate``, ``keytab`` or ``ticket``, or ``login`` of settings that suit none of
+            these; of a broker, ``broker certificate`` (ours)
             or ``broker server certificate`` (its own).
         name: its owner, or its file; nothing secret.
         expires: when it expires, in seconds since the epoch; None if it does not, or that is
@@ -58,7 +59,7 @@ async def credentials_of(profile: Profile, reactor: Any) -> list[Credential]:
     try:
         way = way_to_log_in(profile)
     except KojiLoginException as error:
-        kind = "certificate" if profile.authtype == "ssl" else "ticket"
+        kind = {"ssl": "certificate", "kerberos": "ticket"}.get(profile.authtype or "", "login")
         # A profile that only reads needs no credentials.
         return [] if profile.authtype is None else [Credential(kind, "", problem=str(error))]
     if way.certificate is not None:

@@ -135,7 +135,8 @@ class Kerberos:
             left = self._credentials(gssapi, store).lifetime
         except gssapi.raw.misc.GSSError as error:
             raise KojiLoginException(
-                f"no ticket with {self}: {self._reason(error)}; {self._remedy()}"
+                f"no valid ticket{f' with {self}' if self.keytab else ''}: {self._reason(error)};"
+                f" {self._remedy()}"
             ) from None
         return None if left is None else float(left)
 

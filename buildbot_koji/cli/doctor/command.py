@@ -73,7 +73,7 @@ async def _subjects_of(
     try:
         config = FileLoader(str(path.parent), path.name).loadConfig()
     except (Exception, SystemExit) as problem:  # noqa: BLE001 - of a value of any type
-        remedy = f"correct {path.name} there; buildbot checkconfig says the same"
+        remedy = f"correct {path.name} or what it names; buildbot checkconfig says the same"
         for each in _mistakes(problem, path):
             yield f"configuration {path}", error("checkconfig", each, remedy)
         return

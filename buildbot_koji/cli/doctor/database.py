@@ -37,11 +37,19 @@ async def check_database(
 def _check(url: str, directory: Path) -> list[Finding]:
     try:
         parsed = sqlalchemy.make_url(url)
-    except (sqlalchemy.exc.ArgumentError, ValueError) as problem:
-        return [error("database", str(problem), "db_url is like postgresql+psycopg2://host/name")]
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        # Their own words may quote a part of the address.
+        words = "db_url is no address of a database"
+        return [error("database", words, "it is like postgresql+psycopg2://host/name")]
     kind = parsed.get_backend_name()
     if kind == "sqlite":
-        path = directory / (parsed.database or "state.sqlite")
+        if parsed.database in (None, "", ":memory:"):
+            words = "it is in memory: the master forgets everything when it ends"
+            return [error("database", words, "db_url = sqlite:///state.sqlite")]
+        path = directory / parsed.database
+        if not path.parent.is_dir():
+            remedy = "db_url must name a file in a directory that exists"
+            return [error("database", f"there is no directory {path.parent}", remedy)]
         try:
             with open_regular(path) as file:
                 start = file.read(len(SQLITE))
@@ -75,6 +83,8 @@ def _of_server(kind: str, url: str, directory: Path) -> Iterator[Finding]:
         with engine.connect() as connection:
             connection.execute(sqlalchemy.text("SELECT 1"))
             found = list(SERVER_CHECKS.get(kind, _nothing)(connection))
+    except sqlalchemy.exc.NoSuchModuleError:
+        yield error("database", f"SQLAlchemy knows no database {kind}", "correct db_url")
     except sqlalchemy.exc.SQLAlchemyError as problem:
         # Its own text may hold the address, with the password.
         reason = str(getattr(problem, "orig", None) or type(problem).__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import ssl
 import stat
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -93,7 +94,9 @@ async def check_hub(
             remedy = "correct it in master.cfg, or in what its secretsProviders give"
         yield error("profile", str(problem), remedy)
         return
-    yield ok("profile", f"{connection.profile}: {connection.url}")
+    # Where both say something, the last one counts.
+    where = " and then ".join(connection.settings.files) or "a program"
+    yield ok("profile", f"{connection.profile}: {connection.url}, from {where}")
     examined = _Examined(connection, wanted, now)
     said: set[str] = set()
     try:
@@ -492,9 +495,14 @@ async def _files(examined: _Examined) -> AsyncIterator[Finding]:
     # A new hub has none: the server must do, whatever it says of its top directory.
     url = koji.topurl if path is None else paths.url_of(koji.topurl, path)
     try:
-        status, headers = await deferToThread(answer_to, url, Range="bytes=0-0")
+        # As whoever downloads the file verifies the server.
+        tls = await deferToThread(_verifying, koji)
+        status, headers = await deferToThread(answer_to, url, tls=tls, Range="bytes=0-0")
     except OSError as problem:
-        yield error("kojifiles", f"{url}: {problem}", "is 'topurl' of the profile right?")
+        remedy = "is 'topurl' of the profile right?"
+        if "not trusted" in str(problem):
+            remedy = "'serverca' of the profile must hold the CA of this server, too"
+        yield error("kojifiles", f"{url}: {problem}", remedy)
         return
     if path is None:
         yield ok("kojifiles", "the server answers; there is no RPM yet to read")
@@ -522,6 +530,13 @@ async def _files(examined: _Examined) -> AsyncIterator[Finding]:
             if status >= 500
             else "is 'topurl' of the profile right? /kojifiles may need another name",
         )
+
+
+def _verifying(koji: Connection) -> ssl.SSLContext | None:
+    """Return what verifies the server of the files as a worker does, None if none does."""
+    if koji.settings.no_ssl_verify and koji.settings.serverca is None:
+        return None
+    return ssl.create_default_context(cadata=koji.authorities())
 
 
 async def _path_of_an_rpm(koji: Connection) -> str | None:
@@ -556,6 +571,8 @@ def _missing(
     """Return that the hub lacks what the configuration names, and what may have been meant."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     lists = f"did you mean {near[0]}?" if near else f"koji list-{kind}s lists those it has"
+    if name != name.strip():
+        lists = "take away the white space around the name"
     return error(f"{kind} {name}", f"the hub does not have it; {where} names it", remedy or lists)
 
 

@@ -112,11 +112,8 @@ def way_to(url: str, limit: float = LIMIT) -> Iterator[Finding]:
 def _certificate(
     connection: socket.socket, host: str, scheme: str, limit: float
 ) -> Iterator[Finding]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     try:
-        wrap = partial(context.wrap_socket, connection, server_hostname=host)
+        wrap = partial(_unverified().wrap_socket, connection, server_hostname=host)
         with _within(limit, wrap) as secured:
             encoded = secured.getpeercert(binary_form=True) or b""
             version = secured.version()
@@ -138,21 +135,29 @@ def _certificate(
     )
 
 
-def answer_to(url: str, limit: float = LIMIT, **headers: str) -> tuple[int, dict[str, str]]:
+def answer_to(
+    url: str, limit: float = LIMIT, tls: ssl.SSLContext | None = None, **headers: str
+) -> tuple[int, dict[str, str]]:
     """Return the status and the headers (lower case) of a GET, through a proxy where one is set.
 
-    Nothing secret is sent and the answer is not trusted, so no certificate is verified.
+    Nothing secret is sent. Without ``tls`` the answer is not trusted, and no certificate verified.
 
     Raises:
         OSError: there is no answer within the limit.
     """
-    return _within(limit, partial(_answer_to, url, limit, headers))
+    return _within(limit, partial(_answer_to, url, limit, tls or _unverified(), headers))
 
 
-def _answer_to(url: str, limit: float, headers: dict[str, str]) -> tuple[int, dict[str, str]]:
+def _unverified() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _answer_to(
+    url: str, limit: float, context: ssl.SSLContext, headers: dict[str, str]
+) -> tuple[int, dict[str, str]]:
     proxy = proxy_for(url)
     proxies = {}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - a checked http(s) URL
@@ -170,7 +175,10 @@ def _answer_to(url: str, limit: float, headers: dict[str, str]) -> tuple[int, di
         with status:
             return status.code, {name.lower(): value for name, value in status.headers.items()}
     except urllib.error.URLError as problem:
-        raise OSError(str(problem.reason)) from problem
+        reason = problem.reason
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            raise OSError(f"its certificate is not trusted: {reason.verify_message}") from problem
+        raise OSError(str(reason)) from problem
     except (HTTPException, ValueError) as problem:
         raise OSError(f"no answer in HTTP: {problem}") from problem
 

@@ -19,6 +19,8 @@ from typing import Any, ClassVar
 
 import pytest
 import pytest_twisted
+from cryptography.hazmat.primitives import serialization
+from OpenSSL import SSL
 from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import DefaultOpenSSLContextFactory
@@ -276,6 +278,80 @@ class Page(resource.Resource):
 
 def _page(key: str, status: int, **headers: str) -> Callable[[Site], None]:
     return lambda site: site.set(key, site.serve(page=Page(status, **headers)))
+
+
+def _listening(site: Site, port: Any) -> str:
+    site.ports.append(port)
+    return f"127.0.0.1:{port.getHost().port}"
+
+
+class _SSH(Protocol):
+    """Greets whoever connects as an SSH server does."""
+
+    def connectionMade(self) -> None:  # noqa: N802
+        self.transport.write(b"SSH-2.0-OpenSSH_9.6\r\n")  # type: ignore[union-attr]
+
+
+def _ssh(site: Site) -> None:
+    port = reactor.listenTCP(0, Factory.forProtocol(_SSH), interface="127.0.0.1")
+    site.set("server", f"https://{_listening(site, port)}/kojihub")
+
+
+def _of_another_ca(key: str) -> Callable[[Site], None]:
+    """Let the server of a setting have a certificate that nobody here trusts."""
+
+    def plant(site: Site) -> None:
+        from txkoji.testing.front.certificates import CertificateAuthority
+
+        directory = site.home / "their"
+        directory.mkdir()
+        pem = str(CertificateAuthority(directory).server("127.0.0.1"))
+        context = DefaultOpenSSLContextFactory(pem, pem)
+        port = reactor.listenSSL(0, server.Site(Page(200)), context, interface="127.0.0.1")
+        site.set(key, f"https://{_listening(site, port)}/kojihub")
+
+    return plant
+
+
+class _AsksForCertificate(DefaultOpenSSLContextFactory):
+    """Ends the handshake of whoever has no client certificate."""
+
+    def cacheContext(self) -> None:  # noqa: N802
+        super().cacheContext()
+        assert self._context is not None
+        self._context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *_: True)
+
+
+def _asks_for_certificate(site: Site) -> None:
+    _wrong_password(site)
+    site.set("cert", None)
+    pem = str(site.hub.authority.server("127.0.0.1"))
+    context = _AsksForCertificate(pem, pem)
+    port = reactor.listenSSL(0, server.Site(Page(200)), context, interface="127.0.0.1")
+    site.set("server", f"https://{_listening(site, port)}/kojihub")
+
+
+def _encrypted_key(site: Site) -> None:
+    pem = Path(site.hub.certificate("kojiadmin")).read_bytes()
+    key = serialization.load_pem_private_key(pem, None)
+    encrypted = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"planted-secret"),
+    )
+    path = site.home / "encrypted.pem"
+    path.write_bytes(pem.partition(b"-----BEGIN PRIVATE")[0] + encrypted)
+    site.set("cert", str(path))
+
+
+def _proxy_that_asks(site: Site) -> None:
+    address = site.serve(page=Page(407)).replace("//", "//me:planted-secret@")
+    site.monkeypatch.setenv("HTTPS_PROXY", address)
+
+
+def _password_without_user(site: Site) -> None:
+    for key, value in (("authtype", "password"), ("user", None), ("cert", None)):
+        site.set(key, value)
 
 
 def _redirecting(site: Site) -> None:
@@ -587,7 +663,7 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
     "misspelt authtype": (
         _set("authtype", "kerbros"),
         "error",
-        "ticket",
+        "login",
         "'kerbros': it may be",
         "login can't work",
     ),
@@ -727,6 +803,78 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "src.rpm: [Errno -",
         "'topurl' of the profile",
     ),
+    "files of another CA": (
+        _of_another_ca("topurl"),
+        "error",
+        "kojifiles",
+        "its certificate is not trusted: ",
+        "'serverca' of the profile must hold the CA of this server, too",
+    ),
+    "hub of another CA": (_of_another_ca("server"), "error", "hub", "signed by a CA", "serverca"),
+    "port of SSH": (_ssh, "error", "TLS", "no TLS with 127.0.0.1", "is it an https server at all?"),
+    "no client certificate": (
+        _asks_for_certificate,
+        "error",
+        "hub",
+        "it wants a client certificate",
+        "'cert' of the profile",
+    ),
+    "encrypted key": (
+        _encrypted_key,
+        "error",
+        "certificate",
+        "its private key has a pass phrase",
+        "login can't work",
+    ),
+    "proxy that asks for a login": (
+        _proxy_that_asks,
+        "error",
+        "hub",
+        "status 407: it asks for a login: put user and password into the environment",
+        "NO_PROXY",
+    ),
+    "password without user": (
+        _password_without_user,
+        "error",
+        "login",
+        "a login by password needs user",
+        "login can't work",
+    ),
+    "white space": (
+        _value("tag", "demo-candidate "),
+        "error",
+        "tag demo-candidate",
+        "the hub does not have it",
+        "the white space around the name",
+    ),
+    "database in memory": (
+        _value("db", "sqlite://"),
+        "error",
+        "database",
+        "the master forgets everything when it ends",
+        "sqlite:///state.sqlite",
+    ),
+    "no directory of the database": (
+        _value("db", "sqlite:///nowhere/state.sqlite"),
+        "error",
+        "database",
+        "there is no directory /",
+        "that exists",
+    ),
+    "unknown database": (
+        _value("db", "oracel://host/name"),
+        "error",
+        "database",
+        "SQLAlchemy knows no database oracel",
+        "db_url",
+    ),
+    "odd port of the database": (
+        _value("db", "postgresql://me:planted-secret@host:port/name"),
+        "error",
+        "database",
+        "db_url is no address",
+        "postgresql+psycopg2://host/name",
+    ),
     "redirecting hub": (_redirecting, "error", "hub", "it redirects", "curl -I"),
     "proxy without tunnels": (
         _tunnel_to_nowhere,
@@ -803,6 +951,12 @@ async def test_a_good_setup(site: Site) -> None:
             said.append(out.getvalue())
         return run()
 
+    # A profile may be in several files.
+    more = site.home / ".koji" / "config.d" / "more.conf"
+    more.parent.mkdir()
+    more.write_text("[fake]\nuser = me\n", encoding="utf-8")
+    _, [where, *_] = await site.doctor(profile_only=True)
+    assert where["text"] == f"fake: {site.hub.url}, from {more} and then {site.profile}"
     # What was found is written before the next server is asked.
     site.hub.answer = answer
     assert await examine(reactor, out, profile="fake") == 0
@@ -858,6 +1012,8 @@ async def test_planted_fault(site: Site, name: str) -> None:
         "NUL in a path",
         "unusable certificate",
         "misspelt authtype",
+        "encrypted key",
+        "password without user",
     }
     status, found = await site.doctor(profile_only=unusable)
     bad = [each for each in found if each["level"] != "ok"]
