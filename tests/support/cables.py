@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from tests.support.quiet import connect_quietly
@@ -22,6 +23,9 @@ class _Relay(Protocol):
     def __init__(self, cable: Cable, *, is_answer: bool) -> None:
         self.cable = cable
         self.is_answer = is_answer
+        self.passed = 0
+        self.held = bytearray()
+        self.drip = LoopingCall(self._drip)
 
     def connectionMade(self) -> None:  # noqa: N802
         self.cable.ends.append(self)
@@ -34,10 +38,24 @@ class _Relay(Protocol):
             self.other.is_mute = True  # type: ignore[union-attr]
         if self.other is None or self.other.transport is None:
             self.waiting += data
-        else:
-            self.other.transport.write(data)
+            return
+        self.held += data
+        if not self.drip.running:
+            self.drip.start(0.02)
+
+    def _drip(self) -> None:
+        """Pass on what may go at once, then a byte at a time."""
+        limit = self.cable.drips_after if self.is_answer else None
+        count = len(self.held) if limit is None else max(1, limit - self.passed)
+        part, self.held = bytes(self.held[:count]), self.held[count:]
+        self.passed += len(part)
+        self.other.transport.write(part)  # type: ignore[union-attr]
+        if not self.held:
+            self.drip.stop()
 
     def connectionLost(self, _reason: Failure = connectionDone) -> None:  # noqa: N802
+        if self.drip.running:
+            self.drip.stop()
         if self.other is not None and self.other.transport is not None:
             self.other.transport.loseConnection()
 
@@ -52,6 +70,8 @@ class Cable(Factory):
         is_mute: whether what the port says is swallowed.
         swallows: what a request contains whose answer is swallowed; empty for none.
         swallowed: how many such requests there were.
+        drips_after: the bytes of answers on a connection after which one comes at a time, slowly;
+            None for no limit.
     """
 
     noisy = False
@@ -61,6 +81,7 @@ class Cable(Factory):
         self.is_mute = False
         self.swallows = b""
         self.swallowed = 0
+        self.drips_after: int | None = None
         self.ends: list[_Relay] = []
         self._listening: Any = None
 

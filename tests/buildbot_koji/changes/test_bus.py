@@ -20,6 +20,7 @@ from tests.support.ends import AtEnd
 from tests.support.hostile_messages import publish_hostile
 from txkoji import build_states
 from txkoji.bus import AMQP, Publisher
+from txkoji.bus.base import ReceivedMessage, Settlement
 from txkoji.testing import FakeHub
 from txkoji.testing.methods.builds import change_build_state
 
@@ -37,6 +38,7 @@ class BusSite(Site):
         self.prefix = f"koji-{uuid.uuid4()}"
         login = {"user": USER, "password": PASSWORD, "allow_insecure_login": True}
         self.settings = AMQP(broker.url, topic_prefix=self.prefix, **login)
+        self.consumer = AMQP(broker.url, queue=self.prefix, passive=True, **login)
         hub = FakeHub(reactor, build_seconds=1, bus=self.settings, bus_dialect=dialect)
         super().__init__(hub, directory)
         self.bus = util.KojiAMQP(
@@ -165,6 +167,36 @@ async def test_poison(site: BusSite, broker: RabbitMQ, logged: list[str]) -> Non
     assert [change["revision"] for change in found[2:]] == nvrs
     assert receiver.counts.received >= received + hostile + 3
     assert receiver.reconnects == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_redelivered_messages(site: BusSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the broker gives out again makes no second change, whoever had it before."""
+    master = await site.listen(koji(bus=site.bus))
+    run = master.source._running
+    # This consumer acknowledges nothing: its connection ends when it would.
+    link = run.receiver._link
+    monkeypatch.setattr(link, "_settle", lambda *_: link.abort())
+    nvrs = [site.build()]
+    await until(lambda: run.receiver.counts.redelivered == 1)
+    await until(lambda: run.receiver.counts.accepted == 2)
+    # Nor do these, which requeue each message, and die: the source is stopped meanwhile.
+    await master.stop()
+    nvrs += [site.build() for _ in range(2)]
+    for _ in range(2):
+        other, got = site.consumer.link(reactor), list[ReceivedMessage]()
+        await other.open()
+        await other.subscribe(10, got.append)
+        await until(lambda got=got: len(got) >= 2)
+        got[0].settle(Settlement.RELEASED)
+        await until(lambda got=got: len(got) >= 3)
+        other.abort()
+    master = await site.listen(koji(bus=site.bus))
+    receiver = master.source._running.receiver
+    await until(lambda: receiver.counts.accepted >= 2)
+    assert receiver.counts.redelivered >= 2
+    await site.polled()
+    assert [change["revision"] for change in await master.changes()] == nvrs
 
 
 @pytest_twisted.ensureDeferred

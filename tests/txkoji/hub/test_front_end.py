@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,17 @@ from twisted.internet import reactor
 from tests.support import apache, until
 from tests.support import kdc as kdcs
 from tests.support.apache import BY_TICKET, Apache
+from tests.support.cables import Cable
 from tests.support.ends import AtEnd
 from tests.support.kdc import KDC, REALM
 from txkoji import Connection, Profile
-from txkoji.exceptions import KojiLoginException, NotXMLRPC, TLSError
+from txkoji.exceptions import (
+    ConnectionFailed,
+    KojiLoginException,
+    NotXMLRPC,
+    RequestTimeout,
+    TLSError,
+)
 from txkoji.testing import FakeHub
 
 pytestmark = [
@@ -122,9 +130,26 @@ async def test_few_requests_on_a_connection(hub: FakeHub, start: Start, at_end: 
     assert len(hub.call("listTasks", {"method": "build"})) == 10
 
 
+async def login_that_drips(settings: Profile, front: Apache, at_end: AtEnd) -> None:
+    """The deadline of a login holds wherever its answer begins to drip."""
+    cable = Cable(front.port)
+    at_end(cable.stop)
+    server = f"https://127.0.0.1:{cable.start()}/kojihub"
+    for count in (0, 1000, 2000):
+        cable.drips_after = count
+        koji = Connection(replace(settings, server=server), reactor=reactor, deadline=1)
+        at_end(koji.close)
+        began = time.monotonic()
+        with pytest.raises((RequestTimeout, ConnectionFailed)):
+            await koji.login()
+        assert 0.9 < time.monotonic() - began < 5, count
+
+
 @kdcs.needs_kdc
 @pytest_twisted.ensureDeferred
-async def test_login_by_ticket(hub: FakeHub, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_login_by_ticket(
+    hub: FakeHub, start: Start, monkeypatch: pytest.MonkeyPatch, at_end: AtEnd
+) -> None:
     """mod_auth_gssapi lets a keytab in; its session is renewed and submits a task."""
     # Beside other runs of pytest, which close their directories to the user that Apache runs as.
     directory = tempfile.TemporaryDirectory()
@@ -152,6 +177,7 @@ async def test_login_by_ticket(hub: FakeHub, start: Start, monkeypatch: pytest.M
         task_id = await koji.submit("build", SOURCE.format(1), "demo", {"scratch": True})
         assert hub.call("getTaskInfo", task_id)["state"] is not None
         await koji.close()
+        await login_that_drips(koji.settings, front, at_end)
         small = start(login=BY_TICKET.format(keytab=service), max_header=400)
         server = f"{small.url}/kojihub"
         koji = Connection(replace(koji.settings, server=server), reactor=reactor)
