@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 from buildbot_koji.durable.once import CheckClaim, Intent, IntentState, Once, OnceAction
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.durable.unreadable import check_fields, reading
+from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import TaggedBuild, read_builds
 from buildbot_koji.mass.options import StepHost
@@ -168,6 +169,13 @@ class MassTagger:
             build for part in ended for build in part.builds if build not in (part.failed or {})
         }
 
+    @property
+    def refusal(self) -> str:
+        """Why the hub refused all builds of the last part alike: that is about none of them."""
+        answers = list(self.parts[-1].answers.values()) if self.parts else []
+        is_one = len(answers) > 1 and len(set(answers)) == 1
+        return answers[0] if is_one and isinstance(answers[0], str) else ""
+
     async def tag(self, builds: Sequence[TaggedBuild]) -> None:
         """Finish what earlier attempts began, then tag more builds."""
         total = sum(len(each.builds) for each in self.parts) + len(builds)
@@ -180,7 +188,10 @@ class MassTagger:
         await self._finish(group)
         for start in range(0, len(builds), self._part):
             self._host.say(f"tagging: {total - len(builds) + start:,} of {total:,} done")
-            await self._finish([await self._begin(builds[start : start + self._part])])
+            part = await self._begin(builds[start : start + self._part])
+            await self._finish([part])
+            if self.refusal:
+                return
 
     async def _begin(self, builds: Sequence[TaggedBuild]) -> TagPart:
         """Store the intent to tag builds, and send it."""
@@ -236,7 +247,7 @@ class MassTagger:
                 if is_passing(fault):
                     passing = fault
                 else:
-                    part.answers[build] = one_line(fault)
+                    part.answers[build] = explain(fault)
             except UnusableAnswer as error:
                 odd[build] = one_line(error)
         if odd:

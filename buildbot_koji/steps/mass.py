@@ -237,10 +237,10 @@ class KojiMassBuild(PackageBuildStep):
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Complain if no packages are given."""
         yield from super().check_together(values)
-        packages = values["packages"]
-        if not checks.is_renderable(packages) and packages is not None and not packages:
-            yield "packages is empty: there is nothing to build"
-        elif all(values[each] is None for each in PACKAGES):
+        empty = [name for name in ("packages", "only") if values[name] in ("", [], ())]
+        for name in empty:
+            yield f"{name} is empty: there is nothing to build"
+        if all(values[each] is None for each in PACKAGES):
             yield "packages is missing: give packages, packages_file, levels or requires"
 
     def complaints_at_load(self, values: Mapping[str, Any], place: Place) -> Iterator[str]:

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from buildbot.process import results
+from twisted.internet.defer import DeferredLock
 from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
@@ -47,17 +49,15 @@ NAMES = 100
 """Names of packages of each kind that the property has."""
 
 
-async def _unknown_tags(hub: Hub, *tags: str | int) -> str | None:
-    """Complain of tags that the hub does not have, all in one line; None if it has them."""
+_LOCKS: WeakKeyDictionary[Hub, dict[int, DeferredLock]] = WeakKeyDictionary()
+"""For each tag: of two steps at once, the second one sees what the first one has tagged."""
+
+
+async def _read_tags(hub: Hub, *tags: str | int) -> tuple[list[Any], str]:
+    """Return tags, and a complaint of those that the hub does not have, all in one line."""
     found = await gather(hub.connection.checked("getTag", each) for each in tags)
     unknown = [str(tag) for tag, each in zip(tags, found, strict=True) if each is None]
-    return f"the hub has no tag {' and no tag '.join(unknown)}" if unknown else None
-
-
-async def _locked(hub: Hub, tag: str | int) -> str | None:
-    """Complain of a tag that takes no builds now; None if it does."""
-    found = await hub.connection.checked("getTag", tag)
-    return f"tag {tag} is locked" if found is not None and found["locked"] else None
+    return found, f"the hub has no tag {' and no tag '.join(unknown)}" if unknown else ""
 
 
 class KojiCompareTags(KojiStep):
@@ -88,8 +88,8 @@ class KojiCompareTags(KojiStep):
     async def work(self, hub: Hub) -> int:
         """Compare the tags."""
         self.say(f"comparing {self.tag} with {self.other}")
-        complaint = await _unknown_tags(hub, self.tag, self.other)
-        if complaint is not None:
+        _, complaint = await _read_tags(hub, self.tag, self.other)
+        if complaint:
             return self.fail(complaint)
         builds = await self._latest(hub, self.tag)
         others = await self._latest(hub, self.other)
@@ -168,20 +168,24 @@ class KojiMassTag(KojiWriteStep):
             # Without it all of the tag would be tagged.
             return self.fail(f"mass is missing: {words_for(given)} renders to nothing")
         self.say(f"comparing {self.from_tag} with {self.to_tag}")
-        complaint = await _unknown_tags(hub, self.from_tag, self.to_tag)
-        locked = None if complaint else await _locked(hub, self.to_tag)
-        refusal = complaint or (None if self.dry_run else locked)
-        if refusal is not None:
-            return self.fail(refusal)
+        [_, tag], complaint = await _read_tags(hub, self.from_tag, self.to_tag)
+        if complaint:
+            return self.fail(complaint)
+        locked = f"tag {self.to_tag} is locked" if tag["locked"] else ""
+        if locked and not self.dry_run:
+            return self.fail(locked)
         only = None if self.mass is None else await self._made()
         if only is not None and not only:
             return self.fail(f"mass build {self.mass} made nothing, or there is none of that id")
-        options = {} if only is not None else {"latest": True}
-        rows = await hub.connection.checked("listTagged", self.from_tag, **options)
-        builds = await self.in_thread(partial(read_builds, rows))
-        if only is not None:
-            builds = [each for each in builds if each.id in only]
-        builds.reverse()
+        lock = _LOCKS.setdefault(hub, {}).setdefault(tag["id"], DeferredLock())
+        if lock.locked:
+            self.say(f"waiting for another step that tags with {self.to_tag}")
+        async with lock:
+            return await self._tag(hub, only, locked)
+
+    async def _tag(self, hub: Hub, only: set[int] | None, locked: str) -> int:
+        """Tag what is not tagged yet of the latest builds, or ``only`` of some."""
+        builds = await self._builds(hub, only)
         tagger = await self._tagger(hub)
         begun = {each for part in tagger.parts for each in part.builds}
         rest = [each for each in builds if each.id not in begun]
@@ -189,7 +193,7 @@ class KojiMassTag(KojiWriteStep):
         plan = await self.in_thread(lambda: list(plan_tagging(rest, there)))
         todo = [build for build, reason in plan if not reason]
         lines = [f"{build.nvr}: skipped: {reason}\n" for build, reason in plan if reason]
-        skipped = len(plan) - len(todo)
+        skipped = len(lines)
         if only is not None and (gone := len(only - {each.id for each in builds})):
             lines.append(f"{gone:,} builds of the mass build are not in {self.from_tag}\n")
         if self.dry_run:
@@ -210,9 +214,22 @@ class KojiMassTag(KojiWriteStep):
         nvrs = {build: nvr for part in tagger.parts for build, nvr in part.builds.items()}
         lines += [f"{nvr}: tagged\n" for build, nvr in nvrs.items() if build not in reasons]
         lines += [f"{nvrs[build]}: failed: {reason}\n" for build, reason in reasons.items()]
-        lines += [f"{build.nvr}: not sent\n" for build in todo if build.id not in nvrs]
-        failed = len(begun.union(each.id for each in todo)) - len(nvrs) + len(reasons)
-        return await self._ended(lines, len(nvrs) - len(reasons), failed, "tagged", skipped, broken)
+        unsent = [f"{build.nvr}: not sent\n" for build in todo if build.id not in nvrs]
+        return await self._ended(
+            [*lines, *unsent],
+            len(nvrs) - len(reasons),
+            len(reasons) + len(unsent),
+            "tagged",
+            skipped,
+            broken or tagger.refusal,
+        )
+
+    async def _builds(self, hub: Hub, only: set[int] | None) -> list[TaggedBuild]:
+        """Return the latest builds in the tag, or ``only`` of some, the oldest first."""
+        options = {"latest": True} if only is None else {}
+        rows = await hub.connection.checked("listTagged", self.from_tag, **options)
+        builds = await self.in_thread(partial(read_builds, rows))
+        return [each for each in reversed(builds) if only is None or each.id in only]
 
     async def _tagger(self, hub: Hub) -> MassTagger:
         """Return what tags the builds, with what earlier attempts began."""
@@ -230,7 +247,7 @@ class KojiMassTag(KojiWriteStep):
         todo: Sequence[TaggedBuild],
         lines: list[str],
         skipped: int,
-        locked: str | None,
+        locked: str,
     ) -> int:
         """End a dry run."""
         names = [each.nvr.name for each in todo]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from math import inf
@@ -82,10 +82,10 @@ class _Loader:
         secrets: dict[str, str],
         services: list[Any],
         database: str,
-        worker_class: Any,
+        workers: list[Any],
         more: dict[str, Any],
     ) -> None:
-        self._worker_class = worker_class
+        self._workers = workers
         self._database = database
         self._more = more
         self._factory = factory
@@ -93,10 +93,11 @@ class _Loader:
         self._services = services
 
     def loadConfig(self) -> MasterConfig:  # noqa: N802
-        builder = util.BuilderConfig(name="any", workernames=["worker"], factory=self._factory)
+        names = [each.name for each in self._workers]
+        builder = util.BuilderConfig(name="any", workernames=names, factory=self._factory)
         return MasterConfig.loadFromDict(
             {
-                "workers": [self._worker_class("worker", missing_timeout=0)],
+                "workers": self._workers,
                 "builders": [builder],
                 # Buildbot refuses a builder without one.
                 "schedulers": [schedulers.Triggerable(name="workbench", builderNames=["any"])],
@@ -120,6 +121,7 @@ class Workbench:
         services: what else the master runs.
         database: the address of the master's database; by default SQLite in memory.
         worker_class: the class of the worker; by default one that never rests.
+        workers: their names: as many builds run at once.
         more: what else is in its configuration.
 
     Attributes:
@@ -145,13 +147,15 @@ class Workbench:
         *services: Any,
         database: str = "sqlite://",
         worker_class: Any = KojiPlace,
+        workers: Sequence[str] = ("worker",),
         **more: Any,
     ) -> None:
         self.directory = directory
         self.secrets: dict[str, str] = {}
         self._factory = util.BuildFactory()
         self._hubs, self._masters = AsyncExitStack(), AsyncExitStack()
-        loader = _Loader(self._factory, self.secrets, list(services), database, worker_class, more)
+        made = [worker_class(each, missing_timeout=0) for each in workers]
+        loader = _Loader(self._factory, self.secrets, list(services), database, made, more)
         self.master: Any = BuildMaster(str(directory), reactor=reactor, config_loader=loader)
         self.master.config = loader.loadConfig()
 

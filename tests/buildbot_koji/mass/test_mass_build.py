@@ -300,6 +300,7 @@ def test_bad_configuration(empty_home: Path) -> None:
         "packages=['a', 'b'], max_packages=1": "2 packages are more than max_packages, 1",
         "packages=5": "packages=5 must be a list of package names or a util.KojiPackages",
         "packages=[]": "packages is empty: there is nothing to build",
+        "packages=['a'], only=[], earlier=1": "only is empty: there is nothing to build",
         "levels=[['a'], ['b', 'b']]": "given twice: b",
         "requires={'a': ['b'], 'b': ['a']}": "packages require each other: a -> b -> a",
         "requires={'a': ['b c']}": "no package names: 'b c'",

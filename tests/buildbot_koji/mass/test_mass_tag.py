@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -243,6 +244,48 @@ async def test_refused_builds(bench: Workbench) -> None:
         assert f"{nvrs[0]}: failed: " in ended.logs["builds"]
         assert "blocked" in ended.logs["builds"]
         assert tagged(bench) == {nvrs[1]}
+
+
+@pytest_twisted.ensureDeferred
+async def test_user_who_may_not_tag(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the hub refuses for all builds alike is said once, and no more builds are sent."""
+    monkeypatch.setattr(steps.KojiMassTag, "part", 2)
+    for name in ("hello", "world", "foo"):
+        bench.hub.add_package("demo-candidate", name)
+        await bench.built(name)
+    bench.hub.call("createTag", "closed", perm="admin")
+    alice = util.KojiHub(bench.profile, user="alice", password="alice")
+    before = bench.hub.calls["tagBuild"]
+    ended = await bench.build(steps.KojiMassTag(alice, from_tag="demo-candidate", to_tag="closed"))
+    assert (ended.result, ended.properties["koji_mass_untagged"]) == ("failure", 3)
+    assert ended.text == (
+        "failed: tagged no builds with closed, skipped 0, could not tag 3: the hub does not allow"
+        " it: tagBuild: tag requires admin permission: koji grant-permission admin USER"
+    )
+    assert bench.hub.calls["tagBuild"] == before + 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_two_steps_at_once(tmp_path: Path, empty_home: Path) -> None:
+    """Of two steps that tag the same builds at once, the second one finds them tagged."""
+    bench = Workbench(tmp_path, workers=("one", "two"))
+    await bench.open(empty_home)
+    await bench.built("hello")
+    tags = {"from_tag": "demo-candidate", "to_tag": "demo-released"}
+    release, before = hold(bench.hub, "tagBuild"), bench.hub.calls["tagBuild"]
+    both = [await bench.begin(steps.KojiMassTag(bench.profile, **tags)) for _ in range(2)]
+    await until(lambda: bench.hub.calls["tagBuild"] == before + 1)
+    builds = bench.master.botmaster.builders["any"].building
+    waits = "waiting for another step that tags with demo-released"
+    await until(lambda: waits in [each.currentStep and each.currentStep._text for each in builds])
+    release()
+    ended = [await bench.ended(each) for each in both]
+    assert sorted(each.text for each in ended) == [
+        "tagged 1 build with demo-released, skipped 0",
+        "tagged no builds with demo-released, skipped 1",
+    ]
+    assert bench.hub.calls["tagBuild"] == before + 1
+    await bench.close()
 
 
 @pytest_twisted.ensureDeferred
