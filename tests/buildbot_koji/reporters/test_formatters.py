@@ -20,7 +20,8 @@ from zope.interface import implementer
 
 from buildbot_koji.reporters.formatters import one_line_of
 from tests.buildbot_koji.workbench import SOURCE, Workbench
-from tests.support import until
+from tests.docs.tutorial import blocks
+from tests.support import REPOSITORY, until
 from txkoji.exceptions import BuildError
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers.registry import HANDLERS
@@ -230,6 +231,39 @@ async def test_reporters(
         assert ended.result == "exception"
         await until(lambda: len(sinks.mailbox.mails) == 2)
         assert "no such profile" in sinks.mailbox.mails[0].get_content()
+    finally:
+        await bench.close()
+
+
+@pytest.mark.filterwarnings("ignore:twisted.internet.ssl.Protocol:DeprecationWarning")
+@pytest_twisted.ensureDeferred
+async def test_mail_of_regressions(sinks: Sinks, tmp_path: Path, empty_home: Path) -> None:
+    """The how-to's mail names what a mass build built the time before, and nothing else."""
+    text = (REPOSITORY / "docs" / "mass.rst").read_text(encoding="utf-8")
+    [code] = [each for kind, _, each in blocks(text) if "class Regressions" in each]
+    smtp = sinks.ports[0].getHost().port
+    where = f'relayhost="127.0.0.1", smtpPort={smtp}, useTls=False,'
+    code = code.replace('"rebuild"', '"any"').replace("sendTo", f"{where} sendTo", 1)
+    made: dict[str, Any] = {}
+    exec(code, made)
+    (directory := tmp_path / "master").mkdir()
+    bench = Workbench(directory, made["mail"])
+    await bench.open(empty_home)
+    names = ["p0", "p1", "failarch-1"]
+    for name in names:
+        bench.hub.add_package("demo-candidate", name)
+    try:
+        for bad in ([], [], ["p1"], ["p1"], ["p0", "p1"]):
+            source = {
+                each: SOURCE.format(each, "failsrpm" if each in bad else "x") for each in names
+            }
+            step = steps.KojiMassBuild(
+                bench.profile, "demo", names, source=source.__getitem__, scratch=True
+            )
+            await bench.build(step)
+        await until(lambda: len(sinks.mailbox.mails) >= 2)
+        said = [(each["Subject"], each.get_content().split()[0]) for each in sinks.mailbox.mails]
+        assert said == [("no longer built: 1", f"{each}:") for each in ("p1", "p0")]
     finally:
         await bench.close()
 
