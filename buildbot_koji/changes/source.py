@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from buildbot.changes.base import ChangeSource
+from buildbot.config.master import MasterConfig
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -186,6 +187,11 @@ class KojiChangeSource(DeclaredService, ChangeSource):
                 f"name={name!r} is that of the source in {first}: Buildbot keeps one of them; give"
                 " each its own name"
             )
+
+    def complaints_in(self, config: MasterConfig) -> Iterator[str]:
+        """Return that it is in the wrong list: of change sources Buildbot asks no name there."""
+        del config
+        yield "list it in c['change_source'], not in c['services']"
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Return what the events require, and what is wrong with the times."""

@@ -128,8 +128,12 @@ class KojiMove(_Untags, KojiTasksStep):
     )
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
-        """Return what is wrong with the builds."""
-        return _no_builds(values, "all")
+        """Return what is wrong with the builds and the tags."""
+        yield from _no_builds(values, "all")
+        origin = values["from_tag"]
+        # A renderable compares as another renderable.
+        if not checks.is_renderable(origin) and origin == values["to_tag"]:
+            yield f"from_tag and to_tag are both {origin!r}"
 
     async def change(self, hub: Hub) -> int:
         """Move the builds that are not moved yet."""

@@ -84,10 +84,14 @@ async def _login_and_queue(settings: Broker, reactor: Any, limit: float) -> Asyn
 
 
 def _queue(messages: int | None, receivers: int | None) -> Finding:
-    if messages is None:
-        return ok("queue", "exists")
-    waiting, readers = counted(messages, "message"), counted(receivers or 0, "receiver")
-    return ok("queue", f"exists, {waiting} waiting, {readers}")
+    said = "exists"
+    if messages is not None:
+        waiting, readers = counted(messages, "message"), counted(receivers or 0, "receiver")
+        said += f", {waiting} waiting, {readers}"
+    if not messages:
+        # Any way for a client to try the bindings would write to the broker.
+        said += "; only the broker shows its bindings (RabbitMQ: rabbitmqctl list_bindings)"
+    return ok("queue", said)
 
 
 def _no_queue(words: str, *, is_exclusive: bool) -> Finding:

@@ -98,6 +98,20 @@ c["schedulers"] = [schedulers.AnyBranchScheduler("all", builderNames=["build", "
 """
 
 
+def test_source_among_services(at_home: Path) -> None:
+    """A change source in the wrong list is one line: the pages and buttons would not find it."""
+    path = at_home / "master.cfg"
+    source = 'changes.KojiChangeSource("koji", name="s", tags=["a"])'
+    good = f"from buildbot.plugins import changes\n{WWW}c['change_source'] = [{source}]\n"
+    path.write_text(good)
+    FileLoader(str(at_home), path.name).loadConfig()
+    path.write_text(good.replace("c['change_source'] =", "c['services'] +="))
+    with pytest.raises(ConfigErrors) as caught:
+        FileLoader(str(at_home), path.name).loadConfig()
+    said = f"{path}:13: KojiChangeSource: list it in c['change_source'], not in c['services']"
+    assert caught.value.errors == [said]
+
+
 def test_unknown_builders(at_home: Path) -> None:
     """Builders that a reporter names must exist, unless another master may have them."""
     path = at_home / "master.cfg"
@@ -298,6 +312,15 @@ def test_bad_arguments(options: dict[str, Any], words: str) -> None:
     [complaint] = mistakes(**options)
     assert complaint.startswith("KojiBuild: ")
     assert words in complaint
+
+
+def test_move_to_the_same_tag() -> None:
+    """Tags that are the same are found before a build runs, unless only a build knows them."""
+    with capture_config_errors() as errors:
+        steps.KojiMove("koji", from_tag="a", to_tag="a", builds="x-1-1")
+        tag = util.Property("tag")
+        steps.KojiMove("koji", from_tag=tag, to_tag=tag, builds="x-1-1")
+    assert list(errors.errors) == ["KojiMove: from_tag and to_tag are both 'a'"]
 
 
 def test_unknown_argument() -> None:

@@ -1101,6 +1101,23 @@ async def test_broker_that_says_nothing(kind: type[Broker], at_end: AtEnd) -> No
 
 
 @pytest_twisted.ensureDeferred
+async def test_certificates_of_a_broker(site: Site) -> None:
+    """One that has expired is an error, be it the broker's own or ours."""
+    url = site.serve(days=-2).replace("https", "amqps")
+    broker = AMQP(url, user="u", password="p", queue="q", passive=True)
+    *_, found = [each async for each in check_broker(broker, reactor, limit=5)]
+    assert (found.level, found.check) == ("error", "TLS")
+    assert found.text.startswith("the certificate of 127.0.0.1 expired on ")
+    assert found.remedy == "the server's administrators have to renew it"
+    ours = str(site.hub.authority.client("robot"))
+    broker = AMQP(url, certificate=ours, queue="q", passive=True)
+    [found] = [each async for each in check_broker(broker, reactor, limit=5)]
+    assert (found.level, found.check) == ("error", "certificate")
+    assert "CN=robot expired on " in found.text
+    assert found.remedy == "get a new one"
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_broker(site: Site, broker: RabbitMQ, at_end: AtEnd) -> None:
     """Login and queue are checked; no queue is a warning, a wrong password an error."""
     pytest.importorskip("pika", reason="pip install 'buildbot-koji[amqp]'")
@@ -1153,6 +1170,10 @@ async def test_a_broker(site: Site, broker: RabbitMQ, at_end: AtEnd) -> None:
     again.start()
     await until(lambda: bool(got))
     assert got[0].redelivered is False
+    status, found = await site.doctor()
+    [queue] = [each for each in found if each["check"] == "queue"]
+    hint = "; only the broker shows its bindings (RabbitMQ: rabbitmqctl list_bindings)"
+    assert (status, queue["text"]) == (0, f"exists, no messages waiting, 1 receiver{hint}")
 
     taken = AMQP(
         broker.url, user=USER, password=PASSWORD, allow_insecure_login=True,
