@@ -346,14 +346,9 @@ class MassPlan:
             self._ended(package)
         elif package.state is PackageState.HELD:
             self.held[package.index] = package
-        elif event is PackageEvent.INFRASTRUCTURE:
-            package.attempt += 1
-            package.task_id = package.begun = None
-            self._enqueue(package)
-        elif event is PackageEvent.WITHDRAWN:
-            package.task_id = package.begun = None
-            self._enqueue(package)
         elif package.state is PackageState.READY:
+            package.attempt += event is PackageEvent.INFRASTRUCTURE
+            package.task_id = package.begun = None
             self._enqueue(package)
 
     def _apply(self, package: MassPackage, event: PackageEvent, **facts: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import iscoroutine
@@ -98,36 +98,32 @@ class MassPlanner:
             BadPlan: with everything that is wrong.
             KojiException: the hub is unreachable.
         """
-        request, call = self._request, self._connection.checked
-        target = await call("getBuildTarget", request.target)
-        if target is None:
-            self.complain(f"the hub has no build target {request.target}")
-        if request.channel is not None and await call("getChannel", request.channel) is None:
-            self.complain(f"the hub has no channel {request.channel}")
-        tag = request.source_tag
-        is_lost = tag is not None and await call("getTag", tag) is None
-        if is_lost:
-            self.complain(f"the hub has no tag {tag}")
+        request = self._request
+        target = await self._find("getBuildTarget", "build target", request.target)
+        await self._find("getChannel", "channel", request.channel)
+        source_tag = await self._find("getTag", "tag", request.source_tag)
         order = None
         try:
             order = await self._order()
         except BadPlan as error:
             self.complain(str(error))
+        is_lost = source_tag is None and request.source_tag is not None
         if order is None or target is None or is_lost:
             raise BadPlan("; ".join(self._complaints))
         tag = target["dest_tag_name"]
         if request.must_be_listed:
-            found = await call("getTag", target["dest_tag"])
+            found = await self._connection.checked("getTag", target["dest_tag"])
             if found is not None and found["locked"]:
                 self.complain(f"tag {tag} is locked")
         names = [name for name in order.names if is_name(name)]
         listed = await listed_packages(self._connection, tag, names)
         sources = await self._sources(names, order.skip, listed)
+        packages: list[MassPackage] = await self._in_thread(
+            partial(_make_packages, order, sources, listed)
+        )
         listing = tag if request.must_be_listed else None
-        make = partial(_make_packages, order, sources, listed, listing)
-        packages: list[MassPackage]
-        packages, doubled, unusable = await self._in_thread(make)
-        wrong = [*self._complaints, *plan_mistakes(order, request.limit), *doubled]
+        unusable = await self._in_thread(partial(_leave_out, packages, order.skip, listed, listing))
+        wrong = [*self._complaints, *plan_mistakes(order, request.limit), *_same_sources(packages)]
         if not request.skip_unknown:
             wrong += unusable
         if wrong:
@@ -135,6 +131,13 @@ class MassPlanner:
         if request.since is not None:
             await self._adopt(tag, packages, request.since)
         return packages
+
+    async def _find(self, method: str, kind: str, name: str | None) -> Any:
+        """Return what the hub has of a name; None, with a complaint, if it has nothing."""
+        found = None if name is None else await self._connection.checked(method, name)
+        if found is None and name is not None:
+            self.complain(f"the hub has no {kind} {name}")
+        return found
 
     async def _order(self) -> MassOrder:
         request = self._request
@@ -213,24 +216,9 @@ class MassPlanner:
 
 
 def _make_packages(
-    order: MassOrder,
-    sources: Mapping[str, str],
-    listed: Mapping[str, Mapping[str, Any]],
-    tag: str | None,
-) -> tuple[list[MassPackage], list[str], list[str]]:
-    """Make the plan's packages. Pure.
-
-    Args:
-        order: what was asked for.
-        sources: what packages are built from; those whose source is unknown are absent, or empty.
-        listed: what the destination tag says of the packages.
-        tag: the tag if it must list them; None for scratch builds, which need no entry.
-
-    Returns:
-        The packages, which of them share a source, and why others can't be built.
-    """
-    unusable: dict[str, str] = {}
-    built_from: dict[str, list[str]] = {}
+    order: MassOrder, sources: Mapping[str, str], listed: Mapping[str, Mapping[str, Any]]
+) -> list[MassPackage]:
+    """Make the plan's packages, with what a tag lists of them. Pure."""
     places = {name: place for place, name in enumerate(dict.fromkeys(order.names))}
     level_of = {name: number for number, level in enumerate(order.levels) for name in level}
     packages = []
@@ -246,25 +234,42 @@ def _make_packages(
             level_of.get(name, 0),
         )
         packages.append(package)
-        if not is_name(name):
-            continue
-        if name in order.skip:
+    return packages
+
+
+def _leave_out(
+    packages: Sequence[MassPackage],
+    skip: Mapping[str, str],
+    listed: Mapping[str, Mapping[str, Any]],
+    tag: str | None,
+) -> list[str]:
+    """Skip the packages that need not be built, or can't; return why those can't. Pure.
+
+    Args:
+        packages: the packages.
+        skip: why some need not be built.
+        listed: what the destination tag says of them.
+        tag: the tag if it must list them; None for scratch builds, which need no entry.
+    """
+    unusable: dict[str, list[str]] = {}
+    for package in packages:
+        if package.name in skip:
             package.is_excluded = True
-            package.skip(order.skip[name])
-        elif why := _unusable(package, listed.get(name), tag):
-            unusable[name] = why
+            package.skip(skip[package.name])
+        elif is_name(package.name) and (why := _unusable(package, listed.get(package.name), tag)):
+            unusable.setdefault(why, []).append(package.name)
             package.skip(why)
-        else:
-            built_from.setdefault(package.source, []).append(name)
-    doubled = [each for each in built_from.values() if len(each) > 1]
-    return (
-        packages,
-        [f"built from the same source: {named(each)}" for each in doubled],
-        [
-            f"{reason}: {named(name for name, why in unusable.items() if why == reason)}"
-            for reason in dict.fromkeys(unusable.values())
-        ],
-    )
+    return [f"{why}: {named(names)}" for why, names in unusable.items()]
+
+
+def _same_sources(packages: Iterable[MassPackage]) -> list[str]:
+    """Return which packages would be built from one source."""
+    built_from: dict[str, list[str]] = {}
+    for package in packages:
+        if package.source:
+            built_from.setdefault(package.source, []).append(package.name)
+    several = (names for names in built_from.values() if len(names) > 1)
+    return [f"built from the same source: {named(names)}" for names in several]
 
 
 def _unusable(package: MassPackage, row: Mapping[str, Any] | None, tag: str | None) -> str:
