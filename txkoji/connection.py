@@ -282,7 +282,7 @@ class Connection(HubMethods):
             UnusableAnswer: (while iterating) no list, rows without the key, or the same page again.
             ValueError: (while iterating) the rows have no known key, or ``queryOpts`` was given.
         """
-        return listing.pages(self, method, args, kwargs, key=key, size=page_size)
+        return listing.pages(self, Call(method, args, kwargs), key=key, size=page_size)
 
     def follow(
         self,

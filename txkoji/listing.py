@@ -61,9 +61,7 @@ PAGED: Mapping[str, Paging] = {
 
 async def pages(
     connection: HubConnection,
-    method: str,
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
+    call: Call,
     *,
     key: str | Sequence[str] | None,
     size: int | None,
@@ -78,15 +76,15 @@ async def pages(
     Raises:
         UnusableAnswer: the answer is no list, its rows lack the key, or the hub repeats a page.
     """
+    method = call.method
     names, has_options = _ordered_by(method, key)
     if size is None:
         size = PAGE_SIZE if has_options else WHOLE_LIST_PAGE_SIZE
     if size < 2:
         raise ValueError(f"a page has two rows or more, not {size}")
-    if "queryOpts" in kwargs:
+    if "queryOpts" in call.kwargs:
         raise ValueError("pages are ordered and cut here: leave queryOpts out")
 
-    call = Call(method, args, kwargs)
     last: tuple[Any, ...] | None = None
     repeated, longest = RepeatedRows(method), LongestPage(0)
     offset = overlap = 0

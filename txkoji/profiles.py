@@ -121,7 +121,9 @@ class Profile:
         for key in ("server", "weburl", "topurl"):
             if "@" in urlsplit(getattr(self, key) or "").netloc:
                 # Later it would be in each message about a request.
-                raise BrokenConfiguration(f"{key} of {self.title} holds a user or password")
+                raise BrokenConfiguration(
+                    f"{key} of {self.title} holds a user or password: leave them out"
+                )
 
     def __repr__(self) -> str:
         values = {each.name: getattr(self, each.name) for each in fields(self) if each.repr}

@@ -10,7 +10,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, succeed
 
 from tests.support import HubInMemory
-from txkoji import Connection, TaskWatcher
+from txkoji import Call, Connection, TaskWatcher
 from txkoji.build import Build
 from txkoji.exceptions import ServerOffline, UnusableAnswer
 from txkoji.listing import PAGED, pages
@@ -48,7 +48,7 @@ class Listing:
 
 async def read(listing: Listing, size: int) -> list[int]:
     """Read the whole list."""
-    found = pages(listing, "listTags", (), {}, key=None, size=size)
+    found = pages(listing, Call("listTags"), key=None, size=size)
     return [row["id"] async for row in found]
 
 
@@ -108,7 +108,7 @@ async def test_a_key_that_is_a_text() -> None:
             page = names[filterOpts["offset"] :][: filterOpts["limit"]]
             return succeed([{"name": name} for name in page])
 
-    found = pages(Hub([]), "listTags", (), {}, key="name", size=2)
+    found = pages(Hub([]), Call("listTags"), key="name", size=2)
     assert [row["name"] async for row in found] == names
 
 
@@ -137,7 +137,7 @@ async def test_a_hub_that_does_not_page(
 
     async def run() -> None:
         """Read the list."""
-        async for row in pages(Hub([]), "listTags", (), {}, key=None, size=2):
+        async for row in pages(Hub([]), Call("listTags"), key=None, size=2):
             found.append(row["id"])  # noqa: PERF401 - what came before a failure counts
 
     if message is None:

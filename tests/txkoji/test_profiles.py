@@ -325,4 +325,7 @@ def test_address_with_a_user() -> None:
     for key in ("server", "weburl", "topurl"):
         with pytest.raises(BrokenConfiguration) as caught:
             Profile("k", **{"server": "http://h", key: f"https://me:{SECRET}@h/"})
-        assert str(caught.value) == f"{key} of the Koji profile 'k' holds a user or password"
+        assert (
+            str(caught.value)
+            == f"{key} of the Koji profile 'k' holds a user or password: leave them out"
+        )

@@ -42,11 +42,10 @@ from txkoji.bus.base import (
     ReceivedMessage,
     Settlement,
     decoded,
-    text_or_bytes,
 )
 from txkoji.bus.connecting import connect, plain_error
 from txkoji.bus.settings import AMQP
-from txkoji.bus.topics import dialect_of, topic_of
+from txkoji.bus.topics import bus_message
 from txkoji.exceptions import BrokerRefusal, BrokerUnreachable, BusError, MessageNotTaken
 
 PERSISTENT = 2
@@ -85,13 +84,8 @@ def message_from(
         if isinstance(encoded, bytes):
             with suppress(UndecodableValue):
                 headers = properties_of(encoded)
-    return BusMessage(
-        topic=topic_of(routing_key, headers),
-        headers=headers,
-        body=text_or_bytes(content),
-        message_id=_short_text(properties.message_id),
-        redelivered=redelivered,
-        dialect=dialect_of(routing_key, headers),
+    return bus_message(
+        routing_key, headers, content, _short_text(properties.message_id), redelivered
     )
 
 

@@ -24,11 +24,10 @@ from txkoji.bus.base import (
     ReceivedMessage,
     Settlement,
     decoded,
-    text_or_bytes,
 )
 from txkoji.bus.connecting import connect, plain_error
 from txkoji.bus.settings import AMQP1
-from txkoji.bus.topics import dialect_of, topic_of
+from txkoji.bus.topics import bus_message
 from txkoji.exceptions import BrokerRefusal, BrokerUnreachable, BusError, MessageNotTaken
 
 TROUBLES = frozenset(
@@ -68,22 +67,15 @@ def message_from(data: bytes) -> BusMessage:
     message = proton.Message()
     message.decode(data)
     headers: dict[str, Any] = dict(message.properties or {})
-    address = message.subject or message.address
-    identity = message.id
     redelivered = None
     if message.delivery_count:
         redelivered = True
     elif message.first_acquirer:
         # Only True counts: False is also the default of a broker that does not say.
         redelivered = False
-    return BusMessage(
-        topic=topic_of(address, headers),
-        headers=headers,
-        body=text_or_bytes(message.body),
-        message_id=None if identity is None else str(identity),
-        redelivered=redelivered,
-        dialect=dialect_of(address, headers),
-    )
+    identity = None if message.id is None else str(message.id)
+    address = message.subject or message.address
+    return bus_message(address, headers, message.body, identity, redelivered)
 
 
 class _Engine(Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from txkoji.bus.base import Dialect
+from txkoji.bus.base import BusMessage, Dialect, text_or_bytes
 
 FEDORA_MARK = "buildsys."
 FEDORA_HEADER = "fedora_messaging_schema"
@@ -26,6 +26,19 @@ _PROTONMSG: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "RepoInit": lambda _: "repo.init",
     "RepoDone": lambda _: "repo.done",
 }
+
+
+def bus_message(
+    address: str | None,
+    headers: Mapping[str, Any],
+    body: Any,
+    message_id: str | None,
+    redelivered: bool | None,
+) -> BusMessage:
+    """Return a message as it is, whichever bus it came over."""
+    topic, dialect = topic_of(address, headers), dialect_of(address, headers)
+    content = text_or_bytes(body)
+    return BusMessage(topic, headers, content, message_id, redelivered, dialect)
 
 
 def dialect_of(address: str | None, headers: Mapping[str, Any]) -> Dialect:

@@ -10,16 +10,7 @@ from txkoji.build_states import BuildStates
 from txkoji.history.events import NAMES, Event, PackageListChange, TagUntag
 from txkoji.task_states import TaskStates
 
-_BUILD_STATES = {
-    "build-complete": build_states.COMPLETE,
-    "build-failed": build_states.FAILED,
-    "build-canceled": build_states.CANCELED,
-}
-_TASK_STATES = {
-    "task-closed": task_states.CLOSED,
-    "task-failed": task_states.FAILED,
-    "task-canceled": task_states.CANCELED,
-}
+_ENDS_OF_BUILDS = (build_states.COMPLETE, build_states.FAILED, build_states.CANCELED)
 
 
 @dataclass(frozen=True)
@@ -60,12 +51,13 @@ class Interest:
     @property
     def build_states(self) -> list[BuildStates]:
         """The final states of builds among the names."""
-        return [state for name, state in _BUILD_STATES.items() if name in self.names]
+        return [each for each in _ENDS_OF_BUILDS if f"build-{each.name.lower()}" in self.names]
 
     @property
     def task_states(self) -> list[TaskStates]:
         """The final states of tasks among the names."""
-        return [state for name, state in _TASK_STATES.items() if name in self.names]
+        ends = task_states.DONE_GROUP
+        return [each for each in ends if f"task-{each.name.lower()}" in self.names]
 
     def covers(self, event: Event, floor: float) -> bool:
         """Return whether to report an event; ``floor`` is when the first run began."""

@@ -15,12 +15,20 @@ from dataclasses import dataclass, replace
 from twisted.logger import Logger
 
 from txkoji._deferreds import returns_deferred
-from txkoji.exceptions import UnusableAnswer
+from txkoji.exceptions import GenericError, UnusableAnswer
 from txkoji.gathering import gather
-from txkoji.history.confirmation import Confirmation
 from txkoji.history.cursor import Checkpoint, Cursor
 from txkoji.history.details import Details
-from txkoji.history.events import Event, TagUntag
+from txkoji.history.events import (
+    BuildPromote,
+    BuildStateChange,
+    Event,
+    PackageListChange,
+    RepoDone,
+    RPMSign,
+    TagUntag,
+    TaskStateChange,
+)
 from txkoji.history.hub import BatchedCalls, RichHub
 from txkoji.history.interest import Interest
 from txkoji.history.paging import PAGE
@@ -31,6 +39,7 @@ from txkoji.history.queries import (
     Query,
     Repos,
     Scope,
+    Signatures,
     TagHistory,
     Tasks,
 )
@@ -105,16 +114,15 @@ class Poller:
         self._latest = scope.latest
         self._history = TagHistory(scope)
         self._generated = GeneratedBuilds(scope)
-        repos = Repos(scope)
-        self._queries: tuple[Query, ...] = (
-            self._history,
-            Builds(scope),
-            self._generated,
-            Promotions(scope),
-            Tasks(scope),
-            repos,
-        )
-        self._confirmation = Confirmation(scope, self._history, repos)
+        self._queries: dict[type[Event], Query] = {
+            TagUntag: self._history,
+            PackageListChange: self._history,
+            BuildStateChange: Builds(scope),
+            BuildPromote: Promotions(scope),
+            TaskStateChange: Tasks(scope),
+            RepoDone: Repos(scope),
+            RPMSign: Signatures(scope),
+        }
         self._details = Details(connection, batch, interest)
         self._asked_at: float | None = None
 
@@ -215,7 +223,8 @@ class Poller:
         refreshed = await self.tags.refresh()
         if refreshed:
             await self._generated.refresh()
-        found = await gather([query.since(cursor) for query in self._queries])
+        queries = dict.fromkeys([*self._queries.values(), self._generated])
+        found = await gather([query.since(cursor) for query in queries])
         return refreshed, [event for events in found for event in events]
 
     def _news(
@@ -260,7 +269,13 @@ class Poller:
         """
         if reported.name not in self._interest.names or not self._interest.wanted(reported):
             return []
-        found = await self._confirmation.events(reported, cursor)
+        try:
+            found = await self._queries[type(reported)].like(reported, cursor)
+        except GenericError as error:
+            if type(error) is not GenericError:
+                raise
+            # The hub does not know the object of the message.
+            return []
         return [
             event for event in found if event.key and self._interest.covers(event, cursor.floor)
         ]

@@ -81,6 +81,19 @@ class Query:
         """Return what happened since a cursor, possibly more than the interest covers."""
         raise NotImplementedError
 
+    async def like(self, reported: Any, cursor: Cursor) -> list[Event]:
+        """Return what the hub knows of an event of this kind that a message reports.
+
+        Raises:
+            GenericError: (itself) the hub does not know the object of the message.
+        """
+        raise NotImplementedError
+
+    async def _build(self, build_id: int) -> list[Any]:
+        """Return a build in a list, which is empty if the hub has no such build."""
+        build = await self._call("getBuild", build_id)
+        return [] if build is None else [build]
+
     async def _rows(
         self, kind: str, method: str, read: Callable[[Listing], Awaitable[list[Any]]]
     ) -> list[Any]:
@@ -153,8 +166,11 @@ class TagHistory(Query):
         )
         return [event for events in found for event in events]
 
-    async def like(self, reported: Event, tag_id: int, cursor: Cursor) -> list[Event]:
+    async def like(self, reported: Any, cursor: Cursor) -> list[Event]:
         """Return what happened in a tag to the build or package that a message names."""
+        tag_id = await self._tags.find(reported.tag_name)
+        if tag_id is None:
+            return []
         table = self.TABLES[reported.name]
         if table == "tag_listing" and reported.build is not None:
             return await self._read(tag_id, table, cursor, build=reported.build.build_id)
@@ -239,6 +255,11 @@ class Builds(Query):
         time = cursor.begin.time
         builds = await self._list_builds("completeAfter", "completion", time, **state)
         return self._records.builds(builds, self._latest())
+
+    async def like(self, reported: Any, cursor: Cursor) -> list[Event]:  # noqa: ARG002
+        """Return the end of a build."""
+        found = await self._build(reported.build.build_id)
+        return self._records.builds(found, self._latest())
 
 
 class GeneratedBuilds(Query):
@@ -326,6 +347,10 @@ class Promotions(Query):
             return []
         return self._records.promotions(builds)
 
+    async def like(self, reported: Any, cursor: Cursor) -> list[Event]:  # noqa: ARG002
+        """Return the promotion of a build."""
+        return self._records.promotions(await self._build(reported.build.build_id))
+
 
 class Tasks(Query):
     """Tasks that started or ended."""
@@ -351,6 +376,11 @@ class Tasks(Query):
         tasks = await self._list_tasks("startedAfter", "start", after, **wanted)
         return self._records.opened_tasks(tasks)
 
+    async def like(self, reported: Any, cursor: Cursor) -> list[Event]:  # noqa: ARG002
+        """Return the last change of a task's state."""
+        task = await self._call("getTaskInfo", reported.task.id, request=True)
+        return [] if task is None else self._records.tasks([task])
+
 
 class Repos(Query):
     """Repos of the watched tags that became ready."""
@@ -372,9 +402,11 @@ class Repos(Query):
                 self._has_repo_query = False
         return self._events(await self._of_tasks(after))
 
-    async def one(self, repo_id: int) -> list[Event]:
+    async def like(self, reported: Any, cursor: Cursor) -> list[Event]:  # noqa: ARG002
         """Return the event of a repo, if it is of a watched tag and ready."""
-        repo = await self._call("repoInfo", repo_id)
+        if await self._tags.find(reported.tag_name) is None:
+            return []
+        repo = await self._call("repoInfo", reported.repo_id)
         return self._events([] if repo is None else [repo])
 
     def _events(self, repos: Sequence[Any]) -> list[Event]:
@@ -407,6 +439,29 @@ class Repos(Query):
             {**repo, "state": records.REPO_READY, "state_ts": ended.get(repo.get("id"))}
             for repo in structs(repos)
         ]
+
+
+class Signatures(Query):
+    """Signatures of RPMs, of which the hub keeps no time: only a message reports them."""
+
+    async def since(self, cursor: Cursor) -> list[Event]:  # noqa: ARG002
+        """Return none."""
+        return []
+
+    async def like(self, reported: Any, cursor: Cursor) -> list[Event]:  # noqa: ARG002
+        """Return the signature of an RPM by a key."""
+        rpm_id = reported.rpm["id"]
+        found, signatures = await gather(
+            [
+                self._call("getRPM", rpm_id),
+                self._call("queryRPMSigs", rpm_id=rpm_id, sigkey=reported.sigkey),
+            ]
+        )
+        build_id = integer(member(found, "build_id"))
+        if build_id is None or not signatures:
+            return []
+        builds = await self._build(build_id)
+        return self._records.signature(builds[0], found, signatures[0]) if builds else []
 
 
 def _made_repo(task: Any) -> tuple[int, float] | None:
