@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import AsyncIterator
 from email import message_from_bytes, policy
@@ -11,7 +12,10 @@ from typing import Any
 import pytest
 import pytest_twisted
 from buildbot.plugins import reporters, steps, util
+from buildbot.process.results import EXCEPTION, FAILURE
+from buildbot.reporters.base import ReporterBase
 from buildbot.reporters.generators.build import BuildStartEndStatusGenerator, BuildStatusGenerator
+from buildbot.reporters.utils import getDetailsForBuild
 from twisted.internet import defer, reactor
 from twisted.mail.smtp import ESMTP, IMessage, IMessageDelivery, SMTPFactory, User
 from twisted.web.resource import Resource
@@ -36,6 +40,22 @@ STAMP = {
     "project": "me/hello",
     "revision": SHA,
 }
+
+
+CHAIN = [f"p{number}-1.0-1" for number in range(40)]
+EVIL = "</pre><script>alert('1')</script>"
+ODD: list[dict[str, Any]] = [
+    {},
+    {"koji_reason": "x y" * 350_000, "koji_nvr": "a-1-1"},
+    {"koji_nvr": CHAIN[-1], "koji_nvrs": CHAIN, "koji_reason": EVIL},
+    {"koji_nvr": "a-1-1,draft_7", "koji_failed_arch": EVIL},
+    {"koji_nvr": {"a": EVIL}, "koji_reason": [EVIL, None], "koji_log_url": "https://[" + EVIL},
+    {"koji_task_url": "javascript:alert(1)", "koji_build_url": f"https://k/'{EVIL}"},
+    {"koji_nvr": "h\N{LATIN SMALL LETTER E WITH ACUTE}llo-1-1", "koji_reason": "a\nb: c\r\n\r\nd"},
+    {"koji_nvr": "a-1-1", "koji_reason": "\N{PILE OF POO}" * 300},
+    {"koji_reason": "\x00\x1b[31mred\x1b[0m \ud800"},
+]
+"""Properties of odd builds."""
 
 
 @implementer(IMessage)
@@ -174,6 +194,32 @@ async def sinks() -> AsyncIterator[Sinks]:
     await sinks.stop()
 
 
+async def send_odd_builds(master: Any, sinks: Sinks) -> None:
+    """Let each reporter send what it makes of odd builds: all of it arrives, in its limits."""
+    [number, *_] = [each["buildid"] for each in await master.data.get(("builds",))]
+    real = await master.data.get(("builds", number))
+    await getDetailsForBuild(master, real, want_properties=True)
+    services = master.service_manager.namedServices.values()
+    senders = [each for each in services if isinstance(each, ReporterBase)]
+    assert len(senders) == 6
+    for odd, results in itertools.product(ODD, (FAILURE, EXCEPTION)):
+        properties = {name: (value, "Koji") for name, value in odd.items()}
+        given = {**real, "results": results, "properties": {**real["properties"], **properties}}
+        sinks.mailbox.mails.clear()
+        sinks.forge.states.clear()
+        for each in senders:
+            [generator] = each.generators
+            formatter = getattr(generator, "formatter", None) or generator.end_formatter
+            report = await generator.build_message(formatter, master, each, given)
+            await each.sendMessage([report])
+        assert len(sinks.mailbox.mails) == 2, odd
+        for mail in sinks.mailbox.mails:
+            assert mail["Subject"].startswith("any: ")
+            assert mail.get_content().strip()
+        assert len(sinks.forge.states) == 4, odd
+        assert all(0 < len(state["description"]) <= 140 for _, state in sinks.forge.states)
+
+
 @pytest.mark.filterwarnings("ignore:twisted.internet.ssl.Protocol:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:.*HTTPClientService:DeprecationWarning")
 @pytest_twisted.ensureDeferred
@@ -225,6 +271,7 @@ async def test_reporters(
             f"/api/v1/repos/me/hello/statuses/{SHA}": "failure",
         }
 
+        await send_odd_builds(bench.master, sinks)
         sinks.mailbox.mails.clear()
         step = steps.KojiBuild("no such profile", target="demo", source=source)
         ended = await bench.ended(await bench.begin(step, stamp=STAMP))
@@ -320,22 +367,8 @@ def test_length() -> None:
     assert formatter.format_message_for_build(None, build(4)).result["body"] == ".."
 
 
-CHAIN = [f"p{number}-1.0-1" for number in range(40)]
-EVIL = "</pre><script>alert('1')</script>"
-
-
 @pytest.mark.parametrize("results", range(7))
-@pytest.mark.parametrize(
-    "properties",
-    [
-        {},
-        {"koji_reason": "x y" * 350_000, "koji_nvr": "a-1-1"},
-        {"koji_nvr": CHAIN[-1], "koji_nvrs": CHAIN, "koji_reason": EVIL},
-        {"koji_nvr": "a-1-1,draft_7", "koji_failed_arch": EVIL},
-        {"koji_nvr": {"a": EVIL}, "koji_reason": [EVIL, None], "koji_log_url": "https://[" + EVIL},
-        {"koji_task_url": "javascript:alert(1)", "koji_build_url": f"https://k/'{EVIL}"},
-    ],
-)
+@pytest.mark.parametrize("properties", ODD)
 def test_odd_builds(results: int, properties: dict[str, Any]) -> None:
     """Whatever a build's properties hold, a state is short, and a page is without their markup."""
     given = build(results, EVIL, **properties)
