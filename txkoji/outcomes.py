@@ -16,7 +16,7 @@ from txkoji._rich_base import HubConnection
 from txkoji._values import excerpt, integer, member, one_line, rpm_names, struct, structs, text
 from txkoji.build import Build
 from txkoji.exceptions import HubFault, KojiException, fault_from
-from txkoji.retry import UNREADABLE, is_passing
+from txkoji.retry import is_passing
 from txkoji.task_info import TaskInfo
 from txkoji.watching.infrastructure import is_infrastructure
 from txkoji.watching.task_tree import ARCH_METHODS, TaskTree, arch_of
@@ -224,7 +224,7 @@ async def _detail(connection: HubConnection, method: str, *args: Any, **kwargs: 
 
 def _unless_passing(error: KojiException) -> None:
     """Raise an error that another attempt may not meet; log any other: a detail is unknown."""
-    if is_passing(error) and not isinstance(error, UNREADABLE):
+    if is_passing(error):
         raise error
     _log.warn("a detail of a task's outcome is unknown: {error}", error=one_line(error))
 

@@ -56,9 +56,10 @@ a last line ``X: ...``. The transaction is undone, except at the end of a commit
 def is_passing(error: BaseException) -> bool:
     """Return whether an error is transient: the hub is unreachable now. Only this function decides.
 
-    Permanent errors are a fault of the hub, an answer of a type that the method never returns, a
-    TLS error, a redirect that is permanent or leads to the same path at the same host, and a status
-    that blames the request (400, 401, 403, 404 and the like).
+    Permanent errors are a fault of the hub, an answer of a type that the method never returns, one
+    that holds a value that can't be read, a TLS error, a redirect that is permanent or leads to the
+    same path at the same host, and a status that blames the request (400, 401, 403, 404 and the
+    like).
 
     Everything else is trouble of the network or the front end, and passes: no connection, a
     truncated reply, an HTML page with status 200 (maintenance, a login portal, a proxy's error),
@@ -66,7 +67,7 @@ def is_passing(error: BaseException) -> bool:
     """
     if isinstance(error, HTTPStatusError):
         return not (error.moved or _is_answer(error.status))
-    if isinstance(error, (TLSError, ReplyTooLarge, UnusableAnswer)):
+    if isinstance(error, (TLSError, UnusableAnswer, *UNREADABLE)):
         return False
     if isinstance(error, UnknownFault):
         return error.code == UNCAUGHT and bool(_HUB_WITHOUT_DATABASE.search(excerpt(error.text)))
@@ -96,8 +97,6 @@ def is_passing_trouble(error: BaseException) -> bool:
     Trouble with the network, the hub or a broker is transient, and so is a timeout. Anything else
     is the message's own fault: retrying it would block the messages behind it forever.
     """
-    if isinstance(error, UnreadableReply):
-        return False
     if isinstance(error, (TransportError, KojiLoginException, BusError)):
         return True
     return is_passing(error) or isinstance(error, (CancelledError, TimedOut))
@@ -142,8 +141,6 @@ class RetryPolicy:
         Returns:
             The seconds to wait before the next attempt, None to give up.
         """
-        if isinstance(error, UNREADABLE):
-            return None
         if not is_passing(error) or (write and not was_not_carried_out(error)):
             return None
         pause = self.pause(failures)

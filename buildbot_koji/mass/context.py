@@ -21,14 +21,14 @@ from txkoji.exceptions import (
     KojiLoginException,
     UnusableAnswer,
 )
-from txkoji.retry import is_passing
+from txkoji.retry import UNREADABLE, is_passing
 
 T = TypeVar("T")
 
 CLOCKS_DIFFER = 600.0
 """Seconds by which the clocks of a hub and of the master may differ."""
 
-REFUSALS = (HubFault, UnusableAnswer)
+REFUSALS = (HubFault, UnusableAnswer, *UNREADABLE)
 """What one package's odd data may raise; it must not stop the others."""
 
 _ACCESS_REFUSALS = (AuthError, ActionNotAllowed, KojiLoginException)

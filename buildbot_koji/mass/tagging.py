@@ -19,6 +19,7 @@ from buildbot_koji.durable.unreadable import check_fields, reading
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import TaggedBuild, read_builds
+from buildbot_koji.mass.context import REFUSALS
 from buildbot_koji.mass.options import StepHost
 from txkoji import Call, Submission, TaskTree, Watch, one_line, read_outcome, task_states
 from txkoji.exceptions import HubFault, KojiException, UnusableAnswer
@@ -337,7 +338,7 @@ class MassTagger:
             return f"the hub has no task {task_id} any more"
         try:
             outcome = await read_outcome(self._hub.connection, tree)
-        except (HubFault, UnusableAnswer) as error:
+        except REFUSALS as error:
             if is_passing(error):
                 raise
             return one_line(error)

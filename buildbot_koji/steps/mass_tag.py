@@ -31,6 +31,7 @@ from buildbot_koji.mass.comparison import (
     row_of,
     summary_of,
 )
+from buildbot_koji.mass.context import REFUSALS
 from buildbot_koji.mass.packages import listed_packages, unlisted
 from buildbot_koji.mass.plan import PackageState
 from buildbot_koji.mass.stored import MassStores, packages_of
@@ -41,7 +42,6 @@ from buildbot_koji.steps.framework.reports import write_report
 from buildbot_koji.steps.framework.write_step import KojiWriteStep
 from buildbot_koji.steps.mass import KojiMassBuild
 from buildbot_koji.words import counted
-from txkoji.exceptions import HubFault, UnusableAnswer
 from txkoji.gathering import gather
 from txkoji.retry import is_passing
 
@@ -205,7 +205,7 @@ class KojiMassTag(KojiWriteStep):
         try:
             await tagger.tag(todo)
             now = {each.id for each in await tagger.tagged()} if tagger.parts else set()
-        except (HubFault, UnusableAnswer) as fault:
+        except REFUSALS as fault:
             if is_passing(fault):
                 raise
             # The tag may be deleted by now; what was done before is in the log.

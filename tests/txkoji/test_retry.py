@@ -15,6 +15,7 @@ from txkoji.exceptions import (
     GenericError,
     HTTPStatusError,
     NotXMLRPC,
+    ReplyTooDeep,
     ReplyTooLarge,
     RequestTimeout,
     ServerOffline,
@@ -23,6 +24,7 @@ from txkoji.exceptions import (
     TruncatedReply,
     UnknownFault,
     UnknownOutcome,
+    UnreadableReply,
 )
 from txkoji.retry import RetryPolicy, is_passing, was_not_carried_out
 
@@ -86,6 +88,8 @@ def test_passing_errors(error: Exception) -> None:
         GenericError("no such tag"),
         ActionNotAllowed("no"),
         ReplyTooLarge("big"),
+        UnreadableReply("a bad <int>"),
+        ReplyTooDeep("too deep"),
         uncaught("<class 'psycopg2.DataError'>: invalid input syntax for type integer"),
         uncaught("<class 'psycopg2.errors.UndefinedFunction'>: operator does not exist"),
         uncaught("<class 'psycopg2.errors.QueryCanceled'>: canceling statement due to timeout"),

@@ -21,7 +21,7 @@ from txkoji._interfaces import Clock, Timer
 from txkoji._values import MAX_ID
 from txkoji.exceptions import KojiException, UnusableAnswer
 from txkoji.hub.client import HubClient
-from txkoji.retry import is_passing
+from txkoji.retry import UNREADABLE, is_passing
 from txkoji.watching.durations import AverageDurations, package_with_average
 from txkoji.watching.queues import ChannelQueues
 from txkoji.watching.records import ID, START, TreeRecords, info_of, is_final
@@ -38,6 +38,9 @@ CALLBACKS_AT_ONCE = 50
 
 UNUSABLE_POLLS = 20
 """Polls in a row with an unusable answer for a task, after which its watches fail."""
+
+
+_UNUSABLE = (UnusableAnswer, *UNREADABLE)
 
 
 class UnknownTask(KojiException):
@@ -307,7 +310,7 @@ class TaskWatcher:
 
     def _failed(self, failure: Failure) -> None:
         error = failure.value
-        if isinstance(error, UnusableAnswer):
+        if isinstance(error, _UNUSABLE):
             self._give_up_unusable()
         if not self._watched:
             return
@@ -461,7 +464,7 @@ class TaskWatcher:
         """Fail the watches of tasks for which the hub keeps giving an unusable answer."""
         for task_id, watched in self._polled.items():
             error = self._refused.get((ROOT, task_id))
-            watched.unusable = watched.unusable + 1 if isinstance(error, UnusableAnswer) else 0
+            watched.unusable = watched.unusable + 1 if isinstance(error, _UNUSABLE) else 0
             if watched.unusable >= UNUSABLE_POLLS and self._watched.get(task_id) is watched:
                 assert error is not None
                 self._fail(watched, error)

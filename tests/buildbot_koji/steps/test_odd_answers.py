@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,7 +52,8 @@ ANSWERS: tuple[Any, ...] = (
     {"id": "x"},
     {"id": None},
     2**62,
-    [[[[[[["deep"]]]]]]],
+    # No reply may hold it.
+    functools.reduce(lambda value, _: [value], range(210), None),
     b"\xff\0",
     "\x1b[31m\x07\r\n\u202e",
     [{"id": None, "nvr": []}, 7, "x"],
