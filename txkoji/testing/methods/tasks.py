@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from txkoji import task_states
@@ -11,6 +10,7 @@ from txkoji.testing.announcements import messages
 from txkoji.testing.formats import marshal
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
+from txkoji.testing.tables.filters import Filter, Test, after, before, select
 from txkoji.testing.tables.lookups.hosts import find_channel, require_host
 from txkoji.testing.tables.lookups.tasks import task_struct
 from txkoji.testing.tables.lookups.values import (
@@ -21,7 +21,6 @@ from txkoji.testing.tables.lookups.values import (
     no_attribute,
     row_by_id,
     row_if,
-    seconds_of,
 )
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
@@ -359,50 +358,39 @@ def _decoded_result(row: Row) -> Any:
     return [row["result"]] if row["state"] == CLOSED else None
 
 
-_TIMES = {
-    "createdBefore": ("create_ts", -1),
-    "createdAfter": ("create_ts", 1),
-    "startedBefore": ("start_ts", -1),
-    "startedAfter": ("start_ts", 1),
-    "completeBefore": ("completion_ts", -1),
-    "completeAfter": ("completion_ts", 1),
-    "completedBefore": ("completion_ts", -1),
-    "completedAfter": ("completion_ts", 1),
-}
+_IDS = ("owner", "host_id", "channel_id", "parent")
+_LISTS = ("arch", "state")
 
 
-def _conditions(opts: dict[str, Any]) -> list[Callable[[Row], bool]]:
-    """Return the conditions of the options, made once for all rows."""
-    found: list[Callable[[Row], bool]] = []
+def _among(column: str, wanted: bool = True) -> Filter:
+    """Ask for tasks with one of some values in a column, or with none of them."""
 
-    def among(name: str, values: Any, wanted: bool) -> None:
-        found.append(lambda row: (row[name] in values) == wanted)
-
-    def later(column: str, seconds: float, sign: int) -> None:
-        found.append(lambda row: row[column] is not None and (row[column] - seconds) * sign > 0)
-
-    for key, wanted in (("", True), ("not_", False)):
-        for name in ("arch", "state"):
-            values = opts.get(f"{key}{name}")
-            if values:
-                if name == "arch" and not all(isinstance(each, str) for each in values):
-                    raise hub_error("operator does not exist: text = integer")
-                if name == "state":
-                    values = [database_integer(each) for each in values]
-                among(name, values, wanted)
-        for name in ("owner", "host_id", "channel_id", "parent"):
-            if f"{key}{name}" in opts:
-                value = opts[f"{key}{name}"]
-                values = value if isinstance(value, list) else [value]
-                among(name, [database_integer(each) for each in values], wanted)
-    if opts.get("method") is not None:
-        if not isinstance(opts["method"], str):
+    def make(_: HubState, value: Any) -> Test:
+        if column not in _IDS and isinstance(value, list) != (column in _LISTS):
+            raise hub_error(f'syntax error at or near "{value}"')
+        values = value if isinstance(value, list) else [value]
+        if column == "state" or column in _IDS:
+            values = [database_integer(each) for each in values]
+        elif not all(isinstance(each, str) for each in values):
             raise hub_error("operator does not exist: text = integer")
-        among("method", [opts["method"]], True)
-    for name, (column, sign) in _TIMES.items():
-        if opts.get(name) is not None:
-            later(column, seconds_of(opts[name]), sign)
-    return found
+        # A list of no states asks for nothing, one of no ids finds nothing.
+        return lambda row: (row[column] in values) == wanted or (column in _LISTS and not values)
+
+    return make
+
+
+_MOMENTS = {
+    "created": "create_ts",
+    "started": "start_ts",
+    "complete": "completion_ts",
+    "completed": "completion_ts",
+}
+_FILTERS: dict[str, Filter] = {
+    **{name: _among(name) for name in ("method", *_LISTS, *_IDS)},
+    **{f"not_{name}": _among(name, wanted=False) for name in (*_LISTS, *_IDS)},
+    **{f"{verb}Before": before(column) for verb, column in _MOMENTS.items()},
+    **{f"{verb}After": after(column) for verb, column in _MOMENTS.items()},
+}
 
 
 def _candidates(call: MethodCall, opts: dict[str, Any]) -> list[Row]:
@@ -418,11 +406,9 @@ def _candidates(call: MethodCall, opts: dict[str, Any]) -> list[Row]:
 def list_tasks(call: MethodCall, opts: Any = None, queryOpts: Any = None) -> Any:
     """Return tasks, their requests and results decoded."""
     opts = opts or {}
-    for name in ("arch", "not_arch", "state", "not_state"):
-        if opts.get(name) is not None and not isinstance(opts[name], list):
-            raise hub_error(f'syntax error at or near "{opts[name]}"')
-    conditions = _conditions(opts)
-    rows = [row for row in _candidates(call, opts) if all(each(row) for each in conditions)]
+    # None is a value of an id.
+    nulls = {name: [None] for name in opts if name.endswith(_IDS) and opts[name] is None}
+    rows: Any = select(call.state, "task", _FILTERS, {**opts, **nulls}, _candidates(call, opts))
     if queryOpts and not isinstance(queryOpts, dict):
         raise no_attribute(queryOpts, "get")
     options = {**(queryOpts or {}), "asList": False}

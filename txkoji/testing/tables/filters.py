@@ -6,8 +6,9 @@ once, and returns the test that each row must pass.
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from txkoji.testing.tables.lookups.values import database_integer, seconds_of
@@ -18,7 +19,11 @@ Filter = Callable[[HubState, Any], Test]
 
 
 def select(
-    state: HubState, table: str, filters: Mapping[str, Filter], options: Mapping[str, Any]
+    state: HubState,
+    table: str,
+    filters: Mapping[str, Filter],
+    options: Mapping[str, Any],
+    rows: Iterable[Row] | None = None,
 ) -> list[Row]:
     """Return the rows of a table that pass every filter whose option is given.
 
@@ -27,13 +32,15 @@ def select(
         table: the table.
         filters: the filters by the options' names.
         options: the options' values; None asks for nothing, other names are ignored.
+        rows: the rows to look at; by default all.
     """
     tests = [
         make(state, options[name])
         for name, make in filters.items()
         if options.get(name) is not None
     ]
-    return [row for row in state.rows(table) if all(test(row) for test in tests)]
+    looked_at = state.rows(table) if rows is None else rows
+    return [row for row in looked_at if all(test(row) for test in tests)]
 
 
 def equals(column: str) -> Filter:
@@ -59,20 +66,18 @@ def refers(column: str, find: Callable[[HubState, Any], Row | None]) -> Filter:
 
 def after(column: str) -> Filter:
     """Ask for rows whose time in a column is later."""
-
-    def make(_: HubState, moment: Any) -> Test:
-        limit = seconds_of(moment)
-        return lambda row: row[column] is not None and row[column] > limit
-
-    return make
+    return _in_time(column, operator.gt)
 
 
 def before(column: str) -> Filter:
     """Ask for rows whose time in a column is earlier."""
+    return _in_time(column, operator.lt)
 
+
+def _in_time(column: str, holds: Callable[[float, float], bool]) -> Filter:
     def make(_: HubState, moment: Any) -> Test:
         limit = seconds_of(moment)
-        return lambda row: row[column] is not None and row[column] < limit
+        return lambda row: row[column] is not None and holds(row[column], limit)
 
     return make
 
