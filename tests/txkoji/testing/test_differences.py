@@ -229,20 +229,66 @@ SIBLINGS = {
 }
 """The methods that look up the same as a recorded one."""
 
+BUILD, STABLE, TESTING = "world-1.0-1", "dist-stable", "dist-testing"
+PLACES: dict[str, list[tuple[Any, ...]]] = {
+    "getBuild": [
+        *((name, STABLE, ...) for name in ("tagBuild", "untagBuild", "tagBuildBypass")),
+        *((name, ...) for name in ("cancelBuild", "promoteBuild", "deleteBuild", "resetBuild")),
+        ("moveBuild", STABLE, TESTING, ...),
+        ("setBuildOwner", ..., "builder-user"),
+        ("changeBuildVolume", ..., "DEFAULT"),
+    ],
+    "getPackage": [
+        *((name, STABLE, ...) for name in ("packageListAdd", "packageListBlock")),
+        ("packageListSetOwner", STABLE, ..., "builder-user"),
+        ("moveAllBuilds", STABLE, TESTING, ...),
+        ("addHostToChannel", ..., "default"),
+        ("removeHostFromChannel", "builder1", ...),
+        *((name, ...) for name in ("enableHost", "enableChannel", "deleteBuildTarget")),
+        ("grantPermission", "builder-user", ...),
+    ],
+    "getTag": [
+        *((name, ..., BUILD) for name in ("tagBuild", "untagBuild", "untagBuildBypass")),
+        ("moveBuild", STABLE, ..., BUILD),
+        ("moveAllBuilds", ..., TESTING, "world"),
+        ("packageListSetArches", ..., "world", ""),
+        ("setInheritanceData", ..., []),
+        ("groupListBlock", ..., "build"),
+        *((name, ...) for name in ("createSideTag", "repo.request", "newRepo", "deleteTag")),
+    ],
+    "getTaskRequest": [
+        *((name, ...) for name in ("cancelTask", "cancelTaskChildren", "resubmitTask")),
+        *((name, ...) for name in ("cancelTaskFull", "freeTask")),
+        *((name, ..., 5) for name in ("setTaskPriority", "repo.setRequestPriority")),
+    ],
+    "getUser": [
+        ("setBuildOwner", BUILD, ...),
+        ("packageListSetOwner", STABLE, "world", ...),
+        ("addUserKrbPrincipal", ..., "x@EXAMPLE.TEST"),
+        *((name, ..., "tag") for name in ("grantPermission", "revokePermission")),
+        ("editUser", ...),
+    ],
+}
+"""The arguments of methods that look up the same as a recorded method's one, with ``...`` there."""
+
 
 @pytest.mark.parametrize("recorded", SIBLINGS)
 def test_siblings_refuse_the_same_values(hub: FakeHub, recorded: str) -> None:
     """What a recorded method refuses for its kind, each method that looks up the same refuses."""
 
-    def refusal(method: str, value: Any) -> tuple[Any, ...] | None:
-        row = {"as": "admin", "method": method, "args": repr((value,)), "kwargs": "{}"}
+    def refusal(value: Any, *places: Any) -> Any:
+        method, *args = (value if each is ... else each for each in places)
+        row = {"as": "admin", "method": method, "args": repr(tuple(args)), "kwargs": "{}"}
         ours = outcome(hub, row)
         return ours if ours[0] == "fault" else None
 
-    expected = {repr(each): refusal(recorded, each) for each in (None, [], {}, 1.5, [1], "", "x")}
+    values = (None, [], {}, True, 1.5, [1], "", "x")
+    expected = {repr(each): refusal(each, recorded, ...) for each in values}
     # A lookup by id or name may end in "no such", each in its own words, and None be the caller.
     own_words = {"getTag": ("''", "'x'"), "getUser": ("None", "''", "'x'")}.get(recorded, ())
     wanted = {value: fault for value, fault in expected.items() if fault and value not in own_words}
     assert wanted
-    for method in SIBLINGS[recorded].split():
-        assert {value: refusal(method, ast.literal_eval(value)) for value in wanted} == wanted
+    siblings: list[Any] = [(method, ...) for method in SIBLINGS[recorded].split()]
+    for call in (*siblings, *PLACES.get(recorded, ())):
+        found = {value: refusal(ast.literal_eval(value), *call) for value in wanted}
+        assert found == wanted, call

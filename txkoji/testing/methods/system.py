@@ -180,10 +180,17 @@ def _filtered(rows: Any, options: dict[str, Any]) -> Any:
     return rows[offset : offset + limit if limit is not None else None]
 
 
+def _result(call: MethodCall, name: Any, *args: Any, **kw: Any) -> Any:
+    """Return what a method returns that is called by its name, as an attribute of the hub."""
+    if not isinstance(name, str) or method_of(call.hub, name) is None:
+        raise hub_error(f"'RootExports' object has no attribute {name!r}")
+    return invoke(call, name, *args, **kw)
+
+
 @hub_method("count")
 def count(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> int:
     """Return how long the result of a method is: 0 for None, 1 for a single value."""
-    result = invoke(call, methodName, *args, **kw)
+    result = _result(call, methodName, *args, **kw)
     return len(result) if isinstance(result, list | dict) else int(result is not None)
 
 
@@ -191,14 +198,14 @@ def count(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> int:
 def filter_results(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> Any:
     """Return a part of a method's list, by filterOpts."""
     options = kw.pop("filterOpts", None) or {}
-    return _filtered(invoke(call, methodName, *args, **kw), options)
+    return _filtered(_result(call, methodName, *args, **kw), options)
 
 
 @hub_method("countAndFilterResults")
 def count_and_filter_results(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> Any:
     """Return the length of a method's list and a part of it, by filterOpts."""
     options = kw.pop("filterOpts", None) or {}
-    rows = invoke(call, methodName, *args, **kw)
+    rows = _result(call, methodName, *args, **kw)
     return [0 if rows is None else len(rows), _filtered(rows, options)]
 
 

@@ -330,6 +330,9 @@ def test_counts(hub: FakeHub) -> None:
     assert hub.call("count", "getAPIVersion") == 1
     assert hub.call("count", "listTags") == len(hub.call("listTags"))
     assert hub.call("countAndFilterResults", "getTag", "nosuch") == [0, None]
+    for method in ("count", "filterResults", "countAndFilterResults"):
+        with pytest.raises(UnknownFault, match="no attribute 'nosuch'"):
+            hub.call(method, "nosuch")
     with pytest.raises(GenericError, match="list of maps"):
         hub.call("filterResults", "getTag", "demo-build")
 
