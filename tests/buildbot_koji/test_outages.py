@@ -16,7 +16,7 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from tests.buildbot_koji.masters import MasterProcess
+from tests.buildbot_koji.masters import RUNNING, MasterProcess
 from tests.support import mariadb, poll, postgres, until
 from txkoji import task_states
 from txkoji.testing import FakeHub
@@ -32,9 +32,28 @@ if SOAK:
 BUILDS = 6
 OUTAGE = 15.0
 """Seconds."""
+WRITES = 40
+"""About how many writes a start has, with builds that begin."""
 
 CONFIG = """\
+import os
+import signal
+
+import sqlalchemy
 from buildbot.plugins import changes, schedulers, steps, util, worker
+
+def kill_at(number):
+    left = iter(range(1, number))
+
+    def count(_connection, _cursor, statement, *_):
+        if statement.startswith(("INSERT", "UPDATE", "DELETE")) and next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", count)
+
+if os.path.exists("KILL_AT"):
+    with open("KILL_AT") as number:
+        kill_at(int(number.read()))
 
 SOURCE = "git+https://git.example.test/rpms/%(prop:package)s.git#%(prop:ref)s"
 WORKERS = [worker.LocalWorker("local%d" % number) for number in range(6)]
@@ -91,7 +110,8 @@ async def test_database_goes_away_and_master_is_killed_in_its_start(
     await hub.start()
     database = server()
     await deferToThread(database.start)
-    text = CONFIG.replace("DATABASE", database.url)
+    killer = tmp_path / "kill_at"
+    text = CONFIG.replace("DATABASE", database.url).replace("KILL_AT", str(killer))
     master = MasterProcess(tmp_path / "master", hub.profile_text(), text, database.url)
     requests: dict[int, int] = {}
 
@@ -115,20 +135,21 @@ async def test_database_goes_away_and_master_is_killed_in_its_start(
             await check(master, hub, requests)
             print(f"outage {outage}: {len(requests)} builds have their results")
         hub.builder.seconds = 2
-        for _ in range(30 if SOAK else 3):
+        for number in [4, *chance.sample(range(1, WRITES), 30 if SOAK else 2)]:
             await force()
             await force()
             await master.end(signal.SIGKILL)
             # Claimed already, and not yet "running": Buildbot itself never releases these.
-            before = master.log.count("starting build <Build build")
-            running = master.log.count("BuildMaster is running")
+            running = master.log.count(RUNNING)
+            killer.write_text(str(number), encoding="utf-8")
             master.spawn()
-            await poll(lambda: master.log.count("starting build <Build build") > before)  # noqa: B023
-            await deferLater(reactor, chance.uniform(0, 0.3))
+            await poll(lambda: not master.alive or master.log.count(RUNNING) > running)  # noqa: B023
+            print(f"killed before write {number} of the start:", not master.alive)
             await master.end(signal.SIGKILL)
-            print("killed in the start:", master.log.count("BuildMaster is running") == running)
+            killer.unlink()
             await master.start()
         await check(master, hub, requests)
+        assert (await master.get("builds?complete=false"))["builds"] == []
         [source] = (await master.get("changesources"))["changesources"]
         assert source["master"] is not None
         ended = hub.state.rows("task", method="build")
