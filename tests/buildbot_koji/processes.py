@@ -29,7 +29,26 @@ runpy.run_module("txkoji.testing", run_name="__main__", alter_sys=True)
 """An embedded hub by a clock of its own."""
 
 
-class HubProcess:
+class _ForkedProgram:
+    """A program in a process of its own, which a signal ends."""
+
+    _process: forks.ForkedProcess | None = None
+
+    async def end(self, number: int = signal.SIGTERM) -> None:
+        """End it by a signal."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(number)
+        try:
+            await deferToThread(process.wait, PROCESS_LIMIT)
+        finally:
+            process.kill()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+class HubProcess(_ForkedProgram):
     """An embedded hub alone, whose state is on disk.
 
     Args:
@@ -45,7 +64,6 @@ class HubProcess:
         self.port = free_port()
         self.clock_offset = 0.0
         self._build_seconds = build_seconds
-        self._process: forks.ForkedProcess | None = None
 
     @property
     def profile(self) -> str:
@@ -68,21 +86,8 @@ class HubProcess:
         program.write_text(text, encoding="utf-8")
         self._process = forks.start(program, *options, cwd=self.directory)
 
-    async def end(self, number: int = signal.SIGTERM) -> None:
-        """End it by a signal."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(number)
-        try:
-            await deferToThread(process.wait, PROCESS_LIMIT)
-        finally:
-            process.kill()
-            assert process.stdout is not None
-            process.stdout.close()
 
-
-class WorkerProcess:
+class WorkerProcess(_ForkedProgram):
     """A worker that comes to its master over the network.
 
     Args:
@@ -95,7 +100,6 @@ class WorkerProcess:
         self.directory = directory
         self._name = name
         self._port = port
-        self._process: forks.ForkedProcess | None = None
 
     async def create(self) -> None:
         """Make the base directory."""
@@ -116,17 +120,6 @@ class WorkerProcess:
                 stdout=output,
                 stderr=output,
             )
-
-    async def end(self, number: int = signal.SIGTERM) -> None:
-        """End it by a signal."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(number)
-        try:
-            await deferToThread(process.wait, PROCESS_LIMIT)
-        finally:
-            process.kill()
 
 
 class _SlowToHub(portforward.ProxyClient):

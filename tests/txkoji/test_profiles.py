@@ -281,8 +281,8 @@ def _said_of(path: Path, name: str) -> Iterator[object]:
 
 
 def _certificate(profile: Profile) -> object:
-    found = certificate_credential(PEMFile(profile.cert or "", "cert", profile.owner))
-    return found, str(found)
+    file = PEMFile(profile.cert or "", "cert", profile.owner)
+    return file, str(file), certificate_credential(file)
 
 
 def _ticket(profile: Profile) -> object:

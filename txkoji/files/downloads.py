@@ -22,7 +22,7 @@ from txkoji._values import identity, integer, structs, text
 from txkoji.exceptions import HTTPStatusError, KojiException, TransferError, UnusableAnswer
 from txkoji.files import outputs
 from txkoji.files.part import RPM, PartFile, TooMuch, is_plain, shared_path
-from txkoji.files.uploads import Progress
+from txkoji.files.uploads import Progress, Tally
 from txkoji.front_ends import PACE_BYTES
 from txkoji.hub.answers import a_list, a_struct
 from txkoji.hub.client import HubClient
@@ -271,7 +271,7 @@ async def download(
     doubled = shared_path(targets)
     if doubled is not None:
         raise TransferError(f"several files would go to {doubled}: download them one by one")
-    tally = _Tally(client.reactor, sum(file.size or 0 for file in files), progress)
+    tally = Tally(client.reactor, sum(file.size or 0 for file in files), progress)
     slots, taken = DeferredSemaphore(at_once), frozenset(targets)
     transfers = [
         slots.run(_Download(client, file, target, tally, taken).run)
@@ -290,31 +290,10 @@ async def download(
     return targets
 
 
-class _Tally:
-    """Counts the bytes of several files."""
-
-    def __init__(self, clock: Any, total: int, progress: Callable[[Progress], Any] | None) -> None:
-        self._clock = clock
-        self._total = total
-        self._progress = progress
-        self._started = clock.seconds()
-        self._done = 0
-        self._fresh = 0
-
-    def add(self, count: int, *, fresh: bool) -> None:
-        self._done += count
-        self._fresh += count if fresh else 0
-        if self._progress is not None:
-            seconds = max(self._clock.seconds() - self._started, 1e-6)
-            self._progress(
-                Progress(self._done, max(self._total, self._done), self._fresh / seconds)
-            )
-
-
 class _Sink:
     """Writes to a part file, and counts the bytes."""
 
-    def __init__(self, part: PartFile, tally: _Tally) -> None:
+    def __init__(self, part: PartFile, tally: Tally) -> None:
         self.received = 0
         self._part = part
         self._tally = tally
@@ -331,7 +310,7 @@ class _Sink:
         self._part.write(data)
         self.received += len(data)
         self._counted += len(data)
-        self._tally.add(len(data), fresh=True)
+        self._tally.add(len(data))
 
     def close(self) -> None:
         """The body is complete."""
@@ -346,7 +325,7 @@ class _Download:
         client: HubClient,
         file: RemoteFile,
         target: Path,
-        tally: _Tally,
+        tally: Tally,
         taken: Collection[Path],
     ) -> None:
         self._client = client

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
 from txkoji._deferreds import in_thread
+from txkoji._interfaces import Clock
 from txkoji.exceptions import KojiLoginException, ProtocolError, TransferError
 from txkoji.files.outputs import byte_count
 from txkoji.hub.answers import a_struct
@@ -43,6 +44,34 @@ class Progress:
     done: int
     total: int
     rate: float
+
+
+class Tally:
+    """Counts the bytes of a transfer, ``done`` of them from an earlier one; reports progress."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        total: int,
+        progress: Callable[[Progress], Any] | None,
+        *,
+        done: int = 0,
+    ) -> None:
+        self._clock = clock
+        self._total = total
+        self._progress = progress
+        self._started = clock.seconds()
+        self._done = done
+        self._fresh = 0
+
+    def add(self, count: int, *, fresh: bool = True) -> None:
+        """Count bytes that were transferred, or (not fresh) that an earlier transfer left."""
+        self._done += count
+        self._fresh += count if fresh else 0
+        if self._progress is not None:
+            seconds = max(self._clock.seconds() - self._started, 1e-6)
+            total = max(self._total, self._done)
+            self._progress(Progress(self._done, total, self._fresh / seconds))
 
 
 def new_directory(now: float) -> str:
@@ -120,7 +149,7 @@ class _Upload:
             raise TransferError(f"{self.path} arrived broken at {self.client.url}: upload it again")
 
     async def _send_from(self, begin: int, size: int) -> None:
-        started = self.client.reactor.seconds()
+        tally = Tally(self.client.reactor, size, self.progress, done=begin)
         offset = begin
         chunk = await self._read()
         while True:
@@ -133,9 +162,7 @@ class _Upload:
             finally:
                 following = await reading
             offset += len(chunk)
-            if self.progress is not None:
-                seconds = max(self.client.reactor.seconds() - started, 1e-6)
-                self.progress(Progress(offset, size, (offset - begin) / seconds))
+            tally.add(len(chunk))
             if offset >= size:
                 return
             chunk = following

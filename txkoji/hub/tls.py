@@ -51,7 +51,7 @@ class PEMFile:
         name: what messages call the file, None for its path.
     """
 
-    path: str
+    path: str = field(repr=False)
     setting: str
     owner: str
     name: str | None = None
