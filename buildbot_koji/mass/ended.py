@@ -11,13 +11,15 @@ from buildbot.process.results import RETRY
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from buildbot_koji.durable.database import is_database_unreachable, was_cancelled
 from buildbot_koji.durable.store import SOURCE as STORE
 from buildbot_koji.durable.store import BuildData
+from buildbot_koji.durable.unreadable import UnreadableRow, reading
+from buildbot_koji.mass.progress import MassProgress
 from buildbot_koji.mass.registry import KEPT
 from buildbot_koji.mass.status import EndedMassBuild
 from buildbot_koji.mass.stored import MassStores
 from buildbot_koji.properties import MASS_ID, SOURCE
+from txkoji import one_line
 
 RECENT = 5000
 """Builds among which mass builds are looked for, the newest ones."""
@@ -52,15 +54,12 @@ class EndedMassBuilds:
         return [each for key, each in self._found.items() if key not in here]
 
     async def _loaded(self, key: str, row: Mapping[str, Any]) -> EndedMassBuild | None:
+        """Return a mass build; None for one that can't be read, which hides no other."""
         try:
             return await self._load(key, row)
-        except Exception as error:
-            # An unreachable database does not mean that there is no mass build.
-            if was_cancelled(error) or is_database_unreachable(error):
-                raise
-            # One damaged mass build must not hide the others.
+        except UnreadableRow as error:
             if key not in self._hidden:
-                self._log.failure("can't show mass build {id}", id=key)
+                self._log.warn("can't show mass build {id}: {error}", id=key, error=one_line(error))
             self._hidden.add(key)
             return None
 
@@ -72,19 +71,20 @@ class EndedMassBuilds:
         found = await store.load()
         if found is None:
             return None
-        header, packages = found
-        return EndedMassBuild(
-            key,
-            header.get("hub", ""),
-            header.get("weburl", ""),
-            row["builder"],
-            row["builderid"],
-            row["number"],
-            packages,
-            summary=row["state_string"],
-            started=header["began"],
-            progress=(await store.control()).get("progress", []),
-        )
+        (header, packages), control = found, await store.control()
+        with reading(f"the mass build {store.name}"):
+            return EndedMassBuild(
+                key,
+                str(header["hub"]),
+                str(header["weburl"]),
+                row["builder"],
+                row["builderid"],
+                row["number"],
+                packages,
+                summary=row["state_string"],
+                started=float(header["began"]),
+                progress=MassProgress(control.get("progress") or ()).rows(),
+            )
 
 
 def _rows(connection: sqlalchemy.Connection, model: Any) -> dict[str, dict[str, Any]]:

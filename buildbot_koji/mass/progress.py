@@ -44,7 +44,8 @@ class MassProgress:
 
     def __init__(self, rows: Iterable[Sequence[float]] = ()) -> None:
         self.steps = [
-            Step(time, int(done), int(failed), *worked) for time, done, failed, *worked in rows
+            Step(float(time), int(done), int(failed), *map(float, worked))
+            for time, done, failed, *worked in rows
         ]
 
     @property

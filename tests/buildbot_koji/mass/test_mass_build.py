@@ -29,6 +29,7 @@ from buildbot_koji.durable.store import SOURCE as STORED_BY
 from buildbot_koji.durable.store import BuildData
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.mass import registry
+from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.options import MassTiming
 from buildbot_koji.mass.plan import PackageState
 from buildbot_koji.mass.registry import running
@@ -757,6 +758,8 @@ async def test_previous_mass_build_is_damaged(bench: Workbench) -> None:
     assert ended.text == "1 of 1 done, 1 failed; 1 regression: good"
     said = f"no regressions against mass build {number}: the master's database holds"
     assert ended.logs["packages"].startswith(said)
+    # The pages of a master that starts later show the others, and log one line.
+    assert len(await EndedMassBuilds(bench.master).get()) == 2
 
 
 @pytest_twisted.ensureDeferred

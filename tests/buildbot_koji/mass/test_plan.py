@@ -586,6 +586,14 @@ def test_progress_keeps_its_shape() -> None:
     assert progress.time_left(1998, 500) == pytest.approx(999 * 60.0, rel=0.01)
 
 
+def test_damaged_progress() -> None:
+    """What is no moment is refused when it is read, not when it is counted with."""
+    assert MassProgress([[1, 2, 3], [4, 5, 6, 7]]).rows() == [[1, 2, 3, 0], [4, 5, 6, 7]]
+    for row in (["soon", 1, 0], [1, 2], [1, 2, 3, None], 5):
+        with pytest.raises((TypeError, ValueError)):
+            MassProgress([row])  # type: ignore[list-item]
+
+
 def test_reason_of_an_earlier_attempt() -> None:
     """A package that the build system failed says so while it waits and runs again."""
     package = MassPackage(0, "p", "source", attempt=1, reason="no space left")
