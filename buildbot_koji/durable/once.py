@@ -192,17 +192,21 @@ class Once(Generic[T]):
 
     async def _prepare(self) -> T | None:
         """Log in, and search for the effect of an earlier call if the hub may have one."""
-        if self.state is not IntentState.IN_DOUBT:
-            await self._action.prepare()
-            return None
+        if self.state is IntentState.IN_DOUBT:
+            return await self._look(self._action.prepare)
+        await self._action.prepare()
+        return None
+
+    async def _look(self, prepare: Callable[[], Awaitable[None]]) -> T | None:
+        """Search for the effect of a call that the hub may have."""
         self.refusal = None
         try:
-            await self._action.prepare()
+            await prepare()
             return await self._action.search()
         except KojiException as error:
             if is_passing(error) or isinstance(error, Unsearchable):
                 raise
-            # Not even a fault tells whether the earlier call was carried out.
+            # Not even a fault tells whether the call was carried out.
             self.refusal = error
             raise UnknownOutcome(
                 f"the hub may have carried out an earlier call and can't be asked for it: {error}"
@@ -215,7 +219,7 @@ class Once(Generic[T]):
             if is_passing(error) or was_not_carried_out(error):
                 raise
             # The hub, or what stands before it, answered: the hub's data may say what was done.
-            found = await self._action.search()
+            found = await self._look(_nothing)
             if found is None:
                 raise
             return found

@@ -271,6 +271,21 @@ def test_refused_search() -> None:
     assert (result(running), once.refusal) == (7, None)
 
 
+def test_refused_search_after_an_odd_reply() -> None:
+    """A call whose reply can't be used is in doubt while the search for its effect is refused."""
+    hub = Hub()
+    hub.replies = [failing(UnusableAnswer("tagBuild", "x", "a number"))]
+    hub.search_replies = [failing(GenericError("no"))]
+    once = hub.once()
+    running = Deferred.fromCoroutine(
+        once.run(hub.clock, POLICY, lambda _: None, gives_up=lambda: False)
+    )
+    assert not running.called
+    assert (once.state, str(once.refusal)) == (IntentState.IN_DOUBT, "no")
+    hub.clock.advance(10)
+    assert (result(running), hub.done) == (1, [1])
+
+
 def test_cancelled_call() -> None:
     """A call that is cancelled may have been carried out."""
     hub = Hub()
