@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from attrs import Attribute, field, frozen
 
-from txkoji._values import redacted
+from txkoji._values import redacted, shown
 from txkoji.bus.base import Link
 from txkoji.exceptions import ConfigurationError
 from txkoji.hub.credentials import Credential, certificate_credential
@@ -49,6 +49,10 @@ def _frozen_list(value: Strings) -> Strings:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _shown(value: str | None) -> str:
+    return repr(None if value is None else shown(value))
+
+
 @frozen
 class Broker:
     """The settings that all brokers share.
@@ -77,11 +81,13 @@ class Broker:
     mechanisms: ClassVar[tuple[str, ...]]
 
     url: str = field(validator=_TEXT)
-    user: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True)
+    user: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True, repr=_shown)
     password: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True, repr=False)
-    certificate: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True)
-    key: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True)
-    ca: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True)
+    certificate: str | None = field(
+        default=None, validator=_TEXT_OR_NONE, kw_only=True, repr=_shown
+    )
+    key: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True, repr=_shown)
+    ca: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True, repr=_shown)
     mechanism: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True)
     allow_insecure_login: bool = field(default=False, validator=_FLAG, kw_only=True)
     topic_prefix: str = field(default="", validator=_TEXT, kw_only=True)

@@ -130,3 +130,20 @@ def test_a_lookup_that_is_canceled(url: str) -> None:
     connecting.cancel()
     connecting.addErrback(lambda failure: failure.trap(CancelledError))
     assert connecting.result is CancelledError
+
+
+@pytest.mark.parametrize(
+    "plant", ["https://me:Xk29staple@h/x.pem", "https://h/x?token=Xk29staple", "me:Xk29staple@h"]
+)
+@pytest.mark.parametrize("name", ["url", "user", "certificate", "key", "ca"])
+def test_planted_secret(name: str, plant: str) -> None:
+    """A password or token of an address that stands where none belongs is not shown."""
+    given = {"url": "amqps://h", "certificate": "/c.pem", "ca": "/ca.pem", name: plant}
+    if name == "user":
+        given["password"] = "the-password"
+    try:
+        settings = AMQP1(**given)
+        said = f"{settings!r} {settings.credential!r}"
+    except ConfigurationError as error:
+        said = f"{error} {error!r}"
+    assert "Xk29staple" not in said
