@@ -48,8 +48,8 @@ def _hashed(password: str) -> str:
 class RabbitMQ:
     """A broker on free ports of the loopback interface.
 
-    The user ``koji`` logs in with a password, ``bob`` with a client certificate only; over AMQP 1.0
-    one may be nobody as well.
+    The user ``koji`` logs in with a password, ``bob`` with a client certificate only; ``nobody``
+    logs in with the same password and may do nothing. Over AMQP 1.0 one need not log in.
 
     Attributes:
         directory: where everything of it is.
@@ -139,8 +139,14 @@ class RabbitMQ:
 
     def _definitions(self) -> dict[str, object]:
         # guest is whom RabbitMQ takes an anonymous client for.
-        hashes = {USER: _hashed(PASSWORD), "bob": "", "guest": _hashed("guest")}
+        hashes = {
+            USER: _hashed(PASSWORD),
+            "bob": "",
+            "guest": _hashed("guest"),
+            "nobody": _hashed(PASSWORD),
+        }
         everything = {"vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}
+        nothing = {"vhost": "/", "configure": "", "write": "", "read": ""}
         return {
             "vhosts": [{"name": "/"}],
             "users": [
@@ -152,7 +158,9 @@ class RabbitMQ:
                 }
                 for name, hashed in hashes.items()
             ],
-            "permissions": [{"user": name, **everything} for name in hashes],
+            "permissions": [
+                {"user": name, **(nothing if name == "nobody" else everything)} for name in hashes
+            ],
         }
 
     def start(self) -> None:

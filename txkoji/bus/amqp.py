@@ -286,11 +286,20 @@ class _PikaLink(Link):
                 # The queue is to be bound to it.
                 await self._channel.exchange_declare(settings.exchange, passive=True)
             found = await self._channel.queue_declare(settings.queue, passive=True)
+            if not settings.passive:
+                # The broker refuses other settings than those of a queue that is there.
+                await self._declare_queue()
         except PIKA_ERRORS as problem:
             raise self._described(problem) from None
         return QueueState(found.method.message_count, found.method.consumer_count)
 
     async def _declare(self) -> None:
+        settings = self._settings
+        await self._declare_queue()
+        for key in settings.routing_keys:
+            await self._channel.queue_bind(settings.queue, settings.exchange, key)
+
+    async def _declare_queue(self) -> None:
         settings = self._settings
         await self._channel.queue_declare(
             settings.queue,
@@ -299,8 +308,6 @@ class _PikaLink(Link):
             auto_delete=settings.auto_delete,
             arguments=settings.declared_arguments,
         )
-        for key in settings.routing_keys:
-            await self._channel.queue_bind(settings.queue, settings.exchange, key)
 
     async def _receive(self, messages: Any, deliver: Callable[[ReceivedMessage], None]) -> None:
         while True:

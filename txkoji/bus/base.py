@@ -180,10 +180,11 @@ class Link(abc.ABC):
 
     @abc.abstractmethod
     async def inspect(self) -> QueueState:
-        """Look at the queue or address to receive from; declare nothing and take no message.
+        """Look at the queue or address to receive from; make nothing and take no message.
 
         Raises:
-            BusError: there is no such queue or address, or the broker refuses.
+            BusError: there is no such queue or address, it has other settings, or the broker
+                refuses.
         """
 
     @abc.abstractmethod

@@ -99,6 +99,11 @@ def _no_queue(words: str, *, is_exclusive: bool) -> Finding:
     if "no exchange" in words:
         advice = "'exchange' must be the one that the hub publishes to: its administrators know"
         return error("exchange", words, advice)
+    if "PRECONDITION_FAILED" in words:
+        advice = "it exists with other settings: give those that it has, or name another queue"
+        return error("queue", words, advice)
+    if "ACCESS_REFUSED" in words:
+        return error("queue", words, "its user needs the rights to configure, write and read it")
     if "RESOURCE_LOCKED" not in words:
         advice = "the change source makes its queue when it starts; else check name and rights"
         return warning("queue", words, advice)

@@ -1175,6 +1175,21 @@ async def test_a_broker(site: Site, broker: RabbitMQ, at_end: AtEnd) -> None:
     hint = "; only the broker shows its bindings (RabbitMQ: rabbitmqctl list_bindings)"
     assert (status, queue["text"]) == (0, f"exists, no messages waiting, 1 receiver{hint}")
 
+    for setting in ("durable=False", "auto_delete=True", "arguments={'x-max-length': 5}"):
+        site.values["bus"] = bus.format(PASSWORD, "there").replace("queue=", f"{setting}, queue=")
+        status, found = await site.doctor()
+        [queue] = [each for each in found if each["check"] == "queue"]
+        assert (status, queue["level"]) == (2, "error")
+        assert "PRECONDITION_FAILED - inequivalent arg " in queue["text"]
+        assert "give those that it has" in queue["remedy"]
+
+    site.values["bus"] = bus.format(PASSWORD, "there").replace(f'"{USER}"', '"nobody"')
+    status, found = await site.doctor()
+    [queue] = [each for each in found if each["check"] == "queue"]
+    assert (status, queue["level"]) == (2, "error")
+    assert "ACCESS_REFUSED" in queue["text"]
+    assert "the rights to configure" in queue["remedy"]
+
     taken = AMQP(
         broker.url, user=USER, password=PASSWORD, allow_insecure_login=True,
         queue="doctor-taken", routing_keys=["koji.#"], durable=False, exclusive=True,
