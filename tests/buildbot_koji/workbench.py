@@ -37,6 +37,8 @@ __all__ = ["Ended", "Workbench"]
 
 SOURCE = "git+https://git.example.test/rpms/{}.git#{}"
 
+FULL = sqlite3.OperationalError("database or disk is full")
+
 BRANCH = {"branch": "main", "repository": "https://git.example.test/hello.git", "project": ""}
 """What every build is of."""
 
@@ -291,14 +293,16 @@ class Workbench:
         self.running().currentStep.early_end._limits[ending].reset(0)
 
     @contextmanager
-    def full_disk(self, statement: str, times: float = inf) -> Iterator[list[Any]]:
+    def full_disk(
+        self, statement: str, times: float = inf, *, error: Exception = FULL
+    ) -> Iterator[list[Any]]:
         """Refuse, some times, what begins with a statement; yields what was refused so far."""
         refused: list[Any] = []
 
         def refuse(_: Any, __: Any, sent: str, parameters: Any, *___: Any) -> None:
             if sent.startswith(statement) and len(refused) < times:
                 refused.append(parameters)
-                raise sqlite3.OperationalError("database or disk is full")
+                raise error
 
         engine = self.master.db.pool.engine
         event.listen(engine, "before_cursor_execute", refuse)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from functools import partial
 from typing import Any
 
 import pytest
@@ -31,6 +33,13 @@ from txkoji.exceptions import ActionNotAllowed, AuthError, ServerOffline
 from txkoji.testing.methods.table import METHODS
 
 QUICK = RetryPolicy(first=0.1, factor=1.0, ceiling=0.1, jitter=0.0)
+
+ERRORS = [
+    sqlite3.InternalError("cannot execute INSERT in a read-only transaction"),
+    sqlite3.OperationalError(1213, "Deadlock found when trying to get lock"),
+    sqlite3.OperationalError(1205, "Lock wait timeout exceeded"),
+]
+"""What the drivers of PostgreSQL, and of MariaDB, raise: SQLAlchemy makes the same errors of it."""
 
 
 @pytest.fixture(autouse=True)
@@ -286,6 +295,20 @@ async def test_full_disk_at_the_end(
     assert len(ended.logs["report.csv"].splitlines()) == 5
     assert ended.logs["packages"].count(": built") == 4
     assert ended.properties["koji_mass_built"] == 4
+    logged_failures.clear()
+
+
+@pytest_twisted.ensureDeferred
+async def test_database_that_refuses_a_while(bench: Workbench, logged_failures: list[Any]) -> None:
+    """Read-only, a deadlock, a lock that is not got: each is waited out in a batch's middle."""
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(12)))
+    request = await bench.begin(mass(bench, packages=names, at_once=2))
+    for error in ERRORS:
+        with bench.full_disk("INSERT INTO build_data", 2, error=error) as refused:
+            await until(partial(lambda seen: len(seen) == 2, refused))
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text, ended.attempts) == ("success", "12 of 12 done", 1)
+    assert sorted(sources(bench.hub)) == sorted(names)
     logged_failures.clear()
 
 
