@@ -198,6 +198,8 @@ _TABLES = {
     "host_config": _table(f"host_id {' '.join(HOST_SETTINGS)}", "host:host_id"),
     "cg_users": _table("cg_id user_id", "cg:cg_id user:user_id"),
     "external_repo_config": _table("external_repo_id url", "external_repo:external_repo_id"),
+    # Always empty here.
+    "external_repo_data": _table("external_repo_id data", "external_repo:external_repo_id"),
     "tag_external_repos": _table(
         "tag_id external_repo_id priority merge_mode arches",
         "tag:tag_id external_repo:external_repo_id",
@@ -208,17 +210,14 @@ _TABLES = {
     ),
     "user_perms": _table("user_id perm_id=permission_id", "user:user_id permission:permission_id"),
 }
-_EMPTY_TABLES = {"external_repo_data": {"external_repo"}}
-"""The tables whose history is always empty here, with the options that apply to them."""
 
 
 @hub_method("queryHistory")
 def query_history(call: MethodCall, tables: Any = None, **kwargs: Any) -> dict[str, Any]:
     """Return what changed, by table."""
-    wanted = tables or sorted([*_TABLES, *_EMPTY_TABLES])
+    wanted = tables or sorted(_TABLES)
     # A hub ignores unknown options: Koji's own client sends `pkg`.
     known = {option for table in _TABLES.values() for option in table.filters}
-    known = known.union(*_EMPTY_TABLES.values())
     given = {name for name, value in kwargs.items() if name in known and value is not None}
     for option in ("after", "before"):
         kwargs[f"{option}Event"] = database_integer(kwargs.get(f"{option}Event"))
@@ -226,10 +225,6 @@ def query_history(call: MethodCall, tables: Any = None, **kwargs: Any) -> dict[s
             kwargs[option] = seconds_of(kwargs[option])
     result: dict[str, Any] = {}
     for name in wanted:
-        if name in _EMPTY_TABLES:
-            if given <= _EMPTY_TABLES[name]:
-                result[name] = apply_query_options([], kwargs.get("queryOpts"))
-            continue
         table = _TABLES.get(name)
         if table is None:
             raise GenericError(f"No such history table: {name}")

@@ -8,7 +8,7 @@ from txkoji.exceptions import AuthError, AuthLockError, GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.users import insert_user
-from txkoji.testing.tables.lookups.users import user_struct
+from txkoji.testing.tables.lookups.users import find_user, user_struct
 from txkoji.testing.tables.lookups.values import hub_error, time_text
 from txkoji.testing.tables.sessions import HubSession
 from txkoji.testing.tables.state import Row
@@ -65,7 +65,9 @@ def ssl_login(
     """Log in by certificate or ticket; return the session."""
     _require_no_session(call)
     if call.principal is not None:
-        row = _user_of_principal(call, call.principal)
+        row = find_user(call.state, {"krb_principal": call.principal}) or insert_user(
+            call.state, call.principal.partition("@")[0], principals=[call.principal]
+        )
         name, authtype = str(row["name"]), GSSAPI
     elif call.certificate_name is not None:
         name, authtype = call.certificate_name, SSL
@@ -79,13 +81,6 @@ def ssl_login(
 def _user(call: MethodCall, name: str) -> Row:
     # LoginCreatesUser, on by default.
     return call.state.one("users", name=name) or insert_user(call.state, name)
-
-
-def _user_of_principal(call: MethodCall, principal: str) -> Row:
-    for row in call.state.rows("users"):
-        if principal in row["krb_principals"]:
-            return row
-    return insert_user(call.state, principal.partition("@")[0], principals=[principal])
 
 
 @hub_method("logout")

@@ -15,7 +15,7 @@ from txkoji.testing.methods.table import METHODS, PASSES_ON, HubMethod, hub_meth
 from txkoji.testing.tables.columns import check_name
 from txkoji.testing.tables.lookups.builds import build_nvr, require_build_row
 from txkoji.testing.tables.lookups.values import hub_error, require_row, row_by_info
-from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.queries import apply_query_options, in_order
 from txkoji.testing.tables.state import HubState, Row
 
 
@@ -163,10 +163,6 @@ def show_opts(call: MethodCall, as_string: bool = True) -> Any:
     return repr(options) if as_string else options
 
 
-def _sort_key(value: Any) -> Any:
-    return (value is None, value if value is not None else 0)
-
-
 def _filtered(rows: Any, options: dict[str, Any]) -> Any:
     if rows is None:
         return None
@@ -175,7 +171,7 @@ def _filtered(rows: Any, options: dict[str, Any]) -> Any:
     for key in reversed(str(options.get("order") or "").split(",")):
         name = key.lstrip("-")
         if name:
-            rows = sorted(rows, key=lambda row: _sort_key(row[name]), reverse=key.startswith("-"))
+            rows = in_order(rows, name, reverse=key.startswith("-"))
     offset, limit = options.get("offset") or 0, options.get("limit")
     return rows[offset : offset + limit if limit is not None else None]
 

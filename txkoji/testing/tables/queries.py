@@ -53,6 +53,15 @@ _TABLES = {"listBuildroots": "buildroot.", "listTasks": "task.", "listTags": "ta
 """How columns are named with their tables, which an order may do as well."""
 
 
+def in_order(rows: list[dict[str, Any]], name: str, *, reverse: bool) -> list[dict[str, Any]]:
+    """Sort rows by a column. NULLs come last in ascending order, as PostgreSQL has it."""
+
+    def key(row: dict[str, Any]) -> Any:
+        return row[name] is None, row[name] if row[name] is not None else 0
+
+    return sorted(rows, key=key, reverse=reverse)
+
+
 def apply_query_options(
     rows: list[dict[str, Any]],
     options: dict[str, Any] | None,
@@ -90,12 +99,7 @@ def apply_query_options(
         known = result[0] if result else [*COLUMNS.get(method, "").split(), *more]
         if known and name not in known:
             raise hub_error(f"<class 'Exception'>: Invalid order: {name}")
-        # NULLs come last in ascending order, as PostgreSQL has it.
-        result = sorted(
-            result,
-            key=lambda row: (row[name] is None, row[name] if row[name] is not None else 0),
-            reverse=key.startswith("-"),
-        )
+        result = in_order(result, name, reverse=key.startswith("-"))
     for name in ("offset", "limit"):
         if not isinstance(options.get(name) or 0, int | float):
             raise hub_error(f"{TypeError}: %i format: a real number is required")
