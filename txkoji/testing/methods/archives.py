@@ -203,19 +203,14 @@ def get_archive_type(
 def get_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> Any:
     """Return an archive."""
     row = row_if(row_by_id(call.state, "archiveinfo", archive_id), strict)
-    if row is None:
-        return None
-    more = {key: row[key] for key in MORE_COLUMNS.get(row["btype"], ())}
-    return {**archive_struct(call.state, row), **more}
+    keys = MORE_COLUMNS.get(row["btype"], ()) if row else ()
+    return row and {**archive_struct(call.state, row), **{key: row[key] for key in keys}}
 
 
 def _archive_of_type(btype: str, call: MethodCall, archive_id: Any, strict: bool) -> Any:
-    row = call.state.get("archiveinfo", integer(archive_id))
-    if row is None or row["btype"] != btype:
-        if strict:
-            raise GenericError(f"No such archive: {archive_id}")
-        return None
-    return {"archive_id": row["id"], **{key: row[key] for key in MORE_COLUMNS.get(btype, ())}}
+    found = call.state.one("archiveinfo", id=integer(archive_id), btype=btype)
+    row = row_if(found, strict, f"No such archive: {archive_id}")
+    return row and {"archive_id": row["id"], **{key: row[key] for key in MORE_COLUMNS[btype]}}
 
 
 for _btype in ("image", "maven", "win"):

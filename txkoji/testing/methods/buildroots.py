@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji.exceptions import ActionNotAllowed, GenericError, PreBuildError
+from txkoji.exceptions import ActionNotAllowed, PreBuildError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tasks import FAILED, FINISHED, make_task
 from txkoji.testing.tables.filters import equals, select
-from txkoji.testing.tables.lookups.values import check_integers, must, rounded, row_by_id, time_text
+from txkoji.testing.tables.lookups.values import (
+    check_integers,
+    must,
+    rounded,
+    row_by_id,
+    row_if,
+    time_text,
+)
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -111,12 +118,9 @@ declare(
 @hub_method("getBuildroot")
 def get_buildroot(call: MethodCall, buildrootID: Any, strict: bool = False) -> Any:
     """Return a build root."""
-    row = row_by_id(call.state, "buildroot", buildrootID)
-    if row is None:
-        if strict:
-            raise GenericError(f"No such buildroot: {buildrootID!r}")
-        return None
-    return _struct(call.state, row)
+    found = row_by_id(call.state, "buildroot", buildrootID)
+    row = row_if(found, strict, f"No such buildroot: {buildrootID!r}")
+    return row and _struct(call.state, row)
 
 
 @hub_method("getBuildrootListing")

@@ -8,7 +8,7 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.tags import require_tag, tag_name, tag_order
-from txkoji.testing.tables.lookups.values import must, parse_arches, row_by_info
+from txkoji.testing.tables.lookups.values import must, parse_arches, row_by_info, row_if
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row, check_event, pick
 
@@ -68,10 +68,7 @@ def list_external_repos(
 @hub_method("getExternalRepo")
 def get_external_repo(call: MethodCall, info: Any, strict: bool = False, event: Any = None) -> Any:
     """Return an external repo."""
-    row = _find(call, info, event)
-    if row is None and strict:
-        raise GenericError(f"No such repo: {info}")
-    return row
+    return row_if(_find(call, info, event), strict, f"No such repo: {info}")
 
 
 @hub_method("editExternalRepo")

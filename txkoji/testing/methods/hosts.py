@@ -12,13 +12,16 @@ from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tasks import make_task
 from txkoji.testing.methods.users import insert_user
 from txkoji.testing.tables.filters import Filter, Test, equals, select
-from txkoji.testing.tables.lookups.hosts import (
-    find_channel,
-    find_host,
-    require_channel,
-    require_host,
+from txkoji.testing.tables.lookups.hosts import require_channel, require_host
+from txkoji.testing.tables.lookups.values import (
+    integer,
+    must,
+    parse_arches,
+    row_by_id,
+    row_by_info,
+    row_if,
+    time_text,
 )
-from txkoji.testing.tables.lookups.values import integer, must, parse_arches, row_by_id, time_text
 from txkoji.testing.tables.state import HubState, Row, check_event, pick
 
 
@@ -98,12 +101,11 @@ def host_struct(call: MethodCall, row: Row) -> dict[str, Any]:
 def get_host(call: MethodCall, hostInfo: Any, strict: bool = False, event: Any = None) -> Any:
     """Return a builder."""
     check_event(event)
-    row = find_host(call.state, hostInfo)
+    row = row_by_info(call.state, "host", hostInfo)
     if row is not None and event is not None:
         past = call.state.active("host_config", event, host_id=row["id"])
         row = {**row, **{key: past[0][key] for key in HOST_SETTINGS}} if past else None
-    if strict:
-        must(row, f"Invalid hostInfo: {hostInfo}")
+    row = row_if(row, strict, f"Invalid hostInfo: {hostInfo}")
     return host_struct(call, row) if row else None
 
 
@@ -218,7 +220,7 @@ def channel_struct(row: Row) -> dict[str, Any]:
 @hub_method("getChannel")
 def get_channel(call: MethodCall, channelInfo: Any, strict: bool = False) -> Any:
     """Return a channel."""
-    row = (require_channel if strict else find_channel)(call.state, channelInfo)
+    row = row_if(row_by_info(call.state, "channels", channelInfo), strict)
     return channel_struct(row) if row else None
 
 
@@ -238,13 +240,15 @@ def list_channels(
     ]
 
 
+def _check_new_channel(state: HubState, name: Any) -> None:
+    if found := state.one("channels", name=name):
+        raise GenericError(f"channel {name} already exists (id={found['id']})")
+
+
 @hub_method("addChannel")
 def add_channel(call: MethodCall, channel_name: str, description: Any = None) -> int:
     """Add a channel; return its id."""
-    if call.state.one("channels", name=channel_name):
-        raise GenericError(
-            f"channel {channel_name} already exists (id={_id_of(call, channel_name)})"
-        )
+    _check_new_channel(call.state, channel_name)
     row = {"name": channel_name, "description": description, "enabled": True, "comment": None}
     return int(call.state.insert("channels", row)["id"])
 
@@ -255,7 +259,7 @@ def add_host_to_channel(
 ) -> None:
     """Add a builder to a channel."""
     host = _existing_host(call, hostname)
-    if create and find_channel(call.state, channel_name) is None:
+    if create and row_by_info(call.state, "channels", channel_name) is None:
         row = {"name": channel_name, "description": None, "enabled": True, "comment": None}
         call.state.insert("channels", row)
     channel = _existing_channel(call, channel_name)
@@ -281,15 +285,11 @@ def remove_host_from_channel(call: MethodCall, hostname: Any, channel_name: Any)
 
 
 def _existing_host(call: MethodCall, info: Any) -> Row:
-    return must(find_host(call.state, info), f"host does not exist: {info}")
+    return must(row_by_info(call.state, "host", info), f"host does not exist: {info}")
 
 
 def _existing_channel(call: MethodCall, info: Any) -> Row:
-    return must(find_channel(call.state, info), f"channel does not exist: {info}")
-
-
-def _id_of(call: MethodCall, channel_name: str) -> int:
-    return int(_existing_channel(call, channel_name)["id"])
+    return must(row_by_info(call.state, "channels", info), f"channel does not exist: {info}")
 
 
 @hub_method("editChannel")
@@ -298,10 +298,8 @@ def edit_channel(call: MethodCall, channelInfo: Any, **kw: Any) -> bool:
     row = require_channel(call.state, channelInfo)
     keys = ("name", "description", "comment")
     changes = {key: kw[key] for key in keys if key in kw and kw[key] != row[key]}
-    if "name" in changes and call.state.one("channels", name=changes["name"]):
-        raise GenericError(
-            f"channel {changes['name']} already exists (id={_id_of(call, changes['name'])})"
-        )
+    if "name" in changes:
+        _check_new_channel(call.state, changes["name"])
     if not changes:
         return False
     call.state.update("channels", row["id"], **changes)

@@ -10,7 +10,7 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.lookups.users import require_user
-from txkoji.testing.tables.lookups.values import require_row, row_by_id
+from txkoji.testing.tables.lookups.values import require_row, row_by_id, row_if
 from txkoji.testing.tables.state import Row
 
 _NOTIFICATIONS, _BLOCKS = "build_notifications", "build_notifications_block"
@@ -24,10 +24,8 @@ def _asker(call: MethodCall) -> Row:
 
 
 def _find(table: str, call: MethodCall, id: Any, strict: bool) -> Row | None:
-    row = row_by_id(call.state, table, id)
-    if row is None and strict:
-        raise GenericError(f"No {_NAMES[table]} with ID {id} found")
-    return row
+    found = row_by_id(call.state, table, id)
+    return row_if(found, strict, f"No {_NAMES[table]} with ID {id} found")
 
 
 def _own(call: MethodCall, table: str, id: Any, action: str) -> Row:

@@ -12,7 +12,7 @@ from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.lookups.packages import find_package, package_entries, package_struct
 from txkoji.testing.tables.lookups.tags import find_tag_id, require_tag_id
 from txkoji.testing.tables.lookups.users import require_user
-from txkoji.testing.tables.lookups.values import parse_arches, require_row, row_by_info
+from txkoji.testing.tables.lookups.values import parse_arches, require_row, row_by_info, row_if
 from txkoji.testing.tables.queries import apply_query_options, apply_to_list
 from txkoji.testing.tables.state import HubState, Row
 
@@ -27,9 +27,7 @@ def get_package(call: MethodCall, info: Any, strict: bool = False, create: bool 
 @hub_method("getPackageID")
 def get_package_id(call: MethodCall, name: Any, strict: bool = False) -> Any:
     """Return the id of a package."""
-    row = find_package(call.state, name)
-    if row is None and strict:
-        raise GenericError(f"No such package name: {name}")
+    row = row_if(find_package(call.state, name), strict, f"No such package name: {name}")
     return row["id"] if row else None
 
 

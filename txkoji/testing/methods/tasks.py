@@ -11,7 +11,7 @@ from txkoji.testing.formats import marshal
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.filters import Filter, Test, after, before, select
-from txkoji.testing.tables.lookups.hosts import find_channel, require_host
+from txkoji.testing.tables.lookups.hosts import require_host
 from txkoji.testing.tables.lookups.tasks import task_struct
 from txkoji.testing.tables.lookups.values import (
     database_integer,
@@ -20,6 +20,7 @@ from txkoji.testing.tables.lookups.values import (
     must,
     no_attribute,
     row_by_id,
+    row_by_info,
     row_if,
 )
 from txkoji.testing.tables.queries import apply_query_options
@@ -118,7 +119,7 @@ def _inherited(call: MethodCall, parent: Row | None) -> tuple[str | int, int | N
 
 def _open_channel(state: HubState, channel: str | int) -> int:
     """Return the id of a channel, or refuse it."""
-    row = find_channel(state, channel)
+    row = row_by_info(state, "channels", channel)
     if row is None:
         raise GenericError(f"No such channel: {channel}")
     if not row["enabled"]:

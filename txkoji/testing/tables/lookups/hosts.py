@@ -8,21 +8,11 @@ from txkoji.testing.tables.lookups.values import must, row_by_info
 from txkoji.testing.tables.state import HubState, Row
 
 
-def find_channel(state: HubState, info: Any) -> Row | None:
-    """Find a channel by id, name or struct."""
-    return row_by_info(state, "channels", info)
-
-
 def require_channel(state: HubState, info: Any) -> Row:
     """Find a channel, or refuse."""
-    return must(find_channel(state, info), "query returned no rows")
-
-
-def find_host(state: HubState, info: Any) -> Row | None:
-    """Find a host by id, name or struct."""
-    return row_by_info(state, "host", info)
+    return must(row_by_info(state, "channels", info), "query returned no rows")
 
 
 def require_host(state: HubState, info: Any) -> Row:
     """Find a host, or refuse."""
-    return must(find_host(state, info), f"Invalid hostInfo: {info}")
+    return must(row_by_info(state, "host", info), f"Invalid hostInfo: {info}")

@@ -126,9 +126,9 @@ def require_row(state: HubState, table: str, info: Any) -> Row:
     return must(row_by_info(state, table, info), f"No such entry in table {table}: {info}")
 
 
-def row_if(found: Row | None, strict: Any) -> Row | None:
-    """Return the row that a query found; with ``strict``, refuse as the hub does if it is None."""
-    return must(found, "query returned no rows") if strict else found
+def row_if(found: Found | None, strict: Any, text: str = "query returned no rows") -> Found | None:
+    """Return what was found, perhaps None; with ``strict``, refuse that with the hub's text."""
+    return must(found, text) if strict else found
 
 
 def parse_arches(arches: Any) -> Any:
