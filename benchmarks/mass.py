@@ -39,7 +39,7 @@ CONFIG = """\
 import gc, json, os, sys, threading, time, traceback
 from buildbot.plugins import schedulers, steps, util, worker
 from buildbot.util.service import BuildbotService
-from buildbot_koji.mass.registry import running
+from buildbot_koji.mass.status import running
 from twisted.internet.task import LoopingCall
 
 LOADED = time.monotonic()
@@ -95,7 +95,7 @@ class Probe(BuildbotService):
                 out.write("\\n")
         if now - self.written > 1:
             self.written = now
-            stored = sum(each.written for each in builds)
+            stored = sum(each._store._rows.written for each in builds)
             times = [time.process_time(), self.collection, self.attached]
             with open(f"probe-{{os.getpid()}}", "w") as out:
                 json.dump([self.longest, stored, *times], out)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from twisted.internet.defer import CancelledError, FirstError
+
 from buildbot_koji.words import clock_time
 from txkoji import one_line
 from txkoji.exceptions import ActionNotAllowed, HubFault, KojiException
@@ -71,6 +73,18 @@ _REMEDIES = tuple(
     )
 )
 """What hubs say, and the command or change that helps."""
+
+
+def cause_of(error: BaseException | None) -> BaseException | None:
+    """Return the error behind a FirstError: Buildbot reads and renders several values at a time."""
+    while isinstance(error, FirstError):
+        error = error.subFailure.value
+    return error
+
+
+def was_cancelled(error: BaseException | None) -> bool:
+    """Return whether an error is a cancellation of what was awaited."""
+    return isinstance(cause_of(error), CancelledError)
 
 
 def with_remedy(text: str) -> str:

@@ -38,11 +38,11 @@ class KojiPlace(DeclaredArguments, LocalWorker):
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        values, others = self._take(args, kwargs)
-        mistakes = self.complaints_about(values)
+        others = self._take(args, kwargs)
+        mistakes = self.complaints_about(self.declared_values)
         self._report(mistakes)
         # Buildbot's wants the name by its place.
-        name = self.arguments["name"].default if mistakes else values["name"]
+        name = self.arguments["name"].default if mistakes else self.declared_values["name"]
         super().__init__(name, **others)
 
     def putInQuarantine(self) -> None:

@@ -22,7 +22,7 @@ Check = Callable[[Any], "str | None"]
 """A check: takes a value, returns what is wrong with it ("must be ...") or None."""
 
 LONGEST_SOURCE = 4096
-"""Characters of a source: more is no address, but an error page or the content of a file."""
+"""Characters of a source: what is longer is an error page or the content of a file."""
 
 SCM_SCHEMES = (
     "git",
@@ -105,7 +105,7 @@ def did_you_mean(name: Any, known: Iterable[str]) -> str:
 
 
 def did_you_mean_any(name: str, known: Iterable[str]) -> str:
-    """Return the same with up to three names close to a misspelt one, closest first."""
+    """Return a suggestion of up to three names, closest first; empty without one."""
     *others, last = difflib.get_close_matches(name, list(known), n=3, cutoff=ALIKE) or [""]
     if not last:
         return ""
@@ -185,7 +185,7 @@ def texts(value: Any) -> str | None:
 
 
 def some_texts(value: Any) -> str | None:
-    """Check for a list of strings that has any."""
+    """Check for a list of strings that is not empty."""
     return "must be a list of strings, not empty" if value in ([], ()) else texts(value)
 
 
@@ -225,14 +225,14 @@ def one_of(*words: str) -> Check:
 
 
 def several_of(*words: str) -> Check:
-    """Make a check for a list out of some strings."""
+    """Make a check for a list of which each member is one of some strings."""
 
     def check(value: Any) -> str | None:
         good = texts(value) is None and not set(value) - set(words)
         if good:
             return None
         odd = next((each for each in _listed(value) if each not in words), None)
-        return f"must be a list out of {', '.join(words)}{did_you_mean(odd, words)}"
+        return f"must be a list of some of {', '.join(words)}{did_you_mean(odd, words)}"
 
     return check
 
@@ -267,7 +267,7 @@ def web_url(value: Any) -> str | None:
         good = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
     except ValueError:
         good = False
-    # What else a URL may not hold, such as an umlaut, is written with %.
+    # Other characters, such as an umlaut, are percent-encoded in a URL.
     good = good and re.fullmatch(r"[!#-;=?-\[\]_a-z~]+", value) is not None
     return None if good else "must be a URL (https://host/path)"
 
@@ -319,7 +319,7 @@ def _whole(value: Any, wanted: str, least: int | None = None) -> str | None:
 
 
 def ids(value: Any) -> str | None:
-    """Check for the hub's numbers of something: a list, or one."""
+    """Check for ids: a list, or one."""
     listed = value if isinstance(value, (list, tuple)) else [value]
     wanted = "must be a list of ids, or one"
     return next((found for each in listed if (found := _whole(each, wanted, least=1))), None)
@@ -390,7 +390,7 @@ def locks(value: Any) -> str | None:
 
 
 def name_or_id(value: Any) -> str | None:
-    """Check for a name, or the hub's number for it."""
+    """Check for a name or an id."""
     if isinstance(value, str) and value.strip():
         return text(value)
     return None if positive(value) is None else "must be a name or an id"
@@ -457,9 +457,7 @@ def scm_url(value: Any) -> str | None:
     if scheme in ("http", "https", "ssh"):
         return f"is not an SCM URL for Koji: write git+{value:.200}"
     if scheme not in SCM_SCHEMES:
-        return (
-            f"has the scheme {scheme:.40}, which Koji does not build from: use git+https, for one"
-        )
+        return f"has the scheme {scheme:.40}, which Koji does not build from: use git+https"
     if not place.partition("#")[2].strip():
         return "names no revision: append #ref, a branch, tag or commit"
     if place.startswith(("/", "?", "#")):
@@ -511,7 +509,7 @@ _FROM_TEXT: Mapping[Check, Callable[[Any], Any]] = {
 
 
 def rendered(check: Check, value: Any) -> Any:
-    """Return a rendered value, with numbers and flags that it holds as text converted.
+    """Return a rendered value; numbers and flags in it that are text are converted.
 
     A text field of a ForceScheduler is text, as is a property that is set from a command's output.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import combinations
@@ -88,7 +89,7 @@ class Argument:
 
 
 def _of_any_type(make: Callable[P, Argument]) -> Callable[P, Any]:
-    # The attribute of an instance holds the argument's value.
+    # On an instance the attribute is the argument's value, which has any type.
     return make
 
 
@@ -152,7 +153,7 @@ def words_for(value: Any) -> str:
         shown = repr(value)
     except RecursionError:
         shown = f"a {type(value).__name__}"
-    # Where an object is in memory tells nobody anything.
+    # An address in memory helps nobody.
     shown = re.sub(r" object at 0x[0-9a-f]+(?=>)", "", shown)
     return shown if len(shown) <= LONGEST_VALUE else f"{shown[: LONGEST_VALUE - 3]}..."
 
@@ -193,6 +194,14 @@ def _listed(names: Sequence[str], word: str) -> str:
 
 # The documentation
 
+_WRAPPER = textwrap.TextWrapper(
+    width=100,
+    initial_indent=" " * 4,
+    subsequent_indent=" " * 8,
+    break_long_words=False,
+    break_on_hyphens=False,
+)
+
 
 def described(arguments: Mapping[str, Argument], name: str) -> str:
     """Return, in sentences, what an argument means, excludes and requires, and its default."""
@@ -223,28 +232,27 @@ def _quoted(names: Sequence[str], word: str) -> str:
 
 
 def documentation(docstring: str | None, arguments: Mapping[str, Argument], others: str) -> str:
-    """Return a class's docstring with its arguments."""
+    """Return a class's docstring with its arguments, in the order of its signature."""
     text = inspect.cleandoc(docstring or "").rstrip()
-    lines = [f"    {name}: {described(arguments, name)}" for name in arguments]
-    lines += [f"    others: {others}."] if others else []
-    return "\n".join([text, "", "Args:", *lines] if lines else [text])
+    lines = [f"{name}: {described(arguments, name)}" for name in _in_order(arguments)]
+    lines += [f"others: {others}."] if others else []
+    wrapped = [_WRAPPER.fill(line) for line in lines]
+    return "\n".join([text, "", "Args:", *wrapped] if wrapped else [text])
+
+
+def _in_order(arguments: Mapping[str, Argument]) -> list[str]:
+    """Return the names of arguments, first of those that may be given without them."""
+    return sorted(arguments, key=lambda name: not arguments[name].positional)
 
 
 def signature(arguments: Mapping[str, Argument], *, others: bool) -> inspect.Signature:
     """Return the signature of a class."""
-    parameters = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.POSITIONAL_OR_KEYWORD
-            if each.positional
-            else inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty
-            if each.required and not each.positional
-            else each.default,
-        )
-        for name, each in arguments.items()
-    ]
-    parameters.sort(key=lambda parameter: parameter.kind)
+    kind, parameters = inspect.Parameter, []
+    for name in _in_order(arguments):
+        each = arguments[name]
+        how = kind.POSITIONAL_OR_KEYWORD if each.positional else kind.KEYWORD_ONLY
+        default = kind.empty if each.required and not each.positional else each.default
+        parameters.append(kind(name, how, default=default))
     if others:
-        parameters.append(inspect.Parameter("others", inspect.Parameter.VAR_KEYWORD))
+        parameters.append(kind("others", kind.VAR_KEYWORD))
     return inspect.Signature(parameters)

@@ -1,7 +1,7 @@
 """Find the line of a configuration that has a mistake, while Buildbot loads it.
 
-The line that makes a plugin is on the stack. A plain value, such as that of ``c["www"]``, makes
-none: the line of its key is.
+The line that makes a plugin is on the stack meanwhile. A plain value, such as that of ``c["www"]``,
+is read only later: the file is parsed for the line of its key.
 """
 
 from __future__ import annotations

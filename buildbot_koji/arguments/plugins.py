@@ -24,7 +24,6 @@ from buildbot.config.master import MasterConfig
 from buildbot.interfaces import IRenderable
 from buildbot.process.buildstep import BuildStep
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import CancelledError, FirstError
 from zope.interface import implementer
 
 from buildbot_koji.arguments import checks
@@ -40,6 +39,7 @@ from buildbot_koji.arguments.declaration import (
 )
 from buildbot_koji.arguments.places import Place, loaded_config, place_in_config
 from buildbot_koji.arguments.www_plugins import mistakes_in_plugins
+from buildbot_koji.error_messages import cause_of, was_cancelled
 from txkoji import login_problem, one_line, profiles
 from txkoji.exceptions import ConfigurationError
 
@@ -53,6 +53,8 @@ class DeclaredArguments:
         renders: whether an argument may be a renderable if its declaration does not say.
         passed_on: the arguments that Buildbot's own class takes, each with its check.
         passed_on_help: what these are, in a few words.
+        declared_values: the values of all arguments as the configuration gives them, defaults
+            included.
     """
 
     arguments: ClassVar[Mapping[str, Argument]] = {}
@@ -60,6 +62,7 @@ class DeclaredArguments:
     renders: ClassVar[bool] = False
     passed_on: ClassVar[Mapping[str, checks.Check]] = {}
     passed_on_help: ClassVar[str] = ""
+    declared_values: dict[str, Any]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -90,10 +93,6 @@ class DeclaredArguments:
     def logs_in(self) -> bool:
         """Whether the plugin logs in to the hub of its argument ``profile``."""
         return False
-
-    def declared_values(self) -> Mapping[str, Any]:
-        """Return the values of all arguments as the configuration gives them, defaults included."""
-        raise NotImplementedError
 
     @classmethod
     def _take_declarations(
@@ -150,10 +149,8 @@ class DeclaredArguments:
                 each for each in self.complaints_at_load(values, place) if place.note(each) is None
             )
 
-    def _take(
-        self, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the values of all arguments, and those to pass on to Buildbot; report others."""
+    def _take(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep the values of all arguments; return those to pass on to Buildbot, report others."""
         plugin = type(self).__name__
         positional = [name for name, each in self.arguments.items() if each.positional]
         given = dict(zip(positional, args, strict=False))
@@ -179,17 +176,19 @@ class DeclaredArguments:
             if meant is not None and meant in self.arguments:
                 # Don't report it as missing as well.
                 given.setdefault(meant, value)
-        values = {name: given.pop(name, each.default) for name, each in self.arguments.items()}
+        self.declared_values = {
+            name: given.pop(name, each.default) for name, each in self.arguments.items()
+        }
         for name, value in list(given.items()):
             is_later = value is None or (self.renders and is_renderable(value))
             complaint = None if is_later else self.passed_on[name](value)
             if complaint is not None:
                 self._report([wrong_value(name, given.pop(name), complaint)])
-        return values, given
+        return given
 
 
 LARGE = 200
-"""Members of a constant from which on Buildbot's rendering of it, one by one, is avoided."""
+"""Members of a constant that is not rendered one by one, as Buildbot would."""
 
 
 @implementer(IRenderable)
@@ -204,33 +203,29 @@ class _Constant:
         return self.value
 
 
-class _Unrendered:
+class Unrenderable:
     """What a renderable that fails is rendered to: a mistake of the configuration's code."""
 
-    def __init__(self, error: Exception) -> None:
-        self.words = f"can't be rendered: {type(error).__name__}: {one_line(error)}"
+    def __init__(self, error: BaseException | None) -> None:
+        self.reason = f"{type(error).__name__}: {one_line(error)}"
 
 
 @implementer(IRenderable)
-class _CheckedRenderable:
-    """A renderable of the configuration, whose failure is a mistake beside the others."""
+class CheckedRenderable:
+    """A value of the configuration, whose failing renderables are mistakes beside the others."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
     @async_to_deferred
     async def getRenderingFor(self, properties: Any) -> Any:
-        """Return what the renderable gives, or what it fails with."""
+        """Return what the value is rendered to, an :class:`Unrenderable` if that fails."""
         try:
             return await properties.render(self.value)
         except Exception as error:
-            cause: Any = error
-            while isinstance(cause, FirstError):
-                # Buildbot renders the members of a list at a time.
-                cause = cause.subFailure.value
-            if isinstance(cause, CancelledError):
+            if was_cancelled(error):
                 raise
-            return _Unrendered(cause)
+            return Unrenderable(cause_of(error))
 
 
 class DeclaredStep(DeclaredArguments, BuildStep):
@@ -276,27 +271,22 @@ class DeclaredStep(DeclaredArguments, BuildStep):
         return self
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        values, others = self._take(args, kwargs)
-        for name, value in values.items():
+        others = self._take(args, kwargs)
+        for name, value in self.declared_values.items():
             setattr(self, name, value)
-        self._unrendered = values
         self._constants: dict[str, _Constant] = {}
         super().__init__(**others)
         if self._is_template:
             # The step of a build checks what its arguments are rendered to.
-            self._check(values)
+            self._check(self.declared_values)
             return
         for name, each in self.arguments.items():
-            value = values[name] if each.renderable else None
+            value = self.declared_values[name] if each.renderable else None
             if is_renderable(value):
-                setattr(self, name, _CheckedRenderable(value))
+                setattr(self, name, CheckedRenderable(value))
             elif isinstance(value, (list, tuple, Mapping)) and len(value) >= LARGE:
                 self._constants[name] = _Constant(value)
                 setattr(self, name, self._constants[name])
-
-    def declared_values(self) -> Mapping[str, Any]:
-        """Return the values of all arguments as the configuration gives them."""
-        return self._unrendered
 
     def take_rendered(self) -> None:
         """Convert the values that Buildbot rendered: numbers may be text, None is the default."""
@@ -309,15 +299,15 @@ class DeclaredStep(DeclaredArguments, BuildStep):
         """Return one line for each mistake in the arguments that are rendered by now."""
         values = {name: getattr(self, name) for name in self.arguments}
         failed = [
-            f"{name} {value.words}"
+            f"{name} can't be rendered: {value.reason}"
             for name, value in values.items()
-            if isinstance(value, _Unrendered)
+            if isinstance(value, Unrenderable)
         ]
         # Constants were checked when the configuration was loaded.
         found = failed or self.complaints_about({**values, **self._constants})
         given = {
             name: value
-            for name, value in self._unrendered.items()
+            for name, value in self.declared_values.items()
             if is_renderable(value) and not self.arguments[name].secret
         }
         return [from_renderable(each, given) for each in found]
@@ -352,7 +342,7 @@ class DeclaredService(DeclaredArguments):
                 # Buildbot checks no www plugin then: the first of our services reports it.
                 if place is not None and place.note(mistake) is None:
                     config_error(mistake)
-            if not self.complaints_about(self._given):
+            if not self.complaints_about(self.declared_values):
                 self._report(self.complaints_in(config), place)
         return self._name
 
@@ -370,7 +360,8 @@ class DeclaredService(DeclaredArguments):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._made_at = place_in_config()
-        values, _ = self._take(args, kwargs)
+        self._take(args, kwargs)
+        values = self.declared_values
         for each, declared in self.arguments.items():
             if values[each] is None:
                 values[each] = declared.default
@@ -379,19 +370,14 @@ class DeclaredService(DeclaredArguments):
         self._report(mistakes_in_name)
         if name is None or mistakes_in_name:
             values["name"] = self.default_name(values)
-        self._given = dict(values)
         super().__init__(**values)
-
-    def declared_values(self) -> Mapping[str, Any]:
-        """Return the values of all arguments, the name included."""
-        return self._given
 
     @async_to_deferred
     async def reconfigServiceWithSibling(self, sibling: Any) -> None:
         """Apply the arguments of the new configuration, and remember them.
 
-        What fails is repeated by the next reconfiguration, even one back to the earlier arguments,
-        and a service whose start failed is started then: Buildbot does neither.
+        A reconfiguration that fails is repeated by the next one, even if that goes back to the
+        earlier arguments; a service whose start failed is started. Buildbot does neither.
         """
         config = sibling.getConfigDict()
         if sibling is not self and self._start_failed:
@@ -418,17 +404,13 @@ class DeclaredService(DeclaredArguments):
 
 
 class DeclaredObject(DeclaredArguments):
-    """An object of ``master.cfg`` whose arguments are declared and kept."""
+    """An object of ``master.cfg`` whose arguments are declared."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._values, others = self._take(args, kwargs)
-        self._check(self._values)
+        others = self._take(args, kwargs)
+        self._check(self.declared_values)
         try:
             super().__init__(**others)
         except (TypeError, ValueError, re.error) as error:
             # Buildbot's own class refuses a value.
             self._report([str(error)])
-
-    def declared_values(self) -> Mapping[str, Any]:
-        """Return the values of all arguments."""
-        return self._values

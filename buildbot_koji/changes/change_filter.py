@@ -41,9 +41,9 @@ def no_event(name: str) -> str:
 
 
 class KojiChangeFilter(DeclaredObject, ChangeFilter):
-    """Lets changes of a ``KojiChangeSource`` through. Each list may hold globs; all must fit."""
+    """Lets changes of a ``KojiChangeSource`` pass that match all arguments; each may be a glob."""
 
-    compare_attrs: ClassVar[Sequence[str]] = ("_values",)
+    compare_attrs: ClassVar[Sequence[str]] = ("declared_values",)
     passed_on: ClassVar[Mapping[str, checks.Check]] = {
         # It checks the others itself.
         name: checks.function if name.endswith("_fn") else checks.anything
@@ -81,13 +81,15 @@ class KojiChangeFilter(DeclaredObject, ChangeFilter):
         values = {name: [read(of)] for name, of in _PROPERTIES.items()}
         values["tags"] = [read("koji_tag"), *(read("koji_tag_heirs") or ())]
         values["build_types"] = list(read("koji_build_types") or ())
-        scratch = self._values["scratch"]
+        scratch = self.declared_values["scratch"]
         return (scratch is None or read("koji_scratch") is scratch) and all(
-            any(matches(value, self._values[name]) for value in having)
+            any(matches(value, self.declared_values[name]) for value in having)
             for name, having in values.items()
-            if self._values[name] is not None
+            if self.declared_values[name] is not None
         )
 
     def __repr__(self) -> str:
-        words = [f"{name}={value!r}" for name, value in self._values.items() if value is not None]
+        words = [
+            f"{name}={value!r}" for name, value in self.declared_values.items() if value is not None
+        ]
         return f"<KojiChangeFilter on {' and '.join([*words, *self._get_repr_filters()])}>"

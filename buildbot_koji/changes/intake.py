@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from twisted.logger import Logger
 
 from buildbot_koji.changes.context import SourceContext
-from buildbot_koji.changes.conversion import ChangeConverter
 from buildbot_koji.changes.feed import HubFeed
 from buildbot_koji.changes.interruption import Interrupted
+from buildbot_koji.changes.mapping import change_of
 from buildbot_koji.changes.pacing import PendingEvents
 from buildbot_koji.changes.recorder import ChangeRecorder
 from buildbot_koji.changes.set_aside import SetAside, is_passing
@@ -44,7 +45,6 @@ class EventIntake:
         self._options = context.options
         self._limits = context.limits
         self._interruption = context.interruption
-        self._converter = ChangeConverter(context)
         self._loaded_feed: HubFeed | None = None
         self._saved: tuple[Cursor, int | None] | None = None
         self.recorder = ChangeRecorder(
@@ -69,7 +69,7 @@ class EventIntake:
         if cursor is not None:
             self._saved = (cursor, self.recorder.counted)
             await self.recorder.read_back(cursor.horizon)
-        self._loaded_feed = HubFeed(self._context, connection, self._converter.may_fit, cursor)
+        self._loaded_feed = HubFeed(self._context, connection, self._may_fit, cursor)
 
     @property
     def _feed(self) -> HubFeed:
@@ -188,7 +188,7 @@ class EventIntake:
         for event in events:
             key = str(event.key)
             try:
-                change = self._converter.convert(event)
+                change = self._convert(event)
             except Exception as error:  # noqa: BLE001 - it must not stop the others
                 self._set_aside(key, error)
                 continue
@@ -205,6 +205,28 @@ class EventIntake:
         for key, _ in changes[:done]:
             if key in self.pending:
                 self._done_with(key)
+
+    def _may_fit(self, event: Event) -> bool:
+        """Return whether an event, whose details may still be missing, can become a change."""
+        try:
+            return self._options.may_fit(event)
+        except Exception:  # noqa: BLE001 - _convert() meets it again, and tells which event it is
+            return True
+
+    def _convert(self, event: Event) -> dict[str, Any] | None:
+        """Return the arguments of ``addChange`` for a complete event; None if it does not fit."""
+        options = self._options
+        try:
+            if not options.fits(event):
+                return None
+        except Exception:  # noqa: BLE001 - a mistake in a function of master.cfg must lose nothing
+            self._log.failure(
+                "{name}: the filter failed at {key}, which becomes a change",
+                name=self._name,
+                key=event.key,
+            )
+        change = change_of(event, source=self._name, hub=options.hub_name, project=options.project)
+        return change if options.codebase is None else {**change, "codebase": options.codebase}
 
     async def _release(self) -> None:
         if not await self.read_pause():

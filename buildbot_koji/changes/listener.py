@@ -24,12 +24,9 @@ from buildbot_koji.changes.status import ListenerStatus
 from buildbot_koji.changes.stored import MissedAnnouncements
 from buildbot_koji.durable.background import Background, stop_consuming
 from buildbot_koji.durable.claims import ClaimLost, schedulers_are_claimed
-from buildbot_koji.durable.database import (
-    DatabaseOutage,
-    is_database_unreachable,
-    was_cancelled,
-)
+from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable
 from buildbot_koji.durable.orphans import MISSED
+from buildbot_koji.error_messages import was_cancelled
 from buildbot_koji.hubs.hub import Hub, get_hub, hubs_of
 from txkoji import Event, messages
 from txkoji.bus import BusMessage, Receiver, ReceiverState, Reject
@@ -146,7 +143,6 @@ class Listener:
             await receiving
 
         def late(ended: Any, _: float) -> Any:
-            """Log that what was still at work was canceled."""
             self._log.warn("{name}: stopped while the database did not answer", name=self._name)
             return ended
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from buildbot_koji.changes.selection import Selection
 from buildbot_koji.database_values import MAX_VALUE
-from buildbot_koji.hubs.hub import NamedHub
+from buildbot_koji.hubs.koji_hub import RenderedHub
 from txkoji import RetryPolicy
 
 
@@ -23,7 +23,7 @@ class SourceOptions(Selection):
     """
 
     hub_name: str
-    profile: str | NamedHub
+    profile: str | RenderedHub
     events: Sequence[str]
     tags: Sequence[str]
     inherited: bool

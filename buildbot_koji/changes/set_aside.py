@@ -5,7 +5,8 @@ from __future__ import annotations
 import attrs
 
 from buildbot_koji.durable.claims import ClaimLost
-from buildbot_koji.durable.database import cause_of, is_database_unreachable
+from buildbot_koji.durable.database import is_database_unreachable
+from buildbot_koji.error_messages import cause_of
 from txkoji import Event, RetryPolicy
 from txkoji.bus import is_passing_trouble
 

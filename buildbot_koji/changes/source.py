@@ -51,7 +51,6 @@ class KojiChangeSource(DeclaredService, ChangeSource):
 
     It polls the hub, with a cursor that misses nothing; a bus makes it fast. In a cluster of
     masters, one of them runs it.
-
     """
 
     profile = argument(
@@ -112,9 +111,9 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     )
     filter = argument(
         checks.function,
-        "a function that is called with each ``txkoji.Event`` that passes all the others, and"
-        " returns whether it becomes a change. If it raises, there is a change, and a traceback in"
-        " the log",
+        "a function that is called with each ``txkoji.Event`` that matches all other arguments, and"
+        " returns whether it becomes a change. If it raises, the event becomes a change, and the"
+        " log has a traceback",
     )
     rpms = argument(
         checks.flag,
@@ -180,7 +179,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     def complaints_at_load(self, values: Mapping[str, Any], place: Place) -> Iterator[str]:
         """Also find a second source of the same name, which Buildbot would silently drop."""
         yield from super().complaints_at_load(values, place)
-        name = self.declared_values()["name"]
+        name = self.declared_values["name"]
         first = place.note(("change source", name))
         if first is not None:
             yield (

@@ -326,7 +326,6 @@ class Demo:
         ended: Deferred[Any] = Deferred()
 
         def build_ended(_key: Any, message: Any) -> None:
-            """Return whether the build has ended."""
             if not ended.called:
                 ended.callback(message)
 

@@ -108,9 +108,9 @@ def choose_attempt(
         taken: the rows that earlier steps of this attempt have found to be theirs.
 
     Raises:
-        StoredByNewerVersion: whose one of the rows is can't be read. A version that changes what
-            any step stores changes the form of the identity as well.
-        DamagedRow: that of a step with this step's name can't be read.
+        StoredByNewerVersion: the identity in one of the rows can't be read. A version that changes
+            what any step stores changes the form of the identity as well.
+        DamagedRow: the row of a step with this step's name can't be read.
     """
     mine: list[tuple[bool, bool, StoredAttempt]] = []
     for name, stored in rows:
@@ -143,7 +143,7 @@ def _digest(value: Any) -> str:
 
 
 def _lasting(value: Any, inside: Set[int] = frozenset()) -> Any:
-    """Return a form of a value of a configuration that a restart of the master does not change.
+    """Return a form of a configured value that is the same after a restart of the master.
 
     Args:
         value: the value.

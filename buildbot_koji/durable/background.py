@@ -9,12 +9,8 @@ from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from buildbot_koji.durable.database import (
-    DatabaseOutage,
-    cause_of,
-    is_database_unreachable,
-    until_stored,
-)
+from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable, until_stored
+from buildbot_koji.error_messages import cause_of
 from txkoji import RetryPolicy
 
 DATABASE_RETRY = RetryPolicy(first=1.0, ceiling=15.0)

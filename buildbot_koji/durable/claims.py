@@ -1,4 +1,4 @@
-"""Whether this master still holds what it claimed.
+"""Whether this master still holds what it claimed, and which master acts for the dead ones.
 
 A master that was frozen (a suspended virtual machine, a database that was unreachable) for longer
 than Buildbot's expiry is declared dead, and a peer takes over. Buildbot never tells the frozen one,
@@ -11,10 +11,13 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, runtime_checkable
 
+from buildbot.data import masters
+from buildbot.util import datetime2epoch
+
 from buildbot_koji.durable.store import MasterState
 
 CLAIM_AGE = 1.0
-"""Seconds for which a check of a claim counts within a batch: the master may freeze there too."""
+"""Seconds for which a check of a claim counts within a batch: the master may freeze in it, too."""
 
 
 class ClaimLost(Exception):
@@ -140,3 +143,25 @@ async def has_request(master: Any, request_id: int) -> bool:
     """
     request = await master.data.get(("buildrequests", request_id))
     return request is None or request["claimed_by_masterid"] == master.masterid
+
+
+async def gone_masters(master: Any) -> set[int]:
+    """Return the ids of the masters that Buildbot has declared dead.
+
+    A master that was stopped, or was killed and started again, is not dead: it resumes its work.
+    """
+    # After so long without a heartbeat Buildbot closes the builds of a master.
+    long_ago = master.reactor.seconds() - 60 * masters.EXPIRE_MINUTES
+    return {
+        each["masterid"]
+        for each in await master.data.get(("masters",))
+        if not each["active"]
+        and each["masterid"] != master.masterid
+        and (each["last_active"] is None or datetime2epoch(each["last_active"]) < long_ago)
+    }
+
+
+async def acts_for_gone_masters(master: Any) -> bool:
+    """Return whether this master acts for the dead ones: the live one with the lowest id does."""
+    living = [each["masterid"] for each in await master.data.get(("masters",)) if each["active"]]
+    return bool(master.masterid == min([master.masterid, *living]))

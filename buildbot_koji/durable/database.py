@@ -1,15 +1,17 @@
-"""Wait out a database that is unreachable."""
+"""Read the master's database, and wait while it is unreachable."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import sqlalchemy
 from sqlalchemy import exc
-from twisted.internet.defer import CancelledError, FirstError
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from buildbot_koji.error_messages import cause_of, was_cancelled
 from txkoji import RetryPolicy, one_line
 
 T = TypeVar("T")
@@ -23,22 +25,24 @@ REFUSALS = (exc.DataError, exc.IntegrityError, exc.NotSupportedError, exc.Progra
 """The errors of a database that refuses a value permanently."""
 
 
-def cause_of(error: BaseException | None) -> BaseException | None:
-    """Return the error behind a FirstError: Buildbot makes several reads at a time."""
-    while isinstance(error, FirstError):
-        error = error.subFailure.value
-    return error
-
-
-def was_cancelled(error: BaseException | None) -> bool:
-    """Return whether an error is a cancellation of what was awaited."""
-    return isinstance(cause_of(error), CancelledError)
-
-
 def is_database_unreachable(error: BaseException | None) -> bool:
     """Return whether an error of the database is transient."""
     error = cause_of(error)
     return isinstance(error, (exc.DBAPIError, exc.TimeoutError)) and not isinstance(error, REFUSALS)
+
+
+async def select(master: Any, query: sqlalchemy.Select[Any]) -> list[Any]:
+    """Return the rows of a query of the master's database."""
+    found: list[Any] = await master.db.pool.do(
+        lambda connection: connection.execute(query).fetchall()
+    )
+    return found
+
+
+def is_recent(model: Any, build_id: Any, most: int) -> Any:
+    """Return the condition that a column has the id of one of the newest builds."""
+    newest = sqlalchemy.func.max(model.builds.c.id)
+    return build_id > sqlalchemy.select(newest - most).scalar_subquery()
 
 
 class DatabaseOutage:

@@ -50,7 +50,6 @@ def fence_source(master: Any, name: str, *, object_id: int, key: str, token: str
     stored = stored.where(state.objectid == object_id, state.name == key)
 
     def check(connection: sqlalchemy.Connection) -> None:
-        """Compare the tokens."""
         if connection.scalar(stored) != json.dumps(token):
             raise ChangeSourceAlreadyClaimedError
 
@@ -67,7 +66,6 @@ def fence_scheduler(master: Any, name: str, scheduler_id: int) -> None:
     owner = owner.where(claims.schedulerid == scheduler_id)
 
     def check(connection: sqlalchemy.Connection) -> None:
-        """Compare the masters."""
         if connection.scalar(owner) != mine:
             raise SchedulerAlreadyClaimedError
 

@@ -21,17 +21,16 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.durable.background import Background, stop_consuming
-from buildbot_koji.durable.claims import Supersedable, has_request, has_scheduler
+from buildbot_koji.durable.claims import Supersedable, gone_masters, has_request, has_scheduler
 from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable
 from buildbot_koji.durable.fence import fence_scheduler
-from buildbot_koji.durable.masters import gone_masters
 from buildbot_koji.properties import CHANGE_SOURCE
 
 GUARD_INTERVAL = 5.0
 """Seconds between two checks for new schedulers, and of the heartbeat."""
 
 LEFT_INTERVAL = 30.0
-"""Seconds between two looks for what an unreachable database left: what both find is ended."""
+"""Seconds between two looks for what an unreachable database stopped: what both find is ended."""
 
 MISSED = ("koji_source", "announcement", "missed")
 """The event that makes a change source announce again what no scheduler took."""
@@ -346,7 +345,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
             why = "without its database"
             await self._unclaim([request_id], self.master.masterid, why)
         elif last["complete"]:
-            # One that isn't goes on, of a builder that the configuration no longer has.
+            # One that is not complete continues: the configuration no longer has its builder.
             complete = self.master.data.updates.completeBuildRequests
             await complete([request_id], last["results"])
 

@@ -13,9 +13,11 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy
-from twisted.internet.defer import DeferredLock
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.task import deferLater
 
 from buildbot_koji.database_values import MAX_VALUE
+from buildbot_koji.durable.database import select
 from buildbot_koji.durable.unreadable import DamagedRow, reading
 
 SOURCE = "buildbot_koji"
@@ -99,7 +101,7 @@ class MasterState:
         object_id, state = await self._object(), self._master.db.state
 
         def read(connection: sqlalchemy.Connection) -> Any:
-            """Read the row, in a thread: Buildbot logs a traceback of what fails there."""
+            # Buildbot logs a traceback of what fails in its thread.
             try:
                 with reading(self._named(key)):
                     return state.thdGetState(connection, object_id, key, default)
@@ -131,13 +133,7 @@ class MasterState:
         query = sqlalchemy.select(table.name).where(
             (table.objectid == await self._object()) & table.name.startswith(prefix)
         )
-
-        def read(connection: sqlalchemy.Connection) -> list[str]:
-            """Read the keys, in a thread."""
-            return [str(row.name) for row in connection.execute(query)]
-
-        found: list[str] = await self._master.db.pool.do(read)
-        return found
+        return [str(row.name) for row in await select(self._master, query)]
 
     async def remove(self, key: str) -> None:
         """Delete a value, if there is one."""
@@ -145,7 +141,6 @@ class MasterState:
         row = (table.c.objectid == await self._object()) & (table.c.name == key)
 
         def delete(connection: sqlalchemy.Connection) -> None:
-            """Delete the row, in a thread."""
             connection.execute(table.delete().where(row))
 
         await self._master.db.pool.do_with_transaction(delete)
@@ -198,22 +193,19 @@ class BuildData:
         query = sqlalchemy.select(table.c.name, table.c.value).where(
             (table.c.buildid == build_id) & condition
         )
-
-        def read(connection: sqlalchemy.Connection) -> dict[str, bytes]:
-            """Read the rows, in a thread."""
-            return {row.name: bytes(row.value) for row in connection.execute(query)}
-
-        found: dict[str, bytes] = await self._master.db.pool.do(read)
-        return found
+        return {row.name: bytes(row.value) for row in await select(self._master, query)}
 
     async def get(self, build_id: int, name: str) -> bytes | None:
         """Return what is stored with a build under a name (see :func:`data_name`), or None."""
-        found = await self._data.get(("builds", build_id, "data", name, "value"))
-        return None if found is None else bytes(found["raw"])
+        return (await self.get_several(build_id, [name])).get(name)
 
     async def put(self, build_id: int, name: str, value: bytes) -> None:
         """Store bytes with a build, replacing what is there under the same name."""
         await self._data.updates.setBuildData(build_id, name, value, self._source)
+
+    def pause(self) -> Deferred[None]:
+        """Yield to the reactor: between two of many rows."""
+        return deferLater(self._master.reactor, 0)
 
     async def first_build(self, build_id: int) -> int:
         """Return the first build of the same build request; the build itself if it is unknown."""
@@ -247,6 +239,7 @@ class BuildRows:
         name: distinguishes the rows from those of others with the same build.
 
     Attributes:
+        pause: yields to the reactor.
         written: the bytes that were written.
     """
 
@@ -254,6 +247,7 @@ class BuildRows:
         self._data = data
         self._build_id = build_id
         self._name = name
+        self.pause = data.pause
         self.written = 0
 
     async def get(self, row: str) -> Any:

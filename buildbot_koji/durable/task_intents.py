@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import sqlalchemy
 from buildbot.util.twisted import async_to_deferred
 
-from buildbot_koji.durable.once import OnceAction
+from buildbot_koji.durable.database import select
 from buildbot_koji.durable.store import SOURCE
 from buildbot_koji.durable.unreadable import check_fields, reading
-from txkoji import Call, Connection, Submission
-
-
-class Submits(Protocol):
-    """The hub that a task is submitted to."""
-
-    connection: Connection
-
-    def log_in(self) -> Awaitable[None]:
-        """Make sure that the connection has a session."""
+from txkoji import Call, Submission
 
 
 @dataclass(frozen=True)
@@ -75,16 +66,6 @@ class TaskIntent:
             return cls.from_struct(json.loads(stored))
 
 
-def submit_once(hub: Submits, call: Call, submission: Submission) -> OnceAction[int]:
-    """Return the action that submits a task, or finds it; its result is the task's id."""
-    submitter = hub.connection.submissions
-    return OnceAction(
-        do=lambda check: submitter.submit(call, submission, before=check),
-        search=lambda: submitter.find(call, submission),
-        prepare=hub.log_in,
-    )
-
-
 @async_to_deferred
 async def recorded_tasks(master: Any, task_ids: Collection[int], since: float) -> set[int]:
     """Return which of some tasks a build has recorded as its own, on any master of the database."""
@@ -96,15 +77,8 @@ async def recorded_tasks(master: Any, task_ids: Collection[int], since: float) -
         .where(data.source == SOURCE)
         .where(builds.complete_at.is_(None) | (builds.complete_at >= int(since)))
     )
-
-    def read(connection: sqlalchemy.Connection) -> list[bytes]:
-        """Read the rows, in a thread."""
-        return [bytes(row.value) for row in connection.execute(query)]
-
-    recorded: set[int] = set()
-    for value in await master.db.pool.do(read):
-        recorded |= _tasks_in(value)
-    return recorded & set(task_ids)
+    recorded = [_tasks_in(bytes(row.value)) for row in await select(master, query)]
+    return set(task_ids) & set[int]().union(*recorded)
 
 
 def _tasks_in(stored: bytes) -> set[int]:

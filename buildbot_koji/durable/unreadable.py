@@ -26,7 +26,7 @@ class StoredByNewerVersion(UnreadableRow):
 
 
 class DamagedRow(UnreadableRow):
-    """It is no JSON, or not what any version stores."""
+    """It is not JSON, or nothing that any version stores."""
 
     def __init__(self, what: str) -> None:
         super().__init__(

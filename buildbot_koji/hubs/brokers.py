@@ -28,7 +28,7 @@ def _any_text(value: Any) -> str | None:
 class KojiBroker(DeclaredObject, ComparableMixin):
     """A broker and how to use it; rendered, its settings for :mod:`txkoji.bus`."""
 
-    compare_attrs: ClassVar[tuple[str, ...]] = ("_values",)
+    compare_attrs: ClassVar[tuple[str, ...]] = ("declared_values",)
     settings: ClassVar[type[Broker]]
 
     url = argument(
@@ -104,12 +104,12 @@ class KojiBroker(DeclaredObject, ComparableMixin):
 
     def __repr__(self) -> str:
         # Not the other arguments, which may include a password.
-        return f"{type(self).__name__}({self._values['url']!r})"
+        return f"{type(self).__name__}({self.declared_values['url']!r})"
 
     def receiving_complaint(self) -> str | None:
         """Return why one can't receive from it, or None; for checkconfig."""
         try:
-            self._sample(self._values).check_receiving()
+            self._sample(self.declared_values).check_receiving()
         except ConfigurationError as error:
             return str(error)
         return None
@@ -117,7 +117,7 @@ class KojiBroker(DeclaredObject, ComparableMixin):
     @async_to_deferred
     async def getRenderingFor(self, iprops: Any) -> Broker:
         """Return the settings, with the secrets."""
-        return self.settings(**await iprops.render(self._values))
+        return self.settings(**await iprops.render(self.declared_values))
 
 
 class KojiAMQP(KojiBroker):
@@ -211,7 +211,7 @@ def check_broker(value: Any) -> str | None:
 def check_receiving_broker(value: Any) -> str | None:
     """Check for a broker whose settings name what to receive."""
     complaint = check_broker(value)
-    if complaint is not None or value.complaints_about(value.declared_values()):
+    if complaint is not None or value.complaints_about(value.declared_values):
         # Its own mistakes are reported where it is made.
         return complaint
     if (missing := value.receiving_complaint()) is not None:

@@ -28,7 +28,7 @@ def may_name(config: Any, profile: str) -> bool:
 def _hubs(config: Any) -> Iterator[Any]:
     for plugin in (*config.change_sources, *config.services.values()):
         if isinstance(plugin, DeclaredArguments):
-            yield plugin.declared_values().get("profile")
+            yield plugin.declared_values.get("profile")
     for builder in config.builders:
         for step in builder.factory.steps:
             if issubclass(step.step_class, DeclaredArguments):

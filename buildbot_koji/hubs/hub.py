@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import attrs
 from buildbot.process.properties import Properties
@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.cancellations import Cancellations
-from buildbot_koji.durable.once import CheckClaim
+from buildbot_koji.durable.once import CheckClaim, OnceAction
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import recorded_tasks
 from buildbot_koji.hubs.builders import ChannelBuilders
@@ -24,6 +24,7 @@ from buildbot_koji.hubs.buses import HubBuses
 from buildbot_koji.hubs.configured import configured_profile, may_name
 from buildbot_koji.hubs.counts import TaskCounts
 from buildbot_koji.hubs.credentials import CredentialStatus, CredentialWatch, worst
+from buildbot_koji.hubs.koji_hub import RenderedHub
 from buildbot_koji.hubs.survey import HISTORY_CLASS, HubSurvey, Point, SurveyResult
 from buildbot_koji.hubs.users import HubUsers
 from txkoji import (
@@ -43,21 +44,6 @@ from txkoji import (
 IDLE = 600.0
 """Seconds without use after which a replaced link is closed. Two declarations of one hub replace
 each other by turns: closing at once would mean a login for each step."""
-
-
-@runtime_checkable
-class NamedHub(Protocol):
-    """A hub with its credentials, accepted wherever the name of a profile is.
-
-    Attributes:
-        key: identifies the hub and the user; plugins with the same key share a :class:`Hub`. It
-            holds no secret.
-    """
-
-    key: str
-
-    def connect(self, reactor: Any) -> Connection:
-        """Return a new connection, not logged in."""
 
 
 @attrs.frozen
@@ -120,7 +106,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         followed_logs: how many task logs are followed; the more, the less often each is read.
 
     Args:
-        profile: the name of a profile, or a :class:`NamedHub`.
+        profile: the name of a profile, or a :class:`RenderedHub`.
         reactor: the master's.
 
     Raises:
@@ -132,7 +118,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
 
     _log = Logger()
 
-    def __init__(self, profile: str | NamedHub, reactor: Any) -> None:
+    def __init__(self, profile: str | RenderedHub, reactor: Any) -> None:
         super().__init__()
         self.connection = (
             Connection(profile, reactor=reactor, first_deadline=None, keep_alive=True)
@@ -142,7 +128,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         interval = self.connection.settings.poll_interval
         self.watcher = TaskWatcher(self.connection, reactor, interval=interval)
         # The key of a hub with credentials differs in each run of the master.
-        lasting = profile if isinstance(profile, str) else getattr(profile, "identity", profile.key)
+        lasting = profile if isinstance(profile, str) else profile.identity
         self.identity = f"koji-hub-{lasting}"
         self.cancellations = Cancellations(self.identity, self.connection, self.log_in)
         self.is_current = True
@@ -152,7 +138,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         self.survey = HubSurvey(self.connection)
         self.credentials = CredentialWatch(self.connection.credentials, reactor)
         self._background = Background()
-        bus = getattr(profile, "bus", None)
+        bus = None if isinstance(profile, str) else profile.bus
         self.buses = HubBuses(self.connection, self.watcher, bus, self._background)
         self.builders = ChannelBuilders(self.connection.call, reactor)
         self.followed_logs = 0
@@ -162,7 +148,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         self._logging_in = DeferredLock()
 
     @classmethod
-    def getName(cls, profile: str | NamedHub, reactor: Any) -> str:
+    def getName(cls, profile: str | RenderedHub, reactor: Any) -> str:
         """Return the name under which Buildbot keeps this hub."""
         return f"koji-hub-{profile if isinstance(profile, str) else profile.key}"
 
@@ -184,6 +170,20 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         async with self._logging_in:
             if self.connection.session_id is None:
                 await self.connection.login()
+
+    async def begin(self, call: Call) -> Submission:
+        """Log in, and return what finds the task that a call is about to submit."""
+        await self.log_in()
+        return await self.connection.submissions.begin(call)
+
+    def submit_once(self, call: Call, submission: Submission) -> OnceAction[int]:
+        """Return the action that submits a task, or finds it; its result is the task's id."""
+        submitter = self.connection.submissions
+        return OnceAction(
+            do=lambda check: submitter.submit(call, submission, before=check),
+            search=lambda: submitter.find(call, submission),
+            prepare=self.log_in,
+        )
 
     async def write(self, call: Call, check_claim: CheckClaim) -> Any:
         """Change something on the hub, except by a task; returns the plain result.
@@ -209,7 +209,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         return watch
 
     async def ended(self, watch: Watch, call: Call, submission: Submission) -> TaskTree:
-        """Return what became of the task of a submission, when it has ended.
+        """Wait until the task of a submission has ended, and return its tree.
 
         Raises:
             UnknownTask: the hub has lost the task, or has given its id to another one: it was
@@ -365,12 +365,13 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
 
 
 @async_to_deferred
-async def get_hub(master: Any, profile: str | NamedHub) -> Hub:
+async def get_hub(master: Any, profile: str | RenderedHub) -> Hub:
     """Return a Deferred of a master's :class:`Hub`, created at first use.
 
     Args:
         master: the Buildbot master.
-        profile: the name of a profile, a :class:`NamedHub`, or a renderable that gives one of them
+        profile: the name of a profile, a :class:`RenderedHub`, or a renderable that gives one of
+            them
             without a build: a ``util.KojiHub`` with the secrets of the master.
     """
     properties = Properties()

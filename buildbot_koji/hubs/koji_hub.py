@@ -23,7 +23,6 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import DeclaredObject
 from buildbot_koji.hubs.brokers import check_receiving_broker
-from buildbot_koji.hubs.hub import NamedHub
 from txkoji import Connection, Profile, keytab_problem, login_problem, profiles
 from txkoji.bus import Broker
 from txkoji.exceptions import BrokenConfiguration
@@ -81,13 +80,13 @@ class KojiHub(DeclaredObject):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.profile = self._values["profile"]
+        self.profile = self.declared_values["profile"]
 
     @property
     def logs_in(self) -> bool:
         """Whether the profile's own way to log in is used."""
         ours = (name for names in _WAYS.values() for name in names)
-        return all(self._values[name] is None for name in ours)
+        return all(self.declared_values[name] is None for name in ours)
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Return what is wrong if there is more than one way to log in."""
@@ -123,13 +122,13 @@ class KojiHub(DeclaredObject):
     async def getRenderingFor(self, properties: Any) -> RenderedHub:
         """Return a Deferred of the hub with the values that Buildbot's secrets have now."""
         values = {}
-        for name, value in self._values.items():
+        for name, value in self.declared_values.items():
             try:
                 values[name] = await properties.render(value)
             except KeyError as error:
-                return RenderedHub(self._values, [f"{name} of {self!r}: {error.args[0]}"])
+                return RenderedHub(self.declared_values, [f"{name} of {self!r}: {error.args[0]}"])
         # The broker is not checked again: rendering it gives its settings.
-        known = {**values, "bus": self._values["bus"]}
+        known = {**values, "bus": self.declared_values["bus"]}
         return RenderedHub(values, [f"{self!r}: {each}" for each in self.complaints_about(known)])
 
 
@@ -206,7 +205,7 @@ class RenderedHub:
 
 def check_hub(value: Any) -> str | None:
     """Check for the name of a profile, or a hub with its credentials (``util.KojiHub``)."""
-    if isinstance(value, (KojiHub, NamedHub)):
+    if isinstance(value, (KojiHub, RenderedHub)):
         return None
     good = isinstance(value, str) and value.strip()
     return checks.text(value) if good else "must be the name of a profile or a util.KojiHub"

@@ -8,25 +8,23 @@ from typing import Any
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.durable.database import was_cancelled
+from buildbot_koji.arguments.plugins import Unrenderable
 from txkoji import one_line
 
 AT_ONCE = 50
-"""The number unless the configuration says another one."""
+"""The number unless the configuration gives another one."""
 
 
 class AtOnce:
-    """The number that a configuration gives, or a renderable that is evaluated now and then.
+    """The number that a configuration gives, which is evaluated now and then.
 
     Args:
-        given: the number or the renderable.
-        render: renders it.
+        render: renders it, as a ``CheckedRenderable``.
     """
 
     _log = Logger()
 
-    def __init__(self, given: Any, render: Callable[[Any], Awaitable[Any]]) -> None:
-        self._given = given
+    def __init__(self, render: Callable[[], Awaitable[Any]]) -> None:
         self._render = render
         self._mistake = ""
 
@@ -34,8 +32,8 @@ class AtOnce:
         """Return the number now.
 
         Args:
-            last: the number until now, also in an earlier attempt; it stays in force if the
-                configuration says none. None if there was none.
+            last: the number so far, also of an earlier attempt, which stays in force if the
+                configuration gives none; None at first.
         """
         found = await self.evaluate()
         last = AT_ONCE if last is None else last
@@ -51,13 +49,9 @@ class AtOnce:
 
     async def evaluate(self) -> int | str | None:
         """Return the configuration's current number, or what is wrong with it."""
-        try:
-            found = checks.rendered(checks.count, await self._render(self._given))
-        except Exception as error:
-            if was_cancelled(error):
-                raise
-            # A mistake of the configuration's code.
-            return one_line(f"{type(error).__name__}: {error}")
+        found = checks.rendered(checks.count, await self._render())
+        if isinstance(found, Unrenderable):
+            return found.reason
         complaint = None if found is None else checks.count(found)
         if complaint is not None:
             return one_line(f"{found!r:.100} {complaint}")

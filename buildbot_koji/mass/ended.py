@@ -8,15 +8,14 @@ from typing import Any
 
 import sqlalchemy
 from buildbot.process.results import RETRY
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from buildbot_koji.durable.database import is_recent
 from buildbot_koji.durable.store import SOURCE as STORE
 from buildbot_koji.durable.store import BuildData
 from buildbot_koji.durable.unreadable import UnreadableRow, reading
 from buildbot_koji.mass.progress import MassProgress
-from buildbot_koji.mass.registry import KEPT
-from buildbot_koji.mass.status import EndedMassBuild
+from buildbot_koji.mass.status import KEPT, EndedMassBuild
 from buildbot_koji.mass.stored import MassStores
 from buildbot_koji.properties import MASS_ID, SOURCE
 from txkoji import one_line
@@ -65,8 +64,7 @@ class EndedMassBuilds:
 
     async def _load(self, key: str, row: Mapping[str, Any]) -> EndedMassBuild | None:
         """Return a mass build; None if the janitor has removed what was stored of it."""
-        data = BuildData(self._master, STORE)
-        stores = MassStores(data, row["root"], lambda: deferLater(self._master.reactor, 0))
+        stores = MassStores(BuildData(self._master, STORE), row["root"])
         store = await stores.called(row["step"])
         found = await store.load()
         if found is None:
@@ -93,7 +91,6 @@ def _rows(connection: sqlalchemy.Connection, model: Any) -> dict[str, dict[str, 
     The newest build comes first, and of its steps the last one.
     """
     builds, properties, steps = model.builds.c, model.build_properties.c, model.steps.c
-    newest = connection.execute(sqlalchemy.select(sqlalchemy.func.max(builds.id))).scalar() or 0
     rows = connection.execute(
         sqlalchemy.select(
             builds.id,
@@ -109,7 +106,7 @@ def _rows(connection: sqlalchemy.Connection, model: Any) -> dict[str, dict[str, 
         .join(model.steps, steps.buildid == builds.id)
         .join(model.builders, model.builders.c.id == builds.builderid)
         .where(
-            builds.id > newest - RECENT,
+            is_recent(model, builds.id, RECENT),
             builds.complete_at.is_not(None),
             builds.results != RETRY,
             properties.name == MASS_ID,

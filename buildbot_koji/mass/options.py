@@ -74,10 +74,6 @@ class StepHost(Protocol):
     def say(self, text: str) -> None:
         """Set the summary."""
 
-    def once_of(self, action: OnceAction[T], intent: Intent, *, max_age: float = 0.0) -> Once[T]:
-        """Return the action such that only the master that runs the build request does it."""
-        ...
-
     async def until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write to the master's database, and retry while it is unreachable."""
         ...
@@ -92,6 +88,10 @@ class MassHost(StepHost, Protocol):
 
     def say_error(self, words: str, error: BaseException) -> None:
         """Set the summary to what it waits for, and the error that makes it wait."""
+
+    def once_of(self, action: OnceAction[T], intent: Intent, *, max_age: float = 0.0) -> Once[T]:
+        """Return the action such that only the master that runs the build request does it."""
+        ...
 
     async def check_claim(self, *, max_age: float = 0.0) -> None:
         """Raise ClaimLost if another master runs the mass build; see ``KojiStep``."""

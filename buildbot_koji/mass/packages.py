@@ -58,12 +58,14 @@ class KojiPackages(DeclaredObject):
     blocked = argument(checks.flag, "also blocked packages", default=False)
 
     def __repr__(self) -> str:
-        return f"KojiPackages({words_for(self._values['tag'])})"
+        return f"KojiPackages({words_for(self.declared_values['tag'])})"
 
     @async_to_deferred
     async def getRenderingFor(self, properties: Any) -> PackageQuery:
         """Return a Deferred of the query, with the values that are known now."""
-        values = {name: await properties.render(each) for name, each in self._values.items()}
+        values = {
+            name: await properties.render(each) for name, each in self.declared_values.items()
+        }
         return PackageQuery(
             **values, complaints=[f"{self!r}: {each}" for each in self.complaints_about(values)]
         )

@@ -1,4 +1,4 @@
-"""The report of a mass build, as HTML, JSON and CSV. Pure."""
+"""The result of a mass build, and its report as HTML, JSON and CSV. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from html import escape
 from typing import Any
 from unicodedata import normalize
 
-from buildbot_koji.mass.plan import MassPackage, PackageState
+from buildbot.process import results
+
+from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageState
+from buildbot_koji.words import counted, named
 from txkoji import paths
 
 COLUMNS = (
@@ -43,6 +46,37 @@ formula.
 _WORD_BEGINS, _WORD_ENDS = re.compile(r"\w"), re.compile(r"\w\Z")
 
 
+def result_of(plan: MassPlan, max_failures: int) -> tuple[int, str]:
+    """Return Buildbot's result of a mass build, WARNINGS with few failures, and its summary."""
+    failed = plan.counts[PackageState.FAILED]
+    dropped = plan.counts[PackageState.SKIPPED] - sum(e.is_excluded for e in plan.packages)
+    left = len(plan.packages) - plan.ended
+    words = plan.summary(None)
+    worse = [each.name for each in plan.packages if each.is_regression]
+    if worse:
+        words += f"; {counted(len(worse), 'regression')}: {named(worse, 3)}"
+    if left:
+        words = f"{plan.stopped}: {words}; {left:,} not started"
+        return results.FAILURE, words
+    if failed > max_failures:
+        return results.FAILURE, words
+    return results.WARNINGS if failed or dropped else results.SUCCESS, words
+
+
+def facts_of(plan: MassPlan) -> dict[str, Any]:
+    """Return the counts and names that a mass build sets properties to."""
+    counts = plan.counts
+    return {
+        "total": len(plan.packages),
+        "built": counts[PackageState.BUILT] + counts[PackageState.ADOPTED],
+        "failed": counts[PackageState.FAILED],
+        "skipped": counts[PackageState.SKIPPED],
+        "left": len(plan.packages) - plan.ended,
+        "failed_packages": [e.name for e in plan.packages if e.state is PackageState.FAILED],
+        "regressions": [e.name for e in plan.packages if e.is_regression],
+    }
+
+
 def package_row(package: MassPackage, weburl: str) -> dict[str, Any]:
     """Return a package as reports and pages show it."""
     task_id = package.task_id
@@ -69,7 +103,7 @@ def by_reason(packages: Iterable[MassPackage]) -> list[tuple[str, int]]:
 
 
 def _reason_without_name(package: MassPackage) -> str:
-    """Return a reason as other packages have it, too: ``at`` is no part of ``status``."""
+    """Return a reason with PACKAGE for the package's name, where that is a word of its own."""
     # Not one expression for each name: to compile 17,000 of them takes seconds.
     first, *rest = package.reason.split(package.name)
     parts = [first]

@@ -14,7 +14,6 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.durable.unreadable import reading
 from buildbot_koji.hubs.builders import no_builder
 from buildbot_koji.mass.at_once import AtOnce
@@ -42,6 +41,7 @@ class MassRunner:
         paused: whether nothing more is submitted.
         progress: how many packages had ended at some moments.
         at_once: how many packages may be on the hub at once; None before that was asked.
+        submissions: what it has submitted.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class MassRunner:
         self.progress = MassProgress()
         self.at_once: int | None = None
         self._tasks = MassTasks(context, self.wake)
-        self._submissions = MassSubmissions(
+        self.submissions = MassSubmissions(
             context, self._tasks.follow, self.flush, lambda: self.paused
         )
         self._settler = Settler(context, self._tasks.follow)
@@ -82,19 +82,10 @@ class MassRunner:
         self._control_changed = True
         self.wake()
 
-    @property
-    def written(self) -> int:
-        """How many bytes were stored."""
-        return self._store.written
-
     def wake(self) -> None:
         """Start the next round at once."""
         if self._wake is not None and not self._wake.called:
             self._wake.callback(None)
-
-    def intents(self) -> list[TaskIntent]:
-        """Return the intents of the tasks that this mass build has, or may have, on the hub."""
-        return self._submissions.intents()
 
     @property
     def _submits(self) -> bool:
@@ -166,7 +157,7 @@ class MassRunner:
             ClaimLost: another master runs it.
         """
         # The search takes some seconds: the submissions may still be in flight.
-        search = Deferred.fromCoroutine(self._submissions.find_in_doubt())
+        search = Deferred.fromCoroutine(self.submissions.find_in_doubt())
         try:
             await self._tasks.resume()
             search.addCallbacks(lambda _: self.wake(), self._search_failed)
@@ -203,7 +194,7 @@ class MassRunner:
         else:
             chosen = []
         if chosen:
-            await self._submissions.submit(chosen)
+            await self.submissions.submit(chosen)
         elif self._context.now() - self._flushed >= self._timing.store_interval:
             await self.flush()
         trouble = self._host.trouble

@@ -33,7 +33,7 @@ CLOSED_AT_ONCE = 100
 """Closed tasks that are asked about in one request."""
 
 FAILED_AT_ONCE = 20
-"""Tasks that are asked about at the same time, each by some requests."""
+"""Tasks that are asked about at the same time, each by several requests."""
 
 
 class Settler:

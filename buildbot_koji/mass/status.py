@@ -1,7 +1,8 @@
-"""A mass build as pages see it: one that runs, or one that has ended."""
+"""A mass build as pages see it: one that runs, or one that has ended; and those of a master."""
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from typing import Any
 from buildbot_koji.mass.plan import FINAL, MassPackage, PackageState
 from buildbot_koji.mass.report import by_owner, by_reason, package_row
 from buildbot_koji.mass.runner import MassRunner
+
+KEPT = 5
+"""How many mass builds that have ended are kept."""
 
 
 @dataclass
@@ -141,3 +145,21 @@ class EndedMassBuild(MassView):
             at_once=None,
             progress=[point[:3] for point in self.progress],
         )
+
+
+_builds: weakref.WeakKeyDictionary[Any, dict[str, MassStatus]] = weakref.WeakKeyDictionary()
+
+
+def register(master: Any, mass_build: MassStatus) -> None:
+    """Make a mass build known; replaces one with the same id."""
+    found = _builds.setdefault(master, {})
+    found.pop(mass_build.id, None)
+    found[mass_build.id] = mass_build
+    ended = [each.id for each in found.values() if each.has_ended]
+    for each in ended[:-KEPT]:
+        del found[each]
+
+
+def running(master: Any) -> list[MassStatus]:
+    """Return the mass builds that run in a master, or ended there lately, the newest last."""
+    return list(_builds.get(master, {}).values())

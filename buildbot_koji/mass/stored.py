@@ -9,13 +9,11 @@ that, only the rows that changed are written.
 from __future__ import annotations
 
 import operator
-from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
 from dataclasses import astuple
 from types import NoneType
 from typing import Any
 from uuid import uuid4
-
-from twisted.internet.defer import Deferred
 
 from buildbot_koji.durable.attempts import StepIdentity, read_identity
 from buildbot_koji.durable.store import BuildData, BuildRows
@@ -30,8 +28,8 @@ STATE_ROW = 64
 """How many packages share a row: the fewer, the less is written when one changes."""
 
 READ_AT_ONCE = 1000
-"""Packages whose rows one query reads, before the reactor's next iteration: Buildbot reads one row,
-which took most of the time of a restart.
+"""Packages whose rows one query reads, per reactor iteration. Buildbot itself reads row by row:
+that took most of the time of a restart.
 """
 
 _UNSTORED = (PackageState.WAITING, PackageState.HELD)
@@ -76,29 +74,15 @@ class MassStore:
     Args:
         rows: its rows.
         name: the name of the step that began it.
-        pause: returns a Deferred of the reactor's next iteration.
         has_begun: whether its plan was stored as a whole.
     """
 
-    def __init__(
-        self,
-        rows: BuildRows,
-        name: str,
-        pause: Callable[[], Deferred[None]],
-        *,
-        has_begun: bool = False,
-    ) -> None:
+    def __init__(self, rows: BuildRows, name: str, *, has_begun: bool = False) -> None:
         self._rows = rows
         self.name = name
-        self._pause = pause
         self._has_begun = has_begun
         # Part of the rows' names: a crash may have left rows of a plan that was never whole.
         self._plan = ""
-
-    @property
-    def written(self) -> int:
-        """The bytes that were written."""
-        return self._rows.written
 
     async def load(self) -> tuple[dict[str, Any], list[MassPackage]] | None:
         """Return the header and the packages; None if no plan was stored as a whole.
@@ -132,7 +116,7 @@ class MassStore:
             found = await self._rows.get_several([self._row(kind, start) for start in part])
             for start, rows in zip(part, found, strict=True):
                 yield start, rows
-            await self._pause()
+            await self._rows.pause()
 
     def _row(self, kind: str, start: int) -> str:
         return f"{kind} {self._plan}{start}"
@@ -143,7 +127,7 @@ class MassStore:
         for start in range(0, total, PLAN_ROW):
             rows = [_values(packages[each], _PLAN) for each in _row(start, PLAN_ROW, total)]
             await self._rows.put(self._row("plan", start), rows)
-            await self._pause()
+            await self._rows.pause()
         await self.save_packages(packages, set(range(total)))
         await self.save_control({})
         await self._rows.put("header", {**header, "plan": self._plan, "total": total})
@@ -176,16 +160,15 @@ class MassStore:
 
 
 class MixedPlans(Exception):
-    """A plan of an earlier attempt may be that of a step or not: the steps have changed."""
+    """The steps have changed: to which of them an earlier attempt's plan belongs is unknown."""
 
 
 class MassStores:
     """The mass builds of one build request, by the names of the steps that began them."""
 
-    def __init__(self, data: BuildData, root: int, pause: Callable[[], Deferred[None]]) -> None:
+    def __init__(self, data: BuildData, root: int) -> None:
         self._data = data
         self._root = root
-        self._pause = pause
         self._index = BuildRows(data, root, "koji mass builds")
 
     async def _begun(self) -> dict[str, StepIdentity]:
@@ -199,7 +182,7 @@ class MassStores:
 
     def _store(self, name: str, begun: Container[str]) -> MassStore:
         rows = BuildRows(self._data, self._root, name)
-        return MassStore(rows, name, self._pause, has_begun=name in begun)
+        return MassStore(rows, name, has_begun=name in begun)
 
     async def _renamed(self) -> dict[str, str]:
         """Return the first name of each step that a later attempt gave another one."""
@@ -236,7 +219,7 @@ class MassStores:
                 which packages are built.
 
         Raises:
-            MixedPlans: a plan of an earlier attempt may be this step's or not.
+            MixedPlans: nothing tells whether a plan of an earlier attempt is this step's.
         """
         begun, renamed = await self._begun(), await self._renamed()
         name = renamed.get(name, name)

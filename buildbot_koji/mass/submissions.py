@@ -8,11 +8,10 @@ from typing import Any
 
 from buildbot_koji.durable.claims import CLAIM_AGE
 from buildbot_koji.durable.once import Intent, IntentState
-from buildbot_koji.durable.task_intents import TaskIntent, submit_once
+from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.error_messages import explain
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.plan import MassPackage, PackageEvent, PackageState
-from txkoji import Submission
 from txkoji.exceptions import HubFault
 
 
@@ -46,14 +45,9 @@ class MassSubmissions:
     async def submit(self, chosen: list[MassPackage]) -> None:
         """Submit packages, whose intents are stored in one write before the first is sent."""
         call = self._context.options.call(chosen[0])
-
-        async def begin() -> Submission:
-            """Begin all of them at once."""
-            await self._hub.log_in()
-            return await self._hub.connection.submissions.begin(call)
-
         try:
-            first = await self._context.ask(begin)
+            # All of them begin at once.
+            first = await self._context.ask(partial(self._hub.begin, call))
         except BaseException:
             self._plan.put_back(chosen)
             raise
@@ -91,7 +85,7 @@ class MassSubmissions:
             self._plan.happened(package, PackageEvent.WITHDRAWN)
             return
         call, submission = context.options.call(package), context.submission_of(package)
-        action = submit_once(self._hub, call, submission)
+        action = self._hub.submit_once(call, submission)
 
         async def save(task_id: Any) -> None:
             # Until it is stored the task is found by its marker.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.buttons import PAUSED, NotThere, PauseStep
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.mass.registry import running
+from buildbot_koji.mass.status import running
 
 
 class KojiPauseMassBuild(PauseStep):

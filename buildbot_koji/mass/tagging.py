@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from buildbot_koji.durable.once import CheckClaim, Intent, IntentState, Once, OnceAction
+from buildbot_koji.durable.once import CheckClaim, Intent, IntentState, OnceAction
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.durable.unreadable import check_fields, reading
 from buildbot_koji.error_messages import explain
@@ -50,7 +50,7 @@ class TagHost(StepHost, Protocol):
         """Compute something that takes long in a thread."""
         ...
 
-    async def run_once(self, hub: Hub, once: Once[T], words: str) -> T:
+    async def run_once(self, hub: Hub, action: OnceAction[T], intent: Intent, words: str) -> T:
         """Do something on the hub exactly once; wait while it is unreachable."""
         ...
 
@@ -209,9 +209,7 @@ class MassTagger:
         return part
 
     async def _begin_submission(self, call: Call) -> tuple[Submission, dict[int, int]]:
-        await self._hub.log_in()
-        begun = await self._hub.connection.submissions.begin(call)
-        return begun, await self._in_progress()
+        return await self._hub.begin(call), await self._in_progress()
 
     def _call(self, build: int) -> Call:
         return Call("tagBuildBypass" if self._bypass else "tagBuild", (self._tag, build))
@@ -225,10 +223,8 @@ class MassTagger:
         action = OnceAction(
             partial(self._do, part), partial(self._search, part), prepare=self._hub.log_in
         )
-        once = self._host.once_of(action, Intent(save, state))
-        await self._host.run_once(
-            self._hub, once, "checking what is tagged as soon as the hub answers"
-        )
+        words = "checking what is tagged as soon as the hub answers"
+        await self._host.run_once(self._hub, action, Intent(save, state), words)
 
     async def _do(self, part: TagPart, check_claim: CheckClaim) -> bool:
         """Send the request; its answers are the part's."""

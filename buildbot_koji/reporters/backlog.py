@@ -15,10 +15,11 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.logger import Logger, LogLevel
 
 from buildbot_koji.durable.claims import Claim, ClaimLost
-from buildbot_koji.durable.database import cause_of, is_database_unreachable
+from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliveryState
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox
 from buildbot_koji.durable.store import MasterState
+from buildbot_koji.error_messages import cause_of
 from buildbot_koji.reporters.records import (
     CLASS,
     MOST_DEAD,

@@ -12,12 +12,11 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from buildbot_koji.durable.background import Background, stop_consuming
-from buildbot_koji.durable.claims import ClaimLost
-from buildbot_koji.durable.database import was_cancelled
+from buildbot_koji.durable.claims import ClaimLost, acts_for_gone_masters, gone_masters
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.durable.masters import acts_for_gone_masters, gone_masters
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox
 from buildbot_koji.durable.unreadable import UnreadableRow
+from buildbot_koji.error_messages import was_cancelled
 from buildbot_koji.reporters.backlog import Backlog, WantedDeliveries
 from txkoji import RetryPolicy
 

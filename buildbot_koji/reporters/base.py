@@ -18,9 +18,9 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.durable.background import Background, stop_consuming
 from buildbot_koji.durable.claims import ClaimLost
-from buildbot_koji.durable.database import cause_of
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox, Sender
+from buildbot_koji.error_messages import cause_of
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.hubs.koji_hub import profile_name
 from buildbot_koji.reporters.backlogs import Backlogs
@@ -44,7 +44,6 @@ class KojiReporter(DeclaredService, service.BuildbotService):
 
     Each master reports the builds that it ran. The first living master reports what a master that
     was declared dead left unfinished.
-
     """
 
     name = argument(
@@ -64,14 +63,14 @@ class KojiReporter(DeclaredService, service.BuildbotService):
     retry: ClassVar[RetryPolicy] = RetryPolicy(first=5.0, ceiling=600.0)
     """The pauses while the hub or broker is unreachable."""
 
+    sender: Sender
+    """The sender of the deliveries. A subclass makes it."""
+
+    logs_in = True
+
     master: Any
 
     _log = Logger()
-
-    @property
-    def logs_in(self) -> bool:
-        """Whether the reporter writes to the hub of its ``profile``, as most do."""
-        return True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -104,7 +103,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
     def complaints_in(self, config: MasterConfig) -> Iterator[str]:
         """Return which builders don't exist; with several masters, another one may have them."""
         known = {builder.name for builder in config.builders if builder is not None}
-        for name in () if config.multiMaster else self.named_builders(self.declared_values()):
+        for name in () if config.multiMaster else self.named_builders(self.declared_values):
             if name not in known:
                 yield f"there is no builder {name!r}{checks.did_you_mean(name, known)}"
 
@@ -113,11 +112,6 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         return await get_hub(self.master, self._options["profile"])
 
     # What a subclass implements
-
-    @property
-    def sender(self) -> Sender:
-        """The sender of the deliveries."""
-        raise NotImplementedError
 
     async def deliveries(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
         """Return what to deliver about a build, None if unknown yet."""

@@ -16,7 +16,7 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.database_values import id_of
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Sender
+from buildbot_koji.durable.outbox import Accepted, Attempt, Refused
 from buildbot_koji.hubs.brokers import check_broker
 from buildbot_koji.hubs.builds import named_build
 from buildbot_koji.hubs.hub import Hub
@@ -44,13 +44,9 @@ class KojiCIMessages(KojiReporter):
     tests, see :class:`~buildbot_koji.reporters.tagging.KojiTagReporter`, or about a scratch build
     whose task and name are known by then. A message is delivered when the broker has confirmed it.
     If that is unknown, it is published again with the same id.
-
     """
 
-    @property
-    def logs_in(self) -> bool:
-        """Whether the reporter logs in: no, it only reads."""
-        return False
+    logs_in = False
 
     profile = argument(
         check_hub,
@@ -94,16 +90,12 @@ class KojiCIMessages(KojiReporter):
 
     events: ClassVar[Sequence[str]] = ("new", "finished")
 
+    sender: CIMessageSender
     _queued: QueuedRequests | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._sender = CIMessageSender(self.hub, self._is_pending)
-
-    @property
-    def sender(self) -> Sender:
-        """The sender, which publishes the messages."""
-        return self._sender
+        self.sender = CIMessageSender(self.hub, self._is_pending)
 
     @async_to_deferred
     async def reconfigService(self, name: Any = None, *args: Any, **options: Any) -> None:
@@ -112,7 +104,7 @@ class KojiCIMessages(KojiReporter):
         properties.master = self.master
         broker = await properties.render(options["bus"])
         await super().reconfigService(name, *args, **options)
-        await self._sender.use(broker, self.master.reactor, self.name)
+        await self.sender.use(broker, self.master.reactor, self.name)
 
     @async_to_deferred
     async def startService(self) -> None:
@@ -132,7 +124,7 @@ class KojiCIMessages(KojiReporter):
         if queued is not None:
             queued.stop()
         await super().stopService()
-        await self._sender.disconnect()
+        await self.sender.disconnect()
 
     # The messages
 
@@ -147,7 +139,7 @@ class KojiCIMessages(KojiReporter):
 
     async def scan(self) -> None:
         """Look for pending build requests that were not reported, and for new certificates."""
-        await self._sender.show_broker()
+        await self.sender.show_broker()
         if self._queued is not None:
             await self._queued.scan()
 

@@ -28,7 +28,7 @@ SUBJECT_CHARACTERS = 200
 class _KojiFormatter(DeclaredObject, MessageFormatterBase):
     """Reads the properties and logs of a build's Koji steps."""
 
-    compare_attrs: ClassVar[Sequence[str]] = ("_values",)
+    compare_attrs: ClassVar[Sequence[str]] = ("declared_values",)
 
     @async_to_deferred
     async def format_message_for_build(
@@ -70,13 +70,13 @@ class KojiMessageFormatter(_KojiFormatter):
         subject = _cut(f"{builder}{more}: {one_line_of(worst)}", SUBJECT_CHARACTERS)
         return {
             "body": "\n".join(bodies),
-            "type": self._values["message_type"],
+            "type": self.declared_values["message_type"],
             "subject": subject,
             "extra_info": None,
         }
 
     async def _body(self, master: Any, build: dict[str, Any]) -> str:
-        write = _as_html if self._values["message_type"] == "html" else _as_text
+        write = _as_html if self.declared_values["message_type"] == "html" else _as_text
         return write(one_line_of(build), _facts(build), await _excerpt(master, build))
 
 
@@ -91,7 +91,7 @@ class KojiStatusFormatter(_KojiFormatter):
     length = argument(checks.count, "the most characters; GitHub takes 140", default=140)
 
     def _message(self, builds: list[dict[str, Any]], bodies: list[str]) -> dict[str, Any]:
-        line = _cut("; ".join(bodies), self._values["length"])
+        line = _cut("; ".join(bodies), self.declared_values["length"])
         # Bitbucket's reporter sends the subject, the others send the body.
         return {"body": line, "type": "plain", "subject": line, "extra_info": None}
 

@@ -13,9 +13,8 @@ from typing import Any
 
 from buildbot.data.resultspec import Filter
 
-from buildbot_koji.durable.claims import ClaimLost
+from buildbot_koji.durable.claims import ClaimLost, acts_for_gone_masters
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.durable.masters import acts_for_gone_masters
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.reporters.backlog import log_settled

@@ -15,6 +15,7 @@ from buildbot.data.resultspec import Filter
 from twisted.logger import Logger
 
 from buildbot_koji.durable.claims import CLAIM_AGE, Claim
+from buildbot_koji.durable.database import select
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.store import BuildData, MasterState, data_name
 from buildbot_koji.durable.unreadable import UnreadableRow, check_fields, reading
@@ -178,15 +179,11 @@ async def left_behind(
     """Return what reporters that this master has no longer have not delivered, by their names."""
     objects = master.db.model.objects.c
     query = sqlalchemy.select(objects.name).where(objects.class_name == CLASS)
-
-    def read(connection: sqlalchemy.Connection) -> list[str]:
-        """Read the names, in a thread."""
-        return [str(row.name) for row in connection.execute(query)]
-
+    known = {str(row.name) for row in await select(master, query)}
     mine = master.masterid
     others = {each["masterid"] for each in await master.data.get(("masters",))} - {mine}
     found = {}
-    for name in sorted({*await master.db.pool.do(read)} - {*configured}):
+    for name in sorted(known - {*configured}):
         # Another master may have one of that name.
         if await _readable_position(MasterState(master, name, CLASS), name, mine) is not None:
             pending = await pending_elsewhere(master, name, others, most)

@@ -9,7 +9,6 @@ from typing import Any
 from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.durable.once import Intent, Once
 from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Undone
-from buildbot_koji.durable.task_intents import submit_once
 from buildbot_koji.durable.unreadable import check_fields, reading
 from buildbot_koji.hubs.builds import fault_of_task, named_build
 from buildbot_koji.hubs.hub import Hub
@@ -154,7 +153,7 @@ class TagSender:
                 await attempt.remember(notes)
 
         # The task of an earlier attempt was looked for before this one was planned.
-        once = Once(submit_once(hub, call, submission), Intent(save), attempt.check)
+        once = Once(hub.submit_once(call, submission), Intent(save), attempt.check)
         return _accepted(hub, notes, await once.attempt())
 
     async def follow(self, delivery: Delivery) -> str:
@@ -198,7 +197,7 @@ async def _find_earlier(hub: Hub, notes: Mapping[str, Any]) -> int | None:
     """Return the task that an earlier attempt submitted, or None."""
     if "submission" not in notes:
         return None
-    return await submit_once(hub, *_begun_of(notes)).search()
+    return await hub.submit_once(*_begun_of(notes)).search()
 
 
 def _accepted(hub: Hub, notes: Mapping[str, Any], task_id: int) -> Accepted:

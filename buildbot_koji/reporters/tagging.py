@@ -13,9 +13,9 @@ from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.durable.database import is_database_unreachable, was_cancelled
+from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.durable.outbox import Sender
+from buildbot_koji.error_messages import was_cancelled
 from buildbot_koji.hubs.koji_hub import check_hub
 from buildbot_koji.reporters.base import KojiReporter
 from buildbot_koji.reporters.gates import Gates
@@ -65,10 +65,8 @@ class KojiTagReporter(KojiReporter):
     """Tags, untags or moves the Koji build that a Buildbot build is about, by its result.
 
     A build is about the Koji build of its properties ``koji_build_id`` and ``koji_nvr``, which a
-    KojiBuild step or a Koji change sets. It ignores builds without them, and
-    scratch builds. If a build was retried because its master or worker was lost, its last attempt
-    counts.
-
+    KojiBuild step or a Koji change sets. Builds without them are ignored, and so are scratch
+    builds. If a build was retried because its master or worker was lost, its last attempt counts.
     """
 
     profile = argument(
@@ -116,12 +114,7 @@ class KojiTagReporter(KojiReporter):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._gates: Gates | None = None
-        self._sender = TagSender(self.hub)
-
-    @property
-    def sender(self) -> Sender:
-        """The sender, which tags the builds."""
-        return self._sender
+        self.sender = TagSender(self.hub)
 
     @async_to_deferred
     async def reconfigService(self, name: Any = None, *args: Any, **options: Any) -> None:

@@ -14,7 +14,6 @@ from buildbot.process import results
 from buildbot.process.logobserver import LogLineObserver
 from buildbot.process.remotecommand import RemoteCommand, RemoteShellCommand
 from buildbot.process.remotetransfer import StringFileReader
-from twisted.internet.threads import deferToThreadPool
 
 from buildbot_koji import fetcher
 from buildbot_koji.arguments import checks
@@ -83,10 +82,7 @@ class DownloadStep(KojiStep):
     topurl = argument(checks.text, "the URL of the hub's files; by default that of the profile")
     python = argument(checks.text, "the Python interpreter of the worker", default="python3")
 
-    @property
-    def logs_in(self) -> bool:
-        """Whether the step logs in: no, files are public."""
-        return False
+    logs_in = False
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Return what is wrong with the place for the files."""
@@ -130,11 +126,9 @@ class DownloadStep(KojiStep):
     async def _to_worker(self, hub: Hub, files: Sequence[RemoteFile], what: str) -> bool:
         """Have the worker fetch the files; returns whether it succeeded."""
         self.say(f"downloading {what} to the worker")
-        reactor, place = self.master.reactor, self.directory or "."
-        request = await deferToThreadPool(
-            reactor,
-            reactor.getThreadPool(),
-            partial(fetcher.request_for, hub.connection, place, files, AT_ONCE),
+        place = self.directory or "."
+        request = await self.in_thread(
+            partial(fetcher.request_for, hub.connection, place, files, AT_ONCE)
         )
         program = RemoteCommand(
             "downloadFile",

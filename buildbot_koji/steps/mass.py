@@ -13,11 +13,11 @@ from uuid import uuid4
 from buildbot.process import results
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.places import Place
+from buildbot_koji.arguments.plugins import CheckedRenderable
 from buildbot_koji.durable.attempts import StepIdentity
 from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.unreadable import reading
@@ -26,7 +26,6 @@ from buildbot_koji.mass.at_once import AT_ONCE, AtOnce
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.earlier import EarlierMassBuilds
 from buildbot_koji.mass.options import MassOptions, MassTiming
-from buildbot_koji.mass.outcome import facts_of, result_of
 from buildbot_koji.mass.packages import (
     BadPlan,
     MassOrder,
@@ -38,16 +37,17 @@ from buildbot_koji.mass.packages import (
 )
 from buildbot_koji.mass.plan import MassPackage, MassPlan
 from buildbot_koji.mass.planning import MassPlanner, PlanRequest
-from buildbot_koji.mass.registry import register
 from buildbot_koji.mass.report import (
     csv_report,
+    facts_of,
     html_report,
     json_report,
     package_row,
+    result_of,
 )
 from buildbot_koji.mass.repos import RepoWaiter
 from buildbot_koji.mass.runner import MassRunner
-from buildbot_koji.mass.status import MassStatus
+from buildbot_koji.mass.status import MassStatus, register
 from buildbot_koji.mass.stored import MassStore, MassStores, MixedPlans
 from buildbot_koji.mass.values import (
     check_levels,
@@ -63,7 +63,6 @@ from buildbot_koji.properties import MASS_ID, SOURCE
 from buildbot_koji.steps.build import KojiBuild, PackageBuildStep
 from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending
-from buildbot_koji.steps.framework.reports import write_report
 from buildbot_koji.steps.framework.worker import read_on_worker
 from txkoji import is_refusal, one_line
 from txkoji.exceptions import HubFault, TransferError
@@ -212,18 +211,12 @@ class KojiMassBuild(PackageBuildStep):
         "seconds that a package's task may take since a builder took it; then it is canceled, and"
         " its package failed",
     )
-    on_stop = argument(
-        checks.one_of("cancel", "leave"),
-        'what to do with the tasks if the build is stopped or ``timeout`` expires: ``"cancel"`` or'
-        ' ``"leave"``',
-        default="cancel",
-    )
+    on_stop: Any = KojiBuild.arguments["on_stop"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.most_at_once = AtOnce(
-            self._unrendered["at_once"], lambda given: self.build.render(given)
-        )
+        at_once = CheckedRenderable(self.declared_values["at_once"])
+        self.most_at_once = AtOnce(lambda: at_once.getRenderingFor(self.build))
         if checks.is_renderable(self.at_once):
             # A renderable that fails must not end a later attempt, whose packages are in Koji.
             self.at_once = AT_ONCE
@@ -283,7 +276,7 @@ class KojiMassBuild(PackageBuildStep):
         self._root = await self.until_stored(
             lambda: self._build_data.first_build(self.build.buildid)
         )
-        stores, names = self._stores_of(self._root), await self._names_of_steps()
+        stores, names = MassStores(self._build_data, self._root), await self._names_of_steps()
         # Its packages may change between two attempts, or its name and its place.
         place = {"target": self.target, "steps": names}
         what = {"scratch": bool(self.scratch), **{each: getattr(self, each) for each in BUILT}}
@@ -307,16 +300,11 @@ class KojiMassBuild(PackageBuildStep):
                 given[name] += 1
         return names
 
-    def _stores_of(self, root: int) -> MassStores:
-        return MassStores(self._build_data, root, self._pause)
-
     async def _store_of(self, build_id: int) -> MassStore:
         """Return the store of this step's mass build in an earlier build."""
         root = await self.until_stored(lambda: self._build_data.first_build(build_id))
-        return await self.until_stored(lambda: self._stores_of(root).find(str(self.name)))
-
-    def _pause(self) -> Deferred[None]:
-        return deferLater(self.master.reactor, 0)
+        stores = MassStores(self._build_data, root)
+        return await self.until_stored(lambda: stores.find(str(self.name)))
 
     async def _run_plan(self, hub: Hub, store: MassStore) -> int:
         assert self.runner is not None
@@ -397,7 +385,7 @@ class KojiMassBuild(PackageBuildStep):
         earlier = EarlierMassBuilds(self.master, self._store_of, self.until_stored)
         built = await earlier.built(self.earlier, self.build.buildid, self._root)
         request = await self._plan_request(earlier)
-        planner = MassPlanner(hub.connection, request, self._pause, self.in_thread)
+        planner = MassPlanner(hub.connection, request, self._build_data.pause, self.in_thread)
         if isinstance(mistake := await self.most_at_once.evaluate(), str):
             planner.complain(f"at_once can't be evaluated: {mistake}")
         try:
@@ -482,7 +470,7 @@ class KojiMassBuild(PackageBuildStep):
             ("report.json", "t", json_report(head, rows)),
             ("report.csv", "t", csv_report(rows)),
         ):
-            await write_report(self, name, kind, await self.in_thread(partial(list, parts)))
+            await self.write_report(name, kind, await self.in_thread(partial(list, parts)))
 
     # Early ends
 
@@ -507,7 +495,7 @@ class KojiMassBuild(PackageBuildStep):
             self.say(f"left to the next attempt: {plan.summary(None)}")
             return
         held = runner.held_words
-        intents = runner.intents() if cancels else []
+        intents = runner.submissions.intents() if cancels else []
         done = ""
         if intents:
             done = "; " + await hub.cancellations.cancel_all(intents, self.timing.cancel_limit)

@@ -12,7 +12,6 @@ from weakref import WeakKeyDictionary
 
 from buildbot.process import results
 from twisted.internet.defer import DeferredLock
-from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, words_for
@@ -38,7 +37,6 @@ from buildbot_koji.mass.stored import MassStores, packages_of
 from buildbot_koji.mass.tagging import PART, MassTagger, not_tagged
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
-from buildbot_koji.steps.framework.reports import write_report
 from buildbot_koji.steps.framework.write_step import KojiWriteStep
 from buildbot_koji.steps.mass import KojiMassBuild
 from buildbot_koji.words import counted
@@ -100,14 +98,14 @@ class KojiCompareTags(KojiStep):
         packages = names_of(differences, NAMES)
         self.setProperty("koji_tag_comparison", {**numbers, "packages": packages}, SOURCE)
         self.say(f"{self.tag} against {self.other}: {summary_of(counts)}")
-        await write_report(self, "differences", "t", map(line_of, differences))
+        await self.write_report("differences", "t", map(line_of, differences))
         head = json.dumps({"tag": self.tag, "other": self.other, **numbers})
         rows = (
             ("," if place else "") + "\n" + json.dumps(row_of(each))
             for place, each in enumerate(differences)
         )
         parts = chain([head[:-1], ', "differences": ['], rows, ["]}\n"])
-        await write_report(self, "differences.json", "t", parts)
+        await self.write_report("differences.json", "t", parts)
         is_bad = self.warn_if_different and bool(differences)
         return results.WARNINGS if is_bad else results.SUCCESS
 
@@ -164,7 +162,7 @@ class KojiMassTag(KojiWriteStep):
 
     async def change(self, hub: Hub) -> int:
         """Tag the builds that are not tagged yet."""
-        if self.mass is None and (given := self._unrendered["mass"]) is not None:
+        if self.mass is None and (given := self.declared_values["mass"]) is not None:
             # Without it all of the tag would be tagged.
             return self.fail(f"mass is missing: {words_for(given)} renders to nothing")
         self.say(f"comparing {self.from_tag} with {self.to_tag}")
@@ -271,7 +269,7 @@ class KojiMassTag(KojiWriteStep):
     ) -> int:
         self.setProperty("koji_mass_tagged", tagged, SOURCE)
         self.setProperty("koji_mass_untagged", failed, SOURCE)
-        await write_report(self, "builds", "t", lines)
+        await self.write_report("builds", "t", lines)
         words = f"{verb} {counted(tagged, 'build')} with {self.to_tag}, skipped {skipped:,}"
         if failed:
             why = broken or "the log builds says why"
@@ -281,7 +279,7 @@ class KojiMassTag(KojiWriteStep):
 
     async def _made(self) -> set[int]:
         """Return the ids of the builds that the mass build made or adopted."""
-        stores = MassStores(self._build_data, self.mass, lambda: deferLater(self.master.reactor, 0))
+        stores = MassStores(self._build_data, self.mass)
         store = await self.until_stored(lambda: stores.find(self.mass_name))
         packages = packages_of(await self.until_stored(store.load))
         states = (PackageState.BUILT, PackageState.ADOPTED)

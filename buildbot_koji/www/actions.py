@@ -10,7 +10,7 @@ import attrs
 
 from buildbot_koji.arguments.buttons import NotThere
 from buildbot_koji.changes.switch import pause_source, poll_source
-from buildbot_koji.mass.registry import running
+from buildbot_koji.mass.status import running
 from buildbot_koji.reporters.redelivery import dead_letters_of, redeliver
 from buildbot_koji.www.deliveries import delivery_id
 

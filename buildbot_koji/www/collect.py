@@ -18,8 +18,7 @@ from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.hubs.hub import Hub, hubs_of
 from buildbot_koji.mass.ended import EndedMassBuilds
-from buildbot_koji.mass.registry import running
-from buildbot_koji.mass.status import EndedMassBuild, MassStatus
+from buildbot_koji.mass.status import EndedMassBuild, MassStatus, running
 from buildbot_koji.reporters.base import reporters_of
 from buildbot_koji.reporters.records import (
     dead_count,
@@ -250,7 +249,6 @@ class Collector:
         """Log what reporters left that the configuration names no longer."""
 
         async def say() -> None:
-            """Log it once the master has started."""
             await self._master.initLock.run(lambda: None)
             for status, left in (await self._left_behind()).items():
                 self._log.warn(

@@ -18,7 +18,7 @@ def hub_state(status: HubStatus) -> str:
 
 
 def heard(status: HubStatus, now: float) -> float:
-    """Return up to when is known what a hub does: while it is unreachable, tasks may have ended."""
+    """Return until when the state of a hub is known: while it is unreachable, tasks end unseen."""
     return now if status.trouble is None else status.requests.last_answer or now
 
 

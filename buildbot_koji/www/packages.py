@@ -14,6 +14,7 @@ import sqlalchemy
 from buildbot.process.results import EXCEPTION, FAILURE, SKIPPED, SUCCESS
 
 from buildbot_koji.database_values import number
+from buildbot_koji.durable.database import is_recent
 from buildbot_koji.properties import PACKAGE, SOURCE
 from buildbot_koji.words import outcome
 from buildbot_koji.www.plain import LONG, link, text
@@ -60,12 +61,11 @@ def last_failures(
 ) -> list[dict[str, Any]]:
     """Return the last builds of a day that failed in Koji, the newest first."""
     builds, properties = model.builds.c, model.build_properties.c
-    newest = connection.execute(sqlalchemy.select(sqlalchemy.func.max(builds.id))).scalar() or 0
     rows = connection.execute(
         sqlalchemy.select(builds.id)
         .join_from(model.builds, model.build_properties, builds.id == properties.buildid)
         .where(
-            builds.id > newest - RECENT,
+            is_recent(model, builds.id, RECENT),
             builds.results.in_([FAILURE, EXCEPTION]),
             builds.complete_at > now - DAY,
             properties.name == "koji_reason",
@@ -169,11 +169,10 @@ def mass_build_json(mass: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str
 
 def _packages(connection: sqlalchemy.Connection, model: Any) -> Iterable[tuple[int, str]]:
     """Yield the newest builds that a Koji step made, each with the name of its package."""
-    builds, properties = model.builds.c, model.build_properties.c
-    newest = connection.execute(sqlalchemy.select(sqlalchemy.func.max(builds.id))).scalar() or 0
+    properties = model.build_properties.c
     rows = connection.execute(
         sqlalchemy.select(properties.buildid, properties.name, properties.value).where(
-            properties.buildid > newest - RECENT,
+            is_recent(model, properties.buildid, RECENT),
             properties.name.in_([PACKAGE, "koji_nvr"]),
             properties.source == SOURCE,
         )

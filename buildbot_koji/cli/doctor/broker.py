@@ -58,7 +58,6 @@ def _certificate(settings: Broker) -> Finding | None:
 
 async def _login_and_queue(settings: Broker, reactor: Any, limit: float) -> AsyncIterator[Finding]:
     def within(step: Coroutine[Any, Any, T]) -> Deferred[T]:
-        """Limit the time of a step."""
         return Deferred.fromCoroutine(step).addTimeout(limit, reactor)
 
     link = settings.link(reactor)

@@ -15,7 +15,6 @@ from buildbot.config.errors import ConfigErrors
 from buildbot.config.master import FileLoader
 from buildbot.process.properties import Properties
 from buildbot.secrets.manager import SecretManager
-from twisted.internet.defer import FirstError
 
 from buildbot_koji.arguments.www_plugins import mistakes_in_plugins
 from buildbot_koji.cli.doctor.broker import check_broker
@@ -30,7 +29,8 @@ from buildbot_koji.cli.doctor.findings import (
 )
 from buildbot_koji.cli.doctor.hub import check_hub
 from buildbot_koji.cli.doctor.wanted import HubNeeds, wanted_of
-from buildbot_koji.hubs.hub import NamedHub
+from buildbot_koji.error_messages import cause_of
+from buildbot_koji.hubs.koji_hub import RenderedHub
 from txkoji import Connection
 
 
@@ -125,7 +125,7 @@ async def _hub_subject(
         return
     connect = (
         partial(hub.connect, reactor)
-        if isinstance(hub, NamedHub)
+        if isinstance(hub, RenderedHub)
         else partial(Connection, hub, reactor=reactor)
     )
     async for finding in check_hub(connect, wanted, now):
@@ -140,10 +140,9 @@ async def _hub_subject(
             yield f"broker {settings.host}", finding
 
 
-def _no_secret(problem: BaseException | None) -> Finding:
-    while isinstance(problem, FirstError):
-        problem = problem.subFailure.value
-    text = " ".join(map(str, getattr(problem, "args", ()))) or type(problem).__name__
+def _no_secret(problem: BaseException) -> Finding:
+    cause = cause_of(problem)
+    text = " ".join(map(str, getattr(cause, "args", ()))) or type(cause).__name__
     return error("secrets", text, "see secretsProviders of the configuration")
 
 

@@ -74,7 +74,7 @@ def wanted_of(config: Any) -> list[HubNeeds]:
     """Return what a ``MasterConfig`` wants of each hub that it names."""
     found: dict[str, HubNeeds] = {}
     for plugin, where in _plugins(config):
-        hub = plugin.declared_values().get("profile")
+        hub = plugin.declared_values.get("profile")
         if hub is None or (is_renderable(hub) and not hasattr(hub, "complaints_about")):
             continue
         wanted = found.setdefault(repr(hub), HubNeeds(hub))
@@ -86,11 +86,11 @@ def _plugins(config: Any) -> Iterator[tuple[Any, str]]:
     """Yield our plugins in a configuration, each with where it is."""
     for source in config.change_sources:
         if isinstance(source, DeclaredArguments):
-            yield source, f"change source {source.declared_values()['name']}"
+            yield source, f"change source {source.declared_values['name']}"
     services = config.services
     for service in services.values() if isinstance(services, dict) else services:
         if isinstance(service, DeclaredArguments):
-            yield service, f"reporter {service.declared_values()['name']}"
+            yield service, f"reporter {service.declared_values['name']}"
     for builder in config.builders:
         for factory in builder.factory.steps:
             step = factory.buildStep() if hasattr(factory, "buildStep") else factory
@@ -121,7 +121,7 @@ def _add(wanted: HubNeeds, plugin: Any, where: str) -> None:
         wanted.methods.setdefault(PLUGINS[kind], where)
     if kind == "KojiCall" and isinstance(plugin.method, str):
         wanted.methods.setdefault(plugin.method, where)
-    bus = plugin.declared_values().get("bus")
+    bus = plugin.declared_values.get("bus")
     if isinstance(bus, KojiBroker) and bus not in wanted.brokers:
         wanted.brokers.append(bus)
 
@@ -129,7 +129,7 @@ def _add(wanted: HubNeeds, plugin: Any, where: str) -> None:
 def _names(plugin: Any, arguments: Iterable[str]) -> Iterator[str]:
     """Yield the names that a plugin's arguments give, those that are known before a build."""
     for argument in arguments:
-        value = plugin.declared_values().get(argument)
+        value = plugin.declared_values.get(argument)
         if isinstance(value, Mapping):
             value = list(value.values())
         if isinstance(value, str):

@@ -20,7 +20,7 @@ from buildbot_koji.durable.waiting import until_answered
 from buildbot_koji.error_messages import explain, unreachable, with_remedy
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.hubs.koji_hub import check_hub
-from buildbot_koji.steps.framework.early_end import ENDINGS, Ending
+from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.interruptible_step import InterruptibleStep
 from buildbot_koji.steps.framework.patience import Patience
 from txkoji import is_refusal
@@ -119,7 +119,7 @@ class KojiStep(InterruptibleStep):
             Ending.TIMED_OUT: f"timed out after {self.timeout} s{self.doing}",
             Ending.UNREACHABLE: self.unreachable,
         }
-        self.say(words.get(ending, ending.value))
+        self.say(words.get(ending, ending.why))
 
     @property
     def doing(self) -> str:
@@ -140,7 +140,7 @@ class KojiStep(InterruptibleStep):
 
     @property
     def follows_task(self) -> bool:
-        """Whether the hub has accepted what the step is about, so that it can't be refused."""
+        """Whether the hub has accepted the step's task: a later refusal is not about that."""
         return False
 
     def in_thread(self, make: Callable[[], T]) -> Deferred[T]:
@@ -153,18 +153,19 @@ class KojiStep(InterruptibleStep):
         return float(self.master.reactor.seconds())
 
     def say_error(self, words: str, error: BaseException) -> None:
-        """Set the summary to what the step waits for, and since when and why it has to."""
-        since = None if self.hub is None else self.hub.connection.trouble_since
-        self.say(f"{words}: {unreachable(error, since or self.now(), self.now())}")
+        """Set the summary to what the step waits for, since when, and why."""
+        self.say(f"{words}: {self._outage(error)}")
         self._covered = ""
+
+    def _outage(self, error: BaseException) -> str:
+        since = None if self.hub is None else self.hub.connection.trouble_since
+        return unreachable(error, since or self.now(), self.now())
 
     @property
     def trouble(self) -> str | None:
         """Return since when and why the hub is unreachable, None if it is not."""
-        connection = None if self.hub is None else self.hub.connection
-        if connection is None or connection.trouble is None:
-            return None
-        return unreachable(connection.trouble, connection.trouble_since or self.now(), self.now())
+        error = None if self.hub is None else self.hub.connection.trouble
+        return None if error is None else self._outage(error)
 
     def _check_hub(self, hub: Hub) -> None:
         """Show that the hub is unreachable while a call is still being retried, or give it up."""
@@ -205,12 +206,13 @@ class KojiStep(InterruptibleStep):
         request = self.build.requests[0].id
         return await self.until_stored(lambda: has_request(self.master, request))
 
-    async def run_once(self, hub: Hub, once: Once[T], words: str) -> T:
+    async def run_once(self, hub: Hub, action: OnceAction[T], intent: Intent, words: str) -> T:
         """Do something on the hub exactly once; wait while it is unreachable.
 
         Args:
             hub: the hub.
-            once: the action.
+            action: what to do.
+            intent: what is known of it.
             words: the summary while the outcome is unknown; the error follows.
 
         Raises:
@@ -219,13 +221,12 @@ class KojiStep(InterruptibleStep):
             TransportError, ProtocolError: ``hub_patience`` is over, and the hub did not get the
                 call.
         """
+        once = self.once_of(action, intent)
 
         def say(error: KojiException) -> None:
-            """Show what is waited for."""
             self.say_error(words if once.state is IntentState.IN_DOUBT else WAITING, error)
 
         def gives_up() -> bool:
-            """Return whether ``hub_patience`` is over."""
             return self._is_out_of_patience(hub, in_doubt=once.refusal is not None)
 
         self.patience.attempts(once)
@@ -249,7 +250,7 @@ class KojiStep(InterruptibleStep):
         Returns:
             Buildbot's result: that of :meth:`work`; FAILURE if the hub refuses what it is asked;
             EXCEPTION if the hub or the configuration is at fault; after an early end that of its
-            :class:`EndingRule`.
+            :class:`Ending`.
         """
         try:
             return await self._work_to_end()
@@ -292,7 +293,7 @@ class KojiStep(InterruptibleStep):
                 await self.store_stop(self.stopped_for)
             if ending is not Ending.DETACHED and not await self._has_request():
                 ending = Ending.SUPERSEDED
-            trouble = self.trouble if ENDINGS[ending].is_limit else None
+            trouble = self.trouble if ending.is_limit else None
             result = await self._end(self.hub, ending)
             if trouble is None:
                 return result
@@ -311,7 +312,7 @@ class KojiStep(InterruptibleStep):
                 id=self.build.buildid,
                 words=self._text,
             )
-        return ENDINGS[ending].result
+        return ending.result
 
     async def _stop_successor(self) -> None:
         """Stop the build that another master runs: a person stopped this one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,40 +18,28 @@ LATE = 10.0
 
 
 class Ending(enum.Enum):
-    """Why a step ends before its work is done."""
+    """Why a step ends before its work is done, and Buildbot's result then."""
 
-    STOPPED = "a user, or another builder's configuration, stopped the build"
-    DETACHED = "the master stops or the worker is lost: the next attempt resumes"
-    SUPERSEDED = "another master runs the build request again: this one was declared dead"
-    TIMED_OUT = "`timeout` is over"
-    QUEUED_TOO_LONG = "`max_queue_time` is over"
-    UNREACHABLE = "`hub_patience` is over"
+    STOPPED = ("a user, or another builder's configuration, stopped the build", results.CANCELLED)
+    DETACHED = ("the master stops or the worker is lost: the next attempt resumes", results.RETRY)
+    SUPERSEDED = ("another master runs the request: this one was declared dead", results.RETRY)
+    TIMED_OUT = ("`timeout` is over", results.FAILURE)
+    QUEUED_TOO_LONG = ("`max_queue_time` is over", results.EXCEPTION)
+    UNREACHABLE = ("`hub_patience` is over", results.EXCEPTION)
 
+    def __init__(self, why: str, result: int) -> None:
+        self.why = why
+        self.result = result
 
-@dataclass(frozen=True)
-class EndingRule:
-    """What an ending means.
+    @property
+    def spares_critical(self) -> bool:
+        """Whether a critical section may finish first: no next attempt finds what it began."""
+        return self.result != results.RETRY
 
-    Attributes:
-        result: Buildbot's result.
-        spares_critical: whether a critical section may finish first. The next attempt finds what a
-            detached one began; no attempt comes after any other ending.
-        is_limit: whether a time limit is over, so that an unreachable hub may be the cause.
-    """
-
-    result: int
-    spares_critical: bool = True
-    is_limit: bool = False
-
-
-ENDINGS: Mapping[Ending, EndingRule] = {
-    Ending.STOPPED: EndingRule(results.CANCELLED),
-    Ending.DETACHED: EndingRule(results.RETRY, spares_critical=False),
-    Ending.SUPERSEDED: EndingRule(results.RETRY, spares_critical=False),
-    Ending.TIMED_OUT: EndingRule(results.FAILURE, is_limit=True),
-    Ending.QUEUED_TOO_LONG: EndingRule(results.EXCEPTION, is_limit=True),
-    Ending.UNREACHABLE: EndingRule(results.EXCEPTION),
-}
+    @property
+    def is_limit(self) -> bool:
+        """Whether a time limit is over, so that an unreachable hub may be the cause."""
+        return self in (Ending.TIMED_OUT, Ending.QUEUED_TOO_LONG)
 
 
 @dataclass(frozen=True)
@@ -134,7 +122,7 @@ class EarlyEnd:
         self.reason = ending
         if self._work is None:
             return
-        if self._critical_sections and ENDINGS[ending].spares_critical:
+        if self._critical_sections and ending.spares_critical:
             self._waking = self._clock.callLater(self._timing.cancel_limit, self._wake)
         else:
             self._wake()

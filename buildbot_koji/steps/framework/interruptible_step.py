@@ -64,7 +64,7 @@ class InterruptibleStep(StoringStep):
         return result
 
     async def finish_log(self, log: Any) -> None:
-        """Finish a log, or what was cut off of that."""
+        """Finish a log, also after an earlier attempt to was interrupted."""
         if log.finished or log._finishing:  # noqa: SLF001 - nothing public tells
             # Buildbot marks the log before it stores its end, and never repeats a cancelled write.
             await self.master.data.updates.finishLog(log.logid)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
@@ -14,6 +14,7 @@ from buildbot_koji.arguments.plugins import DeclaredStep
 from buildbot_koji.database_values import (
     MAX_VALUE,
     clean_line,
+    clean_text,
     encoded_size,
     fit_property,
     fit_text,
@@ -28,6 +29,9 @@ T = TypeVar("T")
 
 IDENTIFYING = frozenset({"args", "draft", "kwargs", "scratch"})
 """Arguments that identify the work of a step, beside those that must be given."""
+
+LOG_PART = 50_000
+"""Characters of a report that are written at once."""
 
 LINK_SIZE = 1000
 """Bytes of the text or the address of a link, or of the title of a log."""
@@ -74,6 +78,28 @@ class StoringStep(DeclaredStep):
     def addLog(self, name: str, *args: Any, **kwargs: Any) -> Deferred[Any]:
         """Add a log."""
         return super().addLog(fit_text(clean_line(name), LINK_SIZE), *args, **kwargs)
+
+    async def write_report(self, name: str, kind: str, parts: Iterable[str]) -> None:
+        """Write a long text to a log of its own, and yield to the reactor between its parts.
+
+        Args:
+            name: the name of the log.
+            kind: Buildbot's type of the log: ``t`` for text, ``h`` for HTML.
+            parts: the text; they are joined.
+        """
+        log = await self.until_stored(lambda: self.addLog(name, type=kind))
+        waiting: list[str] = []
+        size = 0
+        for part in parts:
+            waiting.append(part)
+            size += len(part)
+            if size >= LOG_PART:
+                text = clean_text("".join(waiting))
+                await self.until_stored(partial(log.addContent, text))
+                await self._build_data.pause()
+                waiting, size = [], 0
+        await self.until_stored(partial(log.addContent, clean_text("".join(waiting))))
+        await self.until_stored(log.finish)
 
     async def until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write to the master's database, and retry while it is unreachable."""
@@ -140,7 +166,7 @@ class StoringStep(DeclaredStep):
             for name, each in self.arguments.items()
             if (each.required or each.required_unless or name in IDENTIFYING) and not each.secret
         ]
-        configured = {name: self._unrendered[name] for name in names}
+        configured = {name: self.declared_values[name] for name in names}
         rendered = {name: getattr(self, name) for name in names}
         if "profile" in names:
             configured["profile"] = rendered["profile"] = profile_name(configured["profile"])

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from buildbot_koji.durable.once import Intent, IntentState
-from buildbot_koji.durable.task_intents import TaskIntent, submit_once
+from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.framework.base import KojiStep
 from txkoji import Call
@@ -16,8 +16,7 @@ from txkoji import Call
 
 async def begin(hub: Hub, call: Call, began: float, **known: Any) -> TaskIntent:
     """Return the intent to submit a task; see :class:`TaskIntent` for the arguments."""
-    await hub.log_in()
-    return TaskIntent(call, await hub.connection.submissions.begin(call), began, **known)
+    return TaskIntent(call, await hub.begin(call), began, **known)
 
 
 async def submit(
@@ -45,14 +44,14 @@ async def submit(
         return intent
 
     def submitted(task_id: int | None) -> TaskIntent:
-        """Return the intent with its task."""
         # Someone else's task is never canceled.
         is_ours = task_id is None or submissions.is_certain(task_id)
         return replace(intent, task_id=task_id, adopted=not is_ours)
 
-    action = submit_once(hub, intent.call, intent.submission)
-    once = step.once_of(action, Intent(lambda task_id: save(submitted(task_id)), state))
-    task_id = await step.run_once(hub, once, "looking for the task as soon as the hub answers")
+    action = hub.submit_once(intent.call, intent.submission)
+    once = Intent(lambda task_id: save(submitted(task_id)), state)
+    words = "looking for the task as soon as the hub answers"
+    task_id = await step.run_once(hub, action, once, words)
     return submitted(task_id)
 
 

@@ -20,10 +20,9 @@ from buildbot_koji.properties import PACKAGE, SOURCE
 from buildbot_koji.steps.framework.base import NO_ANSWER, SUPERSEDED, KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.submitting import begin, submit, unless_lost
-from buildbot_koji.steps.framework.task_result import failure_words, result_of
 from buildbot_koji.steps.view.display import TaskDisplay
 from buildbot_koji.steps.view.live_logs import LiveLogs
-from buildbot_koji.steps.view.result import show_outcome
+from buildbot_koji.steps.view.result import failure_words, result_of, show_outcome
 from txkoji import (
     Call,
     Outcome,
@@ -64,8 +63,8 @@ class KojiTaskStep(KojiStep):
     )
     on_stop = argument(
         checks.one_of("cancel", "leave"),
-        'what to do with the task if the build is stopped or a time limit expires: ``"cancel"``'
-        ' or ``"leave"``',
+        "what to do with what was submitted if the build is stopped or a time limit expires:"
+        ' ``"cancel"`` it or ``"leave"`` it',
         default="cancel",
     )
     infra_retries = argument(

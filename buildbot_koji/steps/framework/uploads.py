@@ -7,7 +7,6 @@ from pathlib import Path
 
 from buildbot.process.remotecommand import RemoteCommand
 from buildbot.process.remotetransfer import FileWriter
-from twisted.internet.threads import deferToThreadPool
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
@@ -63,10 +62,7 @@ class UploadingStep(KojiTaskStep):
         base = Path(self.master.basedir)
         if not _WILD & set(path):
             return base / path
-        reactor = self.master.reactor
-        found = await deferToThreadPool(
-            reactor, reactor.getThreadPool(), lambda: sorted(map(str, base.glob(path)))
-        )
+        found = await self.in_thread(lambda: sorted(map(str, base.glob(path))))
         return Path(_only(found, path, "master"))
 
     async def _from_worker(self, path: str, directory: Path) -> Path:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from buildbot.process import results
 
 from buildbot_koji.durable.once import CheckClaim, Intent, IntentState, OnceAction
-from buildbot_koji.durable.task_intents import TaskIntent, submit_once
+from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.error_messages import with_remedy
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
@@ -87,10 +87,8 @@ class KojiWriteStep(KojiStep):
             UnknownOutcome, TransportError, ProtocolError: as :meth:`run_once`.
         """
         action = replace(action, prepare=hub.log_in)
-        once = self.once_of(action, self._intent(name))
-        return await self.run_once(
-            hub, once, "checking whether it is done as soon as the hub answers"
-        )
+        words = "checking whether it is done as soon as the hub answers"
+        return await self.run_once(hub, action, self._intent(name), words)
 
     async def call_once(
         self, hub: Hub, name: str, call: Call, is_done: Callable[[], Awaitable[bool]]
@@ -102,12 +100,10 @@ class KojiWriteStep(KojiStep):
         """
 
         async def do(check_claim: CheckClaim) -> bool:
-            """Make the call."""
             await hub.write(call, check_claim)
             return True
 
         async def search() -> bool | None:
-            """Return True if the hub's data show the effect, else None."""
             return await is_done() or None
 
         await self.once(hub, name, OnceAction(do, search))
@@ -185,10 +181,8 @@ class KojiTasksStep(KojiWriteStep):
         if not self.noted(label):
             if await is_done(label):
                 return None
-            await hub.log_in()
-            begun = await hub.connection.submissions.begin(call)
-            await self.note(label, submission=asdict(begun))
-        action = submit_once(hub, call, self._submission_of(label))
+            await self.note(label, submission=asdict(await hub.begin(call)))
+        action = hub.submit_once(call, self._submission_of(label))
 
         async def search() -> int | None:
             found = await action.search()

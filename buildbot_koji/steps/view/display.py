@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from buildbot_koji.durable.database import was_cancelled
+from buildbot_koji.error_messages import was_cancelled
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.view.live_logs import LiveLogs
 from buildbot_koji.steps.view.progress import describe, link_name

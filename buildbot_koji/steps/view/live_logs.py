@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from buildbot_koji.durable.database import was_cancelled
+from buildbot_koji.error_messages import was_cancelled
 from buildbot_koji.hubs.hub import Hub
 from txkoji import LogPiece, TaskChange, arch_of, one_line, task_states
 from txkoji.exceptions import KojiException
 from txkoji.retry import is_passing
-
-T = TypeVar("T")
 
 INTERESTING: Mapping[str, Sequence[str]] = {
     "buildArch": ["build.log"],
@@ -121,7 +119,8 @@ class _Follower:
                 await self._show_tail()
             await self._write(self._text.end())
             if self.log is not None:
-                await self._logs.finish(self.log)
+                step = self._logs.step
+                await step.until_stored(lambda: step.finish_log(self.log))
         finally:
             hub.followed_logs -= 1
 
@@ -155,10 +154,13 @@ class _Follower:
                 await self._write(self._text.end())
                 self._restarts += 1
                 if self._restarts > RESTARTS:
-                    await self._note(f"--- {self._name} keeps starting over: no longer shown ---")
+                    await self._write(
+                        f"--- {self._name} keeps starting over: no longer shown ---\n"
+                    )
                     return
                 self._text.restart()
-                await self._note(f"--- task {self._task.id} was restarted: its log starts over ---")
+                restarted = f"task {self._task.id} was restarted: its log starts over"
+                await self._write(f"--- {restarted} ---\n")
             elif not room:
                 return
             self._piece = piece
@@ -183,7 +185,7 @@ class _Follower:
         left_out = begin - self._piece.offset
         if left_out > 0:
             await self._write(self._text.end())
-            await self._note(f"... {left_out} bytes left out ...")
+            await self._write(f"... {left_out} bytes left out ...\n")
             self._text.restart()
             self._piece = LogPiece(b"", begin)
         while self._piece.offset < size:
@@ -196,11 +198,7 @@ class _Follower:
     async def _write(self, text: str) -> None:
         if text:
             log, clean = await self._opened(), self._logs.clean(text)
-            await self._logs.until_stored(lambda: log.addContent(clean))
-
-    async def _note(self, text: str) -> None:
-        log = await self._opened()
-        await self._logs.until_stored(lambda: log.addContent(f"{text}\n"))
+            await self._logs.step.until_stored(lambda: log.addContent(clean))
 
     async def _opened(self) -> Any:
         if self.log is None:
@@ -219,7 +217,7 @@ class LiveLogs:
         self.hub = hub
         self._attempt = attempt
         self.cap = cap
-        self._step = step
+        self.step = step
         self._wanted = wanted
         self._followers: dict[tuple[int, str], _Follower] = {}
 
@@ -276,22 +274,13 @@ class LiveLogs:
 
     def clean(self, text: str) -> str:
         """Remove secrets from a text."""
-        return str(self._step.build.properties.cleanupTextFromSecrets(text))
+        return str(self.step.build.properties.cleanupTextFromSecrets(text))
 
     async def open(self, title: str, task: Any) -> Any:
         """Return a new log of the step."""
         if self._attempt > 1:
             title = f"{title} (attempt {self._attempt})"
-        if title in self._step.logs:
+        if title in self.step.logs:
             # Another build of a chain has the same architecture.
             title = f"{title} (task {task.id})"
-        return await self.until_stored(lambda: self._step.addLog(title, "t"))
-
-    async def finish(self, log: Any) -> None:
-        """Finish a log of the step."""
-        await self.until_stored(lambda: self._step.finish_log(log))
-
-    async def until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
-        """Write to the master's database, and retry while it is unreachable."""
-        stored: T = await self._step.until_stored(write)
-        return stored
+        return await self.step.until_stored(lambda: self.step.addLog(title, "t"))

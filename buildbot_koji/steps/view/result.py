@@ -1,16 +1,18 @@
-"""Show the outcome of a task: properties for later steps, links, the log of a failure."""
+"""The outcome of a task: a step's result and summary, properties, links, the log of a failure."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from buildbot.process import results
+
 from buildbot_koji.error_messages import with_remedy
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import EXCERPT, FAILED_ARCH, LOG_URL, REASON, SOURCE
 from buildbot_koji.steps.view.live_logs import LiveLogs, log_title
 from buildbot_koji.words import counted
-from txkoji import Outcome, arch_of, one_line
+from txkoji import Outcome, arch_of, one_line, task_states
 from txkoji.exceptions import KojiException
 
 TAIL_BYTES = 20_000
@@ -21,6 +23,37 @@ EXCERPT_LINES = 30
 
 LONGEST_PROPERTY = 60_000
 """Characters of JSON; a database may store no more in one value."""
+
+
+_RESULT_OF_STATE: dict[int, int] = {
+    task_states.CLOSED: results.SUCCESS,
+    task_states.FAILED: results.FAILURE,
+    task_states.CANCELED: results.CANCELLED,
+}
+
+
+def result_of(outcome: Outcome, *, infrastructure: bool) -> int:
+    """Return Buildbot's result; ``infrastructure`` says whether the build system failed."""
+    state = outcome.tree.root.state
+    if state == task_states.FAILED and infrastructure:
+        return int(results.EXCEPTION)
+    return int(_RESULT_OF_STATE[state])
+
+
+def failure_words(outcome: Outcome, not_again: str, *, infrastructure: bool) -> str:
+    """Return why a task did not close, in one line.
+
+    Args:
+        outcome: the outcome.
+        not_again: why the task is not submitted again, though the build system failed; else empty.
+        infrastructure: whether the build system failed, not the package.
+    """
+    if outcome.guilty is None:
+        return with_remedy(outcome.reason)
+    if not infrastructure:
+        return f"failed: {with_remedy(outcome.reason)}"
+    words = f"the build system failed: {outcome.reason}"
+    return f"{words}; not submitted again: {not_again}" if not_again else words
 
 
 def properties_of(outcome: Outcome) -> dict[str, Any]:

@@ -827,12 +827,7 @@ async def test_stop_leaves_the_claim_of_others(site: Site) -> None:
 
 @implementer(IRenderable)
 class NeverKnown:
-    """A hub whose credentials no secret provider has."""
-
-    key = "never"
-
-    def connect(self, reactor: Any) -> Any:
-        raise NotImplementedError
+    """A secret that no provider ever gives."""
 
     def getRenderingFor(self, _: Any) -> Deferred[Any]:  # noqa: N802 - Buildbot's name
         return Deferred()
@@ -841,7 +836,8 @@ class NeverKnown:
 @pytest_twisted.ensureDeferred
 async def test_reconfigured_while_it_starts(site: Site) -> None:
     """A source that waits for its hub's credentials is replaced at once."""
-    sources = [koji(), koji(profile=NeverKnown(), name="KojiChangeSource-fake"), koji(quiet_time=1)]
+    never = util.KojiHub("fake", user="ci", password=NeverKnown())
+    sources = [koji(), koji(profile=never), koji(quiet_time=1)]
     for source in sources:
         source.limits = NO_LIMIT
     master = await site.listen(sources[0])

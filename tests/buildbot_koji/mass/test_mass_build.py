@@ -24,16 +24,16 @@ from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.durable.database import was_cancelled
 from buildbot_koji.durable.store import SOURCE as STORED_BY
 from buildbot_koji.durable.store import BuildData
+from buildbot_koji.error_messages import was_cancelled
 from buildbot_koji.hubs.hub import get_hub
-from buildbot_koji.mass import registry
+from buildbot_koji.mass import status as mass_status
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.options import MassTiming
 from buildbot_koji.mass.plan import PackageState
-from buildbot_koji.mass.registry import running
 from buildbot_koji.mass.report import by_reason, package_row
+from buildbot_koji.mass.status import running
 from buildbot_koji.mass.stored import MassStore
 from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending, StepTiming
@@ -1055,7 +1055,7 @@ async def test_pause_step(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> 
         pause=lambda: paused.append(True),
         resume=lambda: paused.append(False),
     )
-    monkeypatch.setattr(registry, "_builds", {bench.master: {"fake": fake}})
+    monkeypatch.setattr(mass_status, "_builds", {bench.master: {"fake": fake}})
     for wanted, text in ((True, "any is paused"), (False, "any resumes")):
         ended = await bench.build(steps.KojiPauseMassBuild("any", paused=wanted))
         assert (ended.result, ended.text) == ("success", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ from twisted.internet.task import Clock
 from buildbot_koji.durable.claims import CLAIM_AGE
 from buildbot_koji.durable.once import Intent, Once, OnceAction
 from buildbot_koji.durable.task_intents import TaskIntent
+from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.options import MassOptions, MassTiming
 from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageEvent, PackageState
@@ -194,6 +196,7 @@ def test_found_one_is_not_submitted_again() -> None:
     hub: Any = SimpleNamespace(
         connection=SimpleNamespace(submissions=submissions), log_in=lambda: succeed(None)
     )
+    hub.submit_once = partial(Hub.submit_once, hub)
     host: Any = SimpleNamespace(once_of=once_of)
     given: Any = MassOptions(lambda each: Call("build", [each.source, "demo"]), "demo")
     plan = MassPlan(packages)

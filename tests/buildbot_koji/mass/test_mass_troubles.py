@@ -13,7 +13,7 @@ from buildbot.plugins import steps, util
 
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.mass.ended import EndedMassBuilds
-from buildbot_koji.mass.registry import running
+from buildbot_koji.mass.status import running
 from buildbot_koji.steps.framework.early_end import StepTiming
 from buildbot_koji.steps.mass import KojiMassBuild
 from tests.buildbot_koji.mass.test_mass_build import (

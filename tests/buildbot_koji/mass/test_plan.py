@@ -16,7 +16,6 @@ from twisted.internet.defer import Deferred, succeed
 from buildbot_koji.durable.attempts import StepIdentity
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.durable.unreadable import DamagedRow, StoredByNewerVersion, UnreadableRow
-from buildbot_koji.mass.outcome import result_of
 from buildbot_koji.mass.packages import PackageQuery
 from buildbot_koji.mass.plan import (
     FINAL,
@@ -29,7 +28,14 @@ from buildbot_koji.mass.plan import (
     find_cycle,
 )
 from buildbot_koji.mass.progress import MassProgress
-from buildbot_koji.mass.report import by_reason, csv_report, html_report, json_report, package_row
+from buildbot_koji.mass.report import (
+    by_reason,
+    csv_report,
+    html_report,
+    json_report,
+    package_row,
+    result_of,
+)
 from buildbot_koji.mass.stored import MassStore, MassStores, MixedPlans
 from buildbot_koji.mass.tagging import MassTagger, TagPart
 from buildbot_koji.mass.values import check_moment, number_of, seconds_of
@@ -216,6 +222,11 @@ class Data:
     def __init__(self) -> None:
         self.rows: dict[tuple[int, str], bytes] = {}
         self.sizes: list[int] = []
+        self.pauses = 0
+
+    def pause(self) -> Deferred[None]:
+        self.pauses += 1
+        return succeed(None)
 
     async def get(self, build_id: int, name: str) -> bytes | None:
         return self.rows.get((build_id, name))
@@ -254,7 +265,7 @@ def test_stored_plan_resumes() -> None:
     ]
     data = Data()
     rows = BuildRows(data, 7, "mass")  # type: ignore[arg-type]
-    store = MassStore(rows, "mass", lambda: succeed(None))
+    store = MassStore(rows, "mass")
     assert drive(store.load()) is None
     drive(store.save_plan({"run": "abc"}, made))
     plan = MassPlan(made)
@@ -285,34 +296,29 @@ def test_large_plan_is_read_in_parts() -> None:
     for package in made:
         package.state, package.task_id = PackageState.RUNNING, package.index + 1
         package.begun = (1, 1.0, None, None)
-    paused: list[None] = []
-
-    def pause() -> Deferred[None]:
-        """Note it."""
-        return succeed(paused.append(None))
-
-    rows = BuildRows(Data(), 7, "mass")  # type: ignore[arg-type]
-    store = MassStore(rows, "mass", pause)
+    data = Data()
+    rows = BuildRows(data, 7, "mass")  # type: ignore[arg-type]
+    store = MassStore(rows, "mass")
     drive(store.save_plan({}, made))
     drive(store.save_packages(made, set(range(4000))))
-    paused.clear()
+    data.pauses = 0
     _, found = drive(store.load())
     assert found == made
     # Its plan, and its states.
-    assert len(paused) >= 4 + 4
+    assert data.pauses >= 4 + 4
 
 
 def test_plan_that_was_never_whole() -> None:
     """Nothing of a plan that a crash kept from being stored is taken for the next one's."""
     data = Data()
     rows = BuildRows(data, 7, "mass")  # type: ignore[arg-type]
-    store = MassStore(rows, "mass", lambda: succeed(None))
+    store = MassStore(rows, "mass")
     first = packages((), ())
     first[0].state, first[0].reason = PackageState.SKIPPED, "need not be built"
     drive(store.save_plan({}, first))
     del data.rows[next(key for key in data.rows if "header" in key[1])]
     drive(store.save_plan({}, packages((), ())))
-    _, found = drive(MassStore(rows, "mass", lambda: succeed(None)).load())
+    _, found = drive(MassStore(rows, "mass").load())
     assert found == packages((), ())
 
 
@@ -321,7 +327,7 @@ def test_mass_build_of_a_newer_version() -> None:
     data = Data()
     index = {"mass": ["kind", "configured", "rendered", "more"]}
     drive(BuildRows(data, 7, "koji mass builds").put("steps", index))  # type: ignore[arg-type]
-    stores = MassStores(data, 7, lambda: succeed(None))  # type: ignore[arg-type]
+    stores = MassStores(data, 7)  # type: ignore[arg-type]
     with pytest.raises(StoredByNewerVersion, match=r"a newer version .* the mass build mass"):
         drive(stores.resume("mass", ["mass"], StepIdentity.of("Mass", {}, {})))
 
@@ -363,7 +369,7 @@ RUNNING = ["running", 0, 7, False, False, [6, 1.0, 1, None]]
 def test_unreadable_mass_build(row: str, value: Any, error: type[UnreadableRow]) -> None:
     """One that this version can't read, or that has lost a part, is not taken for another one."""
     rows = BuildRows(data := Data(), 7, "mass")  # type: ignore[arg-type]
-    stores = MassStores(data, 7, lambda: succeed(None))  # type: ignore[arg-type]
+    stores = MassStores(data, 7)  # type: ignore[arg-type]
     identity = StepIdentity.of("Mass", {}, {})
     store = drive(stores.resume("mass", ["mass"], identity))
     drive(store.save_plan({"run": "old"}, packages(())))
@@ -446,7 +452,7 @@ def test_damaged_index(row: str) -> None:
     """Which mass builds a build request has is not guessed."""
     rows = BuildRows(data := Data(), 7, "koji mass builds")  # type: ignore[arg-type]
     drive(rows.put(row, [5]))
-    stores = MassStores(data, 7, lambda: succeed(None))  # type: ignore[arg-type]
+    stores = MassStores(data, 7)  # type: ignore[arg-type]
     with pytest.raises(DamagedRow):
         drive(stores.resume("mass", ["mass"], StepIdentity.of("Mass", {}, {})))
     with pytest.raises(DamagedRow):
@@ -456,7 +462,7 @@ def test_damaged_index(row: str) -> None:
 def test_mass_builds_of_one_build() -> None:
     """A step resumes only the plan that is certain to be its own, whatever was edited meanwhile."""
     data = Data()
-    stores = MassStores(data, 7, lambda: succeed(None))  # type: ignore[arg-type]
+    stores = MassStores(data, 7)  # type: ignore[arg-type]
 
     def identity_of(names: list[str], tag: str, target: str = "demo") -> StepIdentity:
         place = {"target": target, "steps": names}

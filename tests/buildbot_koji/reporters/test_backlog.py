@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.logger import capturedLogs, formatEvent
 
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Sender
+from buildbot_koji.durable.outbox import Accepted, Attempt, Refused
 from buildbot_koji.durable.store import BuildData
 from buildbot_koji.reporters import records
 from buildbot_koji.reporters.base import REDELIVER, KojiReporter
@@ -36,9 +36,9 @@ class Ledger(KojiReporter):
     written: ClassVar[list[int]] = []
     refusing = False
 
-    @property
-    def sender(self) -> Sender:
-        return LedgerSender()
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.sender = LedgerSender()
 
     async def deliveries(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
         if not build["complete"]:
@@ -63,9 +63,9 @@ class LedgerSender:
 class Gate(KojiTagReporter):
     """Records what it would tag."""
 
-    @property
-    def sender(self) -> Sender:
-        return LedgerSender()
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.sender = LedgerSender()
 
 
 class House:

@@ -405,7 +405,7 @@ def test_good_arguments(options: dict[str, Any]) -> None:
         ),
         ({"system": {"os": "f44"}}, "must be a list of dictionaries"),
         ({"system": [{"os": "f44"}]}, "must be a dictionary with os, provider, architecture"),
-        ({"states": ["done"]}, "must be a list out of queued, running, complete, error"),
+        ({"states": ["done"]}, "must be a list of some of queued, running, complete, error"),
         ({"artifact_type": "rpm"}, "must be 'koji-build' or 'brew-build'"),
     ],
 )

@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 
 from buildbot_koji.steps.framework.base import KojiStep
-from buildbot_koji.steps.framework.early_end import ENDINGS, EarlyEnd, Ending, StepTiming
+from buildbot_koji.steps.framework.early_end import EarlyEnd, Ending, StepTiming
 from buildbot_koji.steps.framework.patience import Patience
 
 TIMING = StepTiming(cancel_limit=30.0, grace=60.0, wake_interval=2.0)
@@ -42,7 +42,7 @@ class Work:
         except CancelledError:
             self.cancelled.append(self.clock.seconds())
             assert self.early_end.reason is not None
-            return ENDINGS[self.early_end.reason].result
+            return self.early_end.reason.result
         return int(results.SUCCESS)
 
     async def _stubborn(self) -> None:
@@ -71,16 +71,15 @@ def test_endings(ending: Ending) -> None:
     running = work.run()
     work.early_end.end(ending)
     work.early_end.end(Ending.STOPPED)
-    assert result(running) == ENDINGS[ending].result
+    assert result(running) == ending.result
     assert work.clock.getDelayedCalls() == []
 
 
 def test_results() -> None:
     """A stop is CANCELLED, a detachment RETRY; nothing ends as a success."""
-    assert ENDINGS[Ending.STOPPED].result == results.CANCELLED
-    assert ENDINGS[Ending.DETACHED].result == results.RETRY
-    assert set(ENDINGS) == set(Ending)
-    assert results.SUCCESS not in {rule.result for rule in ENDINGS.values()}
+    assert Ending.STOPPED.result == results.CANCELLED
+    assert Ending.DETACHED.result == results.RETRY
+    assert results.SUCCESS not in {each.result for each in Ending}
 
 
 def test_before_the_work() -> None:

@@ -487,8 +487,9 @@ def test_documentation(name: str) -> None:
     step = getattr(steps, name)
     meanings = {each: one.meaning for each, one in step.arguments.items()}
     assert "profile" in meanings
+    written = step.__doc__.replace("\n        ", " ")
     for each, meaning in meanings.items():
-        assert f"    {each}: {meaning}." in step.__doc__
+        assert f"    {each}: {meaning}." in written
         assert not meaning.endswith(".")
 
 
@@ -668,7 +669,7 @@ def test_large_constants() -> None:
     for name, value in rendered.items():
         setattr(step, name, value)
     step.take_rendered()
-    assert step.declared_values()["packages"] is names
+    assert step.declared_values["packages"] is names
     assert step.complaints() == []
     step.requires = {"package-1": "package-2"}
     [complaint] = step.complaints()
