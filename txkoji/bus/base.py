@@ -79,17 +79,6 @@ def decoded(decode: Callable[[], BusMessage]) -> BusMessage:
         return BusMessage(None, unreadable=f"it can't be decoded: {type(error).__name__}: {error}")
 
 
-def text_or_bytes(content: Any) -> str | bytes:
-    """Return a body as a :class:`BusMessage` has it: text, or bytes that are not UTF-8."""
-    if not isinstance(content, (bytes, bytearray, memoryview)):
-        return str(content)
-    data = bytes(content)
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data
-
-
 class Reject(Exception):
     """Raised by a handler for a permanently unusable message; the text says why.
 

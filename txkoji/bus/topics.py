@@ -7,9 +7,10 @@ derived from the message's properties, the way the plugin itself builds it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
-from txkoji.bus.base import BusMessage, Dialect, text_or_bytes
+from txkoji.bus.base import BusMessage, Dialect
 
 FEDORA_MARK = "buildsys."
 FEDORA_HEADER = "fedora_messaging_schema"
@@ -37,7 +38,11 @@ def bus_message(
 ) -> BusMessage:
     """Return a message as it is, whichever bus it came over."""
     topic, dialect = topic_of(address, headers), dialect_of(address, headers)
-    content = text_or_bytes(body)
+    is_text = not isinstance(body, (bytes, bytearray, memoryview))
+    content = str(body) if is_text else bytes(body)
+    if isinstance(content, bytes):
+        with suppress(UnicodeDecodeError):
+            content = content.decode("utf-8")
     return BusMessage(topic, headers, content, message_id, redelivered, dialect)
 
 

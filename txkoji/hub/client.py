@@ -234,9 +234,7 @@ class HubClient:
     async def _in_session(self, session: Session, request: Request) -> Any:
         """Send a request of a session; the caller holds its queue."""
         callnum = session.take_callnum(request.number or CallNumber())
-        return await self.requester.send(
-            request.carried(session.query(callnum), session.headers(callnum))
-        )
+        return await self.requester.send(request.carried(*session.carried(callnum)))
 
     # Files
 

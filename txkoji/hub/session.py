@@ -86,18 +86,13 @@ class Session:
             self.callnum += 1
         return number.callnum
 
-    def headers(self, callnum: int) -> dict[str, str]:
-        """Return the headers that a call carries; none for a hub that reads the URL."""
+    def carried(self, callnum: int) -> tuple[str, dict[str, str]]:
+        """Return the query string and the headers of a call; the hub reads one of them."""
         if not self._headers:
-            return {}
-        return {
+            query = {"session-id": self.id, "session-key": self.key, "callnum": callnum}
+            return urlencode(query), {}
+        return "", {
             "Koji-Session-Id": str(self.id),
             "Koji-Session-Key": self.key,
             "Koji-Session-Callnum": str(callnum),
         }
-
-    def query(self, callnum: int) -> str:
-        """Return the query string that a call carries; empty for a hub that reads headers."""
-        if self._headers:
-            return ""
-        return urlencode({"session-id": self.id, "session-key": self.key, "callnum": callnum})
