@@ -230,9 +230,10 @@ class KojiMassBuild(PackageBuildStep):
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Complain if no packages are given."""
         yield from super().check_together(values)
-        empty = [name for name in ("packages", "only") if values[name] in ("", [], ())]
-        for name in empty:
-            yield f"{name} is empty: there is nothing to build"
+        for name in ("packages", "only"):
+            # A renderable compares as another renderable.
+            if not checks.is_renderable(values[name]) and values[name] in ("", [], ()):
+                yield f"{name} is empty: there is nothing to build"
         if all(values[each] is None for each in PACKAGES):
             yield "packages is missing: give packages, packages_file, levels or requires"
 
