@@ -20,6 +20,9 @@ MAX_SECONDS = 253_402_300_799.0
 MAX_TEXT = 10_000
 """Characters of a name, a URL or the like."""
 
+MAX_ADDRESS = 2000
+"""Characters of an address that is shown."""
+
 EXCERPT = 1 << 13
 """Characters at each end of a fault's text that are searched: a fault may embed megabytes."""
 
@@ -49,6 +52,9 @@ def printable(text: str) -> str:
 
 def redacted(url: str) -> str:
     """Return an address to show: without user and password, query and fragment."""
+    if len(url) > MAX_ADDRESS:
+        # The search takes the square of the length, and a part may hide where a password ends.
+        return f"(an address of {len(url):,} characters)"
     return _SECRETS.sub(lambda found: "***@" if found[0][-1] == "@" else "?***", url)[:300]
 
 

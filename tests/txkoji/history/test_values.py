@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ from twisted.internet.task import Clock
 
 from tests.support import DATA
 from txkoji import Connection, Profile, messages
-from txkoji._values import integer, seconds, text
+from txkoji._values import integer, redacted, seconds, text
 from txkoji.exceptions import MalformedMessage
 from txkoji.history.records import RecordReader
 from txkoji.history.structs import UnusableRecord, read_build, read_rpm, read_task
@@ -284,3 +285,14 @@ def test_what_content_generators_write() -> None:
         assert not unusable.reasons
         assert event.build is not None
         assert (event.build.task_id, event.build.gitbuildhash) == (task_id, commit)
+
+
+@pytest.mark.parametrize("part", ["/", "//", ":/x", "@", "?#", "a"])
+def test_huge_address(part: str) -> None:
+    """An address of any length is shown in bounded time, without what it may hide."""
+    began = time.process_time()
+    shown = redacted(f"https://user:unseen@{part * (300_000 // len(part))}@host/")
+    # Of slashes, the old pattern took minutes.
+    assert time.process_time() - began < 2
+    assert "unseen" not in shown
+    assert len(shown) <= 300
