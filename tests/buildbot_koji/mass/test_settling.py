@@ -17,9 +17,11 @@ from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.options import MassOptions, MassTiming
 from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageState
 from buildbot_koji.mass.settling import FAILED_AT_ONCE, Settler
-from txkoji import TaskTree, build_states, task_states
+from txkoji import Call, Submission, TaskTree, build_states, task_states
 from txkoji.exceptions import GenericError, TransportError, UnusableAnswer
 from txkoji.task_info import TaskInfo
+
+CALL = Call("build", ("source", "demo"))
 
 
 class SlowHub:
@@ -35,6 +37,11 @@ class SlowHub:
         self.topurl, self.weburl = None, "https://koji.example.test/koji"
         self.builds: list[Any] = []
         self.fault = (1005, "mock exited with status 1; see build.log")
+        self.submissions = SimpleNamespace(may_have_made=self.may_have_made)
+
+    def may_have_made(self, task: TaskInfo, call: Call, submission: Submission) -> bool:
+        assert (call, submission.marker[:4]) == (CALL, "run.")
+        return task.id in self.tasks
 
     def call(self, method: str, *args: Any, **options: Any) -> Deferred[Any]:
         answer: Any
@@ -69,12 +76,18 @@ def refuse(package: MassPackage) -> None:
     raise AssertionError(package)
 
 
+def running(index: int, name: str, task_id: int) -> MassPackage:
+    """Return a package whose task was submitted."""
+    begun, state = (1, 0.0, None, None), PackageState.RUNNING
+    return MassPackage(index, name, "source", state=state, task_id=task_id, begun=begun)
+
+
 def settler_of(packages: list[MassPackage], hub: Any, counts: TaskCounts) -> Settler:
     """Return what settles the tasks of packages, and submits or follows none of them."""
     context = MassContext(
         SimpleNamespace(connection=hub, counts=counts),  # type: ignore[arg-type]
         MassPlan(packages),
-        MassOptions(refuse, "demo"),  # type: ignore[arg-type]
+        MassOptions(lambda _: CALL, "demo"),
         SimpleNamespace(),  # type: ignore[arg-type]
         Clock(),
         "run",
@@ -101,10 +114,7 @@ def test_canceled_task_of_someone_else() -> None:
 def test_failed_tasks_are_asked_about_together() -> None:
     """Many failed tasks cost the time of a few, and never more than so many requests at once."""
     count = FAILED_AT_ONCE + 5
-    packages = [
-        MassPackage(place, f"p{place}", "source", state=PackageState.RUNNING, task_id=place + 1)
-        for place in range(count)
-    ]
+    packages = [running(place, f"p{place}", place + 1) for place in range(count)]
     hub, counts = SlowHub(*packages), TaskCounts()
     settler = settler_of(packages, hub, counts)
     ended = [ended_task(each, task_states.FAILED) for each in packages]
@@ -123,7 +133,7 @@ def test_failed_tasks_are_asked_about_together() -> None:
 
 def test_odd_answer_about_one_package() -> None:
     """An answer of another type fails its package, in one line, and nobody waits for a better."""
-    package = MassPackage(0, "p", "source", state=PackageState.RUNNING, task_id=7)
+    package = running(0, "p", 7)
     hub = SlowHub(package)
     settled = Deferred.fromCoroutine(
         settler_of([package], hub, TaskCounts()).settle([ended_task(package, task_states.FAILED)])
@@ -138,7 +148,7 @@ def test_odd_answer_about_one_package() -> None:
 @pytest.mark.parametrize("draft", [True, False])
 def test_build_that_was_not_tagged(draft: bool) -> None:
     """A draft that is complete is not built a second time; another build's NVR is found again."""
-    package = MassPackage(0, "p", "source", state=PackageState.RUNNING, task_id=7)
+    package = running(0, "p", 7)
     hub = SlowHub(package)
     fields = {"build_id": 3, "nvr": "p-1-1", "state": build_states.COMPLETE, "draft": draft}
     hub.builds, hub.fault = [Munch(fields)], (1000, "No space left on device")
