@@ -28,7 +28,7 @@ INDEXES = {
     "rpmsigs": ("rpm_id",),
     "tag_listing": ("build_id", "tag_id"),
     "tag_packages": ("package_id", "tag_id"),
-    "task": ("parent",),
+    "task": ("parent", "method"),
 }
 """The columns that rows of large tables are found by, the most selective one first."""
 

@@ -395,10 +395,11 @@ _FILTERS: dict[str, Filter] = {
 
 
 def _candidates(call: MethodCall, opts: dict[str, Any]) -> list[Row]:
-    """Return the tasks to check: an index spares a full scan where parents are given."""
+    """Return the tasks to check: indexes spare a full scan where parents or a method are given."""
     parents = opts.get("parent")
     if parents is None:
-        return call.state.rows("task")
+        equal = {"method": opts["method"]} if isinstance(opts.get("method"), str) else {}
+        return call.state.rows("task", **equal)
     wanted = parents if isinstance(parents, list) else [parents]
     return [row for parent in wanted for row in call.hub.task_children(parent)]
 

@@ -87,11 +87,11 @@ class HubState:
 
     def rows(self, table: str, **equal: Any) -> list[Row]:
         """Return the rows whose columns equal the given values, in the order of their ids."""
-        return [
-            row
-            for row in self._candidates(table, equal)
-            if all(row.get(column) == value for column, value in equal.items())
-        ]
+        found = self._candidates(table, equal)
+        if not equal:
+            return list(found)
+        wanted = equal.items()
+        return [row for row in found if all(row.get(name) == value for name, value in wanted)]
 
     def one(self, table: str, **equal: Any) -> Row | None:
         """Return the first row whose columns equal the given values, or None."""
