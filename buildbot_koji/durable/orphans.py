@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy
 from buildbot.data.resultspec import Filter
 from buildbot.db.schedulers import SchedulerAlreadyClaimedError
 from buildbot.process.results import RETRY, statusToString
@@ -244,7 +245,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         stale = [
             each.buildrequestid
             for each in await self._claimed_without_build()
-            if self._is_earlier(each.claimed_at)
+            if each.buildrequestid not in self._starting and self._is_earlier(each.claimed_at)
         ]
         await self._unclaim(stale, mine, "killed while it started")
         await self._close_builds()
@@ -296,22 +297,48 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         """Return the builds in which nothing happens, each with the last step that it ran."""
         return {(build, build.currentStep) for build in filter(_is_stuck, self._builds())}
 
+    @property
+    def _starting(self) -> Set[int]:
+        """The requests that this process has claimed, with no build yet."""
+        botmaster = self.master.botmaster
+        return set(botmaster._starting_brid_to_cancel)  # noqa: SLF001 - nothing else tells
+
     async def _claimed_without_build(self) -> list[Any]:
-        """Return the requests that this master has claimed and neither builds nor begins to."""
+        """Return the requests that this master has claimed and does not build."""
         running = {request.id for build in self._builds() for request in build.requests}
-        # Claimed by this process, with no build yet.
-        starting = self.master.botmaster._starting_brid_to_cancel  # noqa: SLF001 - nothing else tells
         claimed = await self.master.db.buildrequests.getBuildRequests(
             complete=False, claimed=self.master.masterid
         )
-        return [each for each in claimed if each.buildrequestid not in {*running, *starting}]
+        return [each for each in claimed if each.buildrequestid not in running]
+
+    async def _idle_builders(self) -> set[Any]:
+        """Return the builders that have a free worker, and a request that no master has claimed."""
+        model = self.master.db.model
+        requests, claims = model.buildrequests, model.buildrequest_claims
+        query = sqlalchemy.select(requests.c.builderid).distinct()
+        query = query.select_from(requests.outerjoin(claims, claims.c.brid == requests.c.id))
+        query = query.where(requests.c.complete == 0, claims.c.brid.is_(None))
+
+        def read(connection: sqlalchemy.Connection) -> list[Any]:
+            """Read the builders' ids, in a thread."""
+            return list(connection.scalars(query))
+
+        ids = await self.master.db.pool.do(read)
+        builders = map(self.master.botmaster.getBuilderById, ids)
+        return {each for each in builders if each is not None and each.getAvailableWorkers()}
 
     @async_to_deferred
     async def _end_what_is_left(self) -> None:
         """End what the last look found already: an unreachable database stopped Buildbot there."""
         try:
             requests = {each.buildrequestid for each in await self._claimed_without_build()}
-            before, self._left = self._left, {*requests, *self._stuck()}
+            if self.master.botmaster.brd.active:
+                requests -= self._starting
+            idle = await self._idle_builders()
+            before, self._left = self._left, {*requests, *idle, *self._stuck()}
+            for builder in idle & before:
+                # Buildbot looks for requests when one comes; what fails then is not repeated.
+                self.master.botmaster.maybeStartBuildsForBuilder(builder.name)
             for request_id in requests & before:
                 await self._end_request(request_id)
             for build, _ in before & self._stuck():
@@ -339,6 +366,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
 
     async def _end_request(self, request_id: int) -> None:
         """Complete a request with the result of its build, or let it be built again."""
+        self.master.botmaster.remove_in_progress_buildrequest(request_id)
         builds = await self.master.data.get(("buildrequests", request_id, "builds"))
         last = max(builds, key=lambda each: each["buildid"], default=None)
         if last is None or last["results"] == RETRY:

@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import LogEvent
 
 from tests.buildbot_koji.inprocess import Master
-from tests.buildbot_koji.workbench import SOURCE, Workbench
+from tests.buildbot_koji.workbench import BRANCH, SOURCE, Workbench
 from tests.support import until
 from tests.support.ends import AtEnd
 
@@ -309,6 +309,55 @@ async def test_database_goes_away_while_buildbot_writes(
         # Buildbot's own.
         assert all("disk is full" in str(each["failure"]) for each in logged_failures)
         logged_failures.clear()
+    finally:
+        await bench.close()
+
+
+@pytest.mark.parametrize("moment", ["looks for requests", "has claimed one"])
+@pytest_twisted.ensureDeferred
+async def test_database_goes_away_while_buildbot_looks_for_requests(
+    tmp_path: Path,
+    empty_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    logged_failures: list[LogEvent],
+    moment: str,
+) -> None:
+    """A request is built that an outage kept Buildbot from finding, or from beginning."""
+    releaser = util.KojiOrphanReleaser()
+    bench = Workbench(tmp_path, releaser)
+    await bench.open(empty_home)
+    lost = OperationalError("SELECT", {}, Exception("the server closed the connection"))
+    requests = bench.master.data.rtypes.buildrequest
+    tell = requests.generateEvent
+
+    def lose_claim(ids: list[int], event: str) -> Any:
+        return fail(lost) if event == "claimed" else tell(ids, event)
+
+    try:
+        step = steps.KojiCall(bench.profile, method="getAPIVersion")
+        if moment == "has claimed one":
+            with monkeypatch.context() as patch:
+                patch.setattr(requests, "generateEvent", lose_claim)
+                request = await bench.begin(step)
+                await until(lambda: logged_failures)
+            assert "from maybeStartBuild" in logged_failures.pop()["why"]
+        else:
+            # Buildbot looks only when it is told.
+            bench.use_steps(step)
+            [builder] = await bench.master.data.get(("builders",))
+            _, ids = await bench.master.db.buildsets.addBuildset(
+                sourcestamps=[{"codebase": "", **BRANCH}],
+                reason="a test",
+                properties={},
+                builderids=[builder["builderid"]],
+                waited_for=False,
+            )
+            [request] = ids.values()
+        await until(lambda: not bench.master.botmaster.brd.active)
+        for _ in range(2):
+            await releaser._end_what_is_left()
+        assert (await bench.ended(request)).result == "success"
+        assert (await bench.build(step)).result == "success"
     finally:
         await bench.close()
 
