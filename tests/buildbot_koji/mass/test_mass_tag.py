@@ -248,7 +248,7 @@ async def test_refused_builds(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_user_who_may_not_tag(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the hub refuses for all builds alike is said once, and no more builds are sent."""
+    """What the hub refuses for all builds alike is reported once, and no more builds are sent."""
     monkeypatch.setattr(steps.KojiMassTag, "part", 2)
     for name in ("hello", "world", "foo"):
         bench.hub.add_package("demo-candidate", name)
