@@ -141,6 +141,7 @@ class MasterState:
         row = (table.c.objectid == await self._object()) & (table.c.name == key)
 
         def delete(connection: sqlalchemy.Connection) -> None:
+            """Delete the row, in a thread."""
             connection.execute(table.delete().where(row))
 
         await self._master.db.pool.do_with_transaction(delete)

@@ -105,6 +105,7 @@ class MassContext:
         """
 
         def ends(error: KojiException) -> bool:
+            """Return whether to raise an error."""
             is_access = isinstance(error, _ACCESS_REFUSALS)
             return isinstance(error, refusals) and not (is_access or is_passing(error))
 

@@ -140,6 +140,7 @@ class RepoStep(KojiTasksStep):
         """
 
         async def ask() -> Any:
+            """Ask the hub for the repo."""
             await hub.log_in()
             # The call is idempotent: the hub returns the same request.
             return await hub.connection.checked("repo.request", wanted.tag.id, **wanted.request)

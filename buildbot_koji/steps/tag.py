@@ -48,6 +48,7 @@ class _Untags(KojiWriteStep):
         """Untag a build once; ``name`` distinguishes it from the other actions of the step."""
 
         async def is_done() -> bool:
+            """Return whether the build is not in the tag."""
             return not await _is_in_tag(hub, tag, build_id)
 
         call = Call.of("untagBuild", tag, build_id, force=force)
@@ -93,6 +94,7 @@ class KojiTag(KojiTasksStep):
         }
 
         async def is_done(label: str) -> bool:
+            """Return whether a build need not be tagged."""
             return not self.force and await _is_in_tag(hub, self.tag, builds[label])
 
         result = await self.run_tasks(hub, calls, is_done)
@@ -153,6 +155,7 @@ class KojiMove(_Untags, KojiTasksStep):
             )
 
         async def is_done(label: str) -> bool:
+            """Return whether a build is where it should be."""
             build = builds[label]
             in_target = await _is_in_tag(hub, self.to_tag, build)
             if not await _is_in_tag(hub, self.from_tag, build):
@@ -244,6 +247,7 @@ class KojiPromote(KojiWriteStep):
             return self.fail(f"{build.nvr} is not a draft build")
 
         async def is_done() -> bool:
+            """Return whether the build is no longer a draft."""
             return not (await hub.connection.checked("getBuild", build.id, strict=True)).draft
 
         if build.get("draft"):

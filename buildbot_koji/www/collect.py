@@ -249,6 +249,7 @@ class Collector:
         """Log what reporters left that the configuration names no longer."""
 
         async def say() -> None:
+            """Log it once the master has started."""
             await self._master.initLock.run(lambda: None)
             for status, left in (await self._left_behind()).items():
                 self._log.warn(

@@ -44,6 +44,7 @@ async def submit(
         return intent
 
     def submitted(task_id: int | None) -> TaskIntent:
+        """Return the intent with its task."""
         # Someone else's task is never canceled.
         is_ours = task_id is None or submissions.is_certain(task_id)
         return replace(intent, task_id=task_id, adopted=not is_ours)

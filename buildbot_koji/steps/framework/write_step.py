@@ -100,10 +100,12 @@ class KojiWriteStep(KojiStep):
         """
 
         async def do(check_claim: CheckClaim) -> bool:
+            """Make the call."""
             await hub.write(call, check_claim)
             return True
 
         async def search() -> bool | None:
+            """Return True if the hub's data show the effect, else None."""
             return await is_done() or None
 
         await self.once(hub, name, OnceAction(do, search))
