@@ -292,7 +292,7 @@ class KojiStep(InterruptibleStep):
             self.early_end.stop_waking()
             if ending is Ending.STOPPED:
                 # First: this master may be frozen from now on.
-                await self.store_stop(self.stopped_for)
+                await self.store_stop(self.stopped_for or "")
             if ending is not Ending.DETACHED and not await self._has_request():
                 ending = Ending.SUPERSEDED
             trouble = self.trouble if ending.is_limit else None
@@ -304,8 +304,6 @@ class KojiStep(InterruptibleStep):
             return results.EXCEPTION
 
     async def _end(self, hub: Hub | None, ending: Ending) -> int:
-        if ending is Ending.SUPERSEDED and self.early_end.reason is Ending.STOPPED:
-            await self.until_stored(self._stop_successor)
         await self.end_early(hub, ending)
         if ending is Ending.SUPERSEDED:
             self._log.warn(
@@ -315,18 +313,6 @@ class KojiStep(InterruptibleStep):
                 words=self._text,
             )
         return ending.result
-
-    async def _stop_successor(self) -> None:
-        """Stop the build that another master runs: a person stopped this one.
-
-        One that begins later finds that stored.
-        """
-        await self.store_stop(self.stopped_for)
-        data, request = self.master.data, self.build.requests[0].id
-        for each in await data.get(("buildrequests", request, "builds")):
-            if each["buildid"] > self.build.buildid and not each["complete"]:
-                reason = {"reason": self.stopped_for}
-                await data.control("stop", reason, ("builds", each["buildid"]))
 
     async def resume(self, find: Callable[[], Awaitable[T]]) -> T:
         """Find what an earlier attempt began, before a stop takes effect: it cancels that.

@@ -27,7 +27,7 @@ class InterruptibleStep(StoringStep):
     """A step that always ends, and that a master that stops leaves to its next attempt.
 
     Attributes:
-        stopped_for: why a person stopped it, empty if no one did.
+        stopped_for: why a person stopped it, None if no one did.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -35,7 +35,7 @@ class InterruptibleStep(StoringStep):
         self.early_end = EarlyEnd(self.timing)
         self._text = ""
         self._has_run = False
-        self.stopped_for = ""
+        self.stopped_for: str | None = None
 
     async def work_to_end(self) -> int:
         """Do the step's work, or clean up after an early end; returns Buildbot's result."""
@@ -91,9 +91,10 @@ class InterruptibleStep(StoringStep):
                 await self.until_stored(lambda: finish(self.stepid, result, False))
         if self.early_end.reason is Ending.DETACHED:
             return results.RETRY
-        if result == results.RETRY and self.early_end.reason is Ending.STOPPED:
+        if result == results.RETRY and self.stopped_for is not None:
             # Buildbot would complete the request, which another master runs by now.
             self.build.results = result
+            await self.until_stored(self._stop_next_attempt)
         # Buildbot stores them next; an unreachable database would then keep the build from ending.
         store = self.master.data.updates.setBuildProperties
         await self.until_stored(lambda: store(self.build.buildid, self.build))
@@ -111,15 +112,29 @@ class InterruptibleStep(StoringStep):
         """End the step early: for a user, or because the master stops or the worker is lost."""
         return Deferred.fromCoroutine(self._interrupt(reason))
 
+    async def _stop_next_attempt(self) -> None:
+        """Stop the build that another master runs: a person stopped this one.
+
+        One that begins later finds that stored.
+        """
+        await self.store_stop(self.stopped_for or "")
+        data, request = self.master.data, self.build.requests[0].id
+        for each in await data.get(("buildrequests", request, "builds")):
+            if each["buildid"] > self.build.buildid and not each["complete"]:
+                reason = {"reason": self.stopped_for}
+                await data.control("stop", reason, ("builds", each["buildid"]))
+
     async def _interrupt(self, reason: str | Failure) -> None:
+        detaches = self._is_detaching(reason)
+        if not detaches:
+            # The work may end while Buildbot writes its log of the stop.
+            self.stopped_for = clean_line(str(reason)[:SUMMARY_LENGTH])
         try:
             await super().interrupt(reason)
         finally:
             # Only this ends run(): otherwise the build, and a stopping master, would hang.
-            detaches = self._is_detaching(reason)
             if self.early_end.is_critical and not detaches:
                 self.say(f"stopping; until then {self._text}")
-            self.stopped_for = "" if detaches else clean_line(str(reason)[:SUMMARY_LENGTH])
             self.early_end.end(Ending.DETACHED if detaches else Ending.STOPPED)
 
     def _is_detaching(self, reason: str | Failure) -> bool:

@@ -855,13 +855,26 @@ async def test_another_master_took_it_over(bench: Workbench, ends: str) -> None:
         assert step.getResultSummary()["step"].startswith(f"{SUPERSEDED}; left to it: ")
 
 
+def lose_claim(bench: Workbench, request: int, heir: int | None = None) -> Deferred[None]:
+    """Take a request from its master, as an expiry does; give it to an heir, if there is one."""
+
+    async def lose() -> None:
+        requests = bench.master.db.buildrequests
+        await requests._unclaim_buildrequests_for_master([request], bench.master.masterid)
+        if heir is not None:
+            await requests._claim_buildrequests_for_master([request], 1, heir)
+
+    return Deferred.fromCoroutine(lose())
+
+
 @pytest_twisted.ensureDeferred
 async def test_stop_of_a_build_that_was_released(bench: Workbench) -> None:
     """A stop of a build whose master was declared dead ends its next attempt, and the tasks."""
     _, request, _ = await begin_held(bench, 6, at_once=2)
-    requests = bench.master.db.buildrequests
-    await requests._unclaim_buildrequests_for_master([request], bench.master.masterid)
+    losing = lose_claim(bench, request)
+    # Before the step notices by itself that it has lost the request.
     await bench.stop_build()
+    await losing
     ended = await bench.ended(request)
     assert (ended.result, ended.attempts) == ("cancelled", 2)
     assert ended.text == "stopped: 0 of 6 done, 6 left; canceled 2 tasks"
@@ -876,9 +889,7 @@ async def test_stop_of_a_build_that_another_master_runs(bench: Workbench) -> Non
     """A stop on a master that was replaced reaches the build that its successor runs."""
     _, request, _ = await begin_held(bench, 6, at_once=2)
     db, build = bench.master.db, bench.running()
-    await db.buildrequests._unclaim_buildrequests_for_master([request], bench.master.masterid)
     heir = await db.masters.findMasterId("heir")
-    await db.buildrequests._claim_buildrequests_for_master([request], 1, heir)
     found = await bench.master.data.get(("builds", build.buildid))
     successor, _ = await db.builds.addBuild(
         found["builderid"], request, found["workerid"], heir, "building"
@@ -887,7 +898,9 @@ async def test_stop_of_a_build_that_another_master_runs(bench: Workbench) -> Non
     await bench.master.mq.startConsuming(
         lambda *message: told.append(message), ("control", "builds", None, None)
     )
+    losing = lose_claim(bench, request, heir)
     await bench.stop_build()
+    await losing
     await until(lambda: bench.running() is None)
     assert told == [(("control", "builds", str(successor), "stop"), {"reason": "enough"})]
     tasks = bench.hub.call("listTasks", {"method": "build"})
