@@ -406,7 +406,7 @@ class HubMethods:
         """Return what a policy says."""
     def fault(self) -> Deferred[None]:
         """Raise a fault, for tests."""
-    def filterResults(self, methodName: str, *args: Any, **kw: Any) -> Deferred[Any]:
+    def filterResults(self, methodName: str, *args: Any, **kw: Any) -> Deferred[list[Any]]:
         """Return a part of a method's list, by filterOpts."""
     @overload
     def findBuildID(self, X: BuildInfo, strict: Literal[True]) -> Deferred[int]:
@@ -961,8 +961,15 @@ class HubMethods:
         """Change a tag's parents."""
     def setTaskPriority(self, task_id: int, priority: int, recurse: bool = True) -> Deferred[None]:
         """Set a task's priority, absolute: lower is sooner. Needs admin."""
-    def showOpts(self, as_string: bool = True) -> Deferred[Any]:
-        """Return the hub's configuration. Needs admin."""
+    @overload
+    def showOpts(self, as_string: Literal[True] = True) -> Deferred[str]:
+        """Return the hub's configuration, as text. Needs admin."""
+    @overload
+    def showOpts(self, as_string: Literal[False]) -> Deferred[dict[str, Any]]:
+        """Return the hub's configuration, as text. Needs admin."""
+    @overload
+    def showOpts(self, as_string: bool = True) -> Deferred[str | dict[str, Any]]:
+        """Return the hub's configuration, as text. Needs admin."""
     def showSession(self) -> Deferred[str]:
         """Return the session that is used, as text."""
     def snapshotTag(self, src: Info, dst: Info, config: bool = True, pkgs: bool = True, builds: bool = True, groups: bool = True, latest_only: bool = True, inherit_builds: bool = True, event: int | None = None, force: bool = False) -> Deferred[None]:
@@ -1342,7 +1349,7 @@ class AwaitedMethods:
         """Return what a policy says."""
     def fault(self) -> Future[None]:
         """Raise a fault, for tests."""
-    def filterResults(self, methodName: str, *args: Any, **kw: Any) -> Future[Any]:
+    def filterResults(self, methodName: str, *args: Any, **kw: Any) -> Future[list[Any]]:
         """Return a part of a method's list, by filterOpts."""
     @overload
     def findBuildID(self, X: BuildInfo, strict: Literal[True]) -> Future[int]:
@@ -1897,8 +1904,15 @@ class AwaitedMethods:
         """Change a tag's parents."""
     def setTaskPriority(self, task_id: int, priority: int, recurse: bool = True) -> Future[None]:
         """Set a task's priority, absolute: lower is sooner. Needs admin."""
-    def showOpts(self, as_string: bool = True) -> Future[Any]:
-        """Return the hub's configuration. Needs admin."""
+    @overload
+    def showOpts(self, as_string: Literal[True] = True) -> Future[str]:
+        """Return the hub's configuration, as text. Needs admin."""
+    @overload
+    def showOpts(self, as_string: Literal[False]) -> Future[dict[str, Any]]:
+        """Return the hub's configuration, as text. Needs admin."""
+    @overload
+    def showOpts(self, as_string: bool = True) -> Future[str | dict[str, Any]]:
+        """Return the hub's configuration, as text. Needs admin."""
     def showSession(self) -> Future[str]:
         """Return the session that is used, as text."""
     def snapshotTag(self, src: Info, dst: Info, config: bool = True, pkgs: bool = True, builds: bool = True, groups: bool = True, latest_only: bool = True, inherit_builds: bool = True, event: int | None = None, force: bool = False) -> Future[None]:
@@ -2609,8 +2623,15 @@ class CollectedMethods:
         """Change a tag's parents."""
     def setTaskPriority(self, task_id: int, priority: int, recurse: bool = True) -> None:
         """Set a task's priority, absolute: lower is sooner. Needs admin."""
+    @overload
+    def showOpts(self, as_string: Literal[True] = True) -> None:
+        """Return the hub's configuration, as text. Needs admin."""
+    @overload
+    def showOpts(self, as_string: Literal[False]) -> None:
+        """Return the hub's configuration, as text. Needs admin."""
+    @overload
     def showOpts(self, as_string: bool = True) -> None:
-        """Return the hub's configuration. Needs admin."""
+        """Return the hub's configuration, as text. Needs admin."""
     def showSession(self) -> None:
         """Return the session that is used, as text."""
     def snapshotTag(self, src: Info, dst: Info, config: bool = True, pkgs: bool = True, builds: bool = True, groups: bool = True, latest_only: bool = True, inherit_builds: bool = True, event: int | None = None, force: bool = False) -> None:
