@@ -309,7 +309,10 @@ async def test_outage_and_history(served: ServedMaster) -> None:
     assert HubSurvey(hub.connection).point(0, 0, 0)[1:3] == (None, None)
     assert None not in live
     served.hub.offline("maintenance until noon")
+    requester = hub.connection.client.requester
+    requester.limits = replace(limits := requester.limits, deadline=0.1)
     await hub.survey.ask([])
+    requester.limits = limits
     assert hub.history()[-1][1:4] == (None, None, 0)
     assert (await served.press("api/sources/koji/poll")).code == 200
 
@@ -330,8 +333,7 @@ async def test_outage_and_history(served: ServedMaster) -> None:
     assert (await served.press("api/sources/koji/poll")).code == 200
     await until(lambda: hub.connection.trouble is None)
     began = served.master.reactor.seconds()
-    requester = hub.connection.client.requester
-    requester.limits = replace(requester.limits, silence=0.3)
+    requester.limits = replace(limits, silence=0.3)
     served.proxy.decide = lambda _: Fate.STALL
     request = await served.begin(steps.KojiCall(profile=served.profile, method="getAPIVersion"))
     # Others ask the hub too, and notice it perhaps before the build has begun.
