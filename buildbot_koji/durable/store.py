@@ -71,7 +71,12 @@ class MasterState:
             if (parts := self._parts(key, found)) is None:
                 return found
             number_of_set, count = parts
-            texts = [await self._read(_part(key, number_of_set, each)) for each in range(count)]
+            texts: list[str] = []
+            for number in range(count):
+                text = await self._read(_part(key, number_of_set, number))
+                if not isinstance(text, str):
+                    raise DamagedRow(self._named(key))
+                texts.append(text)
             with reading(self._named(key)):
                 return json.loads("".join(texts))
 

@@ -371,8 +371,7 @@ async def get_hub(master: Any, profile: str | RenderedHub) -> Hub:
     Args:
         master: the Buildbot master.
         profile: the name of a profile, a :class:`RenderedHub`, or a renderable that gives one of
-            them
-            without a build: a ``util.KojiHub`` with the secrets of the master.
+            them without a build: a ``util.KojiHub`` with the secrets of the master.
     """
     properties = Properties()
     properties.master = master

@@ -21,8 +21,8 @@ class Credential:
 
     Attributes:
         kind: ``certificate``, ``keytab`` or ``ticket``, or ``login`` of settings that suit none of
-            these; of a broker, ``broker certificate`` (ours)
-            or ``broker server certificate`` (its own).
+            these; of a broker, ``broker certificate`` (ours) or ``broker server certificate`` (its
+            own).
         name: its owner, or its file; nothing secret.
         expires: when it expires, in seconds since the epoch; None if it does not, or that is
             unknown.

@@ -495,7 +495,7 @@ async def _files(examined: _Examined) -> AsyncIterator[Finding]:
     # A new hub has none: the server must do, whatever it says of its top directory.
     url = koji.topurl if path is None else paths.url_of(koji.topurl, path)
     try:
-        # As whoever downloads the file verifies the server.
+        # Verify the server as a download on a worker does.
         tls = await deferToThread(_verifying, koji)
         status, headers = await deferToThread(answer_to, url, tls=tls, Range="bytes=0-0")
     except OSError as problem:

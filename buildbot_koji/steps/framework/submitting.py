@@ -50,9 +50,9 @@ async def submit(
         return replace(intent, task_id=task_id, adopted=not is_ours)
 
     action = hub.submit_once(intent.call, intent.submission)
-    once = Intent(lambda task_id: save(submitted(task_id)), state)
+    known = Intent(lambda task_id: save(submitted(task_id)), state)
     words = "looking for the task as soon as the hub answers"
-    task_id = await step.run_once(hub, action, once, words)
+    task_id = await step.run_once(hub, action, known, words)
     return submitted(task_id)
 
 

@@ -89,7 +89,10 @@ async def test_crash_while_a_large_value_is_stored() -> None:
         pytest.fail("it needs more writes")
 
 
-@pytest.mark.parametrize("damage", ['{"koji_parts": 5}', '{"koji_parts": [0, 9]}', "[1"])
+@pytest.mark.parametrize(
+    "damage",
+    ['{"koji_parts": [0, 1000000000]}', '{"koji_parts": 5}', '{"koji_parts": [0, 9]}', "[1"],
+)
 @pytest_twisted.ensureDeferred
 async def test_damaged_value(damage: str) -> None:
     """A value whose rows are damaged, or not all there, is not read."""
