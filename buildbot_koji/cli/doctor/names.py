@@ -1,0 +1,183 @@
+"""Whether a hub has what the configuration names: targets, tags, packages, channels."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from buildbot_koji.cli.doctor.examined import Examined
+from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
+from buildbot_koji.database_values import number
+from buildbot_koji.error_messages import add_package, grant_permission
+from buildbot_koji.hubs.survey import ready_hosts
+from buildbot_koji.words import counted
+from txkoji import Connection, task_states
+from txkoji.exceptions import HubFault
+
+
+async def targets(examined: Examined) -> AsyncIterator[Finding]:
+    """Check that the build targets exist, and that builds for them can succeed."""
+    koji, wanted = examined.connection, examined.wanted
+    if not wanted.targets:
+        return
+    known = {each.name: each for each in await koji.checked("getBuildTargets") if each.name}
+    for name, where in wanted.targets.items():
+        target = known.get(name)
+        if target is None:
+            yield _missing("target", name, where, known)
+            continue
+        build_tag, destination = str(target.build_tag_name), str(target.dest_tag_name)
+        config: Any = await koji.getBuildConfig(build_tag)
+        tag = await koji.checked("getTag", destination)
+        if not getattr(config, "arches", None):
+            yield error(
+                f"target {name}",
+                f"its build tag {build_tag} has no architectures: every build fails",
+                f"koji edit-tag --arches 'x86_64 ...' {build_tag}, by an admin",
+            )
+        elif tag is not None and tag.locked:
+            yield warning(
+                f"target {name}",
+                f"its tag {destination} is locked: only scratch builds succeed",
+                f"koji edit-tag --unlock {destination}, by an admin, or another target",
+            )
+        elif config.locked:
+            yield warning(
+                f"target {name}",
+                f"its build tag {build_tag} is locked: what builds are made with can't be changed",
+                f"koji edit-tag --unlock {build_tag}, by an admin, or another target",
+            )
+        else:
+            yield ok(f"target {name}", f"{build_tag} -> {destination}")
+        examined.arches[name] = str(getattr(config, "arches", None) or "")
+        wanted.tags.setdefault(destination, f"target {name}")
+        examined.destinations.add(destination)
+
+
+async def tags(examined: Examined) -> AsyncIterator[Finding]:
+    """Check that the tags exist, and that we may change those that something changes."""
+    koji, wanted = examined.connection, examined.wanted
+    for name, where in wanted.tags.items():
+        tag = await koji.checked("getTag", name)
+        if tag is None:
+            known = [each.name for each in await koji.checked("listTags")]
+            yield _missing("tag", name, where, known)
+        elif tag.locked and name in wanted.written_tags:
+            yield error(
+                f"tag {name}",
+                f"is locked; {where} changes it",
+                f"koji edit-tag --unlock {name}, by an admin, or another tag",
+            )
+        elif tag.perm and name in wanted.written_tags and not await _has(examined, tag.perm):
+            yield warning(
+                f"tag {name}",
+                f"takes builds only from users with the permission {tag.perm}; {where} changes it",
+                grant_permission(tag.perm, getattr(examined.user, "name", "USER")),
+            )
+        else:
+            yield ok(f"tag {name}", "exists")
+
+
+async def _has(examined: Examined, permission: str) -> bool:
+    if examined.user is None:
+        return False
+    return bool({permission, "admin"} & set(await examined.connection.checked("getPerms")))
+
+
+async def packages(examined: Examined) -> AsyncIterator[Finding]:
+    """Check that the packages exist, and may go where builds of them are to go."""
+    koji, wanted = examined.connection, examined.wanted
+    for name, where in wanted.packages.items():
+        if await koji.getPackage(name) is None:
+            remedy = f"{add_package('TAG', name)} lists it, if the name is right"
+            yield _missing("package", name, where, remedy=remedy)
+            continue
+        blocked = [tag for tag in examined.destinations if await _is_blocked(koji, tag, name)]
+        if blocked:
+            yield warning(
+                f"package {name}",
+                f"is blocked in {', '.join(blocked)}, where builds of it are to go",
+                f"koji unblock-pkg {blocked[0]} {name}",
+            )
+            continue
+        unlisted = [tag for tag in wanted.tags if not await _is_listed(koji, tag, name)]
+        if unlisted and len(unlisted) == len(wanted.tags):
+            yield warning(
+                f"package {name}",
+                f"is listed in none of {', '.join(unlisted)}",
+                add_package(unlisted[0], name),
+            )
+        else:
+            yield ok(f"package {name}", "exists")
+
+
+async def _is_blocked(koji: Connection, tag: str, package: str) -> bool:
+    try:
+        found: Any = await koji.getPackageConfig(tag, package)
+    except HubFault:
+        return False
+    return bool(getattr(found, "blocked", False))
+
+
+async def _is_listed(koji: Connection, tag: str, package: str) -> bool:
+    try:
+        return bool(await koji.checkTagPackage(tag, package))
+    except HubFault:
+        return False
+
+
+async def channels(examined: Examined) -> AsyncIterator[Finding]:
+    """Check that the channels have builders for the targets' architectures."""
+    koji = examined.connection
+    names = examined.wanted.channels or {"default": "Koji"}
+    arches: set[str] = set()
+    for name, where in names.items():
+        channel = await koji.checked("getChannel", name)
+        if channel is None:
+            known = [each.name for each in await koji.checked("listChannels")]
+            yield _missing("channel", name, where, known)
+            continue
+        hosts = ready_hosts(await koji.checked("listHosts", channelID=name, enabled=True))
+        arches.update(_family(arch) for each in hosts for arch in str(each.get("arches")).split())
+        waiting = await koji.listTasks(
+            {"state": [task_states.FREE], "channel_id": channel.id}, {"countOnly": True}
+        )
+        is_enabled = channel.get("enabled") is not False
+        yield _channel(name, is_enabled, len(hosts), int(number(waiting) or 0))
+    for target, wanted in examined.arches.items():
+        lacking = [arch for arch in wanted.split() if arches and _family(arch) not in arches]
+        if lacking:
+            yield warning(
+                f"target {target}",
+                f"no builder for {', '.join(lacking)} is ready in the channel {', '.join(names)}",
+                "koji list-hosts --arch shows why; builds of that architecture wait until one is",
+            )
+
+
+def _channel(name: str, is_enabled: bool, builders: int, waiting: int) -> Finding:
+    check, tasks = f"channel {name}", f"{counted(waiting, 'task')} waiting"
+    if not is_enabled:
+        remedy = f"koji enable-channel {name}, by an admin; tasks wait until it is enabled"
+        return warning(check, f"is disabled, {tasks}", remedy)
+    if not builders:
+        remedy = "koji list-hosts --channel shows why; tasks wait until one is"
+        return warning(check, f"no builder is ready, {tasks}", remedy)
+    return ok(check, f"{counted(builders, 'builder')} ready, {tasks}")
+
+
+def _family(arch: str) -> str:
+    """Return an architecture as hosts name it: a host for i386 takes what is built for i686."""
+    return "arm" if arch.startswith("arm") else re.sub("^i[3-6]86$", "i386", arch)
+
+
+def _missing(
+    kind: str, name: str, where: str, known: Iterable[str] = (), remedy: str = ""
+) -> Finding:
+    """Return that the hub lacks what the configuration names, and what may have been meant."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    lists = f"did you mean {near[0]}?" if near else f"koji list-{kind}s lists those it has"
+    if name != name.strip():
+        lists = "take away the white space around the name"
+    return error(f"{kind} {name}", f"the hub does not have it; {where} names it", remedy or lists)
