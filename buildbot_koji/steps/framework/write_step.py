@@ -44,14 +44,18 @@ class KojiWriteStep(KojiStep):
 
     async def work(self, hub: Hub) -> int:
         """Make the change, or the rest of it if an earlier attempt began it."""
-        stored = None if self._notes else await self.resume(self.find_earlier_attempt)
-        if stored is not None:
-            self._notes = stored
-            self._found = frozenset(self._notes)
+        if not self._notes:
+            await self.resume(self._find_notes)
+        if self._found:
             self.patience.begun()
-        self.began = self.noted(STEP).get("began", self.began)
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, self.began)
         return await self.change(hub)
+
+    async def _find_notes(self) -> None:
+        """Read what an earlier attempt stored: a stop needs it, too."""
+        self._notes = await self.find_earlier_attempt() or {}
+        self._found = frozenset(self._notes)
+        self.began = self.noted(STEP).get("began", self.began)
 
     def noted(self, name: str) -> dict[str, Any]:
         """Return what this attempt or an earlier one stored about a call."""
@@ -122,7 +126,6 @@ class KojiTasksStep(KojiWriteStep):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._calls: Mapping[str, Call] = {}
         self._tasks: dict[str, int] = {}
         self._watches: list[Watch] = []
 
@@ -148,7 +151,6 @@ class KojiTasksStep(KojiWriteStep):
             SUCCESS, else FAILURE, or EXCEPTION if it was all the build system, with the reasons in
             the summary.
         """
-        self._calls = calls
         for number, (label, call) in enumerate(calls.items(), 1):
             self.say(f"{self.activity}: submitting {number}/{len(calls)}")
             task_id = await self._start(hub, label, call, is_done)
@@ -183,11 +185,15 @@ class KojiTasksStep(KojiWriteStep):
         if not self.noted(label):
             if await is_done(label):
                 return None
-            await self.note(label, submission=asdict(await hub.begin(call)))
+            submission = asdict(await hub.begin(call))
+            await self.note(label, call=call.to_json(), submission=submission)
         action = hub.submit_once(call, self._submission_of(label))
 
         async def search() -> int | None:
             found = await action.search()
+            if found is not None and not hub.connection.submissions.is_certain(found):
+                # Someone else's task is never canceled, by no later attempt either.
+                await self.note(label, adopted=True)
             return NO_TASK if found is None and await is_done(label) else found
 
         task_id = await self.once(hub, label, replace(action, search=search))
@@ -215,13 +221,7 @@ class KojiTasksStep(KojiWriteStep):
 
     async def end_early(self, hub: Hub | None, ending: Ending) -> None:
         """Cancel the tasks on a stop or an expired limit; else leave them to the next attempt."""
-        submissions = None if hub is None else hub.connection.submissions
-        intents = [
-            each
-            for each in self._intents()
-            # Someone else's task is never canceled.
-            if submissions is None or each.task_id is None or submissions.is_certain(each.task_id)
-        ]
+        intents = list(self._intents())
         if not intents or hub is None or ending is Ending.SUPERSEDED:
             await super().end_early(hub, ending)
         elif ending is Ending.DETACHED:
@@ -232,9 +232,9 @@ class KojiTasksStep(KojiWriteStep):
             self.say(f"{why}{done}")
 
     def _intents(self) -> Iterator[TaskIntent]:
-        """Yield what was submitted, and what may have been."""
-        for label, call in self._calls.items():
-            noted = self.noted(label)
-            if noted and noted.get("result") != NO_TASK:
-                submission = self._submission_of(label)
-                yield TaskIntent(call, submission, self.began, noted.get("result"))
+        """Yield what was submitted, and what may have been, by this attempt or an earlier one."""
+        for label, noted in self._notes.items():
+            task_id = noted.get("result")
+            if "submission" in noted and task_id != NO_TASK and "adopted" not in noted:
+                call, submission = Call.from_json(noted["call"]), self._submission_of(label)
+                yield TaskIntent(call, submission, self.began, task_id)

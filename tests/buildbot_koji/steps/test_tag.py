@@ -116,16 +116,19 @@ async def test_tag_of_which_the_reply_is_lost(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_stopped_tag(bench: Workbench) -> None:
-    """A stop cancels the task."""
-    nvr = await bench.built()
+    """A stop cancels the tasks, also while a later attempt has not looked at the builds yet."""
+    nvrs = [await bench.built("hello"), await bench.built("world")]
     bench.hub.builder.seconds = 1000.0
-    request = await bench.begin(steps.KojiTag(bench.profile, tag="demo-released", builds=nvr))
-    await until(lambda: bench.text().startswith("tagging: 0/1"))
+    request = await bench.begin(steps.KojiTag(bench.profile, tag="demo-released", builds=nvrs))
+    await until(lambda: bench.text().startswith("tagging: 0/2"))
+    tasks = bench.hub.call("listTasks", {"method": "tagBuild"}, {"order": "-id", "limit": 2})
+    bench.lost_replies.add("getBuild")
+    bench.lose_worker()
+    await until(lambda: not bench.lost_replies)
     await bench.stop_build()
     ended = await bench.ended(request)
-    [task_id] = ended.properties["koji_task_ids"]
-    assert (ended.result, ended.text) == ("cancelled", "canceled 1 task")
-    assert bench.hub.call("getTaskInfo", task_id)["state"] == 3
+    assert (ended.result, ended.text) == ("cancelled", "canceled 2 tasks")
+    assert [bench.hub.call("getTaskInfo", task["id"])["state"] for task in tasks] == [3, 3]
 
 
 @pytest_twisted.ensureDeferred
