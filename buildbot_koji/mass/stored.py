@@ -9,8 +9,17 @@ that, only the rows that changed are written.
 from __future__ import annotations
 
 import operator
-from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Container,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import astuple
+from functools import partial
 from types import NoneType
 from typing import Any
 from uuid import uuid4
@@ -75,12 +84,17 @@ class MassStore:
         rows: its rows.
         name: the name of the step that began it.
         has_begun: whether its plan was stored as a whole.
+
+    Attributes:
+        add: notes that it was; None before :meth:`MassStores.add`.
     """
 
     def __init__(self, rows: BuildRows, name: str, *, has_begun: bool = False) -> None:
         self._rows = rows
         self.name = name
         self._has_begun = has_begun
+        self.add: Callable[[], Awaitable[None]] | None = None
+        self._header: Mapping[str, Any] = {}
         # Part of the rows' names: a crash may have left rows of a plan that was never whole.
         self._plan = ""
 
@@ -97,6 +111,7 @@ class MassStore:
             return None
         with reading(what):
             self._plan, total = header["plan"], operator.index(header["total"])
+        self._header = header
         packages: list[MassPackage] = []
         async for start, rows in self._read("plan", total, PLAN_ROW):
             with reading(what):
@@ -130,7 +145,20 @@ class MassStore:
             await self._rows.pause()
         await self.save_packages(packages, set(range(total)))
         await self.save_control({})
-        await self._rows.put("header", {**header, "plan": self._plan, "total": total})
+        self._header = {**header, "plan": self._plan, "total": total}
+        await self._rows.put("header", self._header)
+
+    async def restore(self, packages: Sequence[MassPackage]) -> bool:
+        """Store the plan again if it is gone; returns whether it was.
+
+        Buildbot's janitor removes the data of builds that ended long ago: of the first build, too,
+        while a later attempt runs.
+        """
+        if self.add is None or await self._rows.get("header") is not None:
+            return False
+        await self.save_plan(self._header, packages)
+        await self.add()
+        return True
 
     async def save_packages(self, packages: Sequence[MassPackage], changed: set[int]) -> None:
         """Store the rows of the packages that changed, and take those off ``changed``."""
@@ -170,6 +198,7 @@ class MassStores:
         self._data = data
         self._root = root
         self._index = BuildRows(data, root, "koji mass builds")
+        self._names: dict[str, str] = {}
 
     async def _begun(self) -> dict[str, StepIdentity]:
         """Return whose each mass build is that was stored as a whole."""
@@ -203,8 +232,9 @@ class MassStores:
     async def rename(self, store: MassStore, name: str) -> None:
         """Note which name a later attempt gave the step of a mass build."""
         renamed = await self._renamed()
+        self._names = {**renamed, name: store.name}
         if renamed.get(name, name) != store.name:
-            await self._index.put("renamed", {**renamed, name: store.name})
+            await self._index.put("renamed", self._names)
 
     async def resume(self, name: str, names: Sequence[str], identity: StepIdentity) -> MassStore:
         """Return the store of a step's mass build, which an earlier attempt may have begun.
@@ -240,8 +270,14 @@ class MassStores:
 
     async def add(self, store: MassStore, identity: StepIdentity) -> None:
         """Note that a step's mass build is stored: nothing of it may be missing from now on."""
+        store.add = partial(self._add, store, identity)
+        await store.add()
+
+    async def _add(self, store: MassStore, identity: StepIdentity) -> None:
         begun = await self._begun()
         if store.name not in begun:
+            if self._names:
+                await self._index.put("renamed", self._names)
             rows = {name: astuple(each) for name, each in {**begun, store.name: identity}.items()}
             await self._index.put("steps", rows)
 
