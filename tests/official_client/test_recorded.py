@@ -179,5 +179,6 @@ def test_recorded_command_lines(hub: Hub) -> None:
         print(f"{row['run']} {row['as']} {row['command']}")
         print(f"   real {row['exit']} {row['output'][-400:]!r}\n   ours {ours['exit']}", end=" ")
         print(f"{ours['output'][-400:]!r}")
+    print(f"{count - len(unlike)} of {count} alike")
     assert count > 0.8 * len(ROWS) > 100
     assert len(unlike) <= 0.02 * count, f"{len(unlike)} of {count}"

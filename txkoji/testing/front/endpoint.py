@@ -61,10 +61,9 @@ class HubResource(Resource):
             return b"<html><title>401 Unauthorized</title></html>"
         if hub.offline_text is not None:
             return self._xml(request, marshal.fault(1014, hub.offline_text))
-        content_type = request.getHeader(b"content-type") or b""
         assert request.content is not None
         body = request.content.read()
-        if content_type == b"application/octet-stream":
+        if _is_upload(request):
             return self._answer(request, "rawUpload", [body])
         if len(body) > MAX_REQUEST_BYTES:
             return self._plain(request, 400, "Invalid request: Request too long\n")
@@ -117,7 +116,7 @@ class HubResource(Resource):
     ) -> bytes:
         hub = self.hub
         call = MethodCall(hub, address=_address(request), principal=principal)
-        if method not in MULTICALL_NAMES and method != "rawUpload":
+        if method not in MULTICALL_NAMES and not _is_upload(request):
             find_method(call, method)
         call.session, callnum = self._session(request)
         if call.session is not None:
@@ -138,7 +137,7 @@ class HubResource(Resource):
         return reply
 
     def _value(self, request: Request, call: MethodCall, method: str, params: list[Any]) -> Any:
-        if method == "rawUpload":
+        if _is_upload(request):
             return uploads.raw_upload(call, _query(request), params[0])
         if method not in MULTICALL_NAMES:
             return run_method(call, method, params)
@@ -182,6 +181,10 @@ class HubResource(Resource):
         request.setResponseCode(status)
         request.setHeader(b"Content-Type", b"text/plain")
         return text.encode()
+
+
+def _is_upload(request: Request) -> bool:
+    return request.getHeader(b"content-type") == b"application/octet-stream"
 
 
 def _address(request: Request) -> str:

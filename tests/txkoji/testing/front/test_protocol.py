@@ -169,6 +169,32 @@ async def test_recorded_exchanges(hub: FakeHub) -> None:
     assert differences == []
 
 
+@pytest_twisted.ensureDeferred
+async def test_odd_documents(hub: FakeHub) -> None:
+    """What can't be parsed, for whatever reason, is a 400; any other name is a method's."""
+    call = "<methodCall><methodName>{}</methodName><params><param>{}</param></params></methodCall>"
+    fault = "<fault><value><struct></struct></value></fault>"
+    member = "<value><struct><member>{}</member></struct></value>"
+    documents: list[tuple[str, Any]] = [
+        (call.format("echo", member.format("<name>a</name>")), 400),
+        (call.format("echo", member.format("<value>1</value>")), 400),
+        (f"<methodResponse>{fault}</methodResponse>", 400),
+        ("<?xml version='1.0' encoding='nosuch'?>" + call.format("echo", ""), 400),
+        ("<!DOCTYPE m [<!ENTITY x 'y'>]>" + call.format("echo", "<value>&x;</value>"), 400),
+        (call.format("echo", "<value><biginteger>x</biginteger></value>"), 400),
+        *(
+            (call.format(name, ""), f"Invalid method: {name}")
+            for name in ("rawUpload", "", " echo")
+        ),
+        ("<methodCall><params></params></methodCall>", "Invalid method: None"),
+    ]
+    exchange = {"note": "", "request_headers": {}, "path": "/kojihub", "method": "POST"}
+    for document, expected in documents:
+        status, _, data = await deferToThread(Replay(hub).send, exchange | {"request": document})
+        wanted = (200, ("fault", 1000, expected)) if isinstance(expected, str) else (expected, None)
+        assert (status, value_of(data) if status == 200 else None) == wanted, document
+
+
 def run_hub(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "txkoji.testing", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
