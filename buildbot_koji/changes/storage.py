@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from buildbot_koji.database_values import encoded_size
 from buildbot_koji.durable.claims import Claim
 from buildbot_koji.durable.fence import fence_source
-from buildbot_koji.durable.store import MasterState
+from buildbot_koji.durable.store import MasterState, object_name, objects_with
 from buildbot_koji.durable.unreadable import DamagedRow, check_fields, reading
 from buildbot_koji.properties import EVENT_KEY
 
 CLASS = "KojiChangeSource"
 """The class under which Buildbot files the values; with the source's name, their key."""
+
+HELD = "held-"
+"""The start of the keys of changes that are held back."""
 
 CLAIM_KEY = "claim"
 """The key of the token of the master that has the source."""
@@ -82,6 +85,12 @@ class SourceStorage(MasterState):
     async def set_paused(self, paused: bool) -> None:
         """Pause the source, or resume it."""
         await self.put("paused", paused)
+
+
+async def held_by_none(master: Any, names: Iterable[str]) -> list[str]:
+    """Return the names of the sources, other than some, that hold changes back."""
+    holding = await objects_with(master, CLASS, HELD)
+    return sorted({*holding} - {*map(object_name, names)})
 
 
 class HeldChanges:
@@ -163,17 +172,17 @@ class HeldChanges:
         self._head = self._tail if last else await self._chunk(self._first)
 
     async def _chunk(self, number: int) -> list[dict[str, Any]]:
-        return list(await self._storage.get(f"held-{number}", []))
+        return list(await self._storage.get(f"{HELD}{number}", []))
 
     async def _write(self, number: int, chunk: list[dict[str, Any]]) -> None:
-        await self._storage.put(f"held-{number}", chunk)
+        await self._storage.put(f"{HELD}{number}", chunk)
 
     async def _write_bounds(self) -> None:
         (first, last), self._bounds = self._bounds, [self._first, self._last]
         await self._storage.put("held", self._bounds)
         for number in range(first, last + 1):
             if not self._first <= number <= self._last:
-                await self._storage.remove(f"held-{number}")
+                await self._storage.remove(f"{HELD}{number}")
 
 
 def change_key(change: dict[str, Any]) -> str:

@@ -102,7 +102,7 @@ class Cancellations:
         self._start_work(self._resume)
 
     def _state_of(self, master_name: str) -> MasterState:
-        return MasterState(self._master, f"{master_name} {self._name}", CLASS)
+        return MasterState(self._master, object_of(master_name, self._name), CLASS)
 
     def stop(self) -> None:
         """Stop retrying; what is pending stays in the database."""
@@ -381,6 +381,11 @@ def _shown(intent: TaskIntent) -> PendingCancellation:
 
 def _sized(text: str) -> tuple[str, int]:
     return text, encoded_size(text) + len(", ")
+
+
+def object_of(master_name: str, hub: str) -> str:
+    """Return the name of the object with the pending cancellations of a master on a hub."""
+    return f"{master_name} {hub}"
 
 
 def _row_key(number: int) -> str:

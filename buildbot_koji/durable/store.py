@@ -51,7 +51,7 @@ class MasterState:
 
     def __init__(self, master: Any, name: str, class_name: str) -> None:
         self._master = master
-        self._name = _object_name(name)
+        self._name = object_name(name)
         self._class_name = class_name
         self._object_id: int | None = None
         self._lock = DeferredLock()
@@ -158,7 +158,22 @@ class MasterState:
         return self._object_id
 
 
-def _object_name(name: str) -> str:
+async def objects_with(master: Any, class_name: str, prefix: str) -> list[str]:
+    """Return the names of the objects of a class that have something under a key with a prefix."""
+    objects, values = master.db.model.objects, master.db.model.object_state
+    query = (
+        sqlalchemy.select(objects.c.name)
+        .join_from(objects, values, objects.c.id == values.c.objectid)
+        .where(
+            objects.c.class_name == class_name,
+            values.c.name.startswith(prefix),
+            values.c.value_json != "[]",
+        )
+    )
+    return sorted({str(row.name) for row in await select(master, query)})
+
+
+def object_name(name: str) -> str:
     """Return a name that fits the table of objects; that of a master contains its directory."""
     if len(name) <= LONGEST_OBJECT and name.isprintable() and max(name, default="") <= "\uffff":
         return name

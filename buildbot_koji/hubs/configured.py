@@ -20,16 +20,18 @@ def configured_profile(name: str) -> Profile | None:
 
 def may_name(config: Any, profile: str) -> bool:
     """Return whether a plugin of a master's configuration may use the hub of a profile."""
-    names = [getattr(each, "profile", each) for each in _hubs(config) if each is not None]
+    names = [getattr(each, "profile", each) for each in configured_hubs(config)]
     # A renderable may name any hub.
     return profile in names or not all(isinstance(each, str) for each in names)
 
 
-def _hubs(config: Any) -> Iterator[Any]:
+def configured_hubs(config: Any) -> Iterator[Any]:
+    """Yield the hubs that the plugins of a configuration name, each as its argument does."""
     for plugin in (*config.change_sources, *config.services.values()):
-        if isinstance(plugin, DeclaredArguments):
-            yield plugin.declared_values.get("profile")
+        if isinstance(plugin, DeclaredArguments) and plugin.declared_values.get("profile"):
+            yield plugin.declared_values["profile"]
     for builder in config.builders:
         for step in builder.factory.steps:
             if issubclass(step.step_class, DeclaredArguments):
-                yield step.kwargs.get("profile", step.args[0] if step.args else None)
+                named = step.kwargs.get("profile", step.args[0] if step.args else None)
+                yield from () if named is None else (named,)

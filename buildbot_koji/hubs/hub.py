@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -15,13 +16,13 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from buildbot_koji.durable.background import Background
-from buildbot_koji.durable.cancellations import Cancellations
+from buildbot_koji.durable.cancellations import CLASS, PENDING, Cancellations, object_of
 from buildbot_koji.durable.once import CheckClaim, OnceAction
-from buildbot_koji.durable.store import MasterState
+from buildbot_koji.durable.store import MasterState, object_name, objects_with
 from buildbot_koji.durable.task_intents import recorded_tasks
 from buildbot_koji.hubs.builders import ChannelBuilders
 from buildbot_koji.hubs.buses import HubBuses
-from buildbot_koji.hubs.configured import configured_profile, may_name
+from buildbot_koji.hubs.configured import configured_hubs, configured_profile, may_name
 from buildbot_koji.hubs.counts import TaskCounts
 from buildbot_koji.hubs.credentials import CredentialStatus, CredentialWatch, worst
 from buildbot_koji.hubs.koji_hub import RenderedHub
@@ -40,6 +41,10 @@ from txkoji import (
     WatcherStatus,
     one_line,
 )
+from txkoji.exceptions import ConfigurationError
+
+PREFIX = "koji-hub-"
+"""The start of the names of all hubs."""
 
 IDLE = 600.0
 """Seconds without use after which a replaced link is closed. Two declarations of one hub replace
@@ -128,8 +133,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         interval = self.connection.settings.poll_interval
         self.watcher = TaskWatcher(self.connection, reactor, interval=interval)
         # The key of a hub with credentials differs in each run of the master.
-        lasting = profile if isinstance(profile, str) else profile.identity
-        self.identity = f"koji-hub-{lasting}"
+        self.identity = _identity(profile)
         self.cancellations = Cancellations(self.identity, self.connection, self.log_in)
         self.is_current = True
         self._configured = configured_profile(self.connection.profile)
@@ -150,7 +154,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
     @classmethod
     def getName(cls, profile: str | RenderedHub, reactor: Any) -> str:
         """Return the name under which Buildbot keeps this hub."""
-        return f"koji-hub-{profile if isinstance(profile, str) else profile.key}"
+        return f"{PREFIX}{profile if isinstance(profile, str) else profile.key}"
 
     @async_to_deferred
     async def log_in(self) -> None:
@@ -373,11 +377,39 @@ async def get_hub(master: Any, profile: str | RenderedHub) -> Hub:
         profile: the name of a profile, a :class:`RenderedHub`, or a renderable that gives one of
             them without a build: a ``util.KojiHub`` with the secrets of the master.
     """
-    properties = Properties()
-    properties.master = master
-    hub: Hub = await Hub.getService(master, await properties.render(profile), master.reactor)
+    rendered = await _rendered(master, profile)
+    hub: Hub = await Hub.getService(master, rendered, master.reactor)
     hub.users.touch()
     return hub
+
+
+async def _rendered(master: Any, profile: Any) -> Any:
+    properties = Properties()
+    properties.master = master
+    return await properties.render(profile)
+
+
+def _identity(profile: str | RenderedHub) -> str:
+    return f"{PREFIX}{profile if isinstance(profile, str) else profile.identity}"
+
+
+async def resume_cancellations(master: Any) -> list[str]:
+    """Use the hubs on which tasks wait to be canceled since an earlier run of the master.
+
+    Returns:
+        The names of those that can't be used, or that no plugin names any more.
+    """
+    mine = object_of(master.name, PREFIX)
+    waiting = {*await objects_with(master, CLASS, PENDING)}
+    for profile in configured_hubs(master.config):
+        # Its own plugins say why it can't be used.
+        with suppress(ConfigurationError, KeyError):
+            hub = object_name(object_of(master.name, _identity(await _rendered(master, profile))))
+            if hub in waiting:
+                await get_hub(master, profile)
+                waiting.discard(hub)
+    used = {object_of(master.name, each.identity) for each in hubs_of(master)}
+    return sorted(each.removeprefix(mine) for each in waiting - used if each.startswith(mine))
 
 
 def hubs_of(master: Any) -> list[Hub]:

@@ -10,14 +10,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy
 from buildbot.data.resultspec import Filter
 from twisted.logger import Logger
 
 from buildbot_koji.durable.claims import CLAIM_AGE, Claim
-from buildbot_koji.durable.database import select
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.durable.store import BuildData, MasterState, data_name
+from buildbot_koji.durable.store import (
+    BuildData,
+    MasterState,
+    data_name,
+    object_name,
+    objects_with,
+)
 from buildbot_koji.durable.unreadable import UnreadableRow, check_fields, reading
 
 CLASS = "buildbot_koji.reporters"
@@ -177,13 +181,11 @@ async def left_behind(
     master: Any, configured: Collection[str], most: int = MOST_DEAD
 ) -> dict[str, list[Delivery]]:
     """Return what reporters that this master has no longer have not delivered, by their names."""
-    objects = master.db.model.objects.c
-    query = sqlalchemy.select(objects.name).where(objects.class_name == CLASS)
-    known = {str(row.name) for row in await select(master, query)}
     mine = master.masterid
+    known = await objects_with(master, CLASS, position_key(mine))
     others = {each["masterid"] for each in await master.data.get(("masters",))} - {mine}
     found = {}
-    for name in sorted(known - {*configured}):
+    for name in sorted({*known} - {*map(object_name, configured)}):
         # Another master may have one of that name.
         if await _readable_position(MasterState(master, name, CLASS), name, mine) is not None:
             pending = await pending_elsewhere(master, name, others, most)

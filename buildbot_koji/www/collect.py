@@ -13,10 +13,11 @@ from twisted.logger import Logger
 
 from buildbot_koji.changes.source import KojiChangeSource
 from buildbot_koji.changes.status import SourceStatus
+from buildbot_koji.changes.storage import held_by_none
 from buildbot_koji.changes.switch import owners, paused_sources
 from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.hubs.hub import Hub, hubs_of
+from buildbot_koji.hubs.hub import Hub, hubs_of, resume_cancellations
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.status import EndedMassBuild, MassStatus, running
 from buildbot_koji.reporters.base import reporters_of
@@ -246,11 +247,28 @@ class Collector:
         }
 
     def say_left_behind(self) -> Deferred[None]:
-        """Log what reporters left that the configuration names no longer."""
+        """Log what reporters, sources and hubs left that the configuration names no longer.
+
+        Tasks that wait to be canceled on another hub are canceled, although nothing uses it yet.
+        """
 
         async def say() -> None:
             """Log it once the master has started."""
             await self._master.initLock.run(lambda: None)
+            for hub in await resume_cancellations(self._master):
+                self._log.warn(
+                    "{hub}: tasks of stopped builds wait to be canceled on this hub, which no"
+                    " plugin can use: name it again in the configuration, or cancel them yourself",
+                    hub=hub,
+                )
+            elsewhere = [name for name, owner in (await owners(self._master)).items() if owner]
+            here = [each.name for each in self._sources()]
+            for name in await held_by_none(self._master, [*here, *elsewhere]):
+                self._log.warn(
+                    "{name}: no change source of that name is configured, and it holds changes"
+                    " back: configure it again to get them",
+                    name=name,
+                )
             for status, left in (await self._left_behind()).items():
                 self._log.warn(
                     "{name}: no reporter of that name is configured, and {count} of it {has} not"

@@ -13,6 +13,7 @@ from buildbot.plugins import reporters, steps, util
 from sqlalchemy import event
 from twisted.logger import capturedLogs
 
+from buildbot_koji.changes.storage import SourceStorage
 from buildbot_koji.durable.cancellations import CLASS as CANCELLATIONS
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.store import MasterState
@@ -206,7 +207,7 @@ async def test_buttons(served: ServedMaster) -> None:
 async def test_gates_and_dead_letters(served: ServedMaster, logged: list[str]) -> None:
     """A gate names the votes that are missing; a dead letter says why, and is sent again.
 
-    One of a reporter that was removed is reported, and waits for its return.
+    What a removed reporter, hub or source left is reported, and waits for its return.
     """
     nvr = await served.built("hello")
     ended = await served.build(
@@ -260,9 +261,16 @@ async def test_gates_and_dead_letters(served: ServedMaster, logged: list[str]) -
     services = served.master.config_loader._services
     [tagging] = [each for each in services if each.name == "tagging"]
     services.remove(tagging)
+    name = f"{served.master.name} koji-hub-gone"
+    await MasterState(served.master, name, CANCELLATIONS).put("left", ["a task"])
+    await SourceStorage(served.master, "gone").put("held-0", [{"a": "change"}])
     await served.master.reconfig()
-    words = "tagging: no reporter of that name is configured, and 1 delivery of it has not arrived"
-    await until(lambda: any(line.startswith(words) for line in logged))
+    for words in (
+        "tagging: no reporter of that name is configured, and 1 delivery of it has not arrived",
+        "gone: tasks of stopped builds wait to be canceled on this hub, which no plugin can use",
+        "gone: no change source of that name is configured, and it holds changes back",
+    ):
+        await until(lambda words=words: any(line.startswith(words) for line in logged))
 
     async def is_left() -> bool:
         return bool((await shown("tagging"))["kind"] == "not configured")
