@@ -9,7 +9,7 @@ from typing import Any
 from txkoji._values import to_params
 from txkoji.hub import methods
 from txkoji.hub.methods import Kind
-from txkoji.hub.xmlrpc import encode_call
+from txkoji.hub.xmlrpc import decode_call, encode_call
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,15 @@ class Call:
             ValueError: an argument can't be encoded; see :func:`txkoji.hub.xmlrpc.encode_call`.
         """
         return encode_call(self.method, self.args, self.kwargs)
+
+    def as_received(self) -> Call:
+        """Return the call with the arguments that a hub reads: lists for sets, text for times.
+
+        Raises:
+            ValueError: an argument can't be encoded.
+        """
+        method, args, kwargs = decode_call(self.encode())
+        return Call(method, tuple(args), kwargs)
 
     def multicall_entry(self) -> dict[str, Any]:
         """Return the struct for the call inside a ``multiCall``."""

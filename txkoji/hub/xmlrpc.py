@@ -11,8 +11,9 @@ import base64
 import binascii
 import codecs
 import datetime
+import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from xml.parsers import expat
 
@@ -69,15 +70,17 @@ def encode_call(
     Args:
         method: the name of the method.
         args: its positional arguments: None, bool, int, float, str, bytes, datetime, and lists,
-            tuples and str-keyed mappings of these.
+            tuples, sets and str-keyed mappings of these. Not an iterator: a call may be encoded
+            again.
         kwargs: its named arguments.
 
     Returns:
         The body of the HTTP request, UTF-8.
 
     Raises:
-        ValueError: an argument can't be encoded: an integer beyond 64 bits, a mapping with a key
-            that is not a str, a character that XML can't hold, another type. The text names it.
+        ValueError: an argument can't be encoded: an integer beyond 64 bits, a float that is not
+            finite, a mapping with a key that is not a str, a character that XML can't hold, another
+            type. The text names it.
     """
     out: list[str] = ["<?xml version='1.0'?>\n<methodCall>\n<methodName>", _escape(method)]
     out.append("</methodName>\n<params>\n")
@@ -114,27 +117,34 @@ def _encode(value: Any, out: list[str], depth: int) -> None:
     elif isinstance(value, int):
         tag = "int" if -(2**31) <= value < 2**31 else "i8"
         if not -(2**63) <= value < 2**63:
-            raise ValueError(f"the integer {int(value)} is beyond the 64 bits that a hub takes")
+            raise ValueError("an integer is beyond the 64 bits that a hub takes")
         out.append(f"<value><{tag}>{int(value)}</{tag}></value>\n")
     elif isinstance(value, float):
-        out.append(f"<value><double>{value!r}</double></value>\n")
+        if not math.isfinite(value):
+            raise ValueError(f"a float that is not finite ({float(value)}) can't be sent to a hub")
+        out.append(f"<value><double>{float(value)!r}</double></value>\n")
     elif isinstance(value, (bytes, bytearray)):
         text = base64.encodebytes(value).decode("ascii")
         out.append(f"<value><base64>\n{text}</base64></value>\n")
     elif isinstance(value, datetime.datetime):
         # The hub writes and reads times as text, and assumes its own zone if there is none.
         moment = value if value.tzinfo else value.replace(tzinfo=datetime.timezone.utc)
-        out.append(f"<value><string>{moment.astimezone(datetime.timezone.utc)}</string></value>\n")
+        try:
+            text = str(moment.astimezone(datetime.timezone.utc))
+        except OverflowError as error:
+            raise ValueError(f"the time {value} is before the year 1 or after 9999") from error
+        out.append(f"<value><string>{text}</string></value>\n")
     elif isinstance(value, Mapping):
         out.append("<value><struct>\n")
         for key, member in value.items():
             if not isinstance(key, str):
-                raise ValueError(f"the key {key!r} of a struct must be a str")  # noqa: TRY004
+                kind = type(key).__name__
+                raise ValueError(f"a key of a struct must be a str, not {kind}")  # noqa: TRY004
             out.append(f"<member>\n<name>{_escape(key)}</name>\n")
             _encode(member, out, depth + 1)
             out.append("</member>\n")
         out.append("</struct></value>\n")
-    elif isinstance(value, Iterable):
+    elif isinstance(value, Collection):
         out.append("<value><array><data>\n")
         for member in value:
             _encode(member, out, depth + 1)

@@ -66,9 +66,10 @@ class Submitter:
         """Begin a submission: return what must be stored before the call is submitted.
 
         Raises:
-            ValueError: the method is not one of :data:`txkoji.TASK_METHODS`.
+            ValueError: the method is not one of :data:`txkoji.TASK_METHODS`, or an argument can't
+                be sent.
         """
-        _check(call.method)
+        _checked(call)
         owner = await self._client.user_id()
         submitted = self._client.reactor.seconds()
         newest = await self._newest_task()
@@ -107,7 +108,7 @@ class Submitter:
             before: awaited right before the call is sent or sent again, after all waiting; what it
                 raises ends the submission.
         """
-        _check(call.method)
+        call = _checked(call)
         if submission is None:
             submission = await self.begin(call)
         marked = with_marker(call, submission.marker)
@@ -158,8 +159,7 @@ class Submitter:
         Returns:
             A Deferred of the id of each task, None for those that the hub does not have.
         """
-        for call, _ in wanted:
-            _check(call.method)
+        wanted = [(_checked(call), submission) for call, submission in wanted]
         found: dict[int, int] = {}
         for look, pause in enumerate(self._pauses, 1):
             missing = [place for place in range(len(wanted)) if place not in found]
@@ -236,7 +236,7 @@ class Submitter:
         """
         if not isinstance(task.get("request"), list):
             return True
-        return may_have_made(call, submission.marker, task)
+        return may_have_made(call.as_received(), submission.marker, task)
 
     def claim(self, task_id: int, submission: Submission, *, is_new: bool = False) -> bool:
         """Record that a task belongs to a submission; see :meth:`txkoji.Connection.claim`.
@@ -292,10 +292,14 @@ class Submitter:
         )
 
 
-def _check(method: str) -> None:
-    if method not in TASK_METHODS:
+def _checked(call: Call) -> Call:
+    """Return a call that makes a task as the hub receives it, to compare it with requests."""
+    if call.method not in TASK_METHODS:
         known = ", ".join(sorted(TASK_METHODS))
-        raise ValueError(f"{method} can't be submitted: it is none of {known}; call it instead")
+        raise ValueError(
+            f"{call.method} can't be submitted: it is none of {known}; call it instead"
+        )
+    return call.as_received()
 
 
 def _may_be_done(error: KojiException, *, again: bool) -> bool:

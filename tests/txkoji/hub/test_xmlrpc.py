@@ -90,7 +90,7 @@ VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**63 - 1)
-    | st.floats(allow_nan=False)
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=("Cs", "Cc"))),
     lambda inner: (
         st.lists(inner, max_size=4) | st.dictionaries(st.text("ab<&é", max_size=3), inner)
@@ -136,17 +136,23 @@ def test_carriage_return_survives() -> None:
 
 
 def test_times_travel_as_text() -> None:
-    """A datetime travels as the hub writes times: text, in UTC."""
+    """A datetime travels as the hub writes times: text, in UTC; a float as its plain number."""
     moment = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
-    assert decode_call(encode_call("x", [moment]))[1] == ["2026-01-02 03:04:05+00:00"]
+    odd = type("Odd", (float,), {"__repr__": lambda _: "Odd(1.5)"})(1.5)
+    found = decode_call(encode_call("x", [moment, odd]))[1]
+    assert found == ["2026-01-02 03:04:05+00:00", 1.5]
 
 
 @pytest.mark.parametrize(
     ("value", "words"),
     [
         (2**63, "64 bits"),
+        pytest.param(10**5000, "64 bits", id="huge"),
+        (float("nan"), "not finite"),
+        (datetime.datetime.max.replace(tzinfo=datetime.timezone.min), "9999"),
         ({1: 2}, "must be a str"),
         (object(), "object"),
+        (iter([1]), "iterator"),
         ("\x00", "U+0000"),
         ("\ud800", "U+D800"),
     ],

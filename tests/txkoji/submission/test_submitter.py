@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Collection
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from txkoji.testing.front.endpoint import HubResource
 pytestmark = pytest.mark.hub(build_seconds=60, anonymous_user=None)
 
 SOURCE = "git+https://git.example.test/rpms/hello.git#main"
+MOMENT = datetime(2026, 11, 27, tzinfo=timezone.utc)
 
 
 @implementer(IAgent)
@@ -200,6 +202,17 @@ async def test_lost_once(
     task_id = await koji.submit(*call)
     assert agent.lost == 1
     assert sorted(task_ids(hub, task)) == [before, task_id]
+
+
+@pytest.mark.parametrize("sources", [{SOURCE}, (SOURCE,), {SOURCE: 1}.keys()], ids=str)
+@pytest_twisted.ensureDeferred
+async def test_recognized_as_it_was_sent(
+    koji: Connection, hub: FakeHub, agent: LossyAgent, sources: Any
+) -> None:
+    """Whatever an argument is made of, the task is recognized by what the hub received."""
+    agent.method, agent.loses = "chainBuild", ["reply"]
+    task_id = await koji.submit("chainBuild", [sources], "demo", {"since": MOMENT})
+    assert task_ids(hub, "chainbuild") == [task_id]
 
 
 @pytest.mark.parametrize("call", CALLS, ids=[call[0] for call in CALLS])
