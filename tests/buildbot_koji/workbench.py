@@ -249,6 +249,18 @@ class Workbench:
         """Run a build of some steps, with some properties, to the end of its request."""
         return await self.ended(await self.begin(*steps, **properties))
 
+    async def build_all(self, *steps: Any) -> list[Ended]:
+        """Run steps in one build, whatever becomes of those before; returns what became of each.
+
+        A build for each would take three times as long.
+        """
+        for step in steps:
+            step.set_step_arg("alwaysRun", True)
+        builds, made = await self._steps(await self.begin(*steps))
+        # Buildbot prepares the worker in steps of its own.
+        made = made[-len(steps) :]
+        return [await self._ended(builds, each, each["results"]) for each in made]
+
     async def begin(
         self,
         *steps: Any,
@@ -317,6 +329,11 @@ class Workbench:
 
     async def ended(self, request: int) -> Ended:
         """Wait until a request is answered; returns what became of it."""
+        builds, made = await self._steps(request)
+        return await self._ended(builds, made[-1], builds[-1]["results"])
+
+    async def _steps(self, request: int) -> tuple[list[Any], list[Any]]:
+        """Wait until a request is answered; returns its builds and the steps of the last one."""
         complete: Deferred[None] = Deferred()
         consumer = await self.master.mq.startConsuming(
             lambda *_: complete.callback(None), ("buildrequests", str(request), "complete")
@@ -325,17 +342,16 @@ class Workbench:
         if not found["complete"]:
             await complete
         consumer.stopConsuming()
-        return await self._ended(request)
+        builds = await self.master.data.get(("buildrequests", request, "builds"))
+        builds.sort(key=lambda each: each["buildid"])
+        made = await self.master.data.get(("builds", builds[-1]["buildid"], "steps"))
+        return builds, sorted(made, key=lambda each: each["number"])
 
-    async def _ended(self, request: int) -> Ended:
+    async def _ended(self, builds: list[Any], step: Any, result: int) -> Ended:
         data = self.master.data
-        builds = await data.get(("buildrequests", request, "builds"))
-        build = max(builds, key=lambda each: each["buildid"])
-        steps = await data.get(("builds", build["buildid"], "steps"))
-        step = max(steps, key=lambda each: each["number"])
-        found = await data.get(("builds", build["buildid"], "properties"))
+        found = await data.get(("builds", builds[-1]["buildid"], "properties"))
         ended = Ended(
-            results.Results[build["results"]],
+            results.Results[result],
             step["state_string"],
             len(builds),
             {name: value for name, (value, _) in found.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -29,8 +30,6 @@ from txkoji.exceptions import (
     UnknownFault,
 )
 from txkoji.testing.front.endpoint import HubResource
-from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import METHODS
 
 GIT = SOURCE.format("hello", "main")
 HELLO = "hello-1.0-main"
@@ -117,34 +116,37 @@ def test_every_step() -> None:
     assert STEPS.keys() == names
 
 
-@pytest.mark.parametrize("name", STEPS)
 @pytest_twisted.ensureDeferred
-async def test_refusal(bench: Workbench, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+async def test_refusal(bench: Workbench) -> None:
     """What the hub refuses is a failure that says what to do; a broken hub is an exception."""
-    method, arguments = STEPS[name]
     bench.hub.maven_enabled = bench.hub.win_enabled = True
     put(bench.directory)
-    draft = name == "KojiPromote"
-    nvr = await bench.built(draft=True) if draft else await bench.built()
-    arguments = {key: nvr if value == HELLO else value for key, value in arguments.items()}
-    profile = bench.logging_in if name == "KojiBuildSRPM" else bench.profile
-    for fault, result, words in FAULTS if name in WITH_ALL else (FAULTS[0], FAULTS[-1]):
-        raised = []
+    built, draft = await bench.built(), await bench.built(draft=True)
+    attempts: dict[str, tuple[str, HubFault, str, str]] = {}
+    raised: list[str] = []
 
-        def refuse(
-            _call: MethodCall,
-            *_: Any,
-            fault: HubFault = fault,
-            raised: list[str] = raised,
-            **__: Any,
-        ) -> Any:
-            raised.append(fault.text)
-            raise fault
+    def answer(name: str, _: list[Any], run: Callable[[], Any]) -> Any:
+        step = bench.running().currentStep.name
+        method, fault, *_ = attempts.get(step, ("", None))
+        if name != method:
+            return run()
+        raised.append(step)
+        raise fault
 
-        monkeypatch.setitem(METHODS, method, refuse)
-        ended = await bench.build(getattr(steps, name)(profile, **arguments))
-        assert raised, ended.text
-        assert (ended.result, words in ended.text) == (result, True), (fault, ended)
+    bench.hub.answer = answer
+    made = []
+    for name, (method, arguments) in STEPS.items():
+        nvr = draft if name == "KojiPromote" else built
+        given = {key: nvr if value == HELLO else value for key, value in arguments.items()}
+        profile = bench.logging_in if name == "KojiBuildSRPM" else bench.profile
+        for fault, result, words in FAULTS if name in WITH_ALL else (FAULTS[0], FAULTS[-1]):
+            step = f"{name} {len(attempts)}"
+            attempts[step] = (method, fault, result, words)
+            made.append(getattr(steps, name)(profile, name=step, **given))
+    found = await bench.build_all(*made)
+    for (step, (_, _, result, words)), ended in zip(attempts.items(), found, strict=True):
+        assert step in raised, (step, ended)
+        assert (ended.result, words in ended.text) == (result, True), (step, ended)
 
 
 class QuickBuild(KojiBuild):
