@@ -215,6 +215,40 @@ def test_answers_are_the_real_hubs(hub: FakeHub) -> None:
     assert not unlike
 
 
+NEIGHBORS: list[tuple[str, tuple[Any, ...], Any]] = [
+    *((name, ({"id": "x"},), 1) for name in ("getTag", "getUser", "getHost", "getRPM")),
+    *((name, ({"name": True},), 1) for name in ("getTag", "getUser", "getPackage")),
+    *((name, ({"id": None},), None) for name in ("getTag", "getUser", "getChannel")),
+    ("getTag", ({"name": None},), None),
+    ("getTagID", ({"id": "1"},), 1.0),
+    *((name, ({"id": "1"}, True), ...) for name in ("getRPM", "getBuild", "getUser")),
+    *((name, ({"id": None},), None) for name in ("getRPM", "getBuild")),
+    ("getTag", ({"id": "1", "name": "nosuch"}, True), ...),
+    ("tagLastChangeEvent", ("dist", "1"), None),
+    *(("tagLastChangeEvent", ("dist", odd), 1) for odd in ("x", True, [])),
+    *(("tagFirstChangeEvent", ("dist", odd), 1) for odd in ("x", True, [])),
+    *(("logout", (odd,), 1) for odd in ("x", True, {})),
+    ("logoutChild", ("x",), 1),
+    ("repo.query", ([["tag_id", "=", 1.5]],), []),
+    ("repo.query", ([["tag_id", "IN", [1.5, True]]],), 1),
+    *(("listExternalRepos", (None, None, odd), 1000) for odd in ("1", 1.5, [])),
+]
+"""Calls that follow from recorded ones, with a fault's code, a value, or ``...`` for any value."""
+
+
+def test_neighbors_of_recorded_calls(hub: FakeHub) -> None:
+    """The database compares an id in a struct as any other, an event as any number."""
+    for method, args, expected in NEIGHBORS:
+        row = {"as": "admin", "method": method, "args": repr(args), "kwargs": "{}"}
+        kind, found, *_ = outcome(hub, row)
+        wanted = ("fault", expected) if type(expected) is int else ("ok", expected)
+        assert (kind, found if expected is not ... else ...) == wanted, (method, args)
+    options = {"filterOpts": {"order": "perm_id,name", "noneGreatest": False}}
+    row = {"as": "anon", "method": "filterResults", "args": "('listTags',)"}
+    _, tags = outcome(hub, {**row, "kwargs": repr(options)})
+    assert [tag["perm_id"] is None for tag in tags] == [True] * 9 + [False] * 2
+
+
 SIBLINGS = {
     "getBuild": "getBuildType getMavenBuild getWinBuild getImageBuild getBuildLogs findBuildID "
     "buildReferences",

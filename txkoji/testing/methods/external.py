@@ -10,23 +10,24 @@ from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.tags import require_tag, tag_name, tag_order
 from txkoji.testing.tables.lookups.values import must, parse_arches, row_by_info, row_if
 from txkoji.testing.tables.queries import apply_query_options
-from txkoji.testing.tables.state import Row, check_event, pick
+from txkoji.testing.tables.state import Row, pick
 
 _LINK = "arches external_repo_id merge_mode priority tag_id"
 _MODES = ("koji", "simple", "bare")
 
 
-def _config(call: MethodCall, repo_id: int, event: int | None = None) -> Row | None:
-    return call.state.current("external_repo_config", event, external_repo_id=repo_id)
+def _all(call: MethodCall, event: int | None = None) -> list[dict[str, Any]]:
+    """Return all external repos that there are, or were at an event, by id."""
+    structs = []
+    for config in call.state.active("external_repo_config", event):
+        repo = call.state.row("external_repo", config["external_repo_id"])
+        structs.append({"id": repo["id"], "name": repo["name"], "url": config["url"]})
+    return sorted(structs, key=lambda struct: struct["id"])
 
 
 def _find(call: MethodCall, info: Any, event: int | None = None) -> dict[str, Any] | None:
-    check_event(event)
     row = row_by_info(call.state, "external_repo", info)
-    config = _config(call, row["id"], event) if row else None
-    if row is None or config is None:
-        return None
-    return {"id": row["id"], "name": row["name"], "url": config["url"]}
+    return next((each for each in _all(call, event) if row and each["id"] == row["id"]), None)
 
 
 def _require(call: MethodCall, info: Any) -> dict[str, Any]:
@@ -55,13 +56,8 @@ def list_external_repos(
     call: MethodCall, info: Any = None, url: Any = None, event: Any = None, queryOpts: Any = None
 ) -> Any:
     """Return external repos."""
-    if info is not None:
-        found = _find(call, info, event)
-        rows = [found] if found else []
-    else:
-        ids = [row["id"] for row in call.state.rows("external_repo")]
-        rows = [row for row in (_find(call, number, event) for number in ids) if row]
-    rows = [row for row in rows if url is None or row["url"] == _slashed(url)]
+    found = [_find(call, info, event)] if info is not None else _all(call, event)
+    rows = [row for row in found if row and (url is None or row["url"] == _slashed(url))]
     return apply_query_options(rows, queryOpts, "listExternalRepos")
 
 
@@ -80,9 +76,7 @@ def edit_external_repo(call: MethodCall, info: Any, name: Any = None, url: Any =
             raise GenericError(f'An external repo named "{name}" already exists')
         call.state.update("external_repo", repo["id"], name=name)
     if url and _slashed(url) != repo["url"]:
-        config = _config(call, repo["id"])
-        assert config is not None
-        call.state.revoke("external_repo_config", config["id"], call.user_id)
+        call.state.revoke_all("external_repo_config", call.user_id, external_repo_id=repo["id"])
         changed = {"external_repo_id": repo["id"], "url": _slashed(url)}
         call.state.insert_version("external_repo_config", changed, call.user_id)
 

@@ -86,7 +86,8 @@ def tag_last_change_event(
     tags = _with_parents(call, tag, inherit)
     if before is None:
         return last_change(call, tags)
-    return max((event for event in _changes_of(call, tags) if event < before), default=None)
+    limit = database_integer(before)
+    return max((event for event in _changes_of(call, tags) if event < limit), default=None)
 
 
 @hub_method("tagFirstChangeEvent")
@@ -95,7 +96,8 @@ def tag_first_change_event(
 ) -> Any:
     """Return the event of a tag's first change."""
     events = _changes_of(call, _with_parents(call, tag, inherit))
-    return min((event for event in events if after is None or event > after), default=None)
+    limit = database_integer(after)
+    return min((event for event in events if limit is None or event > limit), default=None)
 
 
 @hub_method("tagChangedSinceEvent")

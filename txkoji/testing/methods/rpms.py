@@ -80,12 +80,10 @@ def list_build_rpms(call: MethodCall, build: Any) -> Any:
 
 def _matching(state: HubState, info: Any) -> list[Row]:
     """Find RPMs by id, by the digits of one, by N-V-R.A or by struct; the hub's own first."""
-    if isinstance(info, bool):
-        raise hub_error("operator does not exist: integer = boolean")
     if isinstance(info, str) and info.isdigit():
         info = int(info)
     if isinstance(info, int):
-        return state.rows("rpminfo", id=info)
+        info = {"id": info}
     location = None
     if isinstance(info, str):
         found = nvr.parse_rpm(info)
@@ -96,8 +94,11 @@ def _matching(state: HubState, info: Any) -> list[Row]:
         info = {"name": name, "version": version, "release": release, "arch": found.arch}
     if not isinstance(info, dict):
         raise GenericError(f"Invalid type for rpminfo: {type(info)}")
-    keys = ("id",) if "id" in info else ("name", "version", "release", "arch")
-    rows = state.rows("rpminfo", **{key: info[key] for key in keys})
+    if "id" in info:
+        rows = state.rows("rpminfo", id=database_integer(info["id"]))
+    else:
+        equal = {key: info[key] for key in ("name", "version", "release", "arch")}
+        rows = state.rows("rpminfo", **equal)
     if location := info.get("location", location):
         repo = state.one("external_repo", name=location)
         return [row for row in rows if repo and row["external_repo_id"] == repo["id"]]

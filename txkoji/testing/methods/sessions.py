@@ -9,7 +9,7 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.users import insert_user
 from txkoji.testing.tables.lookups.users import find_user, user_struct
-from txkoji.testing.tables.lookups.values import hub_error, time_text
+from txkoji.testing.tables.lookups.values import check_integers, hub_error, time_text
 from txkoji.testing.tables.sessions import HubSession
 from txkoji.testing.tables.state import Row
 
@@ -87,6 +87,7 @@ def _user(call: MethodCall, name: str) -> Row:
 def logout(call: MethodCall, session_id: Any = None) -> None:
     """End the session, or another one of the user; an admin may end any."""
     own = _own_session(call)
+    check_integers(session_id)
     ended = [each for each in call.hub.sessions if each.id == session_id]
     if session_id is None:
         ended = [own]
@@ -110,6 +111,7 @@ def subsession(call: MethodCall) -> Any:
 def logout_child(call: MethodCall, session_id: Any) -> None:
     """End a session below this one."""
     own = _own_session(call)
+    check_integers(session_id)
     for other in call.hub.sessions:
         if other.id == session_id and other.master == own.id:
             call.hub.sessions.close(other)

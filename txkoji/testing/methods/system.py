@@ -168,10 +168,12 @@ def _filtered(rows: Any, options: dict[str, Any]) -> Any:
         return None
     if not isinstance(rows, list):
         raise GenericError("the method does not return a list of maps")
+    none_greatest = bool(options.get("noneGreatest", True))
     for key in reversed(str(options.get("order") or "").split(",")):
         name = key.lstrip("-")
         if name:
-            rows = in_order(rows, name, reverse=key.startswith("-"))
+            reverse = key.startswith("-")
+            rows = in_order(rows, name, reverse=reverse, none_greatest=none_greatest)
     offset, limit = options.get("offset") or 0, options.get("limit")
     return rows[offset : offset + limit if limit is not None else None]
 

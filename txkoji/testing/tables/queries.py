@@ -53,11 +53,14 @@ _TABLES = {"listBuildroots": "buildroot.", "listTasks": "task.", "listTags": "ta
 """How columns are named with their tables, which an order may do as well."""
 
 
-def in_order(rows: list[dict[str, Any]], name: str, *, reverse: bool) -> list[dict[str, Any]]:
+def in_order(
+    rows: list[dict[str, Any]], name: str, *, reverse: bool, none_greatest: bool = True
+) -> list[dict[str, Any]]:
     """Sort rows by a column. NULLs come last in ascending order, as PostgreSQL has it."""
 
     def key(row: dict[str, Any]) -> Any:
-        return row[name] is None, row[name] if row[name] is not None else 0
+        missing = row[name] is None
+        return missing is none_greatest, 0 if missing else row[name]
 
     return sorted(rows, key=key, reverse=reverse)
 
@@ -226,9 +229,9 @@ def _compared(name: str, sign: Any, wanted: Any) -> tuple[str, str, Any]:
     values = []
     for value in wanted if many else [wanted]:
         # Text of digits is a number to a database.
-        number = kind in (int, float) and not (kind is float and isinstance(value, float))
+        number = kind in (int, float)
         values.append(database_integer(value) if number else value)
-        if value is not None and not isinstance(values[-1], int if number else kind):
+        if value is not None and not isinstance(values[-1], int | float if number else kind):
             raise hub_error(f"operator does not exist: {name} {sign} {type(value).__name__}")
     return name, sign, values if many else values[0]
 

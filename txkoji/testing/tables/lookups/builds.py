@@ -8,7 +8,7 @@ from txkoji import nvr
 from txkoji.exceptions import GenericError
 from txkoji.testing.tables.lookups.packages import package_entries, package_name
 from txkoji.testing.tables.lookups.tags import passes_filters, tag_order
-from txkoji.testing.tables.lookups.values import hub_error, must, rounded, row_by_info, time_text
+from txkoji.testing.tables.lookups.values import must, rounded, row_by_id, row_by_info, time_text
 from txkoji.testing.tables.state import HubState, Row, pick
 
 BUILD_STATES = {"BUILDING": 0, "COMPLETE": 1, "DELETED": 2, "FAILED": 3, "CANCELED": 4}
@@ -35,16 +35,14 @@ def find_build_row(state: HubState, info: Any) -> Row | None:
     Raises:
         GenericError: a text that is not an NVR, or a value of another type.
     """
-    if isinstance(info, bool):
-        raise hub_error("operator does not exist: integer = boolean")
     if isinstance(info, dict):
         if "id" in info:
-            return state.get("build", int(info["id"]))
+            return row_by_id(state, "build", info["id"])
         if not {"name", "version", "release"} <= info.keys():
             raise GenericError("did not provide name, version, and release")
         return _build_by_name(state, info["name"], info["version"], info["release"])
     if isinstance(info, int):
-        return state.get("build", info)
+        return row_by_id(state, "build", info)
     if isinstance(info, str):
         return _build_by_name(state, *split_nvr(info))
     raise GenericError(f"Invalid type for argument: {type(info)}")

@@ -84,7 +84,9 @@ def database_integer(value: Any) -> Any:
     """Return a value as a database compares it with an integer, or refuse it; None is fine."""
     if isinstance(value, str) and value.strip().lstrip("+-").isdecimal():
         return int(value)
-    if isinstance(value, bool | str | list | dict):
+    if isinstance(value, bool):
+        raise hub_error("operator does not exist: integer = boolean")
+    if isinstance(value, str | list | dict):
         raise hub_error(f"invalid input syntax for type integer: {value!r}")
     return value
 
@@ -110,15 +112,20 @@ def row_by_info(state: HubState, table: str, info: Any) -> Row | None:
 
     Raises:
         ParameterError: the value is none of them.
+        UnknownFault: (1) the database can't compare the id or the name in a struct.
     """
-    key = info.get("id", info.get("name")) if isinstance(info, dict) else info
-    if isinstance(key, bool):
-        raise hub_error("operator does not exist: integer = boolean")
-    if isinstance(key, int):
-        return state.get(table, key)
-    if isinstance(key, str):
-        return state.one(table, name=key)
-    raise ParameterError(f"Invalid name or id value: {info}")
+    column = "id" if isinstance(info, int) else "name" if isinstance(info, str) else None
+    key = info
+    if isinstance(info, dict):
+        column = next((each for each in ("id", "name") if each in info), None)
+        key = info.get(column)
+    if column is None:
+        raise ParameterError(f"Invalid name or id value: {info}")
+    if column == "id":
+        return row_by_id(state, table, key)
+    if not isinstance(key, str | None):
+        raise hub_error(f"operator does not exist: character varying = {type(key).__name__}")
+    return None if key is None else state.one(table, name=key)
 
 
 def require_row(state: HubState, table: str, info: Any) -> Row:
