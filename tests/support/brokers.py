@@ -216,16 +216,20 @@ class RabbitMQ:
         not written that of, and takes no message for the queue any more. That is no subject of our
         tests.
         """
+        self.evaluate("[dets:sync(Table) || Table <- dets:all()], ok.")
+        self._end()
+
+    def evaluate(self, erlang: str) -> None:
+        """Evaluate expressions of Erlang that return ok in the broker."""
         done = subprocess.run(
             # rabbitmqctl, a virtual machine of its own, takes seconds for it.
             ["erl_call", "-sname", "test@localhost", "-c", COOKIE, "-e"],
-            input=b"[dets:sync(Table) || Table <- dets:all()].\n",
+            input=f"{erlang}\n".encode(),
             env=self._environment,
             capture_output=True,
             check=True,
         )
-        assert done.stdout.startswith(b"{ok, [ok"), done.stdout
-        self._end()
+        assert done.stdout == b"{ok, ok}", done.stdout
 
     def _end(self) -> None:
         if self._process is not None:

@@ -260,6 +260,11 @@ class _PikaLink(Link):
             raise self._described(connection.reason or problem) from None
         self.is_open = True
         self.server_expires = server_expires()
+        impl = connection._impl  # noqa: SLF001 - pika's Twisted adapter hides it
+        impl.add_on_connection_blocked_callback(
+            lambda _, frame: setattr(self, "blocked", str(frame.method.reason))
+        )
+        impl.add_on_connection_unblocked_callback(lambda *_: setattr(self, "blocked", ""))
         connection.ended.addCallback(self._lose)
         self._channel.on_closed.addCallback(self._lose)
 
@@ -358,8 +363,11 @@ class _PikaLink(Link):
                 f" {topic!r} from the exchange {exchange!r}: bind one, or write mandatory=False"
             ) from None
         except NackError:
-            raise MessageNotTaken(
-                f"the broker {self._settings.url} did not store the message {topic!r}"
+            # A queue is full, or has no leader. Another one may have it.
+            raise BrokerUnreachable(
+                f"the broker {self._settings.url} did not store the message {topic!r}: a queue is"
+                " full, or in trouble",
+                may_have_arrived=True,
             ) from None
         except PIKA_ERRORS as problem:
             # pika fails what is pending before it reports the end of the connection.

@@ -132,9 +132,11 @@ class Link(abc.ABC):
         is_open: whether the connection is usable now.
         server_expires: when the broker's own certificate expires, in seconds since the epoch; None
             without TLS, or before the connection is open.
+        blocked: why the broker takes no message from anyone now, in its words; empty if it does.
     """
 
     server_expires: float | None = None
+    blocked: str = ""
 
     def __init__(self, settings: Any, reactor: Any) -> None:
         self.lost: Deferred[Any] = Deferred()

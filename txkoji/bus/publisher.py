@@ -23,13 +23,16 @@ class _Use:
 
     Attributes:
         has_sent: whether the message may have arrived.
+        link: the connection, None before there is one.
     """
 
     publish: Callable[[Link], Awaitable[None]] | None
     before: Callable[[], Awaitable[None]] | None
     has_sent: bool = False
+    link: Link | None = None
 
     async def run(self, link: Link) -> None:
+        self.link = link
         if self.before is not None:
             await self.before()
         if self.publish is not None:
@@ -139,7 +142,10 @@ class Publisher:
         url = self._settings.url
 
         def expired(_: Any, seconds: float) -> None:
-            raise use.unreachable(f"the broker {url} did not take a message within {seconds:g} s")
+            words = f"the broker {url} did not take a message within {seconds:g} s"
+            if use.link is not None and use.link.blocked:
+                words += f": it takes none from anyone, being {use.link.blocked}"
+            raise use.unreachable(words)
 
         stopped = f"publishing to the broker {url} was stopped"
         if self._is_stopped:

@@ -45,6 +45,9 @@ PASSWORD_LOGIN: dict[str, Any] = {
     "allow_insecure_login": True,
 }
 
+CLEARED = "rabbit_alarm:clear_alarm({resource_limit, disk, node()})."
+"""What ends the broker's alarm, in Erlang."""
+
 
 @dataclass
 class Bus:
@@ -697,7 +700,7 @@ def connections(broker: RabbitMQ) -> set[Client]:
 
 @pytest_twisted.ensureDeferred
 async def test_queue_that_is_full(bus: Bus) -> None:
-    """A message that the broker can't keep is an error."""
+    """A message that a queue has no room for is an error that passes."""
     bus.name += "-full"
     await bus.make_queue(
         queue_type="classic", arguments={"x-max-length": 1, "x-overflow": "reject-publish"}
@@ -705,9 +708,27 @@ async def test_queue_that_is_full(bus: Bus) -> None:
     publisher = bus.publisher()
     await publisher.publish("build.tag", "1")
     # RabbitMQ 3's plugin for AMQP 1.0 breaks the connection instead of saying no.
-    expected = MessageNotTaken if bus.protocol == "amqp" else BusError
+    expected = BrokerUnreachable if bus.protocol == "amqp" else BusError
     with pytest.raises(expected):
         await publisher.publish("build.tag", "2")
+
+
+@pytest_twisted.ensureDeferred
+async def test_broker_that_is_low_on_disk(broker: RabbitMQ, at_end: AtEnd) -> None:
+    """A broker that takes no message from anyone says why; then it has each message."""
+    bus = Bus(broker, "amqp")
+    got: list[BusMessage] = []
+    await bus.listen(got.append)
+    publisher = bus.publisher(timeout=1)
+    at_end(bus.stop)
+    at_end(broker.evaluate, CLEARED)
+    broker.evaluate("rabbit_alarm:set_alarm({{resource_limit, disk, node()}, []}).")
+    with pytest.raises(BrokerUnreachable, match="takes none from anyone, being low on disk"):
+        await publisher.publish("build.tag", "1", message_id="1")
+    broker.evaluate(CLEARED)
+    await publisher.publish("build.tag", "1", message_id="1")
+    await until(lambda: got)
+    assert {message.message_id for message in got} == {"1"}
 
 
 @pytest_twisted.ensureDeferred
