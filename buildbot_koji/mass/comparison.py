@@ -42,27 +42,18 @@ class Difference:
     other: NVR | None
 
 
-def read_build(row: Any) -> TaggedBuild | None:
-    """Read a row of the hub's ``listTagged``, None if it is no build."""
-    if not isinstance(row, Mapping):
-        return None
-    number, epoch = row.get("build_id"), row.get("epoch")
-    words = [row.get(key) for key in ("package_name", "version", "release")]
-    if type(number) is not int or not all(isinstance(each, str) and each for each in words):
-        return None
-    name, version, release = map(str, words)
-    return TaggedBuild(number, NVR(name, version, release, epoch if type(epoch) is int else None))
+def builds_of(rows: Iterable[Any]) -> list[TaggedBuild]:
+    """Return the builds in the checked rows of ``listTagged``."""
+    return [
+        TaggedBuild(row.id, NVR(row.package_name, row.version, row.release, row.epoch))
+        for row in rows
+    ]
 
 
-def read_builds(rows: Iterable[Any]) -> list[TaggedBuild]:
-    """Read what ``listTagged`` answered, without rows that are no builds."""
-    return [each for each in map(read_build, rows) if each is not None]
-
-
-def latest_builds(rows: Any) -> dict[str, TaggedBuild]:
-    """Return the latest build of each package in what ``listTagged`` answered, latest first."""
+def latest_builds(rows: Iterable[Any]) -> dict[str, TaggedBuild]:
+    """Return the latest build of each package in rows of ``listTagged``, latest first."""
     found: dict[str, TaggedBuild] = {}
-    for build in read_builds(rows if isinstance(rows, list) else ()):
+    for build in builds_of(rows):
         found.setdefault(build.nvr.name, build)
     return found
 

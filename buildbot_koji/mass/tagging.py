@@ -18,7 +18,7 @@ from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.durable.unreadable import check_fields, reading
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.mass.comparison import TaggedBuild, read_builds
+from buildbot_koji.mass.comparison import TaggedBuild, builds_of
 from buildbot_koji.mass.context import REFUSALS
 from buildbot_koji.mass.options import StepHost
 from txkoji import Call, Submission, TaskTree, Watch, one_line, read_outcome, task_states
@@ -161,7 +161,7 @@ class MassTagger:
     async def tagged(self) -> list[TaggedBuild]:
         """Return all builds in the tag itself."""
         rows = await self._hub.connection.checked("listTagged", self._tag)
-        return await self._host.in_thread(partial(read_builds, rows))
+        return await self._host.in_thread(partial(builds_of, rows))
 
     def succeeded(self) -> set[int]:
         """Return the builds whose tasks have ended well, wherever those are now."""

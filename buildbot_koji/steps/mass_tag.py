@@ -21,12 +21,12 @@ from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import (
     KINDS,
     TaggedBuild,
+    builds_of,
     compare_tags,
     latest_builds,
     line_of,
     names_of,
     plan_tagging,
-    read_builds,
     row_of,
     summary_of,
 )
@@ -226,7 +226,7 @@ class KojiMassTag(KojiWriteStep):
         """Return the latest builds in the tag, or ``only`` of some, the oldest first."""
         options = {"latest": True} if only is None else {}
         rows = await hub.connection.checked("listTagged", self.from_tag, **options)
-        builds = await self.in_thread(partial(read_builds, rows))
+        builds = await self.in_thread(partial(builds_of, rows))
         return [each for each in reversed(builds) if only is None or each.id in only]
 
     async def _tagger(self, hub: Hub) -> MassTagger:

@@ -67,6 +67,10 @@ _BUILD = _Build(
         "volume_name": text,
     },
 )
+_TAGGED = _Build(
+    {**_BUILD.needed, "package_name": text, "version": text, "release": text},
+    {**_BUILD.members, "epoch": integer},
+)
 _NAMED = _Struct({"id": identity, "name": text})
 _REPO = _Struct({"id": identity, "create_event": integer}, {"opts": struct})
 _REQUEST = _Struct({"id": identity, "active": flag}, {"task_id": identity})
@@ -121,7 +125,7 @@ _ROWS: dict[str, _Struct] = {
     "listPackages": _Struct({"package_name": text}, {"owner_name": text}),
     "listRPMs": _RPM,
     "listSideTags": _NAMED,
-    "listTagged": _BUILD,
+    "listTagged": _TAGGED,
     "listTags": _NAMED,
     "listTasks": _Struct({"id": identity}),
 }

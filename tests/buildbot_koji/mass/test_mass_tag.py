@@ -10,10 +10,18 @@ from typing import Any
 import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
+from munch import munchify
 from twisted.python.threadable import isInIOThread
 
 from buildbot_koji.hubs.hub import get_hub
-from buildbot_koji.mass.comparison import compare_tags, latest_builds, line_of, plan_tagging, row_of
+from buildbot_koji.mass.comparison import (
+    TaggedBuild,
+    compare_tags,
+    latest_builds,
+    line_of,
+    plan_tagging,
+    row_of,
+)
 from buildbot_koji.mass.tagging import MassTagger
 from buildbot_koji.steps import mass_tag
 from buildbot_koji.steps.framework.early_end import StepTiming
@@ -22,7 +30,8 @@ from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
 from tests.support.fault_proxy import Fate
 from tests.support.hubs import DeadlockDetected, hold
-from txkoji import RetryPolicy, task_states
+from txkoji import Call, RetryPolicy, task_states
+from txkoji.hub.answers import read_answer
 from txkoji.submission.submitter import Submitter
 from txkoji.testing.front import endpoint
 from txkoji.testing.methods.call import MethodCall
@@ -31,8 +40,13 @@ from txkoji.testing.methods.table import METHODS
 
 def row(build_id: int, name: str, version: str, epoch: int | None = None) -> dict[str, Any]:
     """Return a build as ``listTagged`` answers it."""
-    facts = {"build_id": build_id, "package_name": name, "version": version}
-    return {**facts, "release": "1", "epoch": epoch}
+    facts = {"build_id": build_id, "nvr": f"{name}-{version}-1", "package_name": name}
+    return {**facts, "version": version, "release": "1", "epoch": epoch}
+
+
+def latest(rows: list[Any]) -> dict[str, TaggedBuild]:
+    """Return the latest builds in what a hub answers."""
+    return latest_builds(read_answer(Call("listTagged"), munchify(rows), lambda row: row))
 
 
 def test_comparison() -> None:
@@ -46,7 +60,7 @@ def test_comparison() -> None:
         row(8, "e", "1"),
         {"build_id": "x"},
     ]
-    found = list(compare_tags(latest_builds(here), latest_builds(there)))
+    found = list(compare_tags(latest(here), latest(there)))
     assert [None if each is None else (each.package, each.kind) for each in found] == [
         ("a", "older"),
         ("b", "extra"),
@@ -54,7 +68,6 @@ def test_comparison() -> None:
         None,
         ("e", "missing"),
     ]
-    assert latest_builds(None) == {}
     [newer] = [each for each in found if each is not None and each.kind == "newer"]
     assert line_of(newer) == "newer   c-1:1-1, the other has c-9-1\n"
     row_of_newer = {"package": "c", "kind": "newer", "build": "c-1-1", "other": "c-9-1"}
@@ -133,10 +146,10 @@ async def test_builds_are_tagged(bench: Workbench) -> None:
 
 def test_what_is_newer_stays() -> None:
     """A build is not tagged over a newer one of its package, wherever that stands in the tag."""
-    there = latest_builds([row(1, "a", "1"), row(2, "b", "3"), row(5, "d", "1")]).values()
+    there = latest([row(1, "a", "1"), row(2, "b", "3"), row(5, "d", "1")]).values()
     drafts = [{**row(6 + n, name, "1"), "release": "1,draft_6"} for n, name in enumerate("de")]
     built = [row(1, "a", "1"), row(3, "b", "2"), row(4, "c", "1"), *drafts]
-    wanted = latest_builds(built).values()
+    wanted = latest(built).values()
     assert [reason for _, reason in plan_tagging(wanted, there)] == [
         "already tagged",
         "b-3-1 is newer",
@@ -359,7 +372,7 @@ async def test_comparisons_are_made_in_threads(
 
         monkeypatch.setattr(mass_tag, name, noting)
 
-    names = ["latest_builds", "compare_tags", "read_builds", "plan_tagging"]
+    names = ["latest_builds", "compare_tags", "builds_of", "plan_tagging"]
     for name in names:
         watch(name)
     tags = {"tag": "demo-candidate", "other": "demo-released"}
