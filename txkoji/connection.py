@@ -181,7 +181,7 @@ class Connection(HubMethods):
 
         It is the start of the first of them, in seconds since the epoch by the reactor's clock.
         """
-        return self.client.requester.trouble_since
+        return None if self.trouble is None else self.statistics.changed_at
 
     def __repr__(self) -> str:
         return f"<Connection {shown(self.profile)} {self.url}>"

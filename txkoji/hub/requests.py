@@ -119,9 +119,7 @@ class Requester:
     Attributes:
         trouble: why the hub is unreachable, None if the last attempt was answered. A hub that takes
             requests and answers none is unreachable, too.
-        statistics: counts the requests.
-        trouble_since: since when no attempt was answered (the start of the first of them), by the
-            reactor's clock; None if the last attempt was answered.
+        statistics: counts the requests, and knows since when there is trouble.
         heard_at: when the hub last began to answer, by the reactor's clock, or None.
         reactor: the reactor.
     """
@@ -138,7 +136,6 @@ class Requester:
         self._retry = retry
         self.trouble: KojiException | None = None
         self.statistics = RequestStatistics()
-        self.trouble_since: float | None = None
         self._slots = DeferredSemaphore(limits.at_once)
         self._was_answered = False
         self.heard_at: float | None = None
@@ -278,22 +275,20 @@ class Requester:
         """Set why the hub is unreachable, None if it is not; log when that begins and ends."""
         if self._has_ended:
             return
-        now = self.reactor.seconds()
+        now, since = self.reactor.seconds(), self.statistics.changed_at
         if trouble is not None and self.trouble is None:
-            self.trouble_since = began
             words = one_line(trouble)
             # Many reasons name the address.
             who = "the hub" if self._url in words else self._url
             self._log.warn("{who} does not answer: {reason}", who=who, reason=words)
         elif trouble is None and self.trouble is not None:
-            seconds = now - (now if self.trouble_since is None else self.trouble_since)
-            self.trouble_since = None
+            seconds = 0.0 if since is None else now - since
             self._log.info(
                 "{url} answers again, after {seconds:.0f} s", url=self._url, seconds=seconds
             )
         self.trouble = trouble
-        since = now if trouble is None or began is None else began
-        self.statistics.reached(trouble is None, since)
+        is_reachable = trouble is None
+        self.statistics.reached(is_reachable, now if is_reachable or began is None else began)
 
     def silent(self, request: Request, seconds: float, sent: float) -> None:
         """Record that a request, and every other one meanwhile, has had no answer."""
