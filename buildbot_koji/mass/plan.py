@@ -88,10 +88,6 @@ TRANSITIONS: Mapping[tuple[PackageState, PackageEvent], PackageState] = {
 }
 
 
-class Cycle(Exception):
-    """Packages require each other in a circle."""
-
-
 @dataclass(slots=True)
 class MassPackage:
     """A package of a mass build.
@@ -189,9 +185,6 @@ class MassPlan:
         changed: the places of packages whose facts are not stored yet.
         counts: how many packages are in each state.
         held: the packages that wait for a repo, by their places.
-
-    Raises:
-        Cycle: packages require each other.
     """
 
     def __init__(
@@ -234,12 +227,7 @@ class MassPlan:
                 needs[gates[level]] = members[lower]
                 for index in members[level]:
                     needs[index] = (*needs[index], gates[level])
-        sorter = graphlib.TopologicalSorter(needs)
-        try:
-            order = list(sorter.static_order())
-        except graphlib.CycleError as error:
-            names = [self.packages[each].name for each in error.args[1]]
-            raise Cycle(_in_words(names)) from error
+        order = list(graphlib.TopologicalSorter(needs).static_order())
         for node, required in needs.items():
             for other in required:
                 self._dependants.setdefault(other, []).append(node)
@@ -447,13 +435,10 @@ def find_cycle(requires: Mapping[str, Iterable[str]]) -> str | None:
     try:
         graphlib.TopologicalSorter(requires).prepare()
     except graphlib.CycleError as error:
-        return _in_words(error.args[1])
-    return None
-
-
-def _in_words(cycle: Sequence[str]) -> str:
-    """Return a cycle, each package before what it requires: graphlib gives it backwards."""
-    names = [*reversed(cycle)]
+        # Each package comes before what it requires: graphlib gives it backwards.
+        names = [*reversed(error.args[1])]
+    else:
+        return None
     if len(names) > 12:
         names = [*names[:6], "...", *names[-5:]]
     return " -> ".join(names)

@@ -20,7 +20,6 @@ from buildbot_koji.mass.packages import PackageQuery
 from buildbot_koji.mass.plan import (
     FINAL,
     TRANSITIONS,
-    Cycle,
     MassPackage,
     MassPlan,
     PackageEvent,
@@ -141,8 +140,7 @@ def test_what_need_not_be_built_meets_requirements() -> None:
 def test_cycle() -> None:
     """Packages that require each other are named, each before what it requires."""
     circles = ("p0 -> p2 -> p1 -> p0", "p2 -> p1 -> p0 -> p2", "p1 -> p0 -> p2 -> p1")
-    with pytest.raises(Cycle, match="|".join(circles)):
-        MassPlan(packages((2,), (0,), (1,)))
+    assert find_cycle({"p0": ["p2"], "p1": ["p0"], "p2": ["p1"]}) in circles
     assert find_cycle({"a": ["b"], "b": ["a"]}) in ("a -> b -> a", "b -> a -> b")
     assert find_cycle({"a": ["b"]}) is None
 
