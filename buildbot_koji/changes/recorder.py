@@ -101,8 +101,6 @@ class ChangeRecorder:
 
     def _count_again(self, late: Sequence[int]) -> None:
         """Count the changes that were stored after the count was: the master died in between."""
-        if self.state.counted is None:
-            return
         missed = [number for number in late if number > self.state.counted]
         self._limit.add(len(missed), self._master.reactor.seconds())
         self.state.counted = max(missed, default=self.state.counted)

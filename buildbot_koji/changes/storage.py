@@ -33,7 +33,7 @@ class SourceState:
         scheduled: the last change that the schedulers have certainly seen.
         hour: when the hour started in which changes are counted, in seconds since the epoch.
         count: the changes of that hour.
-        counted: the last change in the count; None in the state of an older version.
+        counted: the last change in the count.
         stale: whether the hub was reported as unreachable.
         unusable: whether events were reported that can't become changes.
         credentials: the credential that was reported to run out, empty for none.
@@ -43,7 +43,7 @@ class SourceState:
     scheduled: int = 0
     hour: float = 0.0
     count: int = 0
-    counted: int | None = None
+    counted: int = 0
     stale: bool = False
     unusable: bool = False
     credentials: str = ""
@@ -66,7 +66,7 @@ class SourceStorage(MasterState):
         """Read the state; raise UnreadableRow."""
         found = await self.get("standing", None)
         if found is None:
-            return SourceState(counted=0)
+            return SourceState()
         with reading("the state of a change source"):
             check_fields(SourceState, found, "the state of a change source")
             return SourceState(**found)

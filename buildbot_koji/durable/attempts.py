@@ -119,22 +119,20 @@ def choose_attempt(
             raise DamagedRow(f"{did} ({name})")
         if value is None or (build_id, name) in taken:
             continue
-        whose = value.pop(_IDENTITY, None)
-        earlier = None if whose is None else read_identity(whose, did)
-        # An earlier version stored no identity.
-        if name == own if earlier is None else identity.is_that_of(earlier):
-            has_values = earlier is not None and earlier.rendered == identity.rendered
+        earlier = read_identity(value.pop(_IDENTITY), did)
+        if identity.is_that_of(earlier):
+            has_values = earlier.rendered == identity.rendered
             mine.append((has_values, name == own, StoredAttempt((build_id, name), value)))
     return max(mine, key=lambda each: each[:2])[2] if mine else None
 
 
 def _read(stored: bytes) -> dict[str, Any] | None:
-    """Return the JSON object of a row; None for a row of a mass build, which is compressed."""
+    """Return what :func:`to_row` stored; None for another row, such as a mass build's."""
     try:
         value = json.loads(stored)
     except ValueError:
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and _IDENTITY in value else None
 
 
 def _digest(value: Any) -> str:

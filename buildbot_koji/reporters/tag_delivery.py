@@ -187,10 +187,7 @@ def _begun_of(notes: Mapping[str, Any]) -> tuple[Call, Submission]:
     """Return what an earlier attempt submitted; raise UnreadableRow."""
     with reading("the notes of a delivery"):
         check_fields(Submission, notes["submission"], "the notes of a delivery")
-        stored = notes["call"]
-        # Versions before 1.1 stored the three parts as a list.
-        call = Call(*stored) if isinstance(stored, list) else Call.from_json(stored)
-        return call, Submission(**notes["submission"])
+        return Call.from_json(notes["call"]), Submission(**notes["submission"])
 
 
 async def _find_earlier(hub: Hub, notes: Mapping[str, Any]) -> int | None:

@@ -142,15 +142,6 @@ async def test_tags_that_change_places(bench: Workbench) -> None:
         assert [each["nvr"] for each in bench.hub.call("listTagged", tag)] == [nvr]
 
 
-@pytest_twisted.ensureDeferred
-async def test_stored_by_an_earlier_version(bench: Workbench, monkeypatch: Any) -> None:
-    """What an earlier version stored, without saying whose it is, belongs to the step's name."""
-    monkeypatch.setattr(storing_step, "to_row", lambda value, _: json.dumps(value).encode())
-    ended = await build_again(bench, koji_build(bench, "hello"), koji_build(bench, "hello"))
-    assert ended.result == "success"
-    assert built(bench) == [("hello", "demo")]
-
-
 async def second_attempt(bench: Workbench, monkeypatch: Any, to_row: Any) -> Ended:
     """Return how a build ends whose worker is lost after its step was stored in another way."""
     monkeypatch.setattr(storing_step, "to_row", to_row)
