@@ -29,6 +29,9 @@ CLASS = "buildbot_koji.durable.cancellations"
 PENDING = "left"
 """The key of the first row of pending cancellations in the master's database."""
 
+RETRY = RetryPolicy(first=30.0, ceiling=600.0)
+"""The pauses while the hub does not answer."""
+
 STORED_TOGETHER = 50
 """How many tasks are canceled between two writes of what is still pending."""
 
@@ -69,13 +72,10 @@ class Cancellations:
         name: str,
         connection: Connection,
         log_in: Callable[[], Deferred[None]],
-        *,
-        retry: RetryPolicy | None = None,
     ) -> None:
         self._name = name
         self._connection = connection
         self._log_in = log_in
-        self._retry = retry or RetryPolicy(first=30.0, ceiling=600.0)
         self._master: Any = None
         self._state: MasterState | None = None
         self._pending: dict[str, TaskIntent] = {}
@@ -280,7 +280,7 @@ class Cancellations:
             failures = 0
             while await self._cancel_each():
                 failures += 1
-                await deferLater(self._connection.reactor, self._retry.pause(failures))
+                await deferLater(self._connection.reactor, RETRY.pause(failures))
 
     async def _cancel_each(self) -> bool:
         """Try every pending cancellation; returns whether some are still pending."""

@@ -26,7 +26,7 @@ from buildbot_koji.hubs.configured import configured_hubs, configured_profile, m
 from buildbot_koji.hubs.counts import TaskCounts
 from buildbot_koji.hubs.credentials import CredentialStatus, CredentialWatch, worst
 from buildbot_koji.hubs.koji_hub import RenderedHub
-from buildbot_koji.hubs.survey import HISTORY_CLASS, HubSurvey, Point, SurveyResult
+from buildbot_koji.hubs.survey import HISTORY_CLASS, INTERVAL, HubSurvey, Point, SurveyResult
 from buildbot_koji.hubs.users import HubUsers
 from txkoji import (
     Call,
@@ -336,7 +336,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         )
         await self.survey.load(state)
         while True:
-            await deferLater(self.connection.reactor, self.survey.interval)
+            await deferLater(self.connection.reactor, INTERVAL)
             if not self.is_current:
                 self.users.close_if_idle(IDLE)
             await self._survey()

@@ -173,10 +173,9 @@ class HubSurvey:
 
     _log = Logger()
 
-    def __init__(self, connection: Connection, *, interval: float = INTERVAL) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._clock = connection.reactor
-        self.interval = interval
         self._state: MasterState | None = None
         self.history: list[Point] = []
         self._names: dict[int, str] = {}

@@ -18,6 +18,7 @@ from buildbot_koji.changes.switch import owners, paused_sources
 from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.hubs.hub import Hub, hubs_of, resume_cancellations
+from buildbot_koji.hubs.survey import INTERVAL
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.status import EndedMassBuild, MassStatus, running
 from buildbot_koji.reporters.base import reporters_of
@@ -295,7 +296,7 @@ class Collector:
         hub = self._hub_named(name)
         return {
             "hub": text(name),
-            "step": 300.0 if hub is None else hub.survey.interval,
+            "step": INTERVAL,
             "points": [] if hub is None else hub.history(),
         }
 

@@ -40,7 +40,7 @@ SHOWN = ("koji_nvr", "koji_reason", "koji_failed_arch", "koji_task_url", "koji_l
 
 
 def package_names(
-    connection: sqlalchemy.Connection, model: Any, wanted: str, others: Iterable[str] = ()
+    connection: sqlalchemy.Connection, model: Any, wanted: str, others: Iterable[str]
 ) -> list[str]:
     """Return the names of the packages of the newest builds, sorted."""
     found = {*others, *(name for _, name in _packages(connection, model))}

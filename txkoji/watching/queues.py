@@ -16,14 +16,16 @@ from txkoji.watching.records import CHANNEL, ID, STATE, TaskRecord
 QUEUE_LIMIT = 500
 """How many tasks of a channel are read: a place further back need not be exact."""
 
+INTERVAL = 60.0
+"""Seconds between two reads of a queue."""
+
 
 class ChannelQueues:
     """The queues of the channels in which watched tasks wait."""
 
-    def __init__(self, client: HubClient, clock: Clock, *, interval: float = 60.0) -> None:
+    def __init__(self, client: HubClient, clock: Clock) -> None:
         self._client = client
         self._clock = clock
-        self._interval = interval
         self._queues: dict[int, tuple[float, dict[int, int], bool]] = {}
 
     def place(self, task: TaskRecord) -> int | None:
@@ -57,7 +59,7 @@ class ChannelQueues:
         due = [
             channel
             for channel in sorted(wanted)
-            if channel not in self._queues or self._queues[channel][0] + self._interval <= now
+            if channel not in self._queues or self._queues[channel][0] + INTERVAL <= now
         ]
         for channel in due:
             rows = await self._client.checked(
