@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+import re
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from itertools import chain, count
 from typing import Any
@@ -14,7 +15,6 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from buildbot_koji.database_values import MAX_VALUE, encoded_size
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.durable.unreadable import DamagedRow, UnreadableRow
@@ -27,7 +27,10 @@ CLASS = "buildbot_koji.durable.cancellations"
 """The class under which Buildbot files the pending cancellations."""
 
 PENDING = "left"
-"""The key of the first row of pending cancellations in the master's database."""
+"""The key of the pending cancellations in the master's database."""
+
+_KEYS = re.compile(f"{PENDING}(?: [0-9]+)?")
+"""Where they are: a value that is damaged stays, and the next one has a key of its own."""
 
 RETRY = RetryPolicy(first=30.0, ceiling=600.0)
 """The pauses while the hub does not answer."""
@@ -81,17 +84,14 @@ class Cancellations:
         self._pending: dict[str, TaskIntent] = {}
         self._shown: dict[str, PendingCancellation] = {}
         self._work: Deferred[None] | None = None
-        # The numbers of the rows that are stored.
-        self._rows: set[int] = set()
         # The number of the last change, and of the last stored one.
         self._changes = self._stored = 0
         self._storing = DeferredLock()
         self._is_read = False
-        # The stored form of each cancellation, and its size in bytes, in the order of the rows;
-        # what only a newer version may read is among them.
-        self._texts: dict[str, tuple[str, int]] = {}
-        # The numbers of rows that are left as they are.
-        self._damaged: set[int] = set()
+        # The stored form of each cancellation; what only a newer version may read is among them.
+        self._texts: dict[str, str] = {}
+        # Where they are stored, and further keys of what was read.
+        self._key, self._others = PENDING, list[str]()
         self._trouble = ""
         self._successor: Cancellations | None = None
 
@@ -215,8 +215,8 @@ class Cancellations:
         for each in await self._master.data.get(("masters",)):
             if each["masterid"] == self._master.masterid:
                 continue
-            rows = await _rows_of(self._state_of(each["name"]))
-            for text in chain.from_iterable(filter(None, rows.values())):
+            stored = await _stored_in(self._state_of(each["name"]))
+            for text in chain.from_iterable(filter(None, stored.values())):
                 # Its own master logs what is unreadable.
                 with suppress(UnreadableRow):
                     found.append(_shown(TaskIntent.from_json(text)))
@@ -244,29 +244,32 @@ class Cancellations:
 
     async def _resume(self) -> None:
         async with self._storing:
-            await self._read_rows()
+            await self._read_stored()
         await self._cancel_pending()
 
-    async def _read_rows(self) -> None:
+    async def _read_stored(self) -> None:
         """Read, once, what an earlier run left: nothing may be stored over it before."""
         assert self._state is not None
         if self._is_read:
             return
-        rows = await _rows_of(self._state, self._say_unreadable)
+        stored = await _stored_in(self._state, self._say_unreadable)
         self._is_read = True
-        self._damaged = {number for number, row in rows.items() if row is None}
-        self._rows = set(rows) - self._damaged
-        for text in chain.from_iterable(filter(None, rows.values())):
+        keys = (f"{PENDING} {number}" if number else PENDING for number in count())
+        self._key = next(each for each in keys if stored.get(each, []) is not None)
+        self._others = [
+            each for each, texts in stored.items() if texts is not None and each != self._key
+        ]
+        for text in chain.from_iterable(filter(None, stored.values())):
             try:
                 intent = TaskIntent.from_json(text)
             except UnreadableRow as error:
-                key = text
+                key = str(text)
                 self._say_unreadable(error)
             else:
                 key = intent.submission.marker
                 self._pending.setdefault(key, intent)
                 self._show(intent, None)
-            self._texts.setdefault(key, _sized(text))
+            self._texts.setdefault(key, text)
 
     def _say_unreadable(self, error: UnreadableRow) -> None:
         self._log.error(
@@ -325,78 +328,49 @@ class Cancellations:
         self._trouble = said
 
     async def _store(self) -> None:
-        """Store what is pending, in rows for any database; concurrent calls share a write."""
+        """Store what is pending; concurrent calls share a write."""
         assert self._state is not None
         self._changes += 1
         wanted = self._changes
         async with self._storing:
             if self._stored >= wanted:
                 return
-            await self._read_rows()
+            await self._read_stored()
             changes = self._changes
             for marker, intent in self._pending.items():
                 if marker not in self._texts:
-                    self._texts[marker] = _sized(intent.to_json().decode())
-            row: list[str] = []
-            rows = [row]
-            size = 0
-            for text, added in self._texts.values():
-                size += added
-                if row and size > MAX_VALUE:
-                    rows.append(row := [])
-                    size = added
-                row.append(text)
-            free = (number for number in count() if number not in self._damaged)
-            written = dict(zip(free, rows, strict=False))
-            # What moves, moves to an earlier row, which is written first: after a crash a task may
-            # be in two rows, but not in none.
-            for number, texts in written.items():
-                await self._state.put(_row_key(number), texts)
-            for number in self._rows - written.keys():
-                await self._state.remove(_row_key(number))
-            self._rows, self._stored = set(written), changes
+                    self._texts[marker] = intent.to_json().decode()
+            await self._state.put(self._key, list(self._texts.values()))
+            # After a crash a task may be stored twice, but not nowhere.
+            while self._others:
+                await self._state.remove(self._others.pop())
+            self._stored = changes
 
 
-async def _rows_of(
+async def _stored_in(
     state: MasterState, say: Callable[[UnreadableRow], None] | None = None
-) -> dict[int, list[str] | None]:
-    """Return what a master stored as pending, by the number of the row; None for a damaged one."""
-    rows: dict[int, list[str] | None] = {}
-    for number in _row_numbers(await state.keys(PENDING)):
+) -> dict[str, list[str] | None]:
+    """Return what a master stored as pending, by the keys; None for a damaged value."""
+    found: dict[str, list[str] | None] = {}
+    for key in filter(_KEYS.fullmatch, sorted(await state.keys(PENDING))):
         try:
-            row = await state.get(_row_key(number))
-            if not isinstance(row, list):
-                raise DamagedRow(f"row {number} of the tasks that were to be canceled")
-            rows[number] = row
+            found[key] = await state.get(key)
+            if not isinstance(found[key], list):
+                raise DamagedRow(f"{key!r} of the tasks that were to be canceled")
         except UnreadableRow as error:
-            rows[number] = None
+            found[key] = None
             if say is not None:
                 say(error)
-    return rows
+    return found
 
 
 def _shown(intent: TaskIntent) -> PendingCancellation:
     return PendingCancellation(intent.task_id, intent.call.method, intent.began, None)
 
 
-def _sized(text: str) -> tuple[str, int]:
-    return text, encoded_size(text) + len(", ")
-
-
 def object_of(master_name: str, hub: str) -> str:
     """Return the name of the object with the pending cancellations of a master on a hub."""
     return f"{master_name} {hub}"
-
-
-def _row_key(number: int) -> str:
-    """Return the key of a row of pending cancellations."""
-    return f"{PENDING} {number}" if number else PENDING
-
-
-def _row_numbers(keys: Iterable[str]) -> list[int]:
-    """Return the numbers of the rows that have these keys; parts of rows have others."""
-    found = (key.removeprefix(PENDING) for key in keys)
-    return sorted(int(each or 0) for each in found if not each or each[1:].isdecimal())
 
 
 def is_final(error: BaseException) -> bool:

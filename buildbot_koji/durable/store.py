@@ -55,6 +55,8 @@ class MasterState:
         self._class_name = class_name
         self._object_id: int | None = None
         self._lock = DeferredLock()
+        # The keys of values that are known to have parts.
+        self._split: set[str] = set()
 
     async def get(self, key: str, default: Any = None) -> Any:
         """Read a value.
@@ -70,6 +72,7 @@ class MasterState:
             found = await self._read(key, default)
             if (parts := self._parts(key, found)) is None:
                 return found
+            self._split.add(key)
             number_of_set, count = parts
             texts: list[str] = []
             for number in range(count):
@@ -90,8 +93,12 @@ class MasterState:
         encoded = json.dumps(value)
         async with self._lock:
             if len(encoded) > MAX_VALUE:
-                value = await self._write_parts(key, encoded)
+                self._split.add(key)
+                await self._write(key, await self._write_parts(key, encoded))
+                return
             await self._write(key, value)
+            if key in self._split:
+                await self._remove_parts(key)
 
     async def _write_parts(self, key: str, encoded: str) -> dict[str, Any]:
         before = self._parts(key, await self._read(key))
@@ -101,6 +108,13 @@ class MasterState:
             part = encoded[start : start + PART_SIZE]
             await self._write(_part(key, number_of_set, number), part)
         return {PARTS: [number_of_set, len(starts)]}
+
+    async def _remove_parts(self, key: str) -> None:
+        """Delete the parts of an earlier value."""
+        part = re.compile(f"{re.escape(key)}-[01]-[0-9]+")
+        for each in filter(part.fullmatch, await self.keys(f"{key}-")):
+            await self.remove(each)
+        self._split.discard(key)
 
     async def _read(self, key: str, default: Any = None) -> Any:
         object_id, state = await self._object(), self._master.db.state
@@ -150,6 +164,8 @@ class MasterState:
             connection.execute(table.delete().where(row))
 
         await self._master.db.pool.do_with_transaction(delete)
+        if key in self._split:
+            await self._remove_parts(key)
 
     async def _object(self) -> int:
         if self._object_id is None:

@@ -7,76 +7,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from buildbot.db.model import Model
-from sqlalchemy import StaticPool, create_engine
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
 from buildbot_koji.database_values import MAX_VALUE
-from buildbot_koji.durable.cancellations import CLASS, Cancellations, PendingCancellation
+from buildbot_koji.durable.cancellations import Cancellations, PendingCancellation
 from buildbot_koji.durable.task_intents import TaskIntent
+from tests.buildbot_koji.durable.states import States
 from txkoji import Call, Submission
 from txkoji.exceptions import GenericError, TransportError
-
-
-class States:
-    """Buildbot's table of states, and the pool of its database, which is in memory."""
-
-    model = Model
-
-    def __init__(self) -> None:
-        self.engine = create_engine("sqlite://", poolclass=StaticPool)
-        Model.object_state.create(self.engine)
-        self.written: list[str] = []
-        self.slow: Deferred[None] | None = None
-        self.killed_after: int | None = None
-
-    @property
-    def state(self) -> Any:
-        return self
-
-    pool = state
-
-    @property
-    def rows(self) -> dict[str, str]:
-        with self.engine.connect() as connection:
-            found = connection.execute(Model.object_state.select())
-            return {row.name: row.value_json for row in found}
-
-    def put(self, key: str, text: str) -> None:
-        """Replace a row."""
-        row = Model.object_state.insert().prefix_with("OR REPLACE")
-        with self.engine.begin() as connection:
-            connection.execute(row, {"objectid": 1, "name": key, "value_json": text})
-
-    async def getObjectId(self, name: str, kind: str) -> int:  # noqa: N802
-        assert name in ("master hub", "second hub")
-        assert kind == CLASS
-        return 1
-
-    def thdGetState(self, _: Any, object_id: int, key: str, default: Any) -> Any:  # noqa: N802
-        assert object_id == 1
-        rows = self.rows
-        return json.loads(rows[key]) if key in rows else default
-
-    async def do(self, query: Any) -> Any:
-        """Run a query."""
-        with self.engine.connect() as connection:
-            value = query(connection)
-        if self.slow is not None:
-            await self.slow
-        return value
-
-    async def do_with_transaction(self, query: Any) -> None:
-        with self.engine.begin() as connection:
-            query(connection)
-
-    async def setState(self, object_id: int, key: str, value: Any) -> None:  # noqa: N802
-        assert object_id == 1
-        if len(self.written) == self.killed_after:
-            await Deferred()
-        self.written.append(json.dumps(value))
-        self.put(key, self.written[-1])
 
 
 class Hub:
@@ -180,7 +119,7 @@ def test_many_cancellations() -> None:
         ('["newer", "good"]', "a newer version of buildbot_koji stored task 1 with lane"),
         ('["damaged", "good"]', "holds a task that was to be canceled, damaged"),
         ('["newer', "holds the state 'left' of 'master hub', damaged"),
-        ('{"a": 1}', "holds row 0 of the tasks that were to be canceled, damaged"),
+        ('{"a": 1}', "holds 'left' of the tasks that were to be canceled, damaged"),
     ],
 )
 def test_unreadable_cancellation(row: str, said: str, logged: list[str]) -> None:
@@ -202,43 +141,35 @@ def test_unreadable_cancellation(row: str, said: str, logged: list[str]) -> None
     assert len([line for line in logged if said in line]) == 1
 
 
-def test_damaged_row_between_others(logged: list[str]) -> None:
-    """It stays, and each start says so, also once the rows before it are done and used again."""
+def test_damaged_value_of_many_rows(logged: list[str]) -> None:
+    """It stays, and each start says so; once it is restored, no task of it is forgotten."""
     hub, states, call = Hub(), States(), Call("build", ("x" * MAX_VALUE, "demo", {}))
     intents = [TaskIntent(call, Submission(f"m{n}", 1.0, 1, 1), 1.0, n) for n in range(1, 6)]
     first = cancellations(hub, states)
     for each in intents[:3]:
         first.cancel(each, 30.0)
     first.stop()
-    states.put("left 1", damaged := states.rows["left 1"][:-9])
-    hub.answers = True
-    cancellations(hub, states)
-    assert sorted(hub.canceled) == [1, 3]
-    hub.answers = False
-    again = cancellations(hub, states)
+    whole = states.rows["left"]
+    states.put("left", damaged := whole[:-9])
     for each in intents[3:]:
+        again = cancellations(hub, states)
         again.cancel(each, 30.0)
-    again.stop()
-    assert states.rows["left 1"] == damaged
+        again.stop()
+    assert states.rows["left"] == damaged
     assert [each.task_id for each in elsewhere(hub, states)] == [4, 5]
-    assert len([line for line in logged if "'left 1' of 'master hub', damaged" in line]) == 2
-
-
-def test_killed_between_two_rows() -> None:
-    """No task is in none of them, whatever else the rows hold."""
-    hub, states, call = Hub(), States(), Call("build", ("x" * (MAX_VALUE // 3), "demo", {}))
-    intents = [TaskIntent(call, Submission(f"m{n}", 1.0, 1, 1), 1.0, n) for n in range(1, 5)]
-    first = cancellations(hub, states)
-    for each in intents:
-        first.cancel(each, 30.0)
-    first.stop()
-    newer = json.dumps({"version": 99, "more": "y" * (MAX_VALUE // 3)})
-    states.put("left 1", json.dumps([newer, *json.loads(states.rows["left 1"])]))
-    states.killed_after = len(states.written) + 1
+    assert len([line for line in logged if "'left' of 'master hub', damaged" in line]) == 2
+    states.put("left", whole)
+    # The master may be killed after each write.
+    for writes in range(20):
+        states.killed_after = len(states.written) + writes
+        cancellations(hub, states).stop()
+        states.killed_after = None
+        assert {each.task_id for each in elsewhere(hub, states)} == {1, 2, 3, 4, 5}
+    assert "left 1" not in states.rows
+    hub.answers = True
     cancellations(hub, states).stop()
-    states.killed_after = None
-    assert [each.task_id for each in elsewhere(hub, states)] == [1, 2, 3, 4]
-    assert newer in json.loads(states.rows["left 1"])
+    assert sorted(hub.canceled) == [1, 2, 3, 4, 5]
+    assert states.rows == {"left": "[]"}
 
 
 def test_cancellation_during_the_start_of_a_master() -> None:
