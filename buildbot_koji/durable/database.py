@@ -24,11 +24,16 @@ _log = Logger()
 REFUSALS = (exc.DataError, exc.IntegrityError, exc.NotSupportedError, exc.ProgrammingError)
 """The errors of a database that refuses a value permanently."""
 
+INSUFFICIENT_PRIVILEGE = "42501"
+"""PostgreSQL's code of a refusal that is about the user: a host revokes INSERT over a quota."""
+
 
 def is_database_unreachable(error: BaseException | None) -> bool:
     """Return whether an error of the database is transient."""
     error = cause_of(error)
-    return isinstance(error, (exc.DBAPIError, exc.TimeoutError)) and not isinstance(error, REFUSALS)
+    if isinstance(error, REFUSALS):
+        return getattr(error.orig, "pgcode", None) == INSUFFICIENT_PRIVILEGE
+    return isinstance(error, (exc.DBAPIError, exc.TimeoutError))
 
 
 async def select(master: Any, query: sqlalchemy.Select[Any]) -> list[Any]:

@@ -10,6 +10,7 @@ import json
 import re
 import zlib
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy
@@ -22,6 +23,9 @@ from buildbot_koji.durable.unreadable import DamagedRow, reading
 
 SOURCE = "buildbot_koji"
 """Who stores the build data of steps."""
+
+ROWS = "buildbot_koji rows"
+"""Who stores what belongs to a build request, and moves from one of its builds to the next."""
 
 
 LONGEST_OBJECT = 128
@@ -237,20 +241,35 @@ class BuildData:
         return (await self.get_several(build_id, [name])).get(name)
 
     async def put(self, build_id: int, name: str, value: bytes) -> None:
-        """Store bytes with a build, replacing what is there under the same name."""
-        await self._data.updates.setBuildData(build_id, name, value, self._source)
+        """Store bytes with a build, replacing what is there under the same name.
+
+        Buildbot's own update reports success if the database refuses the row, for instance because
+        PostgreSQL permits no INSERT: what it refuses may be another master's row.
+        """
+        db, table = self._master.db, self._master.db.model.build_data.c
+        where = [(table.buildid, build_id), (table.name, name)]
+        values = [(table.value, value), (table.length, len(value)), (table.source, self._source)]
+
+        def write(connection: sqlalchemy.Connection) -> None:
+            """Insert or update the row, in a thread."""
+            db.upsert(connection, db.model.build_data, where_values=where, update_values=values)
+
+        await db.pool.do_with_transaction(write)
 
     def pause(self) -> Deferred[None]:
         """Yield to the reactor: between two of many rows."""
         return deferLater(self._master.reactor, 0)
 
-    async def first_build(self, build_id: int) -> int:
-        """Return the first build of the same build request; the build itself if it is unknown."""
-        build = await self._data.get(("builds", build_id))
-        if build is None:
-            return build_id
-        builds = await self._data.get(("buildrequests", build["buildrequestid"], "builds"))
-        return min(int(each["buildid"]) for each in builds)
+    async def move(self, build_id: int, to: int) -> None:
+        """Store what this source stored with a build with another one instead, in one write."""
+        table = self._master.db.model.build_data
+        is_ours = (table.c.buildid == build_id) & (table.c.source == self._source)
+
+        def update(connection: sqlalchemy.Connection) -> None:
+            """Update the rows, in a thread."""
+            connection.execute(table.update().where(is_ours).values(buildid=to))
+
+        await self._master.db.pool.do_with_transaction(update)
 
     async def earlier_builds(self, build_id: int) -> list[int]:
         """Return the earlier builds of the same build request, the newest first.
@@ -260,31 +279,70 @@ class BuildData:
         are not.
         """
         build = await self._data.get(("builds", build_id))
+        if build is None:
+            return []
         builds = await self._data.get(("buildrequests", build["buildrequestid"], "builds"))
         ids = {int(each["buildid"]) for each in builds} - {build_id}
         return sorted(ids, reverse=True)
 
 
-class BuildRows:
-    """Values of any kind that are stored with one build, each in a compressed row.
+@dataclass(frozen=True)
+class RowsPlace:
+    """Where the rows of a build request are: with the newest of its builds that has used them.
 
-    A row can only be read in its own place: of another build, or under another name, it is damaged.
+    Buildbot's janitor deletes the data of builds that ended long ago, the first attempts of a build
+    request that still runs among them.
+
+    Attributes:
+        data: the data of Buildbot's builds.
+        root: the first build of the build request, which identifies the rows.
+        build_id: the build that they are stored with.
+    """
+
+    data: BuildData
+    root: int
+    build_id: int
+
+    @classmethod
+    async def find(cls, master: Any, build_id: int) -> RowsPlace:
+        """Return the place of the rows of a build's request."""
+        data, table = BuildData(master, ROWS), master.db.model.build_data.c
+        builds = [*await data.earlier_builds(build_id), build_id]
+        query = sqlalchemy.select(sqlalchemy.func.max(table.buildid)).where(
+            table.buildid.in_(builds) & (table.source == ROWS)
+        )
+        [[holder]] = await select(master, query)
+        return cls(data, min(builds), holder or build_id)
+
+    async def move(self, build_id: int) -> RowsPlace:
+        """Store the rows with a newer build of the request: all of them in one write."""
+        if build_id <= self.build_id:
+            return self
+        await self.data.move(self.build_id, build_id)
+        return replace(self, build_id=build_id)
+
+
+class BuildRows:
+    """Values of any kind that are stored with a build request, each in a compressed row.
+
+    A row can only be read in its own place: of another request, or under another name, it is
+    damaged.
 
     Args:
-        data: the data of Buildbot's builds.
-        build_id: the build.
-        name: distinguishes the rows from those of others with the same build.
+        place: where they are.
+        name: distinguishes the rows from those of others with the same build request.
 
     Attributes:
         pause: yields to the reactor.
         written: the bytes that were written.
     """
 
-    def __init__(self, data: BuildData, build_id: int, name: str) -> None:
-        self._data = data
-        self._build_id = build_id
+    def __init__(self, place: RowsPlace, name: str) -> None:
+        self._data = place.data
+        self._root = place.root
+        self._build_id = place.build_id
         self._name = name
-        self.pause = data.pause
+        self.pause = place.data.pause
         self.written = 0
 
     async def get(self, row: str) -> Any:
@@ -318,7 +376,7 @@ class BuildRows:
 
     def _place(self, name: str) -> bytes:
         """Return the dictionary that packs a row; zlib stores its checksum, and asks for it."""
-        return hashlib.sha256(f"{self._build_id} {name}".encode()).digest()
+        return hashlib.sha256(f"{self._root} {name}".encode()).digest()
 
     def _unpacked(self, name: str, packed: bytes) -> Any:
         unpacker = zlib.decompressobj(zdict=self._place(name))

@@ -11,8 +11,7 @@ from buildbot.process.results import RETRY
 from twisted.logger import Logger
 
 from buildbot_koji.durable.database import is_recent
-from buildbot_koji.durable.store import SOURCE as STORE
-from buildbot_koji.durable.store import BuildData
+from buildbot_koji.durable.store import RowsPlace
 from buildbot_koji.durable.unreadable import UnreadableRow, reading
 from buildbot_koji.mass.progress import MassProgress
 from buildbot_koji.mass.status import KEPT, EndedMassBuild
@@ -64,7 +63,7 @@ class EndedMassBuilds:
 
     async def _load(self, key: str, row: Mapping[str, Any]) -> EndedMassBuild | None:
         """Return a mass build; None if the janitor has removed what was stored of it."""
-        stores = MassStores(BuildData(self._master, STORE), row["root"])
+        stores = MassStores(await RowsPlace.find(self._master, row["root"]))
         store = await stores.called(row["step"])
         found = await store.load()
         if found is None:

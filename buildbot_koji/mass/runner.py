@@ -248,8 +248,6 @@ class MassRunner:
         self._tasks.keep_averages()
         lines = list(self._context.lines)
         self._context.lines.clear()
-        restore = partial(self._store.restore, self.plan.packages)
-        self._control_changed |= await self._host.until_stored(restore)
         await self._host.until_stored(
             lambda: self._store.save_packages(self.plan.packages, self.plan.changed)
         )

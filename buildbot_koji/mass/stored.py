@@ -1,31 +1,22 @@
 """What survives a crash of a mass build: its plan, and how far each package has come.
 
-Everything is stored with the first build of the build request, in rows of bounded size, so that any
-later attempt finds it, on another master too. All rows are written before the first package is
-submitted, so that a missing one is known to be lost: its packages may have been submitted. After
-that, only the rows that changed are written.
+Everything is stored with the build request (see :class:`RowsPlace`), in rows of bounded size, so
+that any later attempt finds it, on another master too. All rows are written before the first
+package is submitted, so that a missing one is known to be lost: its packages may have been
+submitted. After that, only the rows that changed are written.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Container,
-    Iterable,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
 from dataclasses import astuple
-from functools import partial
 from types import NoneType
 from typing import Any
 from uuid import uuid4
 
 from buildbot_koji.durable.attempts import StepIdentity, read_identity
-from buildbot_koji.durable.store import BuildData, BuildRows
+from buildbot_koji.durable.store import BuildRows, RowsPlace
 from buildbot_koji.durable.unreadable import DamagedRow, StoredByNewerVersion, reading
 from buildbot_koji.mass.plan import MassPackage, PackageState
 from buildbot_koji.words import named
@@ -84,17 +75,12 @@ class MassStore:
         rows: its rows.
         name: the name of the step that began it.
         has_begun: whether its plan was stored as a whole.
-
-    Attributes:
-        add: notes that it was; None before :meth:`MassStores.add`.
     """
 
     def __init__(self, rows: BuildRows, name: str, *, has_begun: bool = False) -> None:
         self._rows = rows
         self.name = name
         self._has_begun = has_begun
-        self.add: Callable[[], Awaitable[None]] | None = None
-        self._header: Mapping[str, Any] = {}
         # Part of the rows' names: a crash may have left rows of a plan that was never whole.
         self._plan = ""
 
@@ -111,7 +97,6 @@ class MassStore:
             return None
         with reading(what):
             self._plan, total = header["plan"], operator.index(header["total"])
-        self._header = header
         packages: list[MassPackage] = []
         async for start, rows in self._read("plan", total, PLAN_ROW):
             with reading(what):
@@ -145,20 +130,7 @@ class MassStore:
             await self._rows.pause()
         await self.save_packages(packages, set(range(total)))
         await self.save_control({})
-        self._header = {**header, "plan": self._plan, "total": total}
-        await self._rows.put("header", self._header)
-
-    async def restore(self, packages: Sequence[MassPackage]) -> bool:
-        """Store the plan again if it is gone; returns whether it was.
-
-        Buildbot's janitor removes the data of builds that ended long ago: of the first build, too,
-        while a later attempt runs.
-        """
-        if self.add is None or await self._rows.get("header") is not None:
-            return False
-        await self.save_plan(self._header, packages)
-        await self.add()
-        return True
+        await self._rows.put("header", {**header, "plan": self._plan, "total": total})
 
     async def save_packages(self, packages: Sequence[MassPackage], changed: set[int]) -> None:
         """Store the rows of the packages that changed, and take those off ``changed``."""
@@ -194,11 +166,9 @@ class MixedPlans(Exception):
 class MassStores:
     """The mass builds of one build request, by the names of the steps that began them."""
 
-    def __init__(self, data: BuildData, root: int) -> None:
-        self._data = data
-        self._root = root
-        self._index = BuildRows(data, root, "koji mass builds")
-        self._names: dict[str, str] = {}
+    def __init__(self, place: RowsPlace) -> None:
+        self._place = place
+        self._index = BuildRows(place, "koji mass builds")
 
     async def _begun(self) -> dict[str, StepIdentity]:
         """Return whose each mass build is that was stored as a whole."""
@@ -210,7 +180,7 @@ class MassStores:
             }
 
     def _store(self, name: str, begun: Container[str]) -> MassStore:
-        rows = BuildRows(self._data, self._root, name)
+        rows = BuildRows(self._place, name)
         return MassStore(rows, name, has_begun=name in begun)
 
     async def _renamed(self) -> dict[str, str]:
@@ -232,9 +202,8 @@ class MassStores:
     async def rename(self, store: MassStore, name: str) -> None:
         """Note which name a later attempt gave the step of a mass build."""
         renamed = await self._renamed()
-        self._names = {**renamed, name: store.name}
         if renamed.get(name, name) != store.name:
-            await self._index.put("renamed", self._names)
+            await self._index.put("renamed", {**renamed, name: store.name})
 
     async def resume(self, name: str, names: Sequence[str], identity: StepIdentity) -> MassStore:
         """Return the store of a step's mass build, which an earlier attempt may have begun.
@@ -270,14 +239,8 @@ class MassStores:
 
     async def add(self, store: MassStore, identity: StepIdentity) -> None:
         """Note that a step's mass build is stored: nothing of it may be missing from now on."""
-        store.add = partial(self._add, store, identity)
-        await store.add()
-
-    async def _add(self, store: MassStore, identity: StepIdentity) -> None:
         begun = await self._begun()
         if store.name not in begun:
-            if self._names:
-                await self._index.put("renamed", self._names)
             rows = {name: astuple(each) for name, each in {**begun, store.name: identity}.items()}
             await self._index.put("steps", rows)
 

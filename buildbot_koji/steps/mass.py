@@ -20,6 +20,7 @@ from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import CheckedRenderable
 from buildbot_koji.durable.attempts import StepIdentity
 from buildbot_koji.durable.claims import ClaimLost
+from buildbot_koji.durable.store import RowsPlace
 from buildbot_koji.durable.unreadable import reading
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.at_once import AT_ONCE, AtOnce
@@ -274,10 +275,9 @@ class KojiMassBuild(PackageBuildStep):
 
     async def _find(self, hub: Hub) -> tuple[MassStores, MassStore, StepIdentity]:
         """Find the plan of an earlier attempt, and make a runner of it."""
-        self._root = await self.until_stored(
-            lambda: self._build_data.first_build(self.build.buildid)
-        )
-        stores, names = MassStores(self._build_data, self._root), await self._names_of_steps()
+        rows = await self.own_rows()
+        self._root = rows.root
+        stores, names = MassStores(rows), await self._names_of_steps()
         # Its packages may change between two attempts, or its name and its place.
         place = {"target": self.target, "steps": names}
         what = {"scratch": bool(self.scratch), **{each: getattr(self, each) for each in BUILT}}
@@ -303,8 +303,8 @@ class KojiMassBuild(PackageBuildStep):
 
     async def _store_of(self, build_id: int) -> MassStore:
         """Return the store of this step's mass build in an earlier build."""
-        root = await self.until_stored(lambda: self._build_data.first_build(build_id))
-        stores = MassStores(self._build_data, root)
+        place = await self.until_stored(lambda: RowsPlace.find(self.master, build_id))
+        stores = MassStores(place)
         return await self.until_stored(lambda: stores.find(str(self.name)))
 
     async def _run_plan(self, hub: Hub, store: MassStore) -> int:

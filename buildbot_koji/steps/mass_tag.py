@@ -15,7 +15,7 @@ from twisted.internet.defer import DeferredLock
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, words_for
-from buildbot_koji.durable.store import BuildRows
+from buildbot_koji.durable.store import BuildRows, RowsPlace
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import (
@@ -231,9 +231,10 @@ class KojiMassTag(KojiWriteStep):
 
     async def _tagger(self, hub: Hub) -> MassTagger:
         """Return what tags the builds, with what earlier attempts began."""
-        place = self.noted("parts") or {"build": self.build.buildid, "rows": str(self.name)}
-        await self.note("parts", **place)
-        stored = BuildRows(self._build_data, place["build"], place["rows"])
+        # Of another tag's parts, which a step of this name sent in an earlier attempt, it has none.
+        name = self.noted("parts").get("rows", f"{self.name} {self.build.buildid}")
+        await self.note("parts", rows=name)
+        stored = BuildRows(await self.own_rows(), name)
         bypass = bool(self.bypass)
         tagger = MassTagger(hub, self.to_tag, stored, self, bypass=bypass, part=self.part)
         await tagger.load()
@@ -279,7 +280,8 @@ class KojiMassTag(KojiWriteStep):
 
     async def _made(self) -> set[int]:
         """Return the ids of the builds that the mass build made or adopted."""
-        stores = MassStores(self._build_data, self.mass)
+        place = await self.until_stored(lambda: RowsPlace.find(self.master, self.mass))
+        stores = MassStores(place)
         store = await self.until_stored(lambda: stores.find(self.mass_name))
         packages = packages_of(await self.until_stored(store.load))
         states = (PackageState.BUILT, PackageState.ADOPTED)

@@ -21,7 +21,7 @@ from buildbot_koji.database_values import (
 )
 from buildbot_koji.durable.attempts import StepIdentity, choose_attempt, to_row
 from buildbot_koji.durable.database import until_stored
-from buildbot_koji.durable.store import SOURCE, BuildData, data_name
+from buildbot_koji.durable.store import SOURCE, BuildData, RowsPlace, data_name
 from buildbot_koji.hubs.koji_hub import profile_name
 from buildbot_koji.steps.framework.early_end import StepTiming
 
@@ -124,6 +124,8 @@ class StoringStep(DeclaredStep):
             found = choose_attempt(earlier, rows.items(), own, self._identity, self._taken)
             if found is not None:
                 self.found_attempt = found.row
+                # The janitor deletes the data of a build that ended long ago.
+                await self.store_attempt(found.value)
                 return dict(found.value)
             if own in rows:
                 self._log.info(
@@ -148,6 +150,12 @@ class StoringStep(DeclaredStep):
             if found is not None:
                 return found.decode(errors="replace")
         return None
+
+    async def own_rows(self) -> RowsPlace:
+        """Return the place of the rows of the build request: with this build from now on."""
+        own = self.build.buildid
+        place = await self.until_stored(lambda: RowsPlace.find(self.master, own))
+        return await self.until_stored(lambda: place.move(own))
 
     @property
     def _stop_row(self) -> str:

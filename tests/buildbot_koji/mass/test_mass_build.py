@@ -24,8 +24,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.durable.store import SOURCE as STORED_BY
-from buildbot_koji.durable.store import BuildData
+from buildbot_koji.durable.store import ROWS, BuildData
 from buildbot_koji.error_messages import was_cancelled
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.mass import status as mass_status
@@ -451,7 +450,7 @@ async def test_order(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_next_attempt_resumes(bench: Workbench) -> None:
-    """The next attempt resumes after a lost reply, also if the step was renamed."""
+    """The next attempts resume after a lost reply, a new name, and a visit of the janitor."""
     names = add_packages(bench.hub, *(f"p{number}" for number in range(40)))
     hub = await get_hub(bench.master, bench.profile)
     hub.connection.submissions = Submitter(hub.connection.client, pauses=(0.0, 0.05))
@@ -461,9 +460,17 @@ async def test_next_attempt_resumes(bench: Workbench) -> None:
     await until(lambda: not bench.lost_replies)
     bench.lost_requests.add("build")
     bench.use_steps(mass(bench, packages=names, at_once=10, name="renamed"))
+    release = hold(bench.hub, "buildArch")
     bench.lose_worker()
+    await until(lambda: bench.running() is None)
+    await until(lambda: "10 running" in bench.text())
+    # The first attempt ended long ago, as Buildbot's janitor sees it.
+    await bench.master.db.build_data.deleteOldBuildData(4_000_000_000)
+    bench.lose_worker()
+    await until(lambda: bench.running() is None)
+    release()
     ended = await bench.ended(request)
-    assert (ended.result, ended.text, ended.attempts) == ("success", "40 of 40 done", 2)
+    assert (ended.result, ended.text, ended.attempts) == ("success", "40 of 40 done", 3)
     assert sorted(sources(bench.hub)) == sorted(names)
 
 
@@ -750,7 +757,7 @@ async def test_previous_mass_build_is_damaged(bench: Workbench) -> None:
     names = add_packages(bench.hub, "good")
     await bench.build(mass(bench, packages=names, scratch=True))
     previous = await bench.build(mass(bench, packages=names, scratch=True))
-    number, store = previous.properties["koji_mass_id"], BuildData(bench.master, STORED_BY)
+    number, store = previous.properties["koji_mass_id"], BuildData(bench.master, ROWS)
     [row] = [name for name in await store.rows(number) if "mass_build_control" in name]
     await store.put(number, row, b"")
     other = SOURCE.replace("main", "failsrpm")
@@ -840,7 +847,7 @@ async def test_another_master_took_it_over(bench: Workbench, ends: str) -> None:
     heir = await db.masters.findMasterId("heir")
     await db.buildrequests._claim_buildrequests_for_master([request], 1, heir)
     build = bench.running()
-    step, stored = build.currentStep, BuildData(bench.master, "buildbot_koji")
+    step, stored = build.currentStep, BuildData(bench.master, ROWS)
     before = await stored.rows(build.buildid)
     if ends == "a task":
         task_id = bench.hub.call("listTasks", {"method": "build"}, {"order": "id"})[0]["id"]

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
+from sqlalchemy.exc import IntegrityError
 from twisted.internet import reactor
 
+from buildbot_koji.durable.store import BuildData
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.status import running
@@ -35,10 +37,18 @@ from txkoji.testing.methods.table import METHODS
 
 QUICK = RetryPolicy(first=0.1, factor=1.0, ceiling=0.1, jitter=0.0)
 
+
+class InsufficientPrivilege(sqlite3.ProgrammingError):
+    """What the driver of PostgreSQL raises without the privilege."""
+
+    pgcode = "42501"
+
+
 ERRORS = [
     sqlite3.InternalError("cannot execute INSERT in a read-only transaction"),
     sqlite3.OperationalError(1213, "Deadlock found when trying to get lock"),
     sqlite3.OperationalError(1205, "Lock wait timeout exceeded"),
+    InsufficientPrivilege("permission denied for table build_data"),
 ]
 """What the drivers of PostgreSQL, and of MariaDB, raise: SQLAlchemy makes the same errors of it."""
 
@@ -91,7 +101,7 @@ async def test_renamed_step(bench: Workbench) -> None:
     bench.lose_worker()
     await until(lambda: bench.running() is None)
     await until(lambda: "3 running" in bench.text())
-    assert await bench.master.db.build_data.deleteOldBuildData(int(reactor.seconds()) + 10)
+    await bench.master.db.build_data.deleteOldBuildData(int(reactor.seconds()) + 10)
     release()
     ended = await bench.ended(request)
     assert (ended.text, ended.attempts) == ("1 of 1 done", 2)
@@ -306,15 +316,20 @@ async def test_full_disk_at_the_end(
 
 @pytest_twisted.ensureDeferred
 async def test_database_that_refuses_a_while(bench: Workbench, logged_failures: list[Any]) -> None:
-    """Read-only, a deadlock, a lock that is not got: each is waited out in a batch's middle."""
-    names = add_packages(bench.hub, *(f"p{number}" for number in range(12)))
+    """Read-only, a deadlock, a lock or privilege it has not: each is waited out in a batch."""
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(16)))
     request = await bench.begin(mass(bench, packages=names, at_once=2))
     for error in ERRORS:
         with bench.full_disk("INSERT INTO build_data", 2, error=error) as refused:
             await until(partial(lambda seen: len(seen) == 2, refused))
     ended = await bench.ended(request)
-    assert (ended.result, ended.text, ended.attempts) == ("success", "12 of 12 done", 1)
+    assert (ended.result, ended.text, ended.attempts) == ("success", "16 of 16 done", 1)
     assert sorted(sources(bench.hub)) == sorted(names)
+    data = BuildData(bench.master, "test")
+    refusal = sqlite3.IntegrityError("refused")
+    with bench.full_disk("INSERT INTO build_data", error=refusal), pytest.raises(IntegrityError):
+        await data.put(1, "row", b"value")
+    assert await data.rows(1) == {}
     logged_failures.clear()
 
 

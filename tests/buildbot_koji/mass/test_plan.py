@@ -14,7 +14,7 @@ from buildbot.process.results import FAILURE
 from twisted.internet.defer import Deferred, succeed
 
 from buildbot_koji.durable.attempts import StepIdentity
-from buildbot_koji.durable.store import BuildRows
+from buildbot_koji.durable.store import BuildRows, RowsPlace
 from buildbot_koji.durable.unreadable import DamagedRow, StoredByNewerVersion, UnreadableRow
 from buildbot_koji.mass.packages import PackageQuery
 from buildbot_koji.mass.plan import (
@@ -238,6 +238,11 @@ class Data:
         self.sizes.append(len(value))
 
 
+def place(data: Any, build: int = 7) -> RowsPlace:
+    """Return the place of the rows of a build request with one build."""
+    return RowsPlace(data, build, build)
+
+
 def drive(coroutine: Any) -> Any:
     """Run a coroutine that waits for nothing."""
     try:
@@ -262,7 +267,7 @@ def test_stored_plan_resumes() -> None:
         for index in range(700)
     ]
     data = Data()
-    rows = BuildRows(data, 7, "mass")  # type: ignore[arg-type]
+    rows = BuildRows(place(data), "mass")
     store = MassStore(rows, "mass")
     assert drive(store.load()) is None
     drive(store.save_plan({"run": "abc"}, made))
@@ -295,7 +300,7 @@ def test_large_plan_is_read_in_parts() -> None:
         package.state, package.task_id = PackageState.RUNNING, package.index + 1
         package.begun = (1, 1.0, None, None)
     data = Data()
-    rows = BuildRows(data, 7, "mass")  # type: ignore[arg-type]
+    rows = BuildRows(place(data), "mass")
     store = MassStore(rows, "mass")
     drive(store.save_plan({}, made))
     drive(store.save_packages(made, set(range(4000))))
@@ -309,7 +314,7 @@ def test_large_plan_is_read_in_parts() -> None:
 def test_plan_that_was_never_whole() -> None:
     """Nothing of a plan that a crash kept from being stored is taken for the next one's."""
     data = Data()
-    rows = BuildRows(data, 7, "mass")  # type: ignore[arg-type]
+    rows = BuildRows(place(data), "mass")
     store = MassStore(rows, "mass")
     first = packages((), ())
     first[0].state, first[0].reason = PackageState.SKIPPED, "need not be built"
@@ -324,8 +329,8 @@ def test_mass_build_of_a_newer_version() -> None:
     """One whose identity has another form is left alone, and said to be a newer version's."""
     data = Data()
     index = {"mass": ["kind", "configured", "rendered", "more"]}
-    drive(BuildRows(data, 7, "koji mass builds").put("steps", index))  # type: ignore[arg-type]
-    stores = MassStores(data, 7)  # type: ignore[arg-type]
+    drive(BuildRows(place(data), "koji mass builds").put("steps", index))
+    stores = MassStores(place(data))
     with pytest.raises(StoredByNewerVersion, match=r"a newer version .* the mass build mass"):
         drive(stores.resume("mass", ["mass"], StepIdentity.of("Mass", {}, {})))
 
@@ -366,8 +371,8 @@ RUNNING = ["running", 0, 7, False, False, [6, 1.0, 1, None]]
 )
 def test_unreadable_mass_build(row: str, value: Any, error: type[UnreadableRow]) -> None:
     """One that this version can't read, or that has lost a part, is not taken for another one."""
-    rows = BuildRows(data := Data(), 7, "mass")  # type: ignore[arg-type]
-    stores = MassStores(data, 7)  # type: ignore[arg-type]
+    rows = BuildRows(place(data := Data()), "mass")
+    stores = MassStores(place(data))
     identity = StepIdentity.of("Mass", {}, {})
     store = drive(stores.resume("mass", ["mass"], identity))
     drive(store.save_plan({"run": "old"}, packages(())))
@@ -382,9 +387,9 @@ def test_unreadable_mass_build(row: str, value: Any, error: type[UnreadableRow])
     elif value == "deep":
         data.rows[name] = zlib.compress(b"[" * 100_000)
     elif value == "swapped":
-        other = BuildRows(data, 8, "mass")  # type: ignore[arg-type]
-        place = f"{kind} {plan}{start}" if start else kind
-        drive(other.put(place, drive(rows.get(place))))
+        other = BuildRows(place(data, 8), "mass")
+        key = f"{kind} {plan}{start}" if start else kind
+        drive(other.put(key, drive(rows.get(key))))
         data.rows[name] = data.rows[8, name[1]]
     else:
         drive(rows.put(f"{kind} {plan}{start}" if start else kind, value))
@@ -407,13 +412,13 @@ class Host:
 
 def tagger(data: Data) -> MassTagger:
     """Return what tags builds, with the rows of build 7."""
-    rows = BuildRows(data, 7, "tag")  # type: ignore[arg-type]
+    rows = BuildRows(place(data), "tag")
     return MassTagger(None, "stable", rows, Host(), bypass=True)  # type: ignore[arg-type]
 
 
 def test_stored_parts() -> None:
     """All parts of what is to be tagged are read, in few queries."""
-    rows = BuildRows(data := Data(), 7, "tag")  # type: ignore[arg-type]
+    rows = BuildRows(place(data := Data()), "tag")
     parts = [TagPart(each, {each: f"p{each}-1-1"}, None, {each: 0}, {}) for each in range(230)]
     for part in parts:
         drive(rows.put(f"part {part.number}", part.to_row()))
@@ -436,7 +441,7 @@ def test_stored_parts() -> None:
 )
 def test_unreadable_part(changed: Any, error: type[UnreadableRow]) -> None:
     """Nothing is tagged in the place of a part that is lost, or that this version can't read."""
-    rows = BuildRows(data := Data(), 7, "tag")  # type: ignore[arg-type]
+    rows = BuildRows(place(data := Data()), "tag")
     row = TagPart(0, {1: "p-1-1"}, None, {1: 0}, {}).to_row()
     if changed is not None:
         drive(rows.put("part 0", {**row, **changed}))
@@ -448,9 +453,9 @@ def test_unreadable_part(changed: Any, error: type[UnreadableRow]) -> None:
 @pytest.mark.parametrize("row", ["steps", "renamed"])
 def test_damaged_index(row: str) -> None:
     """Which mass builds a build request has is not guessed."""
-    rows = BuildRows(data := Data(), 7, "koji mass builds")  # type: ignore[arg-type]
+    rows = BuildRows(place(data := Data()), "koji mass builds")
     drive(rows.put(row, [5]))
-    stores = MassStores(data, 7)  # type: ignore[arg-type]
+    stores = MassStores(place(data))
     with pytest.raises(DamagedRow):
         drive(stores.resume("mass", ["mass"], StepIdentity.of("Mass", {}, {})))
     with pytest.raises(DamagedRow):
@@ -460,7 +465,7 @@ def test_damaged_index(row: str) -> None:
 def test_mass_builds_of_one_build() -> None:
     """A step resumes only the plan that is certain to be its own, whatever was edited meanwhile."""
     data = Data()
-    stores = MassStores(data, 7)  # type: ignore[arg-type]
+    stores = MassStores(place(data))
 
     def identity_of(names: list[str], tag: str, target: str = "demo") -> StepIdentity:
         place = {"target": target, "steps": names}

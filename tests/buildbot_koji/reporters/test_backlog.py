@@ -268,8 +268,7 @@ async def test_mark(house: House) -> None:
 async def test_database_is_away(house: House, logged_failures: list[Any]) -> None:
     """A build whose delivery can't be stored is taken up again at the next scan."""
     await house.start()
-    updates = house.master.data.updates
-    with mock.patch.object(updates, "setBuildData", autospec=True) as store:
+    with mock.patch.object(BuildData, "put", autospec=True) as store:
         store.side_effect = OSError("database is locked")
         build = await house.build(tell=True)
         await until(lambda: logged_failures)

@@ -14,6 +14,7 @@ from buildbot.process.results import RETRY, SUCCESS
 from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import CancelledError, Deferred, fail
 
+from buildbot_koji.durable.store import BuildData
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.steps.build import KojiBuild
 from buildbot_koji.steps.framework.base import SUPERSEDED, KojiStep
@@ -578,7 +579,7 @@ async def test_superseded_build(own_bench: Workbench) -> None:
         "startStep",
         "set_step_locks_acquired_at",
         "addStepURL",
-        "setBuildData",
+        "put",
         "setBuildProperties",
         "finishLog",
         "appendLog",
@@ -590,8 +591,8 @@ async def test_database_is_unreachable(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch, logged_failures: list[Any], write: str
 ) -> None:
     """A step whose writes fail for a while ends with the result of its task."""
-    updates = bench.master.data.updates
-    real = getattr(updates, write)
+    writer = BuildData if write == "put" else bench.master.data.updates
+    real = getattr(writer, write)
     failures = iter(range(2))
     # A failure comes with a log.
     package = "failarch" if write.endswith("Log") else "hello"
@@ -604,7 +605,7 @@ async def test_database_is_unreachable(
             return fail(OperationalError("write", {}, OSError("the server closed the connection")))
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(updates, write, fail_twice)
+    monkeypatch.setattr(writer, write, fail_twice)
     ended = await bench.ended(request)
     assert ended.result == ("failure" if package == "failarch" else "success")
     assert next(failures, None) is None
