@@ -71,9 +71,19 @@ _USER_AND_PASSWORD = re.compile(r"[^:\[]*:(?!\d*\Z)")
 """What an authority begins with that has a password: not a port. The password may hold a slash."""
 
 
-def without_users(text: str) -> str:
-    """Return a text for people, with ``***`` for the user and password of each address in it."""
-    return _ADDRESS.sub(lambda found: f"//{_without_user(found[1])}", text)
+_TOKEN = re.compile(
+    r"([?&;][\w.-]{0,40}(?:auth|key|passw|secret|sign|token)[\w.-]{0,40}=)[^\s&;#'\"<>]+",
+    re.IGNORECASE,
+)
+"""A parameter of a query that lets whoever knows it in: a session's, or a host's of sources."""
+
+
+def without_secrets(text: str) -> str:
+    """Return a text for people, with ``***`` for what logs in by each address in it.
+
+    That is the user with the password, and each parameter of a query that is called a token.
+    """
+    return _TOKEN.sub(r"\1***", _ADDRESS.sub(lambda found: f"//{_without_user(found[1])}", text))
 
 
 def _without_user(address: str) -> str:

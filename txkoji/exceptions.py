@@ -65,7 +65,7 @@ from __future__ import annotations
 
 import re
 
-from txkoji._values import excerpt, one_line, without_users
+from txkoji._values import excerpt, one_line, without_secrets
 
 _QUOTED = 80
 """How many characters of an odd answer a message shows."""
@@ -74,10 +74,13 @@ _UNKNOWN_METHOD = re.compile(r"Invalid method: ([\w.]{1,100})")
 
 
 class KojiException(Exception):
-    """The root of every error that txkoji raises. Its text shows no password of an address."""
+    """The root of every error that txkoji raises.
+
+    Its text is bounded, whatever it quotes, and shows no password and no token of an address.
+    """
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(without_users(message))
+        super().__init__(without_secrets(excerpt(message)))
 
 
 FAULT_CLASSES: dict[int, type[HubFault]] = {}
@@ -89,7 +92,6 @@ class HubFault(KojiException):
 
     Attributes:
         code: the fault code, an int.
-        text: the hub's own words, possibly empty.
         method: the hub method that was called, or None if unknown.
     """
 
@@ -104,11 +106,18 @@ class HubFault(KojiException):
     def __init__(
         self, text: str = "", *, code: int | None = None, method: str | None = None
     ) -> None:
-        self.text = text
         self.method = method
         if code is not None:
             self.code = code
         super().__init__(text)
+
+    @property
+    def text(self) -> str:
+        """The hub's own words, possibly empty, without the secrets of addresses.
+
+        Of a text of more than 16,384 characters, the first and the last 8,192.
+        """
+        return str(self.args[0])
 
     @property
     def unknown_method(self) -> str | None:
@@ -129,8 +138,7 @@ class HubFault(KojiException):
         return f"{self.method}: {words}" if is_named else words
 
     def __repr__(self) -> str:
-        text = excerpt(self.text)
-        return f"{type(self).__name__}({text!r}, code={self.code}, method={self.method!r})"
+        return f"{type(self).__name__}({self.text!r}, code={self.code}, method={self.method!r})"
 
 
 class GenericError(HubFault, code=1000):

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from txkoji import build_states, paths, task_states
 from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import HubConnection
-from txkoji._values import excerpt, integer, member, one_line, rpm_names, struct, structs, text
+from txkoji._values import integer, member, one_line, rpm_names, struct, structs, text
 from txkoji.build import Build
 from txkoji.exceptions import HubFault, KojiException, fault_from
 from txkoji.retry import is_passing
@@ -130,7 +130,7 @@ def reason_of(text: str) -> str:
 
     The text of a fault with code 1 is a Python traceback, whose last line names the error.
     """
-    lines = [line.strip() for line in excerpt(text).splitlines() if line.strip()]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         return "the hub gives no reason"
     traceback = any(line.startswith("Traceback (most recent call last)") for line in lines)
@@ -145,7 +145,7 @@ def choose_log(names: Sequence[str], text: str) -> str | None:
     The text of the fault may name it ("see root.log").
     """
     logs = {posixpath.basename(name): name for name in names if name.endswith(".log")}
-    named = _named_logs(excerpt(text))
+    named = _named_logs(text)
     # Images, containers and plugins have logs of their own names.
     others = [name for name in sorted(logs) if not _TELLS_NOTHING.fullmatch(name)]
     return next((logs[name] for name in [*named, *LOGS, *others] if name in logs), None)

@@ -13,7 +13,6 @@ from random import random
 from twisted.internet.defer import CancelledError
 from twisted.internet.defer import TimeoutError as TimedOut
 
-from txkoji._values import excerpt
 from txkoji.exceptions import (
     UNCAUGHT,
     BusError,
@@ -70,7 +69,7 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, (TLSError, UnusableAnswer, *UNREADABLE)):
         return False
     if isinstance(error, UnknownFault):
-        return error.code == UNCAUGHT and bool(_HUB_WITHOUT_DATABASE.search(excerpt(error.text)))
+        return error.code == UNCAUGHT and bool(_HUB_WITHOUT_DATABASE.search(error.text))
     return isinstance(error, (TransportError, ProtocolError, ServerOffline))
 
 

@@ -140,9 +140,10 @@ def test_huge_fault(part: str) -> None:
     """A fault that embeds megabytes is read in linear time and bounded memory."""
     text = f"Error in plugin demo, see root.log: {part * (5_000_000 // len(part))} root.log"
     began = time.thread_time()
-    assert choose_log(["build.log", "root.log"], text) == "root.log"
-    reason = reason_of(text)
-    assert not is_infrastructure(fault_from(1005, text))
+    fault = fault_from(1005, text)
+    assert choose_log(["build.log", "root.log"], fault.text) == "root.log"
+    reason = reason_of(fault.text)
+    assert not is_infrastructure(fault)
     # The old patterns took minutes for a fiftieth of it.
     assert time.thread_time() - began < 5
     assert reason.startswith("Error in plugin demo")

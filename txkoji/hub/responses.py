@@ -15,7 +15,7 @@ from twisted.web._newclient import BadHeaders, ParseError, RequestNotSent
 from twisted.web.client import ResponseFailed
 
 from txkoji._interfaces import Response
-from txkoji._values import without_users
+from txkoji._values import without_secrets
 from txkoji.exceptions import (
     ConnectionFailed,
     HTTPStatusError,
@@ -35,7 +35,7 @@ MAX_RETRY_AFTER = 600.0
 
 def without_query(url: str) -> str:
     """Return an address to show: without its query, which may hold a session, and without user."""
-    return without_users(url.partition("?")[0])
+    return without_secrets(url.partition("?")[0])
 
 
 def range_start(response: Response) -> int | None:

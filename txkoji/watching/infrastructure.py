@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable
 
 from txkoji import exceptions
-from txkoji._values import excerpt
 from txkoji.exceptions import UNCAUGHT, HubFault, ProtocolError, TransportError
 from txkoji.retry import is_passing
 
@@ -167,8 +166,8 @@ def is_infrastructure(
 
     Args:
         error: the fault of a failed task, or whatever else ended it; None for none.
-        faults: fault codes, and regular expressions to search in the first and the last 8,192
-            characters of the text; by default :data:`INFRASTRUCTURE_FAULTS`, to extend with
+        faults: fault codes, and regular expressions to search in the text of the fault; by default
+            :data:`INFRASTRUCTURE_FAULTS`, to extend with
             ``(*INFRASTRUCTURE_FAULTS, "my builder is broken")``.
 
     Returns:
@@ -184,7 +183,7 @@ def is_infrastructure(
         return True
     if not isinstance(error, HubFault):
         return False
-    text, table = excerpt(error.text), INFRASTRUCTURE_FAULTS if faults is None else faults
+    text, table = error.text, INFRASTRUCTURE_FAULTS if faults is None else faults
     if _REQUEST.search(text):
         # A site's own pattern still counts.
         ours = {UNCAUGHT, *(each for each in INFRASTRUCTURE_FAULTS if isinstance(each, str))}
