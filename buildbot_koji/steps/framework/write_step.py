@@ -10,13 +10,23 @@ from buildbot.process import results
 
 from buildbot_koji.durable.once import CheckClaim, Intent, IntentState, OnceAction
 from buildbot_koji.durable.task_intents import TaskIntent
-from buildbot_koji.error_messages import with_remedy
+from buildbot_koji.error_messages import explain, with_remedy
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.words import counted
-from txkoji import Call, Submission, TaskTree, Watch, paths, read_outcome, task_states
+from txkoji import (
+    Call,
+    Submission,
+    TaskTree,
+    Watch,
+    is_refusal,
+    paths,
+    read_outcome,
+    task_states,
+)
+from txkoji.exceptions import KojiException
 
 T = TypeVar("T")
 
@@ -151,9 +161,17 @@ class KojiTasksStep(KojiWriteStep):
             SUCCESS, else FAILURE, or EXCEPTION if it was all the build system, with the reasons in
             the summary.
         """
+        refused: dict[str, str] = {}
         for number, (label, call) in enumerate(calls.items(), 1):
             self.say(f"{self.activity}: submitting {number}/{len(calls)}")
-            task_id = await self._start(hub, label, call, is_done)
+            try:
+                task_id = await self._start(hub, label, call, is_done)
+            except KojiException as error:
+                # What is begun is followed to its end first.
+                if not (self._tasks and is_refusal(error)):
+                    raise
+                refused[label] = explain(error)
+                continue
             if task_id is not None:
                 self._tasks[label] = task_id
                 url = paths.task_url(hub.connection.weburl, task_id)
@@ -172,7 +190,7 @@ class KojiTasksStep(KojiWriteStep):
         finally:
             for watch in self._watches:
                 watch.stop()
-        return await self._outcome(hub, trees)
+        return await self._outcome(hub, trees, refused)
 
     async def _start(
         self,
@@ -206,9 +224,9 @@ class KojiTasksStep(KojiWriteStep):
         done = sum(watch.tree is not None and watch.tree.is_final for watch in self._watches)
         self.say(f"{self.activity}: {done}/{len(self._watches)} done")
 
-    async def _outcome(self, hub: Hub, trees: list[TaskTree]) -> int:
-        reasons = []
-        is_infrastructure = True
+    async def _outcome(self, hub: Hub, trees: list[TaskTree], refused: Mapping[str, str]) -> int:
+        reasons = [f"{label}: {with_remedy(why)}" for label, why in refused.items()]
+        is_infrastructure = not refused
         for label, tree in zip(self._tasks, trees, strict=True):
             if tree.root.state != task_states.CLOSED:
                 outcome = await read_outcome(hub.connection, tree)

@@ -43,15 +43,24 @@ async def test_tag(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_tag_that_the_hub_refuses(bench: Workbench) -> None:
-    """A refusal of the hub is a failure, in its own words."""
+    """A refusal of the hub is a failure, in its own words; the other builds are tagged."""
     nvr = await bench.built()
+    others = [await bench.built("world", ref=ref) for ref in ("1", "2")]
     bench.hub.add_tag("elsewhere")
     ended = await bench.build(steps.KojiTag(bench.profile, tag="elsewhere", builds=nvr))
     assert ended.result == "failure"
-    assert ended.text == (
-        "failed: tagBuild: Package hello not in list for elsewhere:"
+    words = (
+        "tagBuild: Package hello not in list for elsewhere:"
         " koji add-pkg --owner OWNER elsewhere hello"
     )
+    assert ended.text == f"failed: {words}"
+    bench.hub.add_package("elsewhere", "world")
+    builds = [others[0], nvr, others[1]]
+    step = steps.KojiTag(bench.profile, tag="elsewhere", builds=builds)
+    ended = await bench.build(step)
+    assert (ended.result, ended.text) == ("failure", f"failed: {nvr}: {words}")
+    assert len(ended.properties["koji_task_ids"]) == 2
+    assert sorted(tagged(bench, "elsewhere")) == others
     ended = await bench.build(steps.KojiTag(bench.profile, tag="elsewhere", builds="no-such-1"))
     assert (ended.result, ended.text) == ("failure", "failed: the hub has no build no-such-1")
 
