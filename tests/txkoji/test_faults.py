@@ -1,8 +1,12 @@
-"""Submissions through a network that loses, cuts, delays and repeats: each is done exactly once."""
+"""Submissions through a network that loses, cuts, delays and repeats: each is done exactly once.
+
+``make soak`` has more of them.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -25,11 +29,15 @@ from txkoji.testing import FakeHub
 
 pytestmark = [pytest.mark.hub(build_seconds=3600, anonymous_user=None), pytest.mark.limit(600)]
 
-SUBMISSIONS = 1000
-RESTORED = 500
+SOAK = bool(os.environ.get("KOJI_TEST_SOAK"))
+SUBMISSIONS = 1000 if SOAK else 320
+RESTORED = 500 if SOAK else 200
 """How many of them go to a hub that is restored from backups again and again."""
 
-USERS = 50
+BETWEEN = 40 if SOAK else 24
+"""How many builds are submitted between two restores."""
+
+USERS = 50 if SOAK else 20
 NO_LIMIT = 1e6
 """The deadline of a call: no number of faults in a row makes it fail, on a slow machine either."""
 
@@ -49,7 +57,7 @@ BAD = [
 def chosen(chance: random.Random, bad: list[Fate]) -> Fate:
     """Choose a fate; a silence, which is waited out, comes less often than the others.
 
-    The wait must be longer than the hub of a busy machine takes for fifty users, or none of their
+    The wait must be longer than the hub of a busy machine takes for all users, or none of their
     requests is ever answered in time.
     """
     weights = [0.2 if fate is Fate.STALL else 1.0 for fate in bad]
@@ -158,9 +166,9 @@ async def test_each_submission_is_done_once_on_restored_hubs(hub: FakeHub, at_en
         if b"<methodName>build<" not in request:
             return Fate.PASS
         sent += 1
-        if sent % 40 == 20:
+        if sent % BETWEEN == BETWEEN // 2:
             backup = max((row["id"] for row in hub.state.rows("task")), default=0)
-        elif sent % 40 == 0:
+        elif sent % BETWEEN == 0:
             restores += 1
             reactor.callLater(0.01, restore)
         return chosen(chance, BAD) if chance.random() < 0.4 else Fate.PASS

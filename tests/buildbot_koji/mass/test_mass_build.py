@@ -167,7 +167,7 @@ async def test_bad_input(bench: Workbench) -> None:
     (bench.worker_directory / "odd").write_bytes(b"good\0\nrare\n<b>\n")
     (bench.worker_directory / "empty").write_bytes(b"# good\n")
     (bench.worker_directory / "large").write_bytes(b"good\n" * 1_000_000)
-    for options, text in (
+    mistakes = (
         (
             {"packages": ["good", "stopped", "rare", "rare"]},
             "given twice: rare; blocked in demo-candidate: stopped; not in demo-candidate: rare",
@@ -276,8 +276,9 @@ async def test_bad_input(bench: Workbench) -> None:
             {"packages_file": "nosuch", "files_on": "master"},
             "can't read nosuch on the master: No such file or directory",
         ),
-    ):
-        ended = await bench.build(mass(bench, **options))
+    )
+    found = await bench.build_all(*(mass(bench, **options) for options, _ in mistakes))
+    for (_, text), ended in zip(mistakes, found, strict=True):
         assert (ended.result, ended.text) == ("failure", text)
     lost = steps.KojiMassBuild(bench.profile, "lost", ["hello"], source=SOURCE, channel="none")
     ended = await bench.build(lost)

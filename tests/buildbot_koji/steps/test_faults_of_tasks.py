@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -118,32 +119,34 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, method: str, fault: HubFault) -> 
     monkeypatch.setitem(HANDLERS, method, fail)
 
 
-@pytest.mark.parametrize(
-    ("step", "arguments", "method", "ours", "theirs"), FAULTS, ids=[each[0] for each in FAULTS]
-)
 @pytest_twisted.ensureDeferred
-async def test_whose_failure_it_is(
-    bench: Workbench,
-    monkeypatch: pytest.MonkeyPatch,
-    step: str,
-    arguments: dict[str, Any],
-    method: str,
-    ours: HubFault,
-    theirs: HubFault,
-) -> None:
+async def test_whose_failure_it_is(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each kind of step: the build system's faults, by code and text, and the request's."""
     bench.hub.maven_enabled = bench.hub.win_enabled = True
-    if step == "KojiTag":
-        await bench.built()
-    for fault in (ours, theirs):
-        fail_with(monkeypatch, method, fault)
-        before = len(bench.hub.call("listTasks", {"method": method}))
-        ended = await bench.build(getattr(steps, step)(bench.profile, **arguments))
-        count = len(bench.hub.call("listTasks", {"method": method})) - before
-        retried = fault is ours and step not in ONCE
-        result = "exception" if fault is ours else "failure"
-        assert (ended.result, count) == (result, 2 if retried else 1), ended.text
-        assert ("the build system failed" in ended.text) == (fault is ours), ended.text
+    await bench.built()
+    attempts: dict[str, tuple[str, HubFault]] = {}
+    tasks: Counter[str] = Counter()
+
+    async def fail(builder: Builder, task: Row) -> None:
+        step = bench.running().currentStep.name
+        method, fault = attempts[step]
+        assert task["method"] == method
+        tasks[step] += 1
+        raise fault
+
+    made = []
+    for name, arguments, method, *faults in FAULTS:
+        monkeypatch.setitem(HANDLERS, method, fail)
+        for whose, fault in zip(("ours", "theirs"), faults, strict=True):
+            step = f"{name}: {whose}"
+            attempts[step] = (method, fault)
+            made.append(getattr(steps, name)(bench.profile, name=step, **arguments))
+    for step, ended in zip(attempts, await bench.build_all(*made), strict=True):
+        name, _, whose = step.partition(": ")
+        ours = whose == "ours"
+        count = 2 if ours and name not in ONCE else 1
+        assert (ended.result, tasks[step]) == ("exception" if ours else "failure", count), ended
+        assert ("the build system failed" in ended.text) == ours, ended.text
 
 
 @pytest_twisted.ensureDeferred

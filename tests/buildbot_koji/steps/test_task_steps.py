@@ -26,157 +26,156 @@ def prepare(bench: Workbench) -> None:
         bench.hub.add_package("demo-candidate", package)
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "method", "request_"),
-    [
-        (
-            "KojiRunroot",
-            {"tag": "demo-build", "arch": "x86_64", "command": ["ls", "/"], "packages": ["bash"]},
-            "runroot",
-            ["demo-build", "x86_64", ["ls", "/"], {"packages": ["bash"], "__starstar": True}],
-        ),
-        (
-            "KojiTask",
-            {"method": "sleep", "args": [0], "priority": 25, "arch": "noarch"},
-            "sleep",
-            [0],
-        ),
-        (
-            "KojiTask",
-            {"method": "newRepo", "hub_method": True, "args": ["demo-build"]},
-            "newRepo",
-            None,
-        ),
-        (
-            "KojiKiwiBuild",
+TASKS: tuple[tuple[str, dict[str, Any], str, list[Any] | None], ...] = (
+    (
+        "KojiRunroot",
+        {"tag": "demo-build", "arch": "x86_64", "command": ["ls", "/"], "packages": ["bash"]},
+        "runroot",
+        ["demo-build", "x86_64", ["ls", "/"], {"packages": ["bash"], "__starstar": True}],
+    ),
+    (
+        "KojiTask",
+        {"method": "sleep", "args": [0], "priority": 25, "arch": "noarch"},
+        "sleep",
+        [0],
+    ),
+    (
+        "KojiTask",
+        {"method": "newRepo", "hub_method": True, "args": ["demo-build"]},
+        "newRepo",
+        None,
+    ),
+    (
+        "KojiKiwiBuild",
+        {
+            "target": "demo",
+            "description_scm": GIT,
+            "description_path": "cloud",
+            "arches": "x86_64",
+            "scratch": True,
+            "kiwi_profile": "small",
+        },
+        "kiwiBuild",
+        [
+            "demo",
+            "x86_64",
+            GIT,
+            "cloud",
             {
-                "target": "demo",
-                "description_scm": GIT,
-                "description_path": "cloud",
-                "arches": "x86_64",
                 "scratch": True,
-                "kiwi_profile": "small",
+                "profile": "small",
+                "make_prep": False,
+                "use_buildroot_repo": True,
             },
-            "kiwiBuild",
-            [
-                "demo",
-                "x86_64",
-                GIT,
-                "cloud",
-                {
-                    "scratch": True,
-                    "profile": "small",
-                    "make_prep": False,
-                    "use_buildroot_repo": True,
-                },
-            ],
-        ),
-        (
-            "KojiOSBuild",
+        ],
+    ),
+    (
+        "KojiOSBuild",
+        {
+            "image_name": "cloud",
+            "version": "44",
+            "distro": "fedora-44",
+            "target": "demo",
+            "arches": "x86_64",
+            "ostree_ref": "a/b",
+        },
+        "osbuildImage",
+        [
+            "cloud",
+            "44",
+            "fedora-44",
+            ["guest-image"],
+            "demo",
+            ["x86_64"],
+            {"ostree": {"ref": "a/b"}},
+        ],
+    ),
+    (
+        "KojiImageBuild",
+        {
+            "kind": "livemedia",
+            "image_name": "cloud",
+            "version": "44",
+            "target": "demo",
+            "arches": "x86_64 aarch64",
+            "kickstart": "a.ks",
+            "ksurl": GIT,
+            "scratch": True,
+            "can_fail": "aarch64",
+        },
+        "livemedia",
+        [
+            "cloud",
+            "44",
+            ["x86_64", "aarch64"],
+            "demo",
+            "a.ks",
+            {"ksurl": GIT, "scratch": True, "optional_arches": ["aarch64"]},
+        ],
+    ),
+    (
+        "KojiImageBuild",
+        {
+            "image_name": "cloud",
+            "version": "44",
+            "target": "demo",
+            "arches": ["x86_64"],
+            "kickstart": "a.ks",
+            "ksurl": GIT,
+            "install_tree": "https://host/os",
+            "distro": "Fedora-44",
+            "format": "qcow2",
+        },
+        "image",
+        [
+            "cloud",
+            "44",
+            ["x86_64"],
+            "demo",
+            "https://host/os",
             {
-                "image_name": "cloud",
-                "version": "44",
-                "distro": "fedora-44",
-                "target": "demo",
-                "arches": "x86_64",
-                "ostree_ref": "a/b",
-            },
-            "osbuildImage",
-            [
-                "cloud",
-                "44",
-                "fedora-44",
-                ["guest-image"],
-                "demo",
-                ["x86_64"],
-                {"ostree": {"ref": "a/b"}},
-            ],
-        ),
-        (
-            "KojiImageBuild",
-            {
-                "kind": "livemedia",
-                "image_name": "cloud",
-                "version": "44",
-                "target": "demo",
-                "arches": "x86_64 aarch64",
-                "kickstart": "a.ks",
                 "ksurl": GIT,
-                "scratch": True,
-                "can_fail": "aarch64",
-            },
-            "livemedia",
-            [
-                "cloud",
-                "44",
-                ["x86_64", "aarch64"],
-                "demo",
-                "a.ks",
-                {"ksurl": GIT, "scratch": True, "optional_arches": ["aarch64"]},
-            ],
-        ),
-        (
-            "KojiImageBuild",
-            {
-                "image_name": "cloud",
-                "version": "44",
-                "target": "demo",
-                "arches": ["x86_64"],
-                "kickstart": "a.ks",
-                "ksurl": GIT,
-                "install_tree": "https://host/os",
                 "distro": "Fedora-44",
-                "format": "qcow2",
+                "kickstart": "a.ks",
+                "disk_size": 10,
+                "format": ["qcow2"],
             },
-            "image",
-            [
-                "cloud",
-                "44",
-                ["x86_64"],
-                "demo",
-                "https://host/os",
-                {
-                    "ksurl": GIT,
-                    "distro": "Fedora-44",
-                    "kickstart": "a.ks",
-                    "disk_size": 10,
-                    "format": ["qcow2"],
-                },
-            ],
-        ),
-        (
-            "KojiContainerBuild",
-            {"target": "demo", "source": GIT, "git_branch": "main", "scratch": True},
-            "buildContainer",
-            [GIT, "demo", {"git_branch": "main", "scratch": True}],
-        ),
-        (
-            "KojiMavenBuild",
-            {"target": "demo", "source": GIT, "debug": True, "maven_properties": {"a": "b"}},
-            "maven",
-            [GIT, "demo", {"maven_options": ["--debug"], "properties": {"a": "b"}}],
-        ),
-        (
-            "KojiWinBuild",
-            {"target": "demo", "source": GIT, "vm": "win11", "cpus": 2, "background": True},
-            "winbuild",
-            ["win11", GIT, "demo", {"cpus": 2}],
-        ),
-    ],
+        ],
+    ),
+    (
+        "KojiContainerBuild",
+        {"target": "demo", "source": GIT, "git_branch": "main", "scratch": True},
+        "buildContainer",
+        [GIT, "demo", {"git_branch": "main", "scratch": True}],
+    ),
+    (
+        "KojiMavenBuild",
+        {"target": "demo", "source": GIT, "debug": True, "maven_properties": {"a": "b"}},
+        "maven",
+        [GIT, "demo", {"maven_options": ["--debug"], "properties": {"a": "b"}}],
+    ),
+    (
+        "KojiWinBuild",
+        {"target": "demo", "source": GIT, "vm": "win11", "cpus": 2, "background": True},
+        "winbuild",
+        ["win11", GIT, "demo", {"cpus": 2}],
+    ),
 )
+"""Steps, their arguments, and the method and request of the task that they submit."""
+
+
 @pytest_twisted.ensureDeferred
-async def test_task(
-    bench: Workbench, name: str, arguments: dict[str, Any], method: str, request_: Any
-) -> None:
+async def test_task(bench: Workbench) -> None:
     """The task is submitted as asked for, watched, and ends the step as it ends."""
     prepare(bench)
-    ended = await bench.build(getattr(steps, name)(bench.profile, **arguments))
-    assert ended.result == "success", ended.text
-    found = request_of(bench, ended.properties)
-    assert found[0] == method
-    if request_ is not None:
-        assert found[1] == request_
-    assert ended.properties["koji_task_url"] in ended.urls.values()
+    made = [getattr(steps, name)(bench.profile, **arguments) for name, arguments, *_ in TASKS]
+    ended = await bench.build_all(*made)
+    for (_, _, method, request), each in zip(TASKS, ended, strict=True):
+        assert each.result == "success", each.text
+        task_id = int(next(name for name in each.urls if name.startswith("task ")).split()[1])
+        found = request_of(bench, {"koji_task_id": task_id})
+        assert found == (method, found[1] if request is None else request)
+    assert ended[-1].properties["koji_task_url"] in ended[-1].urls.values()
 
 
 @pytest_twisted.ensureDeferred
