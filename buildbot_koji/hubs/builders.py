@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from txkoji.exceptions import KojiException
@@ -20,12 +20,12 @@ class ChannelBuilders:
     """The architectures that the enabled hosts of a hub's channels build for.
 
     Args:
-        call: calls a hub method.
+        checked: calls a hub method, and checks its answer.
         clock: an IReactorTime; says when an answer is old.
     """
 
-    def __init__(self, call: Any, clock: Any) -> None:
-        self._call = call
+    def __init__(self, checked: Callable[..., Awaitable[Any]], clock: Any) -> None:
+        self._checked = checked
         self._clock = clock
         self._arches: dict[Any, tuple[float, frozenset[str] | None]] = {}
 
@@ -54,10 +54,13 @@ class ChannelBuilders:
             # One request at a time, and none right after a refusal.
             self._arches[channel] = (self._clock.seconds(), self._arches.get(channel, _NONE)[1])
             try:
-                hosts = await self._call("listHosts", channelID=channel, enabled=True)
+                hosts = await self._checked("listHosts", channelID=channel, enabled=True)
             except KojiException:
                 continue
-            self._arches[channel] = (self._clock.seconds(), _arches_of(hosts))
+            listed = [host.arches.split() for host in hosts if host.arches is not None]
+            # Any host takes a noarch task.
+            arches = frozenset(arch for several in listed for arch in (*several, "noarch"))
+            self._arches[channel] = (self._clock.seconds(), arches)
 
     def _is_due(self, channel: int) -> bool:
         known = self._arches.get(channel)
@@ -65,16 +68,3 @@ class ChannelBuilders:
 
 
 _NONE = (0.0, None)
-
-
-def _arches_of(hosts: Any) -> frozenset[str] | None:
-    """Return the architectures of a list of hosts, None if it is no list."""
-    if not isinstance(hosts, list):
-        return None
-    found: set[str] = set()
-    for host in hosts:
-        arches = host.get("arches") if isinstance(host, dict) else None
-        if isinstance(arches, str):
-            # Any host takes a noarch task.
-            found |= {*arches.split(), "noarch"}
-    return frozenset(found)

@@ -144,7 +144,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         self._background = Background()
         bus = None if isinstance(profile, str) else profile.bus
         self.buses = HubBuses(self.connection, self.watcher, bus, self._background)
-        self.builders = ChannelBuilders(self.connection.call, reactor)
+        self.builders = ChannelBuilders(self.connection.checked, reactor)
         self.followed_logs = 0
         self._builds: dict[int, WatchingBuild] = {}
         # When to forget the builds of tasks that are no longer watched.

@@ -19,7 +19,7 @@ from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.unreadable import UnreadableRow, reading
 from buildbot_koji.error_messages import PLUGINS
 from txkoji import Call, Connection, task_states
-from txkoji.exceptions import KojiException
+from txkoji.exceptions import KojiException, UnusableAnswer
 
 INTERVAL = 300.0
 """Seconds between two points of the history."""
@@ -34,6 +34,9 @@ DAY = 24 * 3600.0
 
 MOST_CHANNELS = 12
 """Channels that are asked about in a round."""
+
+MOST_CAPACITY = 1e6
+"""The largest capacity of a host that is believed."""
 
 MOST_ARCHES = 20
 """Architectures of a channel that are shown."""
@@ -95,30 +98,28 @@ class SurveyResult:
 def loads(
     channels: Sequence[tuple[int, str]], answers: Sequence[Any], ours: Mapping[int, int]
 ) -> tuple[ChannelLoad, ...]:
-    """Return the queues of channels. Pure, and total.
+    """Return the queues of channels. Pure.
 
     Args:
         channels: their ids and names.
-        answers: for each channel the number of FREE tasks, of OPEN ones, and its hosts; a fault or
-            an unusable answer counts as none.
+        answers: for each channel the number of FREE tasks, of OPEN ones, and its hosts; None counts
+            as none.
         ours: how many of our tasks are in a channel, by its id.
     """
     found = []
     for position, (channel, name) in enumerate(channels):
         free, running, hosts = answers[3 * position : 3 * position + 3]
-        hosts = [each for each in hosts if isinstance(each, Mapping)] if _is_list(hosts) else []
-        capacity = sum(_number(each.get("capacity")) for each in hosts)
-        count = ours.get(channel, 0)
-        arches = Counter(arch for each in hosts for arch in _words(each.get("arches")))
+        hosts = hosts or []
+        arches = Counter(arch for each in hosts for arch in (each["arches"] or "").split())
         found.append(
             ChannelLoad(
                 name,
-                _count(free),
-                _count(running),
-                capacity,
+                free or 0,
+                running or 0,
+                sum(_capacity(each) for each in hosts),
                 len(hosts),
                 len(ready_hosts(hosts)),
-                count,
+                ours.get(channel, 0),
                 dict(arches.most_common(MOST_ARCHES)),
             )
         )
@@ -130,37 +131,14 @@ def ready_hosts(hosts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [each for each in hosts if each.get("ready")]
 
 
+def _capacity(host: Mapping[str, Any]) -> float:
+    return min(max(number(host.get("capacity")) or 0.0, 0.0), MOST_CAPACITY)
+
+
 def _host_names(answers: Sequence[Any]) -> dict[int, str]:
-    """Return the names of hosts, by id, from the answers for :func:`loads`. Pure, and total."""
-    hosts = (each for answer in answers[2::3] if _is_list(answer) for each in answer)
-    return {
-        each["id"]: each["name"]
-        for each in hosts
-        if isinstance(each, Mapping)
-        and isinstance(each.get("id"), int)
-        and isinstance(each.get("name"), str)
-    }
-
-
-def _words(value: Any) -> list[str]:
-    return value[:1000].split() if isinstance(value, str) else []
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, (list, tuple))
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _count(value: Any) -> int:
-    return value if _is_count(value) else 0
-
-
-def _number(value: Any) -> float:
-    found = number(value) or 0
-    return float(found) if abs(found) < 1e9 else 0.0
+    """Return the names of hosts, by id, from the answers for :func:`loads`. Pure."""
+    hosts = (each for answer in answers[2::3] for each in answer or ())
+    return {each["id"]: each["name"] for each in hosts if each["name"] is not None}
 
 
 class HubSurvey:
@@ -229,24 +207,29 @@ class HubSurvey:
         if self._state is not None:
             await self._state.put("day", self.history)
 
+    async def _answers(self, calls: Sequence[Call]) -> list[Any]:
+        """Return the checked answers; None for a fault, and for one that can't be used."""
+        client, found = self._connection.client, []
+        for call, answer in zip(calls, await client.send_all(calls), strict=True):
+            try:
+                found.append(client.read_answer(call, answer))
+            except UnusableAnswer:
+                found.append(None)
+        return found
+
     async def _introduce(self) -> None:
         """Ask for what rarely changes: the version, the plugins, the channels, who we are."""
         calls = [Call("getKojiVersion"), Call("system.listMethods"), Call("listChannels")]
-        version, methods, channels = await self._connection.client.send_all(calls)
-        known = {each for each in methods if isinstance(each, str)} if _is_list(methods) else set()
-        plugins = {plugin for method, plugin in PLUGINS.items() if method in known}
-        self._names = {
-            each["id"]: str(each.get("name"))
-            for each in (channels if _is_list(channels) else ())
-            if isinstance(each, Mapping) and isinstance(each.get("id"), int)
-        }
+        version, methods, channels = await self._answers(calls)
+        plugins = {PLUGINS[method] for method in PLUGINS.keys() & set(methods or ())}
+        self._names = {each["id"]: each["name"] for each in channels or ()}
         user = None
         if self._connection.session_id is not None:
             found = await self._connection.call("getLoggedInUser")
             user = found.get("name") if isinstance(found, Mapping) else None
         self.result = attrs.evolve(
             self.result,
-            version=version if isinstance(version, str) else None,
+            version=version,
             plugins=tuple(sorted(plugins)),
             user=user if isinstance(user, str) else None,
         )
@@ -268,9 +251,8 @@ class HubSurvey:
                 Call("listTasks", ({"state": running, "channel_id": channel}, counting)),
                 Call("listHosts", (), {"channelID": channel, "enabled": True}),
             ]
-        answers = await self._connection.client.send_all(calls)
-        free_tasks, open_tasks = (each if _is_count(each) else None for each in answers[:2])
-        self._totals = (free_tasks, open_tasks)
+        answers = await self._answers(calls)
+        self._totals = (answers[0], answers[1])
         named = [(channel, self._names.get(channel, f"channel {channel}")) for channel in wanted]
         self.result = attrs.evolve(
             self.result, channels=loads(named, answers[2:], ours), hosts=_host_names(answers[2:])

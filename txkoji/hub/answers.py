@@ -121,7 +121,7 @@ _ROWS: dict[str, _Struct] = {
     "listBuildRPMs": _RPM,
     "listBuilds": _BUILD,
     "listChannels": _NAMED,
-    "listHosts": _Struct({"id": identity}, {"ready": flag}),
+    "listHosts": _Struct({"id": identity}, {"arches": text, "name": text, "ready": flag}),
     "listPackages": _Struct({"package_name": text}, {"owner_name": text}),
     "listRPMs": _RPM,
     "listSideTags": _NAMED,
@@ -134,8 +134,8 @@ _ROWS: dict[str, _Struct] = {
 _TEXTS = frozenset(["getPerms", "system.listMethods"])
 """Methods that return a list of texts."""
 
-_VALUES: dict[str, Reader] = {"tagLastChangeEvent": identity}
-"""Methods that return a number, or None."""
+_VALUES: dict[str, Reader] = {"getKojiVersion": text, "tagLastChangeEvent": identity}
+"""Methods that return a text or a number, or None."""
 
 
 def read_answer(call: Call, answer: Any, leave_out: Callable[[Any], object]) -> Any:
@@ -144,13 +144,18 @@ def read_answer(call: Call, answer: Any, leave_out: Callable[[Any], object]) -> 
     Each row that can't be used is passed to ``leave_out``.
 
     Returns:
-        A list of structs or texts, a struct, or a number; None if the hub answered None, and the
-        method may.
+        A list of structs or texts, or its length if that was asked for; a struct, a text or a
+        number; None if the hub answered None, and the method may.
 
     Raises:
         UnusableAnswer: the hub answered something else.
     """
     method = call.method
+    if any((struct(each) or {}).get("countOnly") for each in (*call.args, *call.kwargs.values())):
+        count = integer(answer)
+        if count is None:
+            raise UnusableAnswer(method, answer, "a number")
+        return count
     if method not in _ROWS and method not in _TEXTS:
         if answer is None and method not in _NEVER_NONE and not call.kwargs.get("strict"):
             return None

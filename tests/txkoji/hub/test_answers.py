@@ -49,6 +49,7 @@ def test_usual_answers() -> None:
         ("repo.checkRequest", {"repo": None, "request": None}, {}),
         ("repo.request", {"repo": {"id": 3}, "request": {"id": 1}}, {}),
         ("tagLastChangeEvent", 2**40, {}),
+        ("listTasks", [], {"queryOpts": {"countOnly": True}}),
     ],
 )
 def test_unusable_answers(method: str, answer: Any, named: dict[str, Any]) -> None:
