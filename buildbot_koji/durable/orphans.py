@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Mapping, Set
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +38,10 @@ MISSED = ("koji_source", "announcement", "missed")
 
 MOST_SCHEDULED = 10_000
 """Changes that a scheduler is remembered to have had."""
+
+
+RESUMED: list[Callable[[Any], Awaitable[object]]] = []
+"""What else a master resumes once it has started: functions of layers above, which take it."""
 
 
 class _Guarded:
@@ -113,6 +117,9 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     It also ends the builds that such a database kept Buildbot from starting or finishing: their
     requests are built again, or completed, within a minute.
 
+    Tasks of stopped builds that their unreachable hub could not cancel are canceled after a restart
+    of the master, too, although nothing uses that hub yet.
+
     Put one among the ``services`` of each master.
     """
 
@@ -146,6 +153,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         await self._background.run_once_stored(
             self._release_stale, self.master.reactor, f"{self.name}: can't release claims"
         )
+        self._background.run(self._resume(), f"{self.name}: can't resume what others left")
         self.guarding = LoopingCall(self._guard)
         self.guarding.clock = self.master.reactor
         self.guarding.start(GUARD_INTERVAL)
@@ -230,6 +238,11 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
                 " standing by again",
                 name=scheduler.name,
             )
+
+    async def _resume(self) -> None:
+        await self.master.initLock.run(lambda: None)
+        for resume in RESUMED:
+            await resume(self.master)
 
     async def _release_stale(self) -> None:
         await self._release_own()

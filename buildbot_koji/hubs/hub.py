@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.cancellations import CLASS, PENDING, Cancellations, object_of
 from buildbot_koji.durable.once import CheckClaim, OnceAction
+from buildbot_koji.durable.orphans import RESUMED
 from buildbot_koji.durable.store import MasterState, object_name, objects_with
 from buildbot_koji.durable.task_intents import recorded_tasks
 from buildbot_koji.hubs.builders import ChannelBuilders
@@ -49,6 +50,9 @@ PREFIX = "koji-hub-"
 IDLE = 600.0
 """Seconds without use after which a replaced link is closed. Two declarations of one hub replace
 each other by turns: closing at once would mean a login for each step."""
+
+
+_log = Logger()
 
 
 @attrs.frozen
@@ -393,11 +397,10 @@ def _identity(profile: str | RenderedHub) -> str:
     return f"{PREFIX}{profile if isinstance(profile, str) else profile.identity}"
 
 
-async def resume_cancellations(master: Any) -> list[str]:
+async def resume_cancellations(master: Any) -> None:
     """Use the hubs on which tasks wait to be canceled since an earlier run of the master.
 
-    Returns:
-        The names of those that can't be used, or that no plugin names any more.
+    It logs the names of those that can't be used, or that no plugin names any more.
     """
     mine = object_of(master.name, PREFIX)
     waiting = {*await objects_with(master, CLASS, PENDING)}
@@ -409,7 +412,15 @@ async def resume_cancellations(master: Any) -> list[str]:
                 await get_hub(master, profile)
                 waiting.discard(hub)
     used = {object_of(master.name, each.identity) for each in hubs_of(master)}
-    return sorted(each.removeprefix(mine) for each in waiting - used if each.startswith(mine))
+    for name in sorted(each for each in waiting - used if each.startswith(mine)):
+        _log.warn(
+            "{hub}: tasks of stopped builds wait to be canceled on this hub, which no plugin can"
+            " use: name it again in the configuration, or cancel them yourself",
+            hub=name.removeprefix(mine),
+        )
+
+
+RESUMED.append(resume_cancellations)
 
 
 def hubs_of(master: Any) -> list[Hub]:

@@ -17,6 +17,7 @@ from buildbot_koji.changes.storage import held_by_none
 from buildbot_koji.changes.switch import owners, paused_sources
 from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.deliveries import Delivery
+from buildbot_koji.durable.orphans import takes_changes_once
 from buildbot_koji.hubs.hub import Hub, hubs_of, resume_cancellations
 from buildbot_koji.hubs.survey import INTERVAL
 from buildbot_koji.mass.ended import EndedMassBuilds
@@ -256,12 +257,9 @@ class Collector:
         async def say() -> None:
             """Log it once the master has started."""
             await self._master.initLock.run(lambda: None)
-            for hub in await resume_cancellations(self._master):
-                self._log.warn(
-                    "{hub}: tasks of stopped builds wait to be canceled on this hub, which no"
-                    " plugin can use: name it again in the configuration, or cancel them yourself",
-                    hub=hub,
-                )
+            if not takes_changes_once(self._master):
+                # The releaser does it.
+                await resume_cancellations(self._master)
             elsewhere = [name for name, owner in (await owners(self._master)).items() if owner]
             here = [each.name for each in self._sources()]
             for name in await held_by_none(self._master, [*here, *elsewhere]):
