@@ -8,7 +8,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
-from txkoji.testing.methods.builds import add_build_type, build_directory, insert_empty_build
+from txkoji.testing.methods.builds import add_build_type, build_directory, make_build
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tagged import list_tagged
@@ -131,8 +131,8 @@ def _create_build(
 ) -> None:
     row = find_build_row(call.state, build_info)
     if row is None:
-        keys = ("name", "version", "release")
-        row = insert_empty_build(call, call.require_login(), *(build_info[key] for key in keys))
+        nvr = (build_info[key] for key in ("name", "version", "release"))
+        row = make_build(call, *nvr, state="COMPLETE")
     add_build_type(call.state, row, btype, info or {})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -182,78 +183,92 @@ def create_empty_build(
     draft: bool = False,
 ) -> int:
     """Make a build without content; return its id. Needs admin."""
-    user = call.require_login()
     if not name:
         raise GenericError("No name or package id provided for build")
-    if owner is not None:
-        user = require_user(call.state, owner)
-    return int(insert_empty_build(call, user, name, version, release, epoch, draft)["id"])
+    owner_id = call.user_id if owner is None else require_user(call.state, owner)["id"]
+    more = {"epoch": epoch, "owner_id": owner_id, "draft": draft}
+    return int(make_build(call, name, version, release, state="COMPLETE", **more)["id"])
 
 
-def insert_empty_build(
+def make_build(
     call: MethodCall,
-    owner: Row,
     name: str,
     version: str,
     release: str,
-    epoch: Any = None,
-    draft: bool = False,
+    *,
+    draft: Any = False,
+    state: str = "BUILDING",
+    **columns: Any,
 ) -> Row:
-    """Store a COMPLETE build without content, without a permission check."""
-    keys = build_keys(call.state, name, version, release)
-    if call.state.one("build", **keys):
-        raise GenericError(f"Build already exists: {name}-{version}-{release}")
-    row = _insert_build(
-        call,
-        **keys,
-        epoch=epoch,
-        state=BUILD_STATES["COMPLETE"],
-        owner_id=owner["id"],
-        task_id=None,
-        source=None,
-        extra=None,
-        draft=draft,
-    )
-    call.state.update("build", row["id"], completion_ts=call.hub.now())
-    call.state.announce(lambda: messages.build_changed(call.state, row, None))
-    return row
+    """Store a new build, or make one that failed or was canceled anew: only its id stays.
 
+    Args:
+        call: who makes it: its owner, unless ``columns`` say another.
+        name: the package; it is made if necessary.
+        version: the version.
+        release: the release; that of a draft gets the build's id.
+        draft: make a draft, on a hub that has them.
+        state: the build's state: BUILDING, or COMPLETE at once.
+        columns: more columns of the row.
 
-def build_keys(state: HubState, name: str, version: str, release: str) -> dict[str, Any]:
-    """Return the columns that identify a build; its package is made if necessary."""
-    package = state.one("package", name=name) or state.insert("package", {"name": name})
-    return {"package_id": package["id"], "version": version, "release": release}
-
-
-def start_build(
-    call: MethodCall, keys: dict[str, Any], *, draft: bool = False, **columns: Any
-) -> Row:
-    """Store a build in progress; the release of a draft says that it is one."""
-    building = BUILD_STATES["BUILDING"]
-    row = _insert_build(call, **keys, state=building, draft=draft, **columns)
-    if draft:
-        call.state.update("build", row["id"], release=f"{keys['release']},draft_{row['id']}")
-    call.state.announce(lambda: messages.build_changed(call.state, row, None))
-    return row
-
-
-def _insert_build(call: MethodCall, **columns: Any) -> Row:
-    """Store a new build; columns that are not given are those of a build that just began."""
-    now = call.hub.now()
+    Raises:
+        GenericError: the build exists or is in progress.
+    """
+    package = call.state.one("package", name=name) or call.state.insert("package", {"name": name})
+    keys = {"package_id": package["id"], "version": version, "release": release}
     row = {
         "epoch": None,
+        "task_id": None,
+        "source": None,
+        "extra": None,
         "volume_id": 0,
         "create_event": call.state.event(),
-        "creation_ts": now,
-        "start_ts": now,
-        "completion_ts": None,
+        "creation_ts": call.hub.now(),
+        "start_ts": call.hub.now(),
+        "completion_ts": call.hub.now() if state == "COMPLETE" else None,
         "cg_id": None,
-        "draft": False,
+        "draft": bool(draft) and call.hub.release >= (1, 34),
         "promoter_id": None,
         "promotion_ts": None,
         **columns,
     }
-    return call.state.insert("build", row)
+    if "owner_id" not in row:
+        row["owner_id"] = call.user_id
+    before = None if row["draft"] else call.state.one("build", **keys)
+    if before is not None:
+        _check_restartable(before, {"name": name, **keys, **row, "state": BUILD_STATES[state]})
+        for kind in call.state.rows("build_type", build_id=before["id"]):
+            call.state.delete("build_type", kind["id"])
+        change_build_state(call.state, before, BUILD_STATES[state], **row)
+        return before
+    made = call.state.insert("build", {**keys, **row, "state": BUILD_STATES[state]})
+    if made["draft"]:
+        call.state.update("build", made["id"], release=f"{release},draft_{made['id']}")
+    call.state.announce(lambda: messages.build_changed(call.state, made, None))
+    return made
+
+
+def _check_restartable(row: Row, new: dict[str, Any]) -> None:
+    """Refuse to make a build anew that is in progress or done, in a hub's words."""
+    if row["state"] == BUILD_STATES["BUILDING"]:
+        raise GenericError(f"Build already in progress (task {row['task_id']})")
+    if row["state"] in (BUILD_STATES["FAILED"], BUILD_STATES["CANCELED"]):
+        return
+    data = {
+        **{key: new[key] for key in ("name", "version", "release", "epoch", "task_id", "source")},
+        "extra": json.dumps(new["extra"]) if new["extra"] is not None else None,
+        "owner": new["owner_id"],
+        "state": new["state"],
+        "completion_time": None if new["completion_ts"] is None else "NOW",
+        "pkg_id": row["package_id"],
+        "start_time": "NOW",
+        "volume_id": 0,
+        "draft": False,
+    }
+    names = {number: each for each, number in BUILD_STATES.items()}
+    raise GenericError(
+        f"Build already exists (id={row['id']}, state={names[row['state']]}): {data}"
+    )
 
 
 def change_build_state(state: HubState, row: Row, new: int, **columns: Any) -> None:

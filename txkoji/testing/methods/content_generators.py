@@ -11,9 +11,8 @@ from txkoji.testing.methods.archives import MORE_COLUMNS, import_archive
 from txkoji.testing.methods.builds import (
     add_build_type,
     build_directory,
-    build_keys,
     change_build_state,
-    start_build,
+    make_build,
 )
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.rpms import import_rpm
@@ -73,28 +72,16 @@ def _require_access(call: MethodCall, cg: Any) -> Row:
 
 
 def _begin(call: MethodCall, generator: Row, data: dict[str, Any], **columns: Any) -> Row:
-    """Insert a build in progress, or restart one that failed."""
-    state = call.state
-    name, version, release = (data[key] for key in ("name", "version", "release"))
-    keys = build_keys(state, name, version, release)
-    columns = {"epoch": data.get("epoch"), "cg_id": generator["id"], **columns}
-    draft = bool(data.get("draft"))
-    row = None if draft else state.one("build", **keys)
-    if row is not None:
-        if row["state"] not in (BUILD_STATES["FAILED"], BUILD_STATES["CANCELED"]):
-            raise GenericError(f"Build already exists: {name}-{version}-{release}")
-        change_build_state(state, row, BUILD_STATES["BUILDING"], **columns)
-        return row
-    return start_build(call, keys, draft=draft, **columns)
+    nvr = (data[key] for key in ("name", "version", "release"))
+    columns |= {"epoch": data.get("epoch"), "cg_id": generator["id"]}
+    return make_build(call, *nvr, draft=data.get("draft"), **columns)
 
 
 @hub_method("CGInitBuild")
 def cg_init_build(call: MethodCall, cg: Any, data: Any) -> dict[str, Any]:
     """Reserve an NVR for a content generator."""
     generator = _require_access(call, cg)
-    user = call.require_login()
-    more = {"task_id": None, "source": None, "extra": None}
-    row = _begin(call, generator, data, owner_id=user["id"], **more)
+    row = _begin(call, generator, data)
     token = secrets.token_hex(32)
     call.state.insert("build_reservations", {"build_id": row["id"], "token": token})
     return {"build_id": row["id"], "token": token}

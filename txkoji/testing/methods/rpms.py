@@ -8,7 +8,7 @@ from txkoji import nvr
 from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.formats import rpms
-from txkoji.testing.methods.builds import build_directory, insert_empty_build
+from txkoji.testing.methods.builds import build_directory, make_build
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.filters import Filter, Test, equals, select
@@ -192,9 +192,7 @@ def import_uploaded_rpm(call: MethodCall, path: Any, basename: Any) -> dict[str,
     if call.state.one("rpminfo", arch="src" if source is None else tags["ARCH"], **names):
         raise GenericError(f"rpm file already exists: {basename}")
     if source is None:
-        build = find_build_row(call.state, names) or insert_empty_build(
-            call, call.require_login(), **names
-        )
+        build = find_build_row(call.state, names) or make_build(call, **names, state="COMPLETE")
     else:
         found = find_build_row(call.state, source.removesuffix(".src.rpm"))
         build = must(found, "No such build")

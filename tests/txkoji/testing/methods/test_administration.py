@@ -515,8 +515,16 @@ def test_reserved_builds(hub: FakeHub) -> None:
     assert hub.call("listCGs")["site"]["users"] == ["bob"]
     with pytest.raises(GenericError, match="Token"):
         hub.call("CGRefundBuild", "site", reserved["build_id"], "wrong", user="bob")
+    with pytest.raises(GenericError, match=r"^Build already in progress \(task None\)$"):
+        hub.call("CGInitBuild", "site", data, user="bob")
     hub.call("CGRefundBuild", "site", reserved["build_id"], reserved["token"], user="bob")
     assert hub.call("getBuild", reserved["build_id"])["state"] == 3
+    # As any build that failed, it is made anew, with the same id.
+    assert hub.call("createEmptyBuild", "cg", "1", "1", None) == reserved["build_id"]
+    with pytest.raises(GenericError, match=r"^Build already exists \(id=\d+, state=COMPLETE\): {"):
+        hub.call("CGInitBuild", "site", data, user="bob")
+    draft = hub.call("createEmptyBuild", "cg", "1", "1", None, draft=True)
+    assert hub.call("getBuild", draft)["nvr"] == f"cg-1-1,draft_{draft}"
 
 
 def metadata(**build: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from typing import Any
 
@@ -13,15 +12,14 @@ from txkoji.testing.farm.builder import Builder
 from txkoji.testing.methods.buildroots import insert_buildroot
 from txkoji.testing.methods.builds import (
     add_build_type,
-    build_keys,
     change_build_state,
     get_next_release,
-    start_build,
+    make_build,
 )
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.methods.repos import DELETED, default_min_event, latest_repo
-from txkoji.testing.tables.lookups.builds import BUILD_STATES
+from txkoji.testing.tables.lookups.builds import BUILD_STATES, find_build_row
 from txkoji.testing.tables.lookups.packages import find_package, package_entries
 from txkoji.testing.tables.lookups.tags import tag_config, tag_name, tag_order
 from txkoji.testing.tables.lookups.targets import find_target
@@ -213,33 +211,14 @@ class Job(MethodCall):
         Raises:
             GenericError: the build exists or is in progress.
         """
-        state = self.state
-        draft = draft and self.hub.release >= (1, 34)
-        with state.transaction():
-            keys = build_keys(state, *nvr)
+        with self.state.transaction():
             # A restarted task makes another draft, and leaves the first run's BUILDING.
-            row = None if draft else state.one("build", **keys)
-            if row is not None and row["task_id"] == self.id:
-                # The task has been restarted.
-                return row
-            new = {"task_id": self.id, "owner_id": self.task["owner"], "source": source}
-            new |= {"extra": extra, **columns}
-            if row is None:
-                row = start_build(self, keys, draft=draft, **new)
-            else:
-                _check_restartable(row, nvr[0], new)
-                self._take_over(row, new)
-            add_build_type(state, row, btype, info)
+            row = find_build_row(self.state, "-".join(nvr))
+            if row is None or row["task_id"] != self.id:
+                new = {"task_id": self.id, "source": source, "extra": extra, **columns}
+                row = make_build(self, *nvr, draft=draft, **new)
+                add_build_type(self.state, row, btype, info)
             return row
-
-    def _take_over(self, row: Row, columns: dict[str, Any]) -> None:
-        """Restart a failed or canceled build: only its id stays."""
-        for kind in self.state.rows("build_type", build_id=row["id"]):
-            self.state.delete("build_type", kind["id"])
-        columns["create_event"] = self.state.event()
-        columns["creation_ts"] = columns["start_ts"] = self.hub.now()
-        state = BUILD_STATES["BUILDING"]
-        change_build_state(self.state, row, state, **columns, completion_ts=None)
 
     def complete(self, row: Row) -> None:
         """Complete a build whose files are all in place."""
@@ -249,31 +228,3 @@ class Job(MethodCall):
     async def tag(self, row: Row, dest_tag: int) -> None:
         """Tag a build into its destination, by a child task."""
         await self.run("tagBuild", [dest_tag, row["id"], False, None, True], "tag")
-
-
-def _check_restartable(row: Row, name: str, new: dict[str, Any]) -> None:
-    """Refuse to restart a build that is in progress or done, in a hub's words."""
-    if row["state"] == BUILD_STATES["BUILDING"]:
-        raise GenericError(f"Build already in progress (task {row['task_id']})")
-    if row["state"] in (BUILD_STATES["FAILED"], BUILD_STATES["CANCELED"]):
-        return
-    data = {
-        "name": name,
-        "version": row["version"],
-        "release": row["release"],
-        "epoch": None,
-        "task_id": new["task_id"],
-        "source": new["source"],
-        "extra": json.dumps(new["extra"]) if new["extra"] is not None else None,
-        "owner": new["owner_id"],
-        "state": BUILD_STATES["BUILDING"],
-        "completion_time": None,
-        "pkg_id": row["package_id"],
-        "start_time": "NOW",
-        "volume_id": 0,
-        "draft": False,
-    }
-    names = {number: each for each, number in BUILD_STATES.items()}
-    raise GenericError(
-        f"Build already exists (id={row['id']}, state={names[row['state']]}): {data}"
-    )
