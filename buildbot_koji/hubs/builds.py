@@ -6,14 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from buildbot_koji.database_values import id_of, member
-from txkoji import Connection, build_states, nvr
+from txkoji import Connection, build_states, is_refusal, nvr
 from txkoji.exceptions import GenericError, HubFault, fault_from
 from txkoji.retry import is_passing
-
-
-def is_draft_name(build: Any) -> bool:
-    """Return whether an NVR is that of a draft; promotion changes it."""
-    return _draft(build) is not None
 
 
 async def named_build(connection: Connection, build: int | str) -> Any:
@@ -34,6 +29,22 @@ async def named_build(connection: Connection, build: int | str) -> Any:
     if found is None:
         raise GenericError(f"the hub has no build {build}")
     return found
+
+
+async def waitable_name(connection: Connection, build: str) -> str | None:
+    """Return the NVR of a build that a repo may contain one day; None if there is no such build.
+
+    Raises:
+        HubFault, TransportError: the hub can't say now.
+    """
+    try:
+        found = await named_build(connection, build)
+    except HubFault as fault:
+        if not is_refusal(fault):
+            raise
+        return None
+    alive = found.state in (build_states.BUILDING, build_states.COMPLETE)
+    return str(found.nvr) if alive else None
 
 
 def _draft(build: Any) -> nvr.NVR | None:

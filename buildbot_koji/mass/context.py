@@ -111,8 +111,18 @@ class MassContext:
 
         return await until_answered(do, self.clock, self.timing.retry, self.say_trouble, ends=ends)
 
+    async def find_channel(self) -> Any:
+        """Return the channel of the tasks; None if it takes none: then nothing more starts."""
+        name, checked = self.options.channel, self.hub.connection.checked
+        found = await self.ask(lambda: checked("getChannel", name))
+        if found is not None and found.get("enabled", True):
+            return found
+        gone = f"the hub has no channel {name} any more"
+        self.plan.stop(gone if found is None else f"channel {name} is disabled")
+        return None
+
     async def has_target(self) -> bool:
-        """Return whether the target exists and its tag takes builds; else nothing more starts."""
+        """Return whether target and channel exist and the tag takes builds; else nothing starts."""
         options, checked = self.options, self.hub.connection.checked
         target = await self.ask(lambda: checked("getBuildTarget", options.target))
         if target is None:
@@ -123,7 +133,7 @@ class MassContext:
             if tag is not None and tag["locked"]:
                 self.plan.stop(f"tag {tag['name']} is locked")
                 return False
-        return True
+        return options.channel is None or await self.find_channel() is not None
 
     def say_trouble(self, error: KojiException) -> None:
         """Say in the summary why the step waits: the hub is unreachable, or refuses something."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from buildbot_koji.mass.context import MassContext
@@ -22,18 +23,19 @@ class IdleChannel:
 
     async def is_idle(self) -> bool:
         """Return whether no other user's task waits, or the mass build need not care."""
-        if self._context.options.idle_channel is None:
+        if not self._context.options.only_when_idle:
             return True
         if self._context.now() >= self._until:
-            self.is_busy = await self._context.ask(self._others_wait)
+            channel = await self._context.find_channel()
+            if channel is None:
+                return False
+            self.is_busy = await self._context.ask(partial(self._others_wait, channel["id"]))
             self._until = self._context.now() + self._context.timing.idle_interval
         return not self.is_busy
 
-    async def _others_wait(self) -> bool:
+    async def _others_wait(self, channel: int) -> bool:
         hub = self._context.hub
-        channel = self._context.options.idle_channel
-        found = await hub.connection.checked("getChannel", channel, strict=True)
-        wanted: dict[str, Any] = {"channel_id": found.id, "state": [int(task_states.FREE)]}
+        wanted: dict[str, Any] = {"channel_id": channel, "state": [int(task_states.FREE)]}
         await hub.log_in()
         me = await hub.connection.checked("getLoggedInUser")
         if me is not None:

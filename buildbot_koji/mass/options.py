@@ -51,7 +51,7 @@ class MassOptions:
     """What a mass build does with its packages: see the arguments of ``steps.KojiMassBuild``.
 
     If it ``adopts``, an existing build of the same source counts as the package's. It submits only
-    while no other user's task waits in the ``idle_channel``; None is for always.
+    while no other user's task waits in the channel if it does so ``only_when_idle``.
     """
 
     call: Callable[[MassPackage], Call]
@@ -63,7 +63,8 @@ class MassOptions:
     infra_faults: Any = None
     max_queue_time: float | None = None
     package_timeout: float | None = None
-    idle_channel: str | None = None
+    channel: str | None = None
+    only_when_idle: bool = False
 
 
 class StepHost(Protocol):

@@ -11,13 +11,12 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.database_values import clean_line, member
+from buildbot_koji.database_values import clean_line
 from buildbot_koji.error_messages import with_remedy
 from buildbot_koji.mass.packages import (
     BadPlan,
     MassOrder,
     PackageQuery,
-    answers_by_key,
     find_packages,
     is_name,
     list_in_tag,
@@ -30,7 +29,7 @@ from buildbot_koji.mass.packages import (
 from buildbot_koji.mass.plan import MassPackage, PackageState
 from buildbot_koji.mass.values import seconds_of
 from buildbot_koji.words import named
-from txkoji import Call, Connection, build_states, one_line
+from txkoji import Connection, one_line
 
 ROWS_AT_ONCE = 200
 """Sources that a function is asked for before the reactor's next iteration."""
@@ -80,16 +79,6 @@ class MassPlanner:
     def complain(self, complaint: str) -> None:
         """Add to what is wrong with the plan, with the command that helps if there is one."""
         self._complaints.append(with_remedy(complaint))
-
-    async def check_builds(self, nvrs: Sequence[str]) -> None:
-        """Complain of builds to wait for that no repo will contain: every task would time out."""
-        found = await answers_by_key(
-            self._connection, {nvr: Call.of("getBuild", nvr) for nvr in nvrs}
-        )
-        alive = (build_states.BUILDING, build_states.COMPLETE)
-        dead = [nvr for nvr in nvrs if member(found.get(nvr), "state") not in alive]
-        if dead:
-            self.complain(f"wait_builds: the hub has no such build, or it failed: {named(dead)}")
 
     async def make(self) -> list[MassPackage]:
         """Return the packages.

@@ -156,9 +156,10 @@ class Settler:
         return outcome, await ask(find, REFUSALS)
 
     async def _has_target(self, outcome: Outcome) -> bool:
-        """Return False if a task failed because its target was removed, or the tag locked."""
+        """Return False if a task failed since its target was removed, or tag or channel closed."""
         text = "" if outcome.fault is None else outcome.fault.text
-        may_lack = self._options.target in text or "tag is locked" in text
+        needed = (self._options.target, self._options.channel, "tag is locked")
+        may_lack = any(each in text for each in needed if each)
         return not may_lack or await self._context.has_target()
 
     def _overdue(self, package: MassPackage, tree: TaskTree) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.hubs.builds import is_draft_name, named_build
+from buildbot_koji.hubs.builds import waitable_name
 from buildbot_koji.hubs.existing import find_existing_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.framework.priority import (
@@ -16,7 +16,9 @@ from buildbot_koji.steps.framework.priority import (
     PrioritizedStep,
     PrioritizedTaskStep,
 )
+from buildbot_koji.words import named
 from txkoji import Call, Outcome, task_states
+from txkoji.gathering import gather
 
 
 class PackageBuildStep(PrioritizedStep):
@@ -63,14 +65,20 @@ class PackageBuildStep(PrioritizedStep):
     )
     channel = argument(checks.text, "the channel of the task; by default the hub's policy chooses")
 
-    async def name_builds(self, hub: Hub) -> None:
-        """Look up the NVRs of builds to wait for: promotion changes the NVR of a draft."""
-        if self.wait_builds is not None:
-            connection = hub.connection
-            self.wait_builds = [
-                (await named_build(connection, each)).nvr if is_draft_name(each) else each
-                for each in self.wait_builds
-            ]
+    async def name_builds(self, hub: Hub) -> str:
+        """Look up the NVRs of builds to wait for: promotion changes the NVR of a draft.
+
+        Returns:
+            A complaint of builds that no repo will ever contain: a task would wait until Koji gives
+            up, some hours later. Empty if there are none.
+        """
+        given = self.wait_builds or ()
+        found = await gather(waitable_name(hub.connection, each) for each in given)
+        dead = [each for each, name in zip(given, found, strict=True) if name is None]
+        if dead:
+            return f"wait_builds: the hub has no such build, or it failed: {named(dead)}"
+        self.wait_builds = found or self.wait_builds
+        return ""
 
     def hub_options(self) -> dict[str, Any]:
         """Return the options in the form that the hub takes."""
@@ -117,10 +125,10 @@ class KojiBuild(PackageBuildStep, PrioritizedTaskStep):
         default="adopt",
     )
 
-    async def prepare(self, hub: Hub) -> None:
-        """Name the builds to wait for."""
-        await super().prepare(hub)
-        await self.name_builds(hub)
+    async def prepare(self, hub: Hub) -> int | None:
+        """Name the builds to wait for; fail if there are none of those names."""
+        complaint = await self.name_builds(hub)
+        return self.fail(complaint) if complaint else await super().prepare(hub)
 
     def hub_call(self) -> Call:
         """Return the call that submits the build."""

@@ -65,8 +65,8 @@ from buildbot_koji.steps.build import KojiBuild, PackageBuildStep
 from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.worker import read_on_worker
-from txkoji import is_refusal, one_line
-from txkoji.exceptions import HubFault, TransferError
+from txkoji import one_line
+from txkoji.exceptions import TransferError
 from txkoji.profiles import read_configured
 
 PACKAGES = ("packages", "packages_file", "levels", "requires")
@@ -367,7 +367,8 @@ class KojiMassBuild(PackageBuildStep):
             infra_faults=self.infra_faults,
             max_queue_time=self.max_queue_time,
             package_timeout=self.package_timeout,
-            idle_channel=(self.channel or "default") if self.only_when_idle else None,
+            channel=self.own_channel,
+            only_when_idle=bool(self.only_when_idle),
         )
         context = MassContext(hub, plan, options, self, clock, run_id, timing)
         runner = MassRunner(context, store, self.began, self.most_at_once, repos)
@@ -375,6 +376,11 @@ class KojiMassBuild(PackageBuildStep):
         self.runner = runner
 
     # The plan
+
+    @property
+    def own_channel(self) -> str | None:
+        """The channel that must exist; None for those that the hub's policy chooses."""
+        return self.channel or ("default" if self.only_when_idle else None)
 
     async def _make_plan(self, hub: Hub) -> tuple[dict[str, Any], list[MassPackage]]:
         """Return the header and the packages of the plan.
@@ -389,13 +395,8 @@ class KojiMassBuild(PackageBuildStep):
         planner = MassPlanner(hub.connection, request, self._build_data.pause, self.in_thread)
         if isinstance(mistake := await self.most_at_once.evaluate(), str):
             planner.complain(f"at_once can't be evaluated: {mistake}")
-        try:
-            await self.name_builds(hub)
-            await planner.check_builds(self.wait_builds or ())
-        except HubFault as fault:
-            if not is_refusal(fault):
-                raise
-            planner.complain(f"wait_builds: {one_line(fault)}")
+        if complaint := await self.name_builds(hub):
+            planner.complain(complaint)
         packages = await planner.make()
         self._plan_notes = [*earlier.notes, *planner.notes]
         for package in packages:
@@ -426,7 +427,7 @@ class KojiMassBuild(PackageBuildStep):
             source_tag=self.source_tag,
             since=None if self.since is None else seconds_of(self.since),
             must_be_listed=not (self.scratch or self.skip_tag),
-            channel=self.channel or ("default" if self.only_when_idle else None),
+            channel=self.own_channel,
             limit=self.max_packages,
             skip_unknown=bool(self.skip_unknown),
         )

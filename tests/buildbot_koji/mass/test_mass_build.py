@@ -984,21 +984,37 @@ async def test_package_that_hangs(bench: Workbench) -> None:
     assert task["state"] == task_states.CANCELED
 
 
+@pytest.mark.parametrize(
+    ("options", "remove", "why"),
+    [
+        ({}, ("deleteBuildTarget", "brief"), "the hub has no build target brief any more"),
+        ({"channel": "slow"}, ("disableChannel", "slow"), "channel slow is disabled"),
+        (
+            {"channel": "slow", "only_when_idle": True},
+            ("renameChannel", "slow", "slower"),
+            "the hub has no channel slow any more",
+        ),
+    ],
+)
 @pytest_twisted.ensureDeferred
-async def test_target_is_removed(bench: Workbench) -> None:
-    """Without its target nothing more starts; what is left can be built later."""
+async def test_target_is_removed(
+    bench: Workbench, options: dict[str, Any], remove: tuple[str, ...], why: str
+) -> None:
+    """Without its target or channel nothing more starts; what is left can be built later."""
     names = add_packages(bench.hub, *(f"p{number}" for number in range(8)))
     bench.hub.call("createBuildTarget", "brief", "demo-build", "demo-candidate")
-    step = steps.KojiMassBuild(bench.profile, "brief", names, source=SOURCE, at_once=2)
+    bench.hub.call("addHostToChannel", "builder1", "slow", create=True)
+    given = {"source": SOURCE, "at_once": 2, **options}
+    step = steps.KojiMassBuild(bench.profile, "brief", names, **given)
     request = await bench.begin(step)
     await until(lambda: len(sources(bench.hub)) == 2)
-    bench.hub.call("deleteBuildTarget", "brief")
+    bench.hub.call(*remove)
     ended = await bench.ended(request)
     found = ended.properties
     done, number = found["koji_mass_built"], found["koji_mass_id"]
     assert (ended.result, found["koji_mass_failed"]) == ("failure", 0)
     words = f"{done} of 8 done; {8 - done} not started"
-    assert ended.text == f"stopped: the hub has no build target brief any more: {words}"
+    assert ended.text == f"stopped: {why}: {words}"
     ended = await bench.build(mass(bench, packages=names, only=["missing"], earlier=number))
     assert (ended.result, ended.text) == ("success", f"{8 - done} of {8 - done} done")
 

@@ -197,6 +197,11 @@ async def test_draft_that_was_promoted_since(bench: Workbench) -> None:
         ended = await bench.build(step)
         assert ended.result == "success", ended.text
     assert tagged(bench, "demo-released") == []
+    source = "git+https://git.example.test/rpms/world.git#main"
+    waiting = steps.KojiBuild(bench.profile, "demo", source, wait_builds=[draft, "rare-1-1"])
+    ended = await bench.build(waiting)
+    text = "failed: wait_builds: the hub has no such build, or it failed: rare-1-1"
+    assert (ended.result, ended.text) == ("failure", text)
 
 
 @pytest_twisted.ensureDeferred
