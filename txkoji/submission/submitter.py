@@ -146,7 +146,7 @@ class Submitter:
     @returns_deferred
     async def find(self, call: Call, submission: Submission) -> int | None:
         """Find the task of a submission; see :meth:`txkoji.Connection.find_submitted`."""
-        [found] = await self.find_all([(call, submission)])
+        [found] = await self.find_all([(_checked(call), submission)])
         return found
 
     @returns_deferred
@@ -154,12 +154,12 @@ class Submitter:
         """Find the tasks of submissions, like :meth:`find`, with one look at the hub for all.
 
         Args:
-            wanted: what was called, each with what was stored before the call.
+            wanted: what was called, with JSON values for arguments, each with what was stored
+                before the call.
 
         Returns:
             A Deferred of the id of each task, None for those that the hub does not have.
         """
-        wanted = [(_checked(call), submission) for call, submission in wanted]
         found: dict[int, int] = {}
         for look, pause in enumerate(self._pauses, 1):
             missing = [place for place in range(len(wanted)) if place not in found]
