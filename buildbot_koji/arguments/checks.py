@@ -43,7 +43,7 @@ MAX_DEPTH = 100
 """Levels of nested containers; half of what the encoder of calls accepts."""
 
 LONGEST_NAME = 200
-"""Characters of the name of a property: the database's columns have 256."""
+"""Characters of a name that is stored: the database's columns have 256."""
 
 LONGEST_PATTERN = 1000
 """Characters of a pattern: a longer one takes long to compile, and may come from a property."""
@@ -165,11 +165,11 @@ def text(value: Any) -> str | None:
     return unsendable(value) if good else "must be a non-empty string"
 
 
-def property_name(value: Any) -> str | None:
-    """Check for the name of a property, which every database of Buildbot takes."""
+def stored_name(value: Any) -> str | None:
+    """Check for a name, such as a property's, that every database of Buildbot stores."""
     complaint = text(value)
     if complaint is None and (len(value) > LONGEST_NAME or not _STORABLE.fullmatch(value)):
-        # Buildbot fails to store it only at the end of the build, which then never ends.
+        # Buildbot fails to store it only in the build, which may then never end.
         return (
             f"must be at most {LONGEST_NAME} characters, none of them a control character or emoji"
         )

@@ -243,7 +243,7 @@ class DeclaredStep(DeclaredArguments, BuildStep):
         "hideStepIf": checks.flag_or_function,
         "locks": checks.locks,
         "logEncoding": checks.text,
-        "name": checks.text,
+        "name": checks.stored_name,
         "progressMetrics": checks.texts,
         "useProgress": checks.flag,
         "workdir": checks.text,

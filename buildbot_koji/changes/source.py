@@ -60,7 +60,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
         positional=True,
     )
     name = argument(
-        checks.text,
+        checks.stored_name,
         "the name of the source; by default ``KojiChangeSource-`` and the profile's name. Its"
         " records are stored under it: a renamed source starts from now. In a cluster it must be"
         " the same on all masters",

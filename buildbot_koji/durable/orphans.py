@@ -123,7 +123,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     Put one among the ``services`` of each master.
     """
 
-    name = argument(checks.text, "the name of the service", default="koji-orphan-releaser")
+    name = argument(checks.stored_name, "the name of the service", default="koji-orphan-releaser")
 
     master: Any
 

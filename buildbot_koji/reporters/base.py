@@ -47,7 +47,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
     """
 
     name = argument(
-        checks.text,
+        checks.stored_name,
         "the name of the reporter, by default that of its class; its records are stored under it:"
         " give each reporter its own, and keep it",
     )

@@ -79,7 +79,7 @@ class KojiCall(KojiWriteStep):
     args = argument(_positional, "the positional arguments of the method", default=())
     kwargs = argument(_named, "the named arguments of the method", default={})
     property = argument(
-        checks.property_name, "the property to store the result in", default="koji_call_result"
+        checks.stored_name, "the property to store the result in", default="koji_call_result"
     )
     login = argument(
         checks.flag, "log in first; by default for all methods except those known to only read"

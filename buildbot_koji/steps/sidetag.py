@@ -58,7 +58,7 @@ class KojiCreateSideTag(KojiWriteStep):
     )
     suffix = argument(checks.text, "the suffix of the side tag's name, one that the hub allows")
     property = argument(
-        checks.property_name,
+        checks.stored_name,
         "the property to store the name of the side tag in; its id goes to the property of that"
         " name with ``_id`` appended",
         default="koji_sidetag",

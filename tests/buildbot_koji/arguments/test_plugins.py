@@ -192,6 +192,7 @@ def test_misspelled_arguments(name: str) -> None:
         (util.KojiChangeFilter, {"tags": []}, "tags=[] must be a list of strings, not empty"),
         (util.KojiChangeFilter, {"events": ()}, "events=() must be a list of strings, not empty"),
         (worker.KojiPlace, {"name": 3}, "name=3 must be a non-empty string"),
+        (worker.KojiPlace, {"name": "\U0001f4e6"}, "name='\U0001f4e6' must be at most 200"),
         (worker.KojiPlace, {"max_builds": "two"}, "max_builds='two' must be a whole number "),
         (worker.KojiPlace, {"properties": 3}, "properties=3 must be a dictionary"),
         (worker.KojiPlace, {"defaultProperties": []}, "defaultProperties=[] must be a dictionary"),
@@ -207,6 +208,7 @@ def test_misspelled_arguments(name: str) -> None:
         (steps.KojiTag, {"logEncoding": 3}, "logEncoding=3 must be a non-empty string"),
         (steps.KojiTag, {"useProgress": "no"}, "useProgress='no' must be True or False"),
         (steps.KojiTag, {"name": "a\0"}, f"name='a\\x00' {NUL}"),
+        (steps.KojiTag, {"name": "\U0001f4e6"}, "name='\U0001f4e6' must be at most 200"),
     ],
 )
 def test_arguments_of_buildbot(plugin: Any, given: dict[str, Any], said: str) -> None:
