@@ -20,7 +20,7 @@ _REQUEST = re.compile(
     # Unexpected exceptions in a builder: what the request names does not exist, is forbidden, or
     # can't be parsed.
     r"|domain not found: no domain with matching name"
-    r"|\b4(?!07|08|25|29)\d\d client error|\bhttp error 4(?!07|08|25|29)\d\d\b"
+    r"|\b4(?!07|08|25|29)\d\d client error|\b(http error|status code:) 4(?!07|08|25|29)\d\d\b"
     r"|\brequests\.exceptions\.(missingschema|invalid(schema|url))\b|\bunknown url type"
     r"|\bxml\.parsers\.expat\.expaterror|\betree\.(elementtree\.parse|xmlsyntax)error"
     r"|\bpykickstart\.errors\.|\bcheetah\.\w|\bconfigparser\.|\byaml\.(scanner|parser)\."
@@ -60,7 +60,8 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"stale (nfs )?file handle",
     r"transport endpoint is not connected",
     r"cannot allocate memory",
-    r"out of memory",
+    r"out of memory|\boom[ -]?killed\b",
+    r"\bnode was low on resource|\bpod (\S{1,256} )?(was |has been )?evicted\b",
     r"too many open files",
     r"structure needs cleaning",
     r"resource temporarily unavailable",
@@ -122,9 +123,10 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"http/2 (framing layer|stream)",
     r"certificate (has )?expired|certificate is not yet valid",
     r"decryption.failed.or.bad.record.mac",
-    r"cannot contact any kdc|clock skew too great",
+    r"cannot contact any kdc|clock skew too great|\bticket expired\b",
     r"ssl connect error",
-    r"failure when receiving data|failed sending data",
+    r"failure when receiving data|failed (sending|writing received) data",
+    r"all mirrors were tried",
     # The hub's front end, or another service's.
     r"\b5\d\d server error",
     r"\b(http(/[\d.]{1,3})?( error| status)?|status code|returned error):? 5\d\d\b",
