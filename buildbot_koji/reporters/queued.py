@@ -66,7 +66,8 @@ class QueuedRequests:
         """Raise ClaimLost if another master reports the request, or did."""
         mark = await self._mark() or 0
         if delivery.build_id <= mark or not await acts_for_gone_masters(self._master):
-            self._taken.discard(delivery.build_id)
+            # The outbox drops the later ones, too.
+            self._taken.clear()
             raise ClaimLost
 
     async def scan(self) -> None:

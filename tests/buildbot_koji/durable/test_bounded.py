@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import pytest_twisted
 from buildbot.data.resultspec import ResultSpec
 from twisted.internet.defer import succeed
 
 from buildbot_koji.changes.storage import HeldChanges
+from buildbot_koji.durable.claims import ClaimLost
+from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.properties import EVENT_KEY
 from buildbot_koji.reporters.queued import QueuedRequests
 
@@ -50,7 +53,7 @@ async def test_held_changes_leave_no_rows() -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_requests_that_nobody_reports_are_forgotten() -> None:
-    """Only pending requests that still wait are remembered."""
+    """Only pending requests that still wait are remembered, and none is lost with the claim."""
     waiting: list[dict[str, Any]] = []
     rows = Rows()
 
@@ -67,8 +70,10 @@ async def test_requests_that_nobody_reports_are_forgotten() -> None:
     db = SimpleNamespace(state=state, pool=pool)
     master = SimpleNamespace(masterid=1, data=SimpleNamespace(get=get), db=db)
 
-    async def wanted(_: Mapping[str, Any]) -> None:
-        return None
+    asked: list[int] = []
+
+    async def wanted(request: Mapping[str, Any]) -> None:
+        asked.append(request["buildrequestid"])
 
     outbox: Any = SimpleNamespace(pending=list)
     queued = QueuedRequests(master, "reporter", wanted, lambda *_: outbox)
@@ -77,3 +82,12 @@ async def test_requests_that_nobody_reports_are_forgotten() -> None:
         waiting[:] = [{"buildrequestid": number, "complete": False, "claimed": False}]
         await queued.scan()
     assert queued._taken == {19}
+    waiting.append({"buildrequestid": 20, "complete": False, "claimed": False})
+    await queued.scan()
+    reported = Delivery(19, "queued", "queued", {}, 0.0, state=DeliveryState.DELIVERED)
+    # Another master reports it; its successor is this master again.
+    await queued.save(reported)
+    with pytest.raises(ClaimLost):
+        await queued.check(reported)
+    await queued.scan()
+    assert asked[-2:] == [20, 20]
