@@ -212,8 +212,7 @@ class CIMessageSender:
         """Publish to a broker from now on, for the reporter of a name."""
         self._reactor, self._name = reactor, name
         if broker != self._broker:
-            await self.disconnect()
-            self._broker, self._publisher = broker, Publisher(broker, reactor=reactor)
+            await self._replace(broker, Publisher(broker, reactor=reactor))
 
     async def show_broker(self) -> None:
         """Let the hub's pages and warnings include the certificates of the broker."""
@@ -224,11 +223,16 @@ class CIMessageSender:
 
     async def disconnect(self) -> None:
         """Disconnect from the broker."""
+        await self._replace(None, None)
+
+    async def _replace(self, broker: Broker | None, publisher: Publisher | None) -> None:
         if self._shown_by is not None:
             self._shown_by.buses.use(self._name, None)
-        publisher, self._publisher, self._broker = self._publisher, None, None
-        if publisher is not None:
-            await publisher.stop()
+        earlier = self._publisher
+        # First: messages are sent while the earlier connection closes.
+        self._broker, self._publisher = broker, publisher
+        if earlier is not None:
+            await earlier.stop()
 
     async def send(self, delivery: Delivery, attempt: Attempt) -> str | Accepted:
         """Publish a message; it is delivered when the broker has confirmed it."""

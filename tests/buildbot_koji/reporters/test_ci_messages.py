@@ -15,7 +15,7 @@ from buildbot.config.errors import capture_config_errors
 from buildbot.plugins import reporters, util
 from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, SKIPPED, SUCCESS, WARNINGS
 from twisted.internet import reactor
-from twisted.internet.defer import fail, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.threads import deferToThread
 
 from buildbot_koji.durable.outbox import Postponed, Refused
@@ -184,7 +184,10 @@ def with_broker(test: Any) -> Any:
 
 @pytest_twisted.ensureDeferred
 async def test_shown_broker() -> None:
-    """The pages and warnings of the hub include the broker's certificates while it is used."""
+    """The pages and warnings of the hub include the broker's certificates while it is used.
+
+    A new one is used at once, however long the connection to the earlier one takes to close.
+    """
     shown: list[Any] = []
     hub: Any = SimpleNamespace(buses=SimpleNamespace(use=lambda *told: shown.append(told)))
     # Whether a build is a Koji build is asked only when there is one.
@@ -192,9 +195,17 @@ async def test_shown_broker() -> None:
     settings = AMQP("amqps://b.example", user="me", password="secret")
     await sender.use(settings, reactor, "ci")
     await sender.show_broker()
+    closing: Deferred[None] = Deferred()
+    publisher: Any = SimpleNamespace(stop=lambda: closing)
+    sender._publisher = publisher
+    other = AMQP("amqps://other.example", user="me", password="secret")
+    using = Deferred.fromCoroutine(sender.use(other, reactor, "ci"))
+    await sender.show_broker()
+    closing.callback(None)
+    await using
     await sender.disconnect()
     await sender.show_broker()
-    assert shown == [("ci", settings, None), ("ci", None)]
+    assert shown == [("ci", settings, None), ("ci", None), ("ci", other, None), ("ci", None)]
 
 
 @with_broker
