@@ -76,7 +76,6 @@ def edit_external_repo(call: MethodCall, info: Any, name: Any = None, url: Any =
             raise GenericError(f'An external repo named "{name}" already exists')
         call.state.update("external_repo", repo["id"], name=name)
     if url and _slashed(url) != repo["url"]:
-        call.state.revoke_all("external_repo_config", call.user_id, external_repo_id=repo["id"])
         changed = {"external_repo_id": repo["id"], "url": _slashed(url)}
         call.state.insert_version("external_repo_config", changed, call.user_id)
 
@@ -149,7 +148,6 @@ def edit_tag_external_repo(
         changed["arches"] = parse_arches(arches) or None
     if all(link[key] == value for key, value in changed.items()):
         return False
-    call.state.revoke("tag_external_repos", link["id"], call.user_id)
     call.state.insert_version("tag_external_repos", changed, call.user_id)
     return True
 

@@ -92,7 +92,6 @@ def _store(
             raise GenericError(f"{what} is blocked in tag {tag_name(call.state, tag_id)}")
         if row["blocked"] == blocked and not opts:
             return
-        call.state.revoke(kind.table, row["id"], call.user_id)
     settings = {key: row[key] if row else value for key, value in kind.defaults.items()}
     if kind is _CONFIG and row is None:
         settings["display_name"] = group["name"]

@@ -77,7 +77,6 @@ def insert_host(
 
 def _record(state: HubState, host: Row, user_id: int) -> None:
     """Store a host's settings as they are now in its history."""
-    state.revoke_all("host_config", user_id, host_id=host["id"])
     settings = {key: host[key] for key in HOST_SETTINGS}
     state.insert_version("host_config", {"host_id": host["id"], **settings}, user_id)
 

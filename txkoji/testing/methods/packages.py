@@ -162,8 +162,6 @@ def set_package(
     }
     if own and all(own[key] == value for key, value in entry.items()):
         return
-    if own:
-        state.revoke("tag_packages", own["id"], user_id)
     listed = state.insert_version("tag_packages", entry, user_id)
     state.announce(
         lambda: messages.package_changed(state, action, listed, user_id, _options(action, force))

@@ -7,7 +7,7 @@ from typing import Any
 from txkoji.exceptions import ActionNotAllowed, GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.methods.tags import drop_tag, insert_tag
+from txkoji.testing.methods.tags import drop_tag, edit_tag2, insert_tag
 from txkoji.testing.methods.targets import drop_target, insert_target
 from txkoji.testing.tables.lookups.tags import require_tag, tag_extra
 from txkoji.testing.tables.lookups.users import require_user
@@ -76,11 +76,11 @@ def edit_side_tag(
     remove_extra: Any = None,
 ) -> None:
     """Change a side tag (plugin sidetag)."""
-    user, tag = _own_side_tag(call, sidetag)
+    _, tag = _own_side_tag(call, sidetag)
     [link] = call.state.active("tag_inheritance", tag_id=tag["id"])
     allowed = tag_extra(call.state, link["parent_id"])
     changes: dict[str, Any] = dict(extra or {})
-    removed = set(remove_extra or [])
+    removed = list(remove_extra or [])
     if debuginfo is not None:
         if not allowed.get("sidetag_debuginfo_allowed"):
             raise GenericError("Debuginfo setting is not allowed in parent tag.")
@@ -89,12 +89,8 @@ def edit_side_tag(
         if not allowed.get("sidetag_rpm_macros_allowed"):
             raise GenericError("RPM macros change is not allowed in parent tag.")
         changes.update({f"rpm.macro.{name}": value for name, value in (rpm_macros or {}).items()})
-        removed |= {f"rpm.macro.{name}" for name in remove_rpm_macros or []}
-    for key in {*changes, *removed}:
-        call.state.revoke_all("tag_extra", user["id"], tag_id=tag["id"], key=key)
-    for key, value in changes.items():
-        entry = {"tag_id": tag["id"], "key": key, "value": value}
-        call.state.insert_version("tag_extra", entry, user["id"])
+        removed += [f"rpm.macro.{name}" for name in remove_rpm_macros or []]
+    edit_tag2(call, tag["id"], extra=changes, remove_extra=removed)
 
 
 @hub_method("listSideTags", plugin="sidetag")

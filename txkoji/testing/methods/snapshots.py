@@ -9,19 +9,11 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import declare
 from txkoji.testing.methods.tags import edit_tag2, insert_tag
+from txkoji.testing.tables.columns import KEYS
 from txkoji.testing.tables.lookups.builds import tagged_builds
 from txkoji.testing.tables.lookups.packages import package_entries
 from txkoji.testing.tables.lookups.tags import find_tag, require_tag, tag_extra
 from txkoji.testing.tables.state import Row
-
-_KEYS = {
-    "tag_packages": ("package_id",),
-    "tag_listing": ("build_id",),
-    "group_config": ("group_id",),
-    "group_package_listing": ("group_id", "package"),
-    "group_req_listing": ("group_id", "req_id"),
-}
-"""The tables that are copied, with what identifies a row in a tag."""
 
 _OWN = ("id", "tag_id", "create_event", "creator_id", "revoke_event", "revoker_id")
 _CONFIG = ("perm_id", "locked", "maven_support", "maven_include_all")
@@ -33,7 +25,8 @@ def _copy(
     """Give a tag the rows; with ``remove``, revoke all others."""
 
     def by_key(rows: list[Row]) -> dict[Any, Row]:
-        return {tuple(row[key] for key in _KEYS[table]): row for row in rows}
+        columns = KEYS[table].removeprefix("tag_id ").split()
+        return {tuple(row[column] for column in columns): row for row in rows}
 
     def own(row: Row) -> Row:
         return {name: value for name, value in row.items() if name not in _OWN}
@@ -41,7 +34,7 @@ def _copy(
     wanted, present = by_key(rows), by_key(call.state.active(table, tag_id=tag_id))
     same = {key for key in wanted.keys() & present.keys() if own(wanted[key]) == own(present[key])}
     for key, row in present.items():
-        if key not in same and (remove or key in wanted):
+        if remove and key not in wanted:
             call.state.revoke(table, row["id"], user_id)
     for key, row in wanted.items():
         if key not in same:

@@ -38,12 +38,8 @@ def tag_build_row(
         TagError: it is tagged already, and ``force`` is false.
     """
     tag = state.row("tag", tag_id)
-    own = listing_of(state, tag_id, build["id"])
-    if own is not None:
-        if not force:
-            nvr = build_nvr(state, build)
-            raise TagError(f"build {nvr} already tagged ({tag['name']})")
-        state.revoke("tag_listing", own["id"], user_id)
+    if not force and listing_of(state, tag_id, build["id"]):
+        raise TagError(f"build {build_nvr(state, build)} already tagged ({tag['name']})")
     state.insert_version("tag_listing", {"tag_id": tag_id, "build_id": build["id"]}, user_id)
     state.announce(lambda: messages.tagged(state, tag_id, build, user_id, force=force))
 

@@ -226,11 +226,10 @@ def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
             raise GenericError(f"Name {kwargs['name']} is already in use")
         state.update("tag", tag["id"], name=kwargs["name"])
     if any(config[key] != value for key, value in changes.items()):
-        state.revoke("tag_config", config["id"], call.user_id)
         columns = "tag_id perm_id arches locked maven_support maven_include_all"
         kept = pick(config, columns)
         state.insert_version("tag_config", {**kept, **changes}, call.user_id)
-    for key in (*(kwargs.get("remove_extra") or ()), *changed):
+    for key in kwargs.get("remove_extra") or ():
         state.revoke_all("tag_extra", call.user_id, tag_id=tag["id"], key=key)
     for key, setting in changed.items():
         entry = {"tag_id": tag["id"], "key": key, **setting}
@@ -318,17 +317,17 @@ def _optional_integer(value: Any) -> int | None:
 def set_inheritance_data(call: MethodCall, tag: Any, data: Any, clear: bool = False) -> None:
     """Change a tag's parents."""
     tag_id = require_tag_id(call.state, tag)
-    changed = {link["parent_id"] for link in data}
     for link in data:
         require_tag(call.state, link["parent_id"])
         for field in () if link.get("delete link") else _LINK_FIELDS:
             if field not in link:
                 raise GenericError(f"No value for {field}")
-    for link in call.state.active("tag_inheritance", tag_id=tag_id):
-        if clear or link["parent_id"] in changed:
-            call.state.revoke("tag_inheritance", link["id"], call.user_id)
+    if clear:
+        call.state.revoke_all("tag_inheritance", call.user_id, tag_id=tag_id)
     for link in data:
         if link.get("delete link"):
+            keys = {"tag_id": tag_id, "parent_id": link["parent_id"]}
+            call.state.revoke_all("tag_inheritance", call.user_id, **keys)
             continue
         row = {
             "tag_id": tag_id,

@@ -93,7 +93,6 @@ def edit_build_target(
         if state.one("build_target", name=name):
             raise GenericError(f'name "{name}" is already taken by build target')
         state.update("build_target", target["id"], name=name)
-    drop_target(call, call.user_id, target["id"])
     config = {"build_target_id": target["id"], "build_tag": build_id, "dest_tag": dest_id}
     state.insert_version("build_target_config", config, call.user_id)
 

@@ -31,6 +31,26 @@ TYPES: dict[str, dict[type, str]] = {
 }
 """The columns of a table, by their type; None is always allowed."""
 
+KEYS = {
+    "build_target_config": "build_target_id",
+    "cg_users": "cg_id user_id",
+    "external_repo_config": "external_repo_id",
+    "group_config": "tag_id group_id",
+    "group_package_listing": "tag_id group_id package",
+    "group_req_listing": "tag_id group_id req_id",
+    "host_channels": "host_id channel_id",
+    "host_config": "host_id",
+    "tag_config": "tag_id",
+    "tag_external_repos": "tag_id external_repo_id",
+    "tag_extra": "tag_id key",
+    "tag_inheritance": "tag_id parent_id",
+    "tag_listing": "tag_id build_id",
+    "tag_packages": "tag_id package_id",
+    "user_groups": "group_id user_id",
+    "user_perms": "user_id permission_id",
+}
+"""The versioned tables, with the columns that at most one active row has the same values in."""
+
 _OF_TABLE = {
     table: {column: kind for kind, columns in types.items() for column in columns.split()}
     for table, types in TYPES.items()

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing.tables.columns import check_columns
+from txkoji.testing.tables.columns import KEYS, check_columns
 from txkoji.testing.tables.state_file import Record
 
 Row = dict[str, Any]
@@ -227,7 +227,11 @@ class HubState:
         self._log(undo)
 
     def insert_version(self, table: str, row: Row, user_id: int | None) -> Row:
-        """Store a row of a versioned table, created by this transaction's event."""
+        """Store a row of a versioned table at this transaction's event.
+
+        It takes the place of the active row of the same key, if there is one.
+        """
+        self.revoke_all(table, user_id, **pick(row, KEYS[table]))
         event = self.event()
         versioned = {"create_event": event, "creator_id": user_id}
         self._note_change(table, row, event)

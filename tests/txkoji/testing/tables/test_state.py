@@ -7,6 +7,7 @@ import contextlib
 import pytest
 from twisted.internet.task import Clock
 
+from txkoji.exceptions import GenericError
 from txkoji.testing import FakeHub
 
 pytestmark = pytest.mark.hub(on_clock=True)
@@ -46,3 +47,16 @@ def test_last_event_before_a_time(hub: FakeHub, clock: Clock) -> None:
     for limit in {row["ts"] for row in rows} | {clock.seconds() - 55.0}:
         expected = max(row["id"] for row in rows if row["ts"] <= limit)
         assert hub.state.last_event(limit) == expected
+
+
+def test_one_active_row_for_a_key(hub: FakeHub) -> None:
+    """A new version takes the place of the active one, whoever writes it."""
+    tag = hub.call("getTagID", "demo-build")
+    for value in (1, 2):
+        with hub.state.transaction():
+            row = {"tag_id": tag, "key": "a", "value": value}
+            hub.state.insert_version("tag_extra", row, None)
+    assert [row["value"] for row in hub.state.active("tag_extra", key="a")] == [2]
+    side = hub.call("createSideTag", "demo-build")["name"]
+    with pytest.raises(GenericError, match=f"^Tag: {side} doesn't have extra: nosuch$"):
+        hub.call("editSideTag", side, remove_extra=["nosuch"])
