@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from txkoji.exceptions import KojiException
@@ -12,8 +12,24 @@ KEPT = 300.0
 
 
 def no_builder(arch: str) -> str:
-    """Say what :meth:`ChannelBuilders.lacks` returned."""
+    """Say what :func:`lacking` returned."""
     return "its channel has no builder" if arch == "noarch" else f"no builder for {arch}"
+
+
+def lacking(task: Any, arches: Mapping[int, frozenset[str]]) -> str | None:
+    """Return the architecture of a task if no builder of its channel has it. Pure, and total.
+
+    Args:
+        task: a task; its ``arch`` says which hosts may take it.
+        arches: what :attr:`ChannelBuilders.arches` is.
+
+    Returns:
+        The architecture, ``noarch`` for a channel without builders; None if there is one, and until
+        the channel was read.
+    """
+    arch, channel = task.get("arch"), task.get("channel_id")
+    known = arches.get(channel) if isinstance(channel, int) else None
+    return arch if known is not None and isinstance(arch, str) and arch not in known else None
 
 
 class ChannelBuilders:
@@ -22,26 +38,16 @@ class ChannelBuilders:
     Args:
         checked: calls a hub method, and checks its answer.
         clock: an IReactorTime; says when an answer is old.
+
+    Attributes:
+        arches: the architectures, by the channel's id; another object when they changed.
     """
 
     def __init__(self, checked: Callable[..., Awaitable[Any]], clock: Any) -> None:
         self._checked = checked
         self._clock = clock
-        self._arches: dict[Any, tuple[float, frozenset[str] | None]] = {}
-
-    def lacks(self, task: Any) -> str | None:
-        """Return the architecture of a task if no builder of its channel has it.
-
-        Args:
-            task: a task; its ``arch`` says which hosts may take it.
-
-        Returns:
-            The architecture, ``noarch`` for a channel without builders; None if there is one, and
-            until the channel was read.
-        """
-        arch = task.get("arch")
-        _, arches = self._arches.get(task.get("channel_id"), (0.0, None))
-        return arch if arches is not None and arch not in arches else None
+        self._read_at: dict[int, float] = {}
+        self.arches: Mapping[int, frozenset[str]] = {}
 
     async def read(self, tasks: Iterable[Any]) -> None:
         """Read the channels of some tasks, each at most once in five minutes.
@@ -52,7 +58,7 @@ class ChannelBuilders:
             if not isinstance(channel, int) or not self._is_due(channel):
                 continue
             # One request at a time, and none right after a refusal.
-            self._arches[channel] = (self._clock.seconds(), self._arches.get(channel, _NONE)[1])
+            self._read_at[channel] = self._clock.seconds()
             try:
                 hosts = await self._checked("listHosts", channelID=channel, enabled=True)
             except KojiException:
@@ -60,11 +66,9 @@ class ChannelBuilders:
             listed = [host.arches.split() for host in hosts if host.arches is not None]
             # Any host takes a noarch task.
             arches = frozenset(arch for several in listed for arch in (*several, "noarch"))
-            self._arches[channel] = (self._clock.seconds(), arches)
+            if arches != self.arches.get(channel):
+                self.arches = {**self.arches, channel: arches}
 
     def _is_due(self, channel: int) -> bool:
-        known = self._arches.get(channel)
-        return known is None or bool(self._clock.seconds() - known[0] >= KEPT)
-
-
-_NONE = (0.0, None)
+        read_at = self._read_at.get(channel)
+        return read_at is None or bool(self._clock.seconds() - read_at >= KEPT)

@@ -51,6 +51,9 @@ IDLE = 600.0
 """Seconds without use after which a replaced link is closed. Two declarations of one hub replace
 each other by turns: closing at once would mean a login for each step."""
 
+MAX_CLOCK_DIFFERENCE = 60.0
+"""Seconds by which the clocks of a hub and of the master may differ."""
+
 
 _log = Logger()
 
@@ -245,6 +248,10 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
             watcher=self.watcher.status(),
             requests=connection.statistics,
         )
+
+    def now(self) -> float:
+        """Return the time by the hub's clock, in seconds since the epoch."""
+        return float(self.connection.reactor.seconds() + self.connection.statistics.clock_ahead)
 
     def watched(self) -> Iterator[tuple[WatchedTask, WatchingBuild | None]]:
         """Yield each watched task, with the build whose step watches it."""

@@ -86,6 +86,7 @@ class SurveyResult:
         user: who we are there, None if nobody.
         channels: the queues of the channels that we use.
         hosts: the names of their hosts, by id.
+        counted_at: when the queues were counted, in seconds since the epoch; None if not yet.
     """
 
     version: str | None = None
@@ -93,6 +94,7 @@ class SurveyResult:
     user: str | None = None
     channels: tuple[ChannelLoad, ...] = ()
     hosts: Mapping[int, str] = attrs.field(factory=dict)
+    counted_at: float | None = None
 
 
 def loads(
@@ -255,5 +257,8 @@ class HubSurvey:
         self._totals = (answers[0], answers[1])
         named = [(channel, self._names.get(channel, f"channel {channel}")) for channel in wanted]
         self.result = attrs.evolve(
-            self.result, channels=loads(named, answers[2:], ours), hosts=_host_names(answers[2:])
+            self.result,
+            channels=loads(named, answers[2:], ours),
+            hosts=_host_names(answers[2:]),
+            counted_at=self._clock.seconds(),
         )

@@ -11,6 +11,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from buildbot_koji.database_values import number
+from buildbot_koji.hubs.builders import lacking
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.plan import MassPackage, PackageEvent, PackageState
 from txkoji import TaskTree, Watch, one_line, task_states
@@ -113,8 +114,8 @@ class MassTasks:
         tasks = [task for tree in trees if tree is not None for task in tree.tasks()]
         waiting = [task for task in tasks if task.state == task_states.FREE]
         await context.hub.builders.read(waiting)
-        lacking = {context.hub.builders.lacks(task) for task in waiting}
-        self.lacking = sorted(arch for arch in lacking if arch is not None)
+        found = {lacking(task, context.hub.builders.arches) for task in waiting}
+        self.lacking = sorted(arch for arch in found if arch is not None)
 
     async def cancel_overdue(self) -> None:
         """Cancel the tasks that take too long; each then ends as a canceled one.

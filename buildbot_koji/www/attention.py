@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from buildbot_koji.changes.status import SourceStatus
 from buildbot_koji.hubs.credentials import CredentialStatus
+from buildbot_koji.hubs.hub import MAX_CLOCK_DIFFERENCE
 from buildbot_koji.reporters.status import ReporterStatus
-from buildbot_koji.words import counted
+from buildbot_koji.words import counted, duration
 from buildbot_koji.www.plain import text
 
 GATE_PATIENCE = 3600.0
@@ -23,8 +24,21 @@ def attention(
     cancellations: int,
     now: float,
     credentials: Sequence[CredentialStatus] = (),
+    paused: Mapping[str, str] | None = None,
+    clocks: Mapping[str, float] | None = None,
 ) -> list[dict[str, str | None]]:
-    """Return what needs a look, each with the page that says more; the worst comes first."""
+    """Return what needs a look, each with the page that says more; the worst comes first.
+
+    Args:
+        troubled: how many watched tasks are in trouble.
+        sources: the change sources.
+        reporters: the reporters.
+        cancellations: how many tasks are to be canceled.
+        now: the time, in seconds since the epoch.
+        credentials: what the master logs in with.
+        paused: the paused mass builds: their names, by their ids.
+        clocks: the seconds that the clock of each hub is ahead of ours.
+    """
     found = [("", each.message) for each in credentials if not each.is_usable]
     if troubled:
         found.append(("tasks", f"{counted(troubled, 'task')} in trouble"))
@@ -34,6 +48,9 @@ def attention(
         if each.dead
     ]
     found += [("sources", said) for each in sources for said in _of_source(each)]
+    found += [
+        (f"mass/{id_}", f"the mass build {name} is paused") for id_, name in (paused or {}).items()
+    ]
     if cancellations:
         found.append(("deliveries", f"{counted(cancellations, 'task')} to be canceled"))
     for each in reporters:
@@ -46,6 +63,7 @@ def attention(
                 ("deliveries", f"{counted(late, 'build')} waiting for votes on {each.name}")
             )
     found += [("", each.message) for each in credentials if each.state == "warning"]
+    found += [("", said) for said in _of_clocks(clocks or {})]
     return [{"page": page, "text": text(said)} for page, said in found[:MOST]]
 
 
@@ -64,3 +82,10 @@ def _of_source(source: SourceStatus) -> list[str]:
     if here.bus is False:
         found.append(f"{name} has lost its message bus")
     return found
+
+
+def _of_clocks(clocks: Mapping[str, float]) -> Iterator[str]:
+    for hub, ahead in clocks.items():
+        if abs(ahead) >= MAX_CLOCK_DIFFERENCE:
+            words = f"{duration(abs(ahead))} {'ahead' if ahead > 0 else 'behind'}"
+            yield f"the clock of {hub} is {words}: set it, and this machine's, by NTP"

@@ -133,6 +133,12 @@ class Collector:
             sum(len(hub.cancellations.status()) for hub in self.hubs()),
             self._now(),
             [each for hub in self.hubs() for each in hub.status().credentials],
+            {
+                each.id: f"{each.builder} #{each.build_number}"
+                for each in running(self._master)
+                if each.state == "paused"
+            },
+            {hub.connection.profile: hub.connection.statistics.clock_ahead for hub in self.hubs()},
         )
 
     async def tasks(self, name: str | None) -> bytes:
@@ -161,11 +167,13 @@ class Collector:
         if trees is None:
             trees = Trees(status.profile, status.weburl, hub.connection.topurl)
             self._made[hub] = trees
+        trees.hosts, trees.builders = status.survey.hosts, hub.builders.arches
+        trees.ahead = status.requests.clock_ahead
         found: dict[int, tuple[tuple[Any, ...], bytes]] = {}
         for count, (task, build) in enumerate(hub.watched(), 1):
             builder_id = None if build is None else await self._builder_id(build.builder)
             try:
-                key, body, is_new = trees.get(task, build, builder_id, now, status.survey.hosts)
+                key, body, is_new = trees.get(task, build, builder_id, now)
             except Exception:  # noqa: BLE001 - one odd task must not hide the others
                 self._log.failure("can't show task {task_id}", task_id=task.task_id)
                 continue

@@ -64,6 +64,8 @@ def hub_json(status: HubStatus, now: float) -> dict[str, Any]:
             }
             for each in survey.channels
         ],
+        "counted_at": number(survey.counted_at),
+        "clock_ahead": round(requests.clock_ahead),
         "bus": bus_words(status.bus),
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from buildbot_koji.database_values import number
+from buildbot_koji.hubs.builders import lacking, no_builder
 from buildbot_koji.hubs.hub import WatchingBuild
 from buildbot_koji.www.plain import LONG, encoded, link, text
 from txkoji import TaskTree, WatchedTask, nvr, paths, task_states
@@ -30,40 +31,34 @@ class _Facts:
 
     Attributes:
         failed: the architectures that failed.
-        waiting_since: since when the task waits for a builder, None if it does not.
+        lacking: the architectures that it waits for, and that no builder has.
+        waiting_since: since when the task, or all that is left of it, waits for a builder, None if
+            it does not.
         started: when it started, None if it has not, or if what is left waits for builders.
         usual: how many seconds it should take, or None.
     """
 
     failed: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
     waiting_since: float | None = None
     started: float | None = None
     usual: float | None = None
 
 
-def _facts(task: WatchedTask, found: Mapping[str, Any]) -> _Facts:
-    if task.tree is None:
-        return _Facts()
-    root = task.tree.root
-    is_free = root.state == task_states.FREE
-    states = {each.state for _, each in _parts(task.tree)}
-    # The hub's queue is long: that is no trouble of the task.
-    waits = task_states.OPEN not in states and bool(
-        states & {task_states.FREE, task_states.ASSIGNED}
-    )
-    return _Facts(
-        tuple(each["arch"] for each in found["arches"] if each["state"] in ("FAILED", "CANCELED")),
-        number(root.get("create_ts")) if is_free else None,
-        found["started"] if root.state == task_states.OPEN and not waits else None,
-        found["usual"],
-    )
-
-
 class Trees:
-    """The watched trees of a hub as JSON; each is rendered again only when it changed."""
+    """The watched trees of a hub as JSON; each is rendered again only when it changed.
+
+    Attributes:
+        hosts: the names of the hub's hosts, by id.
+        builders: the architectures of each channel's hosts, as ``ChannelBuilders.arches``.
+        ahead: the seconds that the hub's clock is ahead of ours.
+    """
 
     def __init__(self, hub: str, weburl: str, topurl: str | None) -> None:
         self._hub, self._weburl, self._topurl = hub, weburl, topurl
+        self.hosts: Mapping[int, str] = {}
+        self.builders: Mapping[int, frozenset[str]] = {}
+        self.ahead = 0.0
         self._made: dict[int, tuple[Any, _Facts, tuple[Any, ...], dict[str, Any], bytes]] = {}
 
     def get(
@@ -72,17 +67,17 @@ class Trees:
         build: WatchingBuild | None,
         builder_id: int | None,
         now: float,
-        hosts: Mapping[int, str] | None = None,
     ) -> tuple[tuple[Any, ...], bytes, bool]:
         """Return the key that sorts a tree, its JSON, and whether it was rendered again."""
         records = None if task.tree is None else task.tree.records
-        # The names of the hosts in one answer of the hub are one object.
-        others = (task.usual, dict(task.places), build, builder_id, id(hosts))
+        # What one answer of the hub says of all hosts is one object.
+        of_hub = (id(self.hosts), id(self.builders), self.ahead)
+        others = (task.usual, dict(task.places), build, builder_id, *of_hub)
         known = self._made.get(task.task_id)
         is_new = known is None or known[0] is not records or known[2] != others
         if known is None or is_new:
-            found = self.render(task, build, builder_id, now, hosts)
-            facts, body = _facts(task, found), encoded(found)
+            found = self.render(task, build, builder_id, now)
+            facts, body = self._facts(task, found), encoded(found)
         else:
             _, facts, _, found, body = known
             level, trouble = _trouble(facts, now)
@@ -98,7 +93,6 @@ class Trees:
         build: WatchingBuild | None,
         builder_id: int | None,
         now: float,
-        hosts: Mapping[int, str] | None = None,
     ) -> dict[str, Any]:
         """Return what the page shows of a watched task and the tasks below it.
 
@@ -130,7 +124,7 @@ class Trees:
         # Not since it was taken: its parts may have waited in the queue.
         starts = map(_start, task.tree.arches.values())
         begun = [start for start in starts if start is not None]
-        started = min(begun, default=_start(root))
+        started = self._by_our_clock(min(begun, default=_start(root)))
         found.update(
             package=text(root.package),
             nvr=text(_nvr(task.tree)),
@@ -139,12 +133,38 @@ class Trees:
             started=started,
             queue_position=_place(task),
             arches=[
-                _arch_json(arch, each, self._weburl, self._topurl, hosts or {})
+                _arch_json(arch, each, self._weburl, self._topurl, self.hosts)
                 for arch, each in _parts(task.tree)[:MOST_ARCHES]
             ],
         )
-        found["trouble_level"], found["trouble"] = _trouble(_facts(task, found), now)
+        found["trouble_level"], found["trouble"] = _trouble(self._facts(task, found), now)
         return found
+
+    def _facts(self, task: WatchedTask, found: Mapping[str, Any]) -> _Facts:
+        if task.tree is None:
+            return _Facts()
+        root = task.tree.root
+        free = (each for each in task.tree.tasks() if each.state == task_states.FREE)
+        missing = {arch for each in free if (arch := lacking(each, self.builders))}
+        parts = [each for _, each in _parts(task.tree) if each.state in task_states.ACTIVE_GROUP]
+        left = parts or [root]
+        # The hub's queue is long: that is no trouble of the task, unless it is for an hour.
+        waits = all(each.state in (task_states.FREE, task_states.ASSIGNED) for each in left)
+        created = (number(each.get("create_ts")) for each in left)
+        return _Facts(
+            tuple(
+                each["arch"] for each in found["arches"] if each["state"] in ("FAILED", "CANCELED")
+            ),
+            tuple(sorted(missing)),
+            self._by_our_clock(min((each for each in created if each is not None), default=None))
+            if waits
+            else None,
+            found["started"] if root.state == task_states.OPEN and not waits else None,
+            found["usual"],
+        )
+
+    def _by_our_clock(self, moment: float | None) -> float | None:
+        return None if moment is None else moment - self.ahead
 
     def keep(self, watched: Collection[int]) -> None:
         """Forget the trees that are no longer watched."""
@@ -222,6 +242,8 @@ def _trouble(facts: _Facts, now: float) -> tuple[int, str | None]:
     """Return how bad it is, and in words that seldom change: the page itself counts the time."""
     if facts.failed:
         return 2, text(f"failed on {', '.join(facts.failed)}", LONG)
+    if facts.lacking:
+        return 1, text(", ".join(map(no_builder, facts.lacking)), LONG)
     if facts.waiting_since is not None and now - facts.waiting_since > STUCK_AFTER:
         return 1, f"has waited for a builder for {(now - facts.waiting_since) / 3600:.0f} h"
     if facts.started is not None and facts.usual:

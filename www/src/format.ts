@@ -15,6 +15,7 @@ export function duration(seconds: number): string {
 
 /** Say a latency: milliseconds below a second. */
 export function latency(seconds: number): string {
+  if (seconds >= 60) return duration(seconds);
   return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`;
 }
 

@@ -43,6 +43,10 @@ export interface Hub {
   watched: number;
   watch_delay: number | null;
   channels: Channel[];
+  /** When the queues of the channels were counted. */
+  counted_at: Time;
+  /** Seconds that the hub's clock is ahead of the master's. */
+  clock_ahead: number;
   bus: "connected" | "disconnected" | null;
 }
 

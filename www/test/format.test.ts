@@ -86,4 +86,5 @@ it("counts with a noun, names results, and says latencies", () => {
   expect(resultName(99)).toBe("RUNNING");
   expect(latency(0.0421)).toBe("42 ms");
   expect(latency(2.34)).toBe("2.3 s");
+  expect(latency(86400)).toBe("24 h");
 });

@@ -106,7 +106,8 @@ describe("the overview", () => {
 
   it("answers at a glance, and says why the last builds failed", async () => {
     const channels = [{ ...DEFAULT, free: 3, open: 2, arches: {} }];
-    answers["overview"] = () => answer(overview(hub({ channels, watched: 4 })));
+    answers["overview"] = () =>
+      answer(overview(hub({ channels, watched: 4, counted_at: 0, clock_ahead: -7200 })));
     const build = { buildid: 1, builder: "official", builder_id: 3, build_number: 7, results: 2 };
     const failed = { ...build, nvr: "hello-1.0-1", failed_arch: "s390x", reason: "no space left" };
     const log_url = "https://koji.example.test/build.log";
@@ -118,9 +119,10 @@ describe("the overview", () => {
     expect(tiles.getAllByRole("listitem").map((each) => each.textContent)).toEqual([
       "Kojiup1 hub",
       "We are building4 taskssee the tasks",
-      "Queue3 waiting2 building",
+      expect.stringMatching(/^Queue3 waiting2 building, counted \d+ d( \d+ h)? ago$/),
       "Needs a looknothingnothing is stuck",
     ]);
+    expect(screen.getByText("2 h behind this master’s")).toBeTruthy();
     const failures = within(await screen.findByRole("region", { name: "Failed lately" }));
     expect(failures.getByText(/no space left/)).toBeTruthy();
     expect(failures.getByRole("link", { name: "log" }).getAttribute("href")).toBe(log_url);

@@ -40,6 +40,8 @@ export const hub = (values: Partial<Hub> = {}): Hub => ({
   watched: 1,
   watch_delay: 2,
   channels: [],
+  counted_at: null,
+  clock_ahead: 0,
   bus: null,
   ...values,
 });

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,7 +40,6 @@ async def examine(
     profile: str | None = None,
     config: Path | None = None,
     as_json_text: bool = False,
-    now: Callable[[], float] = time.time,
 ) -> int:
     """Check a hub, or all that a configuration names; nothing is changed anywhere.
 
@@ -50,9 +48,9 @@ async def examine(
     """
     found: list[tuple[str, list[Finding]]] = []
     subjects = (
-        _subjects_of(config, reactor, now)
+        _subjects_of(config, reactor)
         if config is not None
-        else _hub_subject(HubNeeds(profile or "koji"), reactor, None, now)
+        else _hub_subject(HubNeeds(profile or "koji"), reactor, None)
     )
     async for subject, finding in subjects:
         is_new = not found or found[-1][0] != subject
@@ -67,9 +65,7 @@ async def examine(
     return exit_status(found)
 
 
-async def _subjects_of(
-    path: Path, reactor: Any, now: Callable[[], float]
-) -> AsyncIterator[tuple[str, Finding]]:
+async def _subjects_of(path: Path, reactor: Any) -> AsyncIterator[tuple[str, Finding]]:
     try:
         config = FileLoader(str(path.parent), path.name).loadConfig()
     except (Exception, SystemExit) as problem:  # noqa: BLE001 - of a value of any type
@@ -89,7 +85,7 @@ async def _subjects_of(
     secrets = SecretManager()
     secrets.services = list(config.secretsProviders)
     for wanted in all_wanted:
-        async for found in _hub_subject(wanted, reactor, secrets, now):
+        async for found in _hub_subject(wanted, reactor, secrets):
             yield found
     for finding in await check_database(str(config.db.db_url), path.parent, reactor):
         yield "database", finding
@@ -115,7 +111,7 @@ def _mistakes(problem: BaseException, path: Path) -> list[str]:
 
 
 async def _hub_subject(
-    wanted: HubNeeds, reactor: Any, secrets: Any, now: Callable[[], float]
+    wanted: HubNeeds, reactor: Any, secrets: Any
 ) -> AsyncIterator[tuple[str, Finding]]:
     subject = f"hub {wanted.profile}"
     try:
@@ -128,7 +124,7 @@ async def _hub_subject(
         if isinstance(hub, RenderedHub)
         else partial(Connection, hub, reactor=reactor)
     )
-    async for finding in check_hub(connect, wanted, now):
+    async for finding in check_hub(connect, wanted):
         yield subject, finding
     for broker in wanted.brokers:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -21,14 +20,12 @@ class Examined:
         is_reachable: it answers as a hub does.
         can_log_in: no credential is known to be unusable.
         user: who we are, None until the login.
-        now: returns this machine's time, in seconds since the epoch.
         destinations: the tags that builds go into.
         arches: the architectures of the build tags, by the targets.
     """
 
     connection: Connection
     wanted: HubNeeds
-    now: Callable[[], float]
     is_reachable: bool = False
     can_log_in: bool = True
     user: Any = None

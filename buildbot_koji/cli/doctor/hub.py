@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable
 
 from buildbot_koji.cli.doctor.examined import Examined
@@ -38,15 +37,12 @@ CHECKS = (
 """In this order; without a reachable hub, those after it say nothing."""
 
 
-async def check_hub(
-    connect: Callable[[], Connection], wanted: HubNeeds, now: Callable[[], float] = time.time
-) -> AsyncIterator[Finding]:
+async def check_hub(connect: Callable[[], Connection], wanted: HubNeeds) -> AsyncIterator[Finding]:
     """Check a hub.
 
     Args:
         connect: makes the connection.
         wanted: what is wanted of the hub.
-        now: returns this machine's time, in seconds since the epoch.
     """
     try:
         connection = connect()
@@ -61,7 +57,7 @@ async def check_hub(
     # Where both say something, the last one counts.
     where = " and then ".join(connection.settings.files) or "a program"
     yield ok("profile", f"{connection.profile}: {connection.url}, from {where}")
-    examined = Examined(connection, wanted, now)
+    examined = Examined(connection, wanted)
     said: set[str] = set()
     try:
         for check in CHECKS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import time
 from collections.abc import AsyncIterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -33,7 +34,7 @@ async def credentials(examined: Examined) -> AsyncIterator[Finding]:
             remedy = "fix this first: the login can't work without it"
             yield error(each.kind, problem or each.problem, remedy)
         elif each.expires is not None:
-            until, now = each.expires, examined.now()
+            until, now = each.expires, time.time()
             remedy = RENEWALS.get(each.kind, "get a new one")
             found = expiry(each.kind, each.name, until, now, remedy)
             if found is None or (found.level == "warning" and each.kind == "ticket"):

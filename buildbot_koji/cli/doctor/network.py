@@ -10,7 +10,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
-from email.utils import parsedate_to_datetime
 from functools import partial
 from http.client import HTTPException
 from typing import Any, TypeVar
@@ -181,12 +180,3 @@ def _answer_to(
         raise OSError(str(reason)) from problem
     except (HTTPException, ValueError) as problem:
         raise OSError(f"no answer in HTTP: {problem}") from problem
-
-
-def clock_difference(headers: dict[str, str], now: float) -> float | None:
-    """Return the seconds that a server's clock is ahead of ours, None if it does not say. Pure."""
-    try:
-        stated = parsedate_to_datetime(headers["date"])
-    except (KeyError, ValueError, TypeError):
-        return None
-    return stated.timestamp() - now

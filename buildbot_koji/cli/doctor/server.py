@@ -7,12 +7,11 @@ import re
 import time
 from collections.abc import AsyncIterator
 
-from twisted.internet.threads import deferToThread
-
 from buildbot_koji.cli.doctor.examined import Examined
 from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
-from buildbot_koji.cli.doctor.network import answer_to, clock_difference, walked
+from buildbot_koji.cli.doctor.network import walked
 from buildbot_koji.error_messages import PLUGINS
+from buildbot_koji.hubs.hub import MAX_CLOCK_DIFFERENCE
 from txkoji.exceptions import (
     ConfigurationError,
     ConnectionFailed,
@@ -24,7 +23,6 @@ from txkoji.exceptions import (
     TLSError,
 )
 
-MAX_CLOCK_DIFFERENCE = 60.0
 OLDEST = (1, 31)
 NO_HUB = "is 'server' the address of a hub? It ends in /kojihub"
 NO_TLS = "correct address and port of 'server' in the profile, or of the proxy"
@@ -100,14 +98,8 @@ def tls_remedy(text: str) -> str:
 
 async def clock(examined: Examined) -> AsyncIterator[Finding]:
     """Compare the hub's clock with this machine's."""
-    try:
-        _, headers = await deferToThread(answer_to, examined.connection.url)
-    except OSError:
-        return
-    difference = clock_difference(headers, examined.now())
-    if difference is None:
-        return
-    if abs(difference) > MAX_CLOCK_DIFFERENCE:
+    difference = examined.connection.statistics.clock_ahead
+    if abs(difference) >= MAX_CLOCK_DIFFERENCE:
         ahead = "ahead of" if difference > 0 else "behind"
         yield warning(
             "clock",

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from buildbot_koji.error_messages import was_cancelled
+from buildbot_koji.hubs.builders import lacking
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.view.live_logs import LiveLogs
 from buildbot_koji.steps.view.progress import describe, link_name
@@ -84,13 +85,13 @@ class TaskDisplay:
             self._activity,
             places=self._watch.queue_places,
             missing=self._missing_builders(tree),
-            seconds_left=None if end is None else end.timestamp() - self._step.now(),
+            seconds_left=None if end is None else end.timestamp() - self._hub.now(),
             usual=self._watch.usual_seconds,
         )
         self._step.say(f"{self._prefix}{words}")
 
     def _missing_builders(self, tree: TaskTree) -> dict[int, str]:
-        found = {task.id: self._hub.builders.lacks(task) for task in _waiting(tree)}
+        found = {task.id: lacking(task, self._hub.builders.arches) for task in _waiting(tree)}
         return {task_id: arch for task_id, arch in found.items() if arch is not None}
 
     def _refresh(self) -> None:
@@ -102,7 +103,7 @@ class TaskDisplay:
             self._asking.addErrback(self._unless_cancelled, "can't read the builders of a channel")
             self._asking.addCallback(self._asked)
         timing = self._step.timing
-        left = None if end is None else end.timestamp() - self._step.now()
+        left = None if end is None else end.timestamp() - self._hub.now()
         is_near = left is not None and -timing.refresh < left < 2 * timing.refresh
         self._refresh_in(timing.last_refresh if is_near else timing.refresh)
 

@@ -24,7 +24,7 @@ from OpenSSL import SSL
 from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import DefaultOpenSSLContextFactory
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import Clock, LoopingCall
 from twisted.internet.threads import deferToThread
 from twisted.web import resource, server, static
 
@@ -74,7 +74,6 @@ class Site:
     hub: FakeHub
     home: Path
     monkeypatch: pytest.MonkeyPatch
-    ahead: float = 0.0
     ports: list[Any] = field(default_factory=list)
     directory: Path | None = None
 
@@ -130,7 +129,6 @@ class Site:
         status = await examine(
             reactor,
             out,
-            now=lambda: time.time() + self.ahead,
             profile="fake",
             config=None if profile_only else path,
             as_json_text=True,
@@ -248,8 +246,9 @@ def _server(**options: Any) -> Callable[[Site], None]:
     return lambda site: site.set("server", f"{site.serve(**options)}/kojihub")
 
 
-def _ahead(site: Site) -> None:
-    site.ahead = 3600.0
+def _behind(site: Site) -> None:
+    site.hub.clock = Clock()
+    site.hub.clock.advance(time.time() - 3600)
 
 
 def _odd_version(site: Site) -> None:
@@ -504,7 +503,7 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "expires in 5 days",
         "get a new one",
     ),
-    "clock": (_ahead, "warning", "clock", "s behind this machine's", "NTP"),
+    "clock": (_behind, "warning", "clock", "s behind this machine's", "NTP"),
     "no Range": (
         lambda site: site.set("topurl", site.serve()),
         "warning",

@@ -78,6 +78,8 @@ def overview(now: float) -> dict[str, Any]:
                 ("sparc", 2, 0, 0.0, 0, 2, {}),
             )
         ],
+        "counted_at": now - 20,
+        "clock_ahead": 0,
         "bus": "connected",
     }
     down = {
@@ -96,6 +98,8 @@ def overview(now: float) -> dict[str, Any]:
         "watched": 0,
         "watch_delay": None,
         "channels": [],
+        "counted_at": None,
+        "clock_ahead": -7200,
         "bus": None,
     }
     return {

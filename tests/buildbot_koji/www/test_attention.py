@@ -53,7 +53,10 @@ def test_worst_first() -> None:
     for event in (DeliveryEvent.STARTED, DeliveryEvent.POSTPONED, DeliveryEvent.STARTED):
         delivery = delivery.after(event)
     sources = [source("tags", "paused", unusable=2, held=3), source("old", "stale", bus=False)]
-    found = attention(3, sources, [reporter(2, [delivery], [gate])], 1, NOW)
+    found = attention(
+        3, sources, [reporter(2, [delivery], [gate])], 1, NOW,
+        paused={"7-1": "rebuild #2"}, clocks={"fedora": -7200.0, "centos": 5.0},
+    )  # fmt: skip
     assert [(each["page"], each["text"]) for each in found] == [
         ("tasks", "3 tasks in trouble"),
         ("deliveries", "2 dead letters of the reporter stable"),
@@ -62,9 +65,11 @@ def test_worst_first() -> None:
         ("sources", "2 events of the source tags set aside"),
         ("sources", "the source old is stale"),
         ("sources", "the source old has lost its message bus"),
+        ("mass/7-1", "the mass build rebuild #2 is paused"),
         ("deliveries", "1 task to be canceled"),
         ("deliveries", "1 delivery of stable retried"),
         ("deliveries", "1 build waiting for votes on stable"),
+        ("", "the clock of fedora is 2 h behind: set it, and this machine's, by NTP"),
     ]
 
 

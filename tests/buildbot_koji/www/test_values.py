@@ -49,9 +49,10 @@ def task(number_: int, **more: Any) -> dict[str, Any]:
     return {**given, "create_ts": NOW - 500, "start_ts": NOW - 400, **more}
 
 
-def shown(watched: WatchedTask) -> dict[str, Any]:
+def shown(watched: WatchedTask, ahead: float = 0.0) -> dict[str, Any]:
     build = WatchingBuild(5, "builder", 3)
     trees = Trees("koji", WEB, "https://koji.example.test/files")
+    trees.ahead, trees.builders = ahead, {1: frozenset(("x86_64", "noarch")), 2: frozenset()}
     return trees.render(watched, build, 1, NOW)
 
 
@@ -197,6 +198,10 @@ def test_trouble_first() -> None:
     tree = TaskTree(task(2, request=src), {2: [{**late, "request": ["x", 1, "x"]}]})
     busy = shown(WatchedTask(2, tree, NOW, NOW - 9, 100.0, {}))
     assert (busy["started"], busy["trouble"]) == (NOW - 9, None)
+    # The hub's clock goes by neither.
+    assert shown(WatchedTask(2, tree, NOW, NOW, 5.0, {}), ahead=-3600)["started"] == NOW + 3591
+    assert shown(WatchedTask(2, tree, NOW, NOW, 5.0, {}))["trouble"] == "takes longer than usual"
+    assert shown(WatchedTask(2, tree, NOW, NOW, 5.0, {}), ahead=-60)["trouble"] is None
     chain = task(2, method="chainbuild", request=[[src[:1], src[:1]], "demo", {}])
     tree = TaskTree(chain, {2: [task(9, parent=2, request=src)]})
     chained = shown(WatchedTask(2, tree, NOW, NOW - 9, None, {}))
@@ -237,3 +242,20 @@ def test_what_is_delivered(content: dict[str, Any], what: str) -> None:
     status = ReporterStatus("gate", "KojiTagReporter", "hub", frozenset({1}), (delivery,), 0)
     [pending] = reporter_json(status, [], [], None, {})["pending"]
     assert pending["what"] == what
+
+
+@pytest.mark.parametrize(
+    ("more", "trouble"),
+    [
+        ({"arch": "x86_64", "channel_id": 1}, None),
+        ({"arch": "s390x", "channel_id": 1}, "no builder for s390x"),
+        ({"arch": "noarch", "channel_id": 2}, "its channel has no builder"),
+        ({"arch": "s390x", "channel_id": 3}, None),
+        ({"arch": "x86_64", "create_ts": NOW - 7200}, "has waited for a builder for 2 h"),
+    ],
+)
+def test_what_can_not_start(more: dict[str, Any], trouble: str | None) -> None:
+    """A part that no builder can take, or that waits for an hour, is trouble of the whole."""
+    free = {"method": "buildArch", "parent": 1, "state": int(task_states.FREE)}
+    tree = TaskTree(task(1), {1: [task(2, **{**free, "request": ["x", 1, "x"], **more})]})
+    assert shown(WatchedTask(1, tree, NOW, NOW, None, {}))["trouble"] == trouble

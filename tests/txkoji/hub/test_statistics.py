@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.task import Clock
 
 from tests.support.ends import AtEnd
 from txkoji import Connection, Profile, RetryPolicy
@@ -37,13 +38,18 @@ async def test_counts_and_quiet(
     assert (counted.requests, counted.answered, counted.retries) == (2, 2, 0)
     assert counted.latency is not None
     assert sum(counted.latencies) == 2
+    assert counted.clock_ahead == 0
+    hub.clock = Clock()
+    hub.clock.advance(reactor.seconds() - 3600)
+    assert await koji.call("hello")
+    assert -3610 < counted.clock_ahead <= -3600
     reachable_at = counted.changed_at
     await hub.stop()
     koji.deadline = 1.0
     with pytest.raises(TransportError):
         await koji.call("hello")
-    assert counted.answered == 2
-    assert counted.requests == 2 + 1 + counted.retries
+    assert counted.answered == 3
+    assert counted.requests == 3 + 1 + counted.retries
     assert counted.changed_at is not None
     assert reachable_at is not None
     assert counted.changed_at > reachable_at

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from OpenSSL import crypto
 from twisted.internet.interfaces import ISSLTransport
 from twisted.logger import Logger
-from twisted.web.http import Request
+from twisted.web.http import Request, datetimeToString
 from twisted.web.resource import Resource
 
 from txkoji import exceptions
@@ -44,6 +44,7 @@ class HubResource(Resource):
     def render(self, request: Request) -> bytes:
         """Answer one request."""
         hub = self.hub
+        request.setHeader(b"Date", datetimeToString(hub.now()))
         if hub.version_header:
             request.setHeader(b"Koji-Version", hub.version.encode())
         if request.method != b"POST":

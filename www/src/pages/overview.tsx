@@ -4,7 +4,7 @@ import { Link } from "react-router-dom";
 import type uPlot from "uplot";
 import { usePolled } from "../api";
 import { Chart } from "../chart";
-import { count, grouped, latency } from "../format";
+import { count, duration, grouped, latency } from "../format";
 import { Badge, BuildLink, hubLine, Out, Page, Shown, Table, When, Why, type Tone } from "../parts";
 import type { Channel, Credential, Failures, History, Hub, Overview } from "../types";
 
@@ -96,6 +96,8 @@ export function Tiles(props: { overview: Overview; now: number }) {
   const free = sum(channels.map((each) => each.free));
   const open = sum(channels.map((each) => each.open));
   const [gone] = down;
+  const moments = hubs.flatMap((hub) => hub.counted_at ?? []);
+  const counted = moments.length ? Math.min(...moments) : null;
   const stuck = attention[0];
   return (
     <ul className="koji-tiles" aria-label="At a glance">
@@ -124,13 +126,14 @@ export function Tiles(props: { overview: Overview; now: number }) {
         title="Queue"
         value={down.length && !channels.length ? "unknown" : `${grouped(free)} waiting`}
       >
-        {down.length === hubs.length
-          ? channels.length
-            ? "when Koji last answered"
-            : "until Koji answers"
-          : open
-            ? `${grouped(open)} building`
-            : "none building"}
+        {down.length === hubs.length && !channels.length
+          ? "until Koji answers"
+          : `${open ? grouped(open) : "none"} building`}
+        {counted !== null && (
+          <>
+            , counted <When at={counted} now={props.now} />
+          </>
+        )}
       </Tile>
       <Tile
         tone={stuck ? "bad" : "good"}
@@ -234,6 +237,12 @@ function HubCard({ hub, now }: { hub: Hub; now: number }) {
             )}
           </Fact>
           <Fact name="Version">{hub.version ?? "unknown"}</Fact>
+          {hub.clock_ahead !== 0 && (
+            <Fact name="Clock">
+              {duration(Math.abs(hub.clock_ahead))}{" "}
+              {hub.clock_ahead > 0 ? "ahead of this master’s" : "behind this master’s"}
+            </Fact>
+          )}
           {hub.bus !== null && (
             <Fact name="Message bus">
               <Badge tone={hub.bus === "connected" ? "good" : "bad"}>{hub.bus}</Badge>
