@@ -14,6 +14,7 @@ from buildbot.config.errors import ConfigErrors
 from buildbot.config.master import FileLoader
 from buildbot.process.properties import Properties
 from buildbot.secrets.manager import SecretManager
+from twisted.internet.threads import deferToThread
 
 from buildbot_koji.arguments.www_plugins import mistakes_in_plugins
 from buildbot_koji.cli.doctor.broker import check_broker
@@ -27,6 +28,7 @@ from buildbot_koji.cli.doctor.findings import (
     ok,
 )
 from buildbot_koji.cli.doctor.hub import check_hub
+from buildbot_koji.cli.doctor.network import taken_port
 from buildbot_koji.cli.doctor.wanted import HubNeeds, wanted_of
 from buildbot_koji.error_messages import cause_of
 from buildbot_koji.hubs.koji_hub import RenderedHub
@@ -75,6 +77,8 @@ async def _subjects_of(path: Path, reactor: Any) -> AsyncIterator[tuple[str, Fin
         return
     for each in mistakes_in_plugins(config.www, str(path)):
         yield f"configuration {path}", error("www", each, f"correct {path.name} there")
+    if (taken := await deferToThread(taken_port, config.www.get("port"))) is not None:
+        yield f"configuration {path}", taken
     all_wanted = wanted_of(config)
     if not all_wanted:
         remedy = "it has no step, change source or reporter of this package"

@@ -43,6 +43,13 @@ async def targets(examined: Examined) -> AsyncIterator[Finding]:
                 f"its tag {destination} is locked: only scratch builds succeed",
                 f"koji edit-tag --unlock {destination}, by an admin, or another target",
             )
+        elif tag is not None and tag.perm and not await _has(examined, tag.perm):
+            yield warning(
+                f"target {name}",
+                f"its tag {destination} takes builds only from users with the permission"
+                f" {tag.perm}: only scratch builds succeed",
+                grant_permission(tag.perm, getattr(examined.user, "name", "USER")),
+            )
         elif config.locked:
             yield warning(
                 f"target {name}",

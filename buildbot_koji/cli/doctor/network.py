@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import socket
 import ssl
 import threading
@@ -10,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from http.client import HTTPException
 from typing import Any, TypeVar
@@ -145,6 +147,29 @@ def answer_to(
         OSError: there is no answer within the limit.
     """
     return _within(limit, partial(_answer_to, url, limit, tls or _unverified(), headers))
+
+
+def taken_port(port: object) -> Finding | None:
+    """Return that another program than a Buildbot master listens at the port of the pages.
+
+    Args:
+        port: ``c["www"]["port"]``.
+    """
+    parts = re.match(r"(?:tcp:)?(?:port=)?([0-9]{1,5})(?::|$)", str(port))
+    if parts is None:
+        return None
+    interface = re.search(r":interface=([0-9.]+|localhost)", str(port))
+    host = "127.0.0.1" if interface is None or interface[1] == "0.0.0.0" else interface[1]  # noqa: S104
+    try:
+        socket.create_connection((host, int(parts[1])), timeout=LIMIT).close()
+    except (OSError, OverflowError):
+        return None
+    with suppress(OSError):
+        status, headers = answer_to(f"http://{host}:{parts[1]}/api/v2/")
+        if status != 404 and "json" in headers.get("content-type", ""):
+            return None
+    words = f"another program listens at {host}, port {parts[1]}: the pages can't"
+    return error("www", words, "end that program, or give c['www'] another port")
 
 
 def _unverified() -> ssl.SSLContext:

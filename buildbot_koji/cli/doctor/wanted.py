@@ -9,7 +9,7 @@ import attrs
 from buildbot.process.buildstep import BuildStep
 
 from buildbot_koji.arguments.checks import is_renderable
-from buildbot_koji.arguments.plugins import DeclaredArguments
+from buildbot_koji.arguments.plugins import DeclaredArguments, DeclaredObject
 from buildbot_koji.hubs.brokers import KojiBroker
 from txkoji import is_glob
 
@@ -104,9 +104,12 @@ def _add(wanted: HubNeeds, plugin: Any, where: str) -> None:
     wanted.logs_in |= plugin.logs_in
     wanted.downloads |= kind.startswith("KojiDownload")
     known = {TAGS: wanted.tags, TARGETS: wanted.targets, CHANNELS: wanted.channels}
-    for names, into in known.items():
-        for name in _names(plugin, names):
-            into.setdefault(name, where)
+    # util.KojiPackages names a tag, too.
+    values = plugin.declared_values.values()
+    for named in (plugin, *(each for each in values if isinstance(each, DeclaredObject))):
+        for names, into in known.items():
+            for name in _names(named, names):
+                into.setdefault(name, where)
     if kind in {"KojiTag", "KojiUntag", "KojiMove"}:
         wanted.written_tags.update(_names(plugin, ("tag", "from_tag", "to_tag")))
     for name in _names(plugin, ("on_success", "on_failure")):

@@ -582,6 +582,13 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "its build tag demo-build has no architectures",
         "koji edit-tag --arches",
     ),
+    "tag of the target with permission": (
+        lambda site: (_needs_permission(site), site.hub.call("editTag2", "demo-candidate", perm="image")),
+        "warning",
+        "target demo",
+        "its tag demo-candidate takes builds only from users with the permission image",
+        "koji grant-permission image alice",
+    ),
     "tag with permission": (
         _needs_permission,
         "warning",
@@ -634,6 +641,26 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "www",
         "master.cfg:7: www plugin 'koji' takes no options, not dark",
         "correct master.cfg there",
+    ),
+    "taken port": (
+        lambda site: site.values.update(
+            db=f'sqlite:///state.sqlite"}},\n"www": {{"port": "tcp:{site.serve()[17:]}'
+        ),
+        "error",
+        "www",
+        "another program listens at 127.0.0.1",
+        "another port",
+    ),
+    "tag of packages": (
+        _value(
+            "step",
+            'steps.KojiMassBuild("fake", "demo", packages=util.KojiPackages("demo-candidat"),'
+            ' source="git+https://a.example/{package}#1"),',
+        ),
+        "error",
+        "tag demo-candidat",
+        "the hub does not have it",
+        "did you mean demo-candidate?",
     ),
     "no builder": (
         _stopped_hosts,
