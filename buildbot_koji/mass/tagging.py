@@ -143,15 +143,15 @@ class MassTagger:
         self.parts: list[TagPart] = []
 
     async def load(self) -> None:
-        """Read the parts that earlier attempts stored; raise UnreadableRow, also if one is lost."""
+        """Read the parts that earlier attempts sent; raise UnreadableRow, also if one is lost."""
         self.parts = []
-        count = READ_AT_ONCE
-        while count == READ_AT_ONCE:
-            begin = len(self.parts)
-            names = [f"part {number}" for number in range(begin, begin + READ_AT_ONCE)]
-            rows = await self._host.until_stored(partial(self._rows.get_several, names))
-            count = max((place for place, row in enumerate(rows, 1) if row is not None), default=0)
-            for number, row in enumerate(rows[:count], begin):
+        found = await self._host.until_stored(partial(self._rows.get, "sent"))
+        with reading(f"the number of parts that are tagged with {self._tag}"):
+            names = [f"part {number}" for number in range(found or 0)]
+        for start in range(0, len(names), READ_AT_ONCE):
+            several = names[start : start + READ_AT_ONCE]
+            rows = await self._host.until_stored(partial(self._rows.get_several, several))
+            for number, row in enumerate(rows, start):
                 with reading(f"part {number} of what is tagged with {self._tag}"):
                     self.parts.append(TagPart.from_row(number, row))
 
@@ -204,6 +204,7 @@ class MassTagger:
             part.answers.update({each: others[each] for each in part.builds if each in others})
         await self._store(part)
         self.parts.append(part)
+        await self._host.until_stored(partial(self._rows.put, "sent", len(self.parts)))
         if part.unanswered:
             await self._send(part, IntentState.STORED)
         return part

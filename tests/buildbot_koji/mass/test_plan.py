@@ -422,6 +422,7 @@ def test_stored_parts() -> None:
     parts = [TagPart(each, {each: f"p{each}-1-1"}, None, {each: 0}, {}) for each in range(230)]
     for part in parts:
         drive(rows.put(f"part {part.number}", part.to_row()))
+    drive(rows.put("sent", len(parts)))
     drive((found := tagger(data)).load())
     assert found.parts == parts
 
@@ -430,6 +431,7 @@ def test_stored_parts() -> None:
     ("changed", "error"),
     [
         (None, DamagedRow),
+        ("last", DamagedRow),
         ({"builds": [["1", "p-1-1"]]}, DamagedRow),
         ({"builds": [[1, None]]}, DamagedRow),
         ({"answers": [[1, None]]}, DamagedRow),
@@ -444,8 +446,10 @@ def test_unreadable_part(changed: Any, error: type[UnreadableRow]) -> None:
     rows = BuildRows(place(data := Data()), "tag")
     row = TagPart(0, {1: "p-1-1"}, None, {1: 0}, {}).to_row()
     if changed is not None:
-        drive(rows.put("part 0", {**row, **changed}))
-    drive(rows.put("part 1", row))
+        drive(rows.put("part 0", {**row, **(changed if isinstance(changed, dict) else {})}))
+    if changed != "last":
+        drive(rows.put("part 1", row))
+    drive(rows.put("sent", 2))
     with pytest.raises(error):
         drive(tagger(data).load())
 
