@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy
@@ -13,6 +14,7 @@ from twisted.logger import Logger
 
 from buildbot_koji.changes.context import SourceContext
 from buildbot_koji.durable.claims import schedulers_are_claimed
+from buildbot_koji.durable.database import transact
 from buildbot_koji.durable.orphans import takes_changes_once
 from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
 
@@ -89,7 +91,8 @@ class Announcements:
 
     async def repeat(self, changes: Sequence[dict[str, Any]]) -> None:
         """Announce those of some changes that no scheduler took."""
-        taken = await self._master.db.pool.do(_taken, self._master.db.model, changes)
+        find = partial(_taken, model=self._master.db.model, changes=changes)
+        taken = await transact(self._master, find)
         missed = [change for change in changes if change["changeid"] not in taken]
         if missed:
             self._log.info(

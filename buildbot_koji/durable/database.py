@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy
@@ -36,12 +37,60 @@ def is_database_unreachable(error: BaseException | None) -> bool:
     return isinstance(error, (exc.DBAPIError, exc.TimeoutError))
 
 
+async def transact(master: Any, query: Callable[[sqlalchemy.Connection], T]) -> T:
+    """Run a query of the master's database, in a thread and in a transaction.
+
+    Args:
+        master: the Buildbot master.
+        query: called with a connection; returns anything but a result of SQLAlchemy's.
+
+    Raises:
+        Exception: what the query raises. Buildbot logs a traceback of what fails in its threads,
+            also in an outage, which those who wait report in a line: it does not see this.
+    """
+
+    def run(connection: sqlalchemy.Connection) -> tuple[T, None] | tuple[None, Exception]:
+        """Run it, in a thread; return its result, or why there is none."""
+        try:
+            with connection.begin():
+                return query(connection), None
+        except Exception as error:
+            is_lost = isinstance(error, exc.OperationalError)
+            if is_lost and master.db.pool.engine.should_retry(error):
+                # MySQL closed an idle connection: Buildbot tries again.
+                raise
+            return None, error
+
+    result, error = await master.db.pool.do(run)
+    if error is not None:
+        raise error
+    found: T = result
+    return found
+
+
 async def select(master: Any, query: sqlalchemy.Select[Any]) -> list[Any]:
     """Return the rows of a query of the master's database."""
-    found: list[Any] = await master.db.pool.do(
-        lambda connection: connection.execute(query).fetchall()
-    )
-    return found
+    return await transact(master, lambda connection: list(connection.execute(query)))
+
+
+async def replace_row(
+    master: Any, table: sqlalchemy.Table, key: Mapping[str, Any], values: Mapping[str, Any]
+) -> None:
+    """Write a row of the master's database, in place of the one that has its unique key.
+
+    Buildbot's own writes of states and of build data report success if the database refuses the
+    row, for instance because PostgreSQL permits no INSERT: they take it for another master's row.
+
+    Args:
+        master: the Buildbot master.
+        table: the table.
+        key: the values of the columns that are its unique key.
+        values: those of the others.
+    """
+    where = [(table.c[column], value) for column, value in key.items()]
+    update = [(table.c[column], value) for column, value in values.items()]
+    write = partial(master.db.upsert, table=table, where_values=where, update_values=update)
+    await transact(master, write)
 
 
 def is_recent(model: Any, build_id: Any, most: int) -> Any:

@@ -23,7 +23,7 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.durable.background import Background, stop_consuming
 from buildbot_koji.durable.claims import Supersedable, gone_masters, has_request, has_scheduler
-from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable
+from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable, select
 from buildbot_koji.durable.fence import fence_scheduler
 from buildbot_koji.properties import CHANGE_SOURCE
 
@@ -332,12 +332,8 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         query = query.select_from(requests.outerjoin(claims, claims.c.brid == requests.c.id))
         query = query.where(requests.c.complete == 0, claims.c.brid.is_(None))
 
-        def read(connection: sqlalchemy.Connection) -> list[Any]:
-            """Read the builders' ids, in a thread."""
-            return list(connection.scalars(query))
-
-        ids = await self.master.db.pool.do(read)
-        builders = map(self.master.botmaster.getBuilderById, ids)
+        rows = await select(self.master, query)
+        builders = (self.master.botmaster.getBuilderById(row.builderid) for row in rows)
         return {each for each in builders if each is not None and each.getAvailableWorkers()}
 
     @async_to_deferred

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.task import deferLater
 
 from buildbot_koji.database_values import MAX_VALUE
-from buildbot_koji.durable.database import select
+from buildbot_koji.durable.database import replace_row, select, transact
 from buildbot_koji.durable.unreadable import DamagedRow, reading
 
 SOURCE = "buildbot_koji"
@@ -124,17 +124,11 @@ class MasterState:
         object_id, state = await self._object(), self._master.db.state
 
         def read(connection: sqlalchemy.Connection) -> Any:
-            # Buildbot logs a traceback of what fails in its thread.
-            try:
-                with reading(self._named(key)):
-                    return state.thdGetState(connection, object_id, key, default)
-            except DamagedRow as error:
-                return error
+            """Read it, in a thread."""
+            with reading(self._named(key)):
+                return state.thdGetState(connection, object_id, key, default)
 
-        found = await self._master.db.pool.do(read)
-        if isinstance(found, DamagedRow):
-            raise found
-        return found
+        return await transact(self._master, read)
 
     def _parts(self, key: str, value: Any) -> tuple[int, int] | None:
         """Return the set and the number of a value's parts; None if it is the whole value."""
@@ -148,7 +142,9 @@ class MasterState:
         return f"the state {key!r} of {self._name!r}"
 
     async def _write(self, key: str, value: Any) -> None:
-        await self._master.db.state.setState(await self._object(), key, value)
+        table = self._master.db.model.object_state
+        place = {"objectid": await self._object(), "name": key}
+        await replace_row(self._master, table, place, {"value_json": json.dumps(value)})
 
     async def keys(self, prefix: str) -> list[str]:
         """Return the keys that begin with a text."""
@@ -162,12 +158,7 @@ class MasterState:
         """Delete a value, if there is one."""
         table = self._master.db.model.object_state
         row = (table.c.objectid == await self._object()) & (table.c.name == key)
-
-        def delete(connection: sqlalchemy.Connection) -> None:
-            """Delete the row, in a thread."""
-            connection.execute(table.delete().where(row))
-
-        await self._master.db.pool.do_with_transaction(delete)
+        await transact(self._master, _execute(table.delete().where(row)))
         if key in self._split:
             await self._remove_parts(key)
 
@@ -206,6 +197,16 @@ def _part(key: str, number_of_set: int, number: int) -> str:
     return f"{key}-{number_of_set}-{number}"
 
 
+def _execute(statement: Any) -> Callable[[sqlalchemy.Connection], None]:
+    """Return what executes a statement that has no result."""
+
+    def run(connection: sqlalchemy.Connection) -> None:
+        """Execute it, in a thread."""
+        connection.execute(statement)
+
+    return run
+
+
 class BuildData:
     """Named bytes attached to builds. Buildbot shows them with the build and deletes them with it.
 
@@ -216,7 +217,6 @@ class BuildData:
 
     def __init__(self, master: Any, source: str) -> None:
         self._master = master
-        self._data = master.data
         self._source = source
 
     async def get_several(self, build_id: int, names: Collection[str]) -> dict[str, bytes]:
@@ -241,20 +241,10 @@ class BuildData:
         return (await self.get_several(build_id, [name])).get(name)
 
     async def put(self, build_id: int, name: str, value: bytes) -> None:
-        """Store bytes with a build, replacing what is there under the same name.
-
-        Buildbot's own update reports success if the database refuses the row, for instance because
-        PostgreSQL permits no INSERT: what it refuses may be another master's row.
-        """
-        db, table = self._master.db, self._master.db.model.build_data.c
-        where = [(table.buildid, build_id), (table.name, name)]
-        values = [(table.value, value), (table.length, len(value)), (table.source, self._source)]
-
-        def write(connection: sqlalchemy.Connection) -> None:
-            """Insert or update the row, in a thread."""
-            db.upsert(connection, db.model.build_data, where_values=where, update_values=values)
-
-        await db.pool.do_with_transaction(write)
+        """Store bytes with a build, replacing what is there under the same name."""
+        table = self._master.db.model.build_data
+        row = {"value": value, "length": len(value), "source": self._source}
+        await replace_row(self._master, table, {"buildid": build_id, "name": name}, row)
 
     def pause(self) -> Deferred[None]:
         """Yield to the reactor: between two of many rows."""
@@ -264,12 +254,8 @@ class BuildData:
         """Store what this source stored with a build with another one instead, in one write."""
         table = self._master.db.model.build_data
         is_ours = (table.c.buildid == build_id) & (table.c.source == self._source)
-
-        def update(connection: sqlalchemy.Connection) -> None:
-            """Update the rows, in a thread."""
-            connection.execute(table.update().where(is_ours).values(buildid=to))
-
-        await self._master.db.pool.do_with_transaction(update)
+        move = table.update().where(is_ours).values(buildid=to)
+        await transact(self._master, _execute(move))
 
     async def earlier_builds(self, build_id: int) -> list[int]:
         """Return the earlier builds of the same build request, the newest first.
@@ -278,10 +264,10 @@ class BuildData:
         runs a new build for it. The data of the earlier builds are still there; their properties
         are not.
         """
-        build = await self._data.get(("builds", build_id))
+        build = await self._master.data.get(("builds", build_id))
         if build is None:
             return []
-        builds = await self._data.get(("buildrequests", build["buildrequestid"], "builds"))
+        builds = await self._master.data.get(("buildrequests", build["buildrequestid"], "builds"))
         ids = {int(each["buildid"]) for each in builds} - {build_id}
         return sorted(ids, reverse=True)
 
@@ -356,7 +342,7 @@ class BuildRows:
         Raises:
             DamagedRow: one of them can't be unpacked.
         """
-        names = [data_name(f"{self._name} {row}") for row in rows]
+        names = [data_name(self._name, row) for row in rows]
         found = await self._data.get_several(self._build_id, names)
         values = []
         for name in names:
@@ -367,7 +353,7 @@ class BuildRows:
 
     async def put(self, row: str, value: Any) -> None:
         """Store a value that JSON can hold in a row."""
-        name = data_name(f"{self._name} {row}")
+        name = data_name(self._name, row)
         packer = zlib.compressobj(zdict=self._place(name))
         text = json.dumps(value, separators=(",", ":")).encode()
         packed = packer.compress(text) + packer.flush()
@@ -386,7 +372,12 @@ class BuildRows:
         return json.loads(text)
 
 
-def data_name(text: str) -> str:
-    """Turn any text into a name that build data may have: letters, digits, ``_`` and ``-``."""
-    readable = re.sub(r"[^A-Za-z0-9_-]", "_", text)[:200]
-    return f"koji_{readable}_{zlib.crc32(text.encode()):08x}"
+def data_name(*words: str) -> str:
+    """Return a name that build data may have: letters, digits, ``_`` and ``-``.
+
+    Args:
+        words: what the name is of: a step, or a step and one of its rows. Other words, or the same
+            ones parted otherwise, have another name.
+    """
+    readable = re.sub(r"[^A-Za-z0-9_-]", "_", " ".join(words))[:200]
+    return f"koji_{readable}_{zlib.crc32(chr(0).join(words).encode()):08x}"

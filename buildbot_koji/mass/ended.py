@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
 import sqlalchemy
 from buildbot.process.results import RETRY
 from twisted.logger import Logger
 
-from buildbot_koji.durable.database import is_recent
+from buildbot_koji.durable.database import is_recent, transact
 from buildbot_koji.durable.store import RowsPlace
 from buildbot_koji.durable.unreadable import UnreadableRow, reading
 from buildbot_koji.mass.progress import MassProgress
@@ -41,7 +42,7 @@ class EndedMassBuilds:
         """Return them, the newest last, without those that ran in this master."""
         now = self._master.reactor.seconds()
         if not 0 <= now - self._looked < FRESH_FOR:
-            rows = await self._master.db.pool.do(_rows, self._master.db.model)
+            rows = await transact(self._master, partial(_rows, model=self._master.db.model))
             found = {
                 key: self._found.get(key) or await self._loaded(key, row)
                 for key, row in reversed(rows.items())

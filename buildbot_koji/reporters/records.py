@@ -50,7 +50,7 @@ class DeliveryRecords:
 
     def name_of(self, delivery: str) -> str:
         """Return the name of the build data of a delivery."""
-        return data_name(f"{self._reporter} {delivery}")
+        return data_name(self._reporter, delivery)
 
     async def save(self, delivery: Delivery) -> None:
         """Store a delivery, replacing its earlier form; raise ClaimLost if another master does."""

@@ -16,6 +16,7 @@ from buildbot_koji.changes.status import SourceStatus
 from buildbot_koji.changes.storage import held_by_none
 from buildbot_koji.changes.switch import owners, paused_sources
 from buildbot_koji.durable.background import Background
+from buildbot_koji.durable.database import transact
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.orphans import takes_changes_once
 from buildbot_koji.hubs.hub import Hub, hubs_of, resume_cancellations
@@ -87,7 +88,8 @@ class Collector:
         return float(self._master.reactor.seconds())
 
     async def _query(self, read: Callable[..., Any], *args: Any) -> Any:
-        return await self._master.db.pool.do(read, self._master.db.model, *args)
+        model = self._master.db.model
+        return await transact(self._master, lambda connection: read(connection, model, *args))
 
     def _sources(self) -> list[SourceStatus]:
         return [each.status() for each in change_sources(self._master)]

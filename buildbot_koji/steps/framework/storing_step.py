@@ -159,7 +159,7 @@ class StoringStep(DeclaredStep):
 
     @property
     def _stop_row(self) -> str:
-        return data_name(f"{self.name} stopped")
+        return data_name(str(self.name), "stopped")
 
     async def _earlier_builds(self) -> list[int]:
         if self._earlier is None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from buildbot.db.model import Model
+from buildbot.db.state import StateConnectorComponent
+from buildbot.util.sautils import get_upsert_method
 from sqlalchemy import StaticPool, create_engine
 from twisted.internet.defer import Deferred
 
@@ -24,10 +25,12 @@ class States:
     """
 
     model = Model
+    Thunk = StateConnectorComponent.Thunk
 
     def __init__(self) -> None:
         self.engine = create_engine("sqlite://", poolclass=StaticPool)
-        Model.object_state.create(self.engine)
+        for table in (Model.object_state, Model.build_data):
+            table.create(self.engine)
         self.written: list[str] = []
         self.slow: Deferred[None] | None = None
         self.killed_after: int | None = None
@@ -61,25 +64,21 @@ class States:
         assert max(name) <= "\uffff"
         return self.objects.setdefault(name, len(self.objects) + 1)
 
-    def thdGetState(self, _: Any, object_id: int, key: str, default: Any) -> Any:  # noqa: N802
-        rows = self._rows(object_id)
-        return json.loads(rows[key]) if key in rows else default
+    def thdGetState(self, connection: Any, objectid: int, name: str, default: Any) -> Any:  # noqa: N802
+        return StateConnectorComponent.thdGetState(self, connection, objectid, name, default)  # type: ignore[arg-type]
 
     async def do(self, query: Any) -> Any:
-        """Run a query."""
+        """Run a query, unless the master is dead."""
+        if len(self.written) == self.killed_after:
+            await Deferred()
         with self.engine.connect() as connection:
             value = query(connection)
         if self.slow is not None:
             await self.slow
         return value
 
-    async def do_with_transaction(self, query: Any) -> None:
-        with self.engine.begin() as connection:
-            query(connection)
-
-    async def setState(self, object_id: int, key: str, value: Any) -> None:  # noqa: N802
-        if len(self.written) == self.killed_after:
-            await Deferred()
-        self.written.append(json.dumps(value))
+    def upsert(self, connection: Any, table: Any, *, update_values: Any, **more: Any) -> None:
+        """Write a row, as Buildbot's connector does."""
+        self.written.append(update_values[0][1])
         assert len(self.written[-1]) <= LIMIT
-        self.put(key, self.written[-1], object_id)
+        get_upsert_method(self.engine)(connection, table, update_values=update_values, **more)

@@ -16,6 +16,7 @@ from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.properties import EVENT_KEY
 from buildbot_koji.reporters.queued import QueuedRequests
+from tests.buildbot_koji.durable.states import States
 
 
 class Rows:
@@ -55,20 +56,13 @@ async def test_held_changes_leave_no_rows() -> None:
 async def test_requests_that_nobody_reports_are_forgotten() -> None:
     """Only pending requests that still wait are remembered, and none is lost with the claim."""
     waiting: list[dict[str, Any]] = []
-    rows = Rows()
 
     def get(path: tuple[str], **wanted: Any) -> Any:
         rows = {"masters": [], "buildrequests": list(waiting)}[path[0]]
         return succeed(list(ResultSpec(**wanted).apply(rows)))
 
-    state = SimpleNamespace(
-        getObjectId=lambda *owner: succeed(hash(owner)),
-        thdGetState=lambda _, owner, key, default: rows.rows.get((owner, key), default),
-        setState=lambda owner, key, value: succeed(rows.rows.update({(owner, key): value})),
-    )
-    pool = SimpleNamespace(do=lambda query: succeed(query(None)))
-    db = SimpleNamespace(state=state, pool=pool)
-    master = SimpleNamespace(masterid=1, data=SimpleNamespace(get=get), db=db)
+    data = SimpleNamespace(get=get)
+    master = SimpleNamespace(masterid=1, data=data, db=States())
 
     asked: list[int] = []
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 import pytest_twisted
+import sqlalchemy
 from twisted.internet.defer import Deferred
 
 from buildbot_koji.database_values import MAX_VALUE
-from buildbot_koji.durable.store import MasterState
+from buildbot_koji.durable.store import BuildData, MasterState
 from buildbot_koji.durable.unreadable import DamagedRow
 from tests.buildbot_koji.durable.states import States
 
@@ -50,6 +52,7 @@ async def test_crash_while_a_large_value_is_stored() -> None:
         await state.put("key", before)
         table.killed_after = len(table.written) + writes
         storing = Deferred.fromCoroutine(state.put("key", after))
+        table.killed_after = None
         found = await MasterState(table, "koji", "Test").get("key")
         assert found == (after if storing.called else before)
         if storing.called:
@@ -82,3 +85,19 @@ async def test_damaged_value_is_not_replaced_by_a_large_one() -> None:
     table.put("key", '{"koji_parts": null}')
     with pytest.raises(DamagedRow, match="the state 'key' of 'koji'"):
         await state.put("key", ["b" * 99_999])
+
+
+@pytest.mark.parametrize("table", ["object_state", "build_data"])
+@pytest_twisted.ensureDeferred
+async def test_refused_write(table: str) -> None:
+    """A write that the database refuses is not taken for done: the call would follow it."""
+    states = States()
+    refuse = f"CREATE TRIGGER no BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'no'); END"
+    with states.engine.begin() as connection:
+        connection.execute(sqlalchemy.text(refuse))
+    write = {
+        "object_state": partial(MasterState(states, "koji", "Test").put, "key", 1),
+        "build_data": partial(BuildData(states, "steps").put, 1, "intent", b"{}"),
+    }[table]
+    with pytest.raises(sqlalchemy.exc.IntegrityError):
+        await write()
