@@ -42,8 +42,8 @@ class KojiPlace(DeclaredArguments, LocalWorker):
         mistakes = self.complaints_about(self.declared_values)
         self._report(mistakes)
         # Buildbot's wants the name by its place.
-        name = self.arguments["name"].default if mistakes else self.declared_values["name"]
-        super().__init__(name, **others)
+        name = None if mistakes else self.declared_values["name"]
+        super().__init__(name or self.arguments["name"].default, **others)
 
     def putInQuarantine(self) -> None:
         """Stay available for the next build."""

@@ -51,6 +51,8 @@ LONGEST_PATTERN = 1000
 _STORABLE = re.compile("[\x20-\x7e\xa0-\ud7ff\ue000-\uffff]+")
 """Characters that MySQL and MariaDB store as Buildbot sets them up, without controls."""
 
+SPACE = "must have no white space around a name"
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(r"\s*(-?[0-9]{1,20})(\.[0-9]{1,20})?\s*")
 
@@ -165,6 +167,11 @@ def text(value: Any) -> str | None:
     return unsendable(value) if good else "must be a non-empty string"
 
 
+def name(value: Any) -> str | None:
+    """Check for a name on the hub: the hub takes white space around it for a part of it."""
+    return text(value) or (None if value == value.strip() else SPACE)
+
+
 def stored_name(value: Any) -> str | None:
     """Check for a name, such as a property's, that every database of Buildbot stores."""
     complaint = text(value)
@@ -184,14 +191,18 @@ def texts(value: Any) -> str | None:
     return unsendable(value) if good else "must be a list of strings"
 
 
-def some_texts(value: Any) -> str | None:
-    """Check for a list of strings that is not empty."""
-    return "must be a list of strings, not empty" if value in ([], ()) else texts(value)
+def names(value: Any) -> str | None:
+    """Check for a list of names that is not empty."""
+    if value in ([], ()):
+        return "must be a list of strings, not empty"
+    return texts(value) or next(filter(None, map(name, value)), None)
 
 
 def globs(value: Any) -> str | None:
     """Check for a list of names or patterns such as ``python-*``."""
-    return texts(value) or next(filter(None, map(_too_long, value)), None)
+    return texts(value) or next(
+        filter(None, (name(each) or _too_long(each) for each in value)), None
+    )
 
 
 def _too_long(pattern: str) -> str | None:
@@ -392,7 +403,7 @@ def locks(value: Any) -> str | None:
 def name_or_id(value: Any) -> str | None:
     """Check for a name or an id."""
     if isinstance(value, str) and value.strip():
-        return text(value)
+        return name(value)
     return None if positive(value) is None else "must be a name or an id"
 
 

@@ -27,7 +27,7 @@ _PROPERTIES = {
 
 
 def _events(value: Any) -> str | None:
-    complaint = checks.some_texts(value)
+    complaint = checks.names(value)
     if complaint is not None:
         return complaint
     unknown = [each for each in value if not any(matches(name, [each]) for name in EVENT_NAMES)]
@@ -53,21 +53,19 @@ class KojiChangeFilter(DeclaredObject, ChangeFilter):
 
     events = argument(_events, "names of events, such as ``tagged``")
     tags = argument(
-        checks.some_texts,
+        checks.names,
         "names of the tags in which something happened. A tag that inherits from there counts too,"
         " where the change source follows the inheritance",
     )
-    targets = argument(checks.some_texts, "names of build targets")
-    packages = argument(checks.some_texts, "names of packages")
-    owners = argument(checks.some_texts, "names of the owners of builds and tasks")
-    users = argument(checks.some_texts, "names of the users who did it")
-    methods = argument(checks.some_texts, "methods of tasks")
-    build_types = argument(
-        checks.some_texts, "types of builds, where the change source asks for them"
-    )
+    targets = argument(checks.names, "names of build targets")
+    packages = argument(checks.names, "names of packages")
+    owners = argument(checks.names, "names of the owners of builds and tasks")
+    users = argument(checks.names, "names of the users who did it")
+    methods = argument(checks.names, "methods of tasks")
+    build_types = argument(checks.names, "types of builds, where the change source asks for them")
     scratch = argument(checks.flag, "only tasks that are (True) or are not (False) scratch builds")
-    sources = argument(checks.some_texts, "names of change sources")
-    hubs = argument(checks.some_texts, "names of profiles")
+    sources = argument(checks.names, "names of change sources")
+    hubs = argument(checks.names, "names of profiles")
 
     def filter_change(self, change: Any) -> bool:
         """Return whether a change matches."""

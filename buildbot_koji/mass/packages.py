@@ -48,7 +48,7 @@ class KojiPackages(DeclaredObject):
 
     renders: ClassVar[bool] = True
 
-    tag = argument(checks.text, "the name of the tag", required=True, positional=True)
+    tag = argument(checks.name, "the name of the tag", required=True, positional=True)
     inherited = argument(checks.flag, "also the packages of the tags it inherits", default=True)
     owners = argument(checks.texts, "only the packages of these owners")
     globs = argument(

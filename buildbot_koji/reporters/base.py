@@ -51,7 +51,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         "the name of the reporter, by default that of its class; its records are stored under it:"
         " give each reporter its own, and keep it",
     )
-    builders = argument(checks.some_texts, "the names of the builders to report; by default all")
+    builders = argument(checks.names, "the names of the builders to report; by default all")
     retry_for = argument(
         checks.seconds,
         "seconds for which a delivery is retried before it is given up; by default 3 days",

@@ -42,8 +42,9 @@ def action(value: Any) -> str | None:
     if not isinstance(value, Mapping) or not value or set(value) - {"tag", "untag"}:
         return words
     for each in value.values():
-        if not checks.is_renderable(each) and checks.text(each) is not None:
-            return words
+        complaint = None if checks.is_renderable(each) else checks.name(each)
+        if complaint is not None:
+            return complaint if checks.text(each) is None else words
     # A renderable compares as another renderable.
     if not checks.is_renderable(value) and value.get("tag") == value.get("untag"):
         return "moves a build to where it is"
@@ -92,7 +93,7 @@ class KojiTagReporter(KojiReporter):
     )
     on_cancelled = argument(action, "the same for a build that was stopped", renderable="parts")
     requires = argument(
-        checks.some_texts,
+        checks.names,
         "the names of builders that must all have a result for the same Koji build. The worst of"
         " their newest results counts; when a test is run again, its new result is counted with"
         " those of the others. Results of the last 200 builds of each are known after a restart of"

@@ -63,7 +63,7 @@ class PackageBuildStep(PrioritizedStep):
     custom_user_metadata = argument(
         checks.json_struct, "a dictionary that Koji stores with the build", option=True
     )
-    channel = argument(checks.text, "the channel of the task; by default the hub's policy chooses")
+    channel = argument(checks.name, "the channel of the task; by default the hub's policy chooses")
 
     async def name_builds(self, hub: Hub) -> str:
         """Look up the NVRs of builds to wait for: promotion changes the NVR of a draft.
@@ -104,7 +104,7 @@ class KojiBuild(PackageBuildStep, PrioritizedTaskStep):
     name = "koji build"
 
     target = argument(
-        checks.text,
+        checks.name,
         "the name of the build target",
         required_unless=("repo_id",),
         positional=True,

@@ -54,7 +54,7 @@ class KojiChainBuild(PrioritizedTaskStep):
     activity: ClassVar[str] = "building the chain"
 
     target = argument(
-        checks.text,
+        checks.name,
         "the build target; its build tag must inherit its destination tag",
         required=True,
     )
@@ -63,7 +63,7 @@ class KojiChainBuild(PrioritizedTaskStep):
         "the levels: a list of lists of SCM URLs, or of NVRs to wait for",
         required=True,
     )
-    channel = argument(checks.text, "the channel of the task; by default the hub's policy chooses")
+    channel = argument(checks.name, "the channel of the task; by default the hub's policy chooses")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

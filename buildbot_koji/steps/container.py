@@ -23,7 +23,7 @@ class KojiContainerBuild(PrioritizedTaskStep):
     name = "koji container-build"
     activity: ClassVar[str] = "building the container"
 
-    target = argument(checks.text, "the build target", required=True)
+    target = argument(checks.name, "the build target", required=True)
     source = argument(
         checks.scm_url,
         "an SCM URL with a revision",
@@ -81,7 +81,7 @@ class KojiContainerBuild(PrioritizedTaskStep):
     userdata = argument(
         checks.json_struct, "a dictionary that Koji stores with the build", option=True
     )
-    channel = argument(checks.text, "the channel of the task; by default that of the plugin")
+    channel = argument(checks.name, "the channel of the task; by default that of the plugin")
 
     def hub_call(self) -> Call:
         """Return the call that submits the container."""

@@ -78,7 +78,7 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
     image_name = argument(checks.text, "the name of the image", required=True)
     version = argument(checks.text, "the version of the image", required=True)
     release = argument(checks.text, "the release of the image", option=True)
-    target = argument(checks.text, "the build target", required=True)
+    target = argument(checks.name, "the build target", required=True)
     arches = argument(
         checks.text_or_texts,
         "the architectures, a list or one string; a live CD or appliance takes one",
@@ -207,7 +207,7 @@ class KojiKiwiBuild(PrioritizedTaskStep):
     name = "koji kiwi-build"
     activity: ClassVar[str] = "building the image"
 
-    target = argument(checks.text, "the build target", required=True)
+    target = argument(checks.name, "the build target", required=True)
     description_scm = argument(
         checks.scm_url, "the SCM URL of the image's description", required=True
     )
@@ -300,7 +300,7 @@ class KojiOSBuild(PrioritizedTaskStep):
     version = argument(checks.text, "the version of the image", required=True)
     release = argument(checks.text, "the release of the image", option=True)
     distro = argument(checks.text, "the distribution, as osbuild names it", required=True)
-    target = argument(checks.text, "the build target", required=True)
+    target = argument(checks.name, "the build target", required=True)
     arches = argument(
         checks.text_or_texts, "the architectures, a list or one string", required=True
     )

@@ -99,7 +99,7 @@ class KojiMassBuild(PackageBuildStep):
     mass_timing: ClassVar[MassTiming] = MassTiming()
     """The pauses and limits that users don't set."""
 
-    target = argument(checks.text, "the build target", required=True, positional=True)
+    target = argument(checks.name, "the build target", required=True, positional=True)
     packages = argument(
         check_packages,
         "the names of the packages: a list, one string, or a ``util.KojiPackages``, which asks"

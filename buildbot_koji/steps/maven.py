@@ -23,7 +23,7 @@ class KojiMavenBuild(PrioritizedTaskStep):
 
     name = "koji maven-build"
 
-    target = argument(checks.text, "the build target", required=True)
+    target = argument(checks.name, "the build target", required=True)
     source = argument(checks.scm_url, "an SCM URL with a revision", required=True)
     patches = argument(checks.scm_url, "the SCM URL of a directory with patches", option=True)
     specfile = argument(
@@ -41,7 +41,7 @@ class KojiMavenBuild(PrioritizedTaskStep):
     debug = argument(checks.flag, "run Maven with ``--debug``", default=False)
     scratch = SCRATCH
     skip_tag = SKIP_TAG
-    channel = argument(checks.text, "the channel of the task; by default ``maven``")
+    channel = argument(checks.name, "the channel of the task; by default ``maven``")
 
     def hub_call(self) -> Call:
         """Return the call that submits the build."""

@@ -84,7 +84,7 @@ class RepoStep(KojiTasksStep):
         required_unless=("target",),
         excludes=("target",),
     )
-    target = argument(checks.text, "a build target, to use its build tag")
+    target = argument(checks.name, "a build target, to use its build tag")
     debuginfo = argument(checks.flag, "a repo with debuginfo packages", default=False)
     source = argument(checks.flag, "a repo with source packages", default=False)
     separate_source = argument(

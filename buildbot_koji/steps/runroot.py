@@ -33,7 +33,7 @@ class KojiRunroot(KojiTaskStep):
         checks.flag, "don't set the architecture in the build root", default=False, option=True
     )
     weight = argument(checks.positive, "the weight of the task", option=True)
-    channel = argument(checks.text, "the channel of the task", option=True)
+    channel = argument(checks.name, "the channel of the task", option=True)
     new_chroot = argument(
         checks.flag,
         "True for mock's ``--new-chroot`` (systemd-nspawn), False for ``--old-chroot``",

@@ -31,7 +31,7 @@ class KojiTask(KojiTaskStep):
         default=False,
         excludes=("channel", "priority", "arch"),
     )
-    channel = argument(checks.text, "the channel of the task", option=True)
+    channel = argument(checks.name, "the channel of the task", option=True)
     priority = argument(checks.integer, "the priority of the task; usual is 20", option=True)
     arch = argument(checks.text, "the architecture of the task", option=True)
 

@@ -13,9 +13,9 @@ class KojiWinBuild(PrioritizedTaskStep):
 
     name = "koji win-build"
 
-    target = argument(checks.text, "the build target", required_unless=("repo_id",))
+    target = argument(checks.name, "the build target", required_unless=("repo_id",))
     source = argument(checks.scm_url, "an SCM URL with a revision", required=True)
-    vm = argument(checks.text, "the virtual machine to build in", required=True)
+    vm = argument(checks.name, "the virtual machine to build in", required=True)
     winspec = argument(
         checks.scm_url,
         "the SCM URL of the build's description, unless the source contains it",
@@ -41,7 +41,7 @@ class KojiWinBuild(PrioritizedTaskStep):
     scratch = SCRATCH
     repo_id = REPO_ID
     skip_tag = SKIP_TAG
-    channel = argument(checks.text, "the channel of the task; by default ``vm``")
+    channel = argument(checks.name, "the channel of the task; by default ``vm``")
 
     def hub_call(self) -> Call:
         """Return the call that submits the build."""

@@ -185,6 +185,4 @@ def _missing(
     """Return that the hub lacks what the configuration names, and what may have been meant."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     lists = f"did you mean {near[0]}?" if near else f"koji list-{kind}s lists those it has"
-    if name != name.strip():
-        lists = "take away the white space around the name"
     return error(f"{kind} {name}", f"the hub does not have it; {where} names it", remedy or lists)

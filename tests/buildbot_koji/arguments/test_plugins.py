@@ -191,6 +191,7 @@ def test_misspelled_arguments(name: str) -> None:
         (util.KojiChangeFilter, {"property_eq": "x"}, "Value of filter property_eq must be dict"),
         (util.KojiChangeFilter, {"tags": []}, "tags=[] must be a list of strings, not empty"),
         (util.KojiChangeFilter, {"events": ()}, "events=() must be a list of strings, not empty"),
+        (util.KojiChangeFilter, {"tags": ["a "]}, "tags=['a '] must have no white space around"),
         (worker.KojiPlace, {"name": 3}, "name=3 must be a non-empty string"),
         (worker.KojiPlace, {"name": "\U0001f4e6"}, "name='\U0001f4e6' must be at most 200"),
         (worker.KojiPlace, {"max_builds": "two"}, "max_builds='two' must be a whole number "),
@@ -227,6 +228,7 @@ def test_good_arguments_of_buildbot() -> None:
     kept = util.KojiChangeFilter(branch_fn=lambda branch: branch == "main", project=["a"])
     assert "<lambda>(branch)" in repr(kept)
     assert worker.KojiPlace("p", locks=[lock], max_builds=2).max_builds == 2
+    assert worker.KojiPlace(name=None).name == worker.KojiPlace().name
 
 
 @pytest.mark.parametrize("name", PLUGINS)

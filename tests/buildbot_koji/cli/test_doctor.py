@@ -866,13 +866,6 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "a login by password needs user",
         "login can't work",
     ),
-    "white space": (
-        _value("tag", "demo-candidate "),
-        "error",
-        "tag demo-candidate",
-        "the hub does not have it",
-        "the white space around the name",
-    ),
     "database in memory": (
         _value("db", "sqlite://"),
         "error",

@@ -503,6 +503,8 @@ def test_documentation(name: str) -> None:
         ("KojiMove", {"from_tag": "a", "to_tag": "b", "builds": "bash"}, "must be NVRs"),
         ("KojiTag", {"tag": "a", "builds": []}, "builds=[] must be NVRs"),
         ("KojiTag", {"tag": "", "builds": "a-1-1"}, "tag='' must be a name or an id"),
+        ("KojiTag", {"tag": " a", "builds": "a-1-1"}, "tag=' a' must have no white space around"),
+        ("KojiWaitRepo", {"target": "a\n"}, "target='a\\n' must have no white space around"),
         (
             "KojiCall",
             {"method": "a", "property": "p" * 201},
