@@ -16,6 +16,7 @@ from txkoji.testing.tables.lookups.hosts import require_channel, require_host
 from txkoji.testing.tables.lookups.values import (
     integer,
     must,
+    no_attribute,
     parse_arches,
     row_by_id,
     row_by_info,
@@ -163,7 +164,7 @@ def add_host(
     row = insert_host(
         call.state,
         hostname,
-        parse_arches(arches),
+        _arches(arches),
         creator_id=call.user_id,
         channels=("default",),
         ready=False,
@@ -179,13 +180,20 @@ def edit_host(call: MethodCall, hostInfo: Any, **kw: Any) -> bool:
     row = require_host(call.state, hostInfo)
     changes = {key: kw[key] for key in HOST_SETTINGS if key in kw and key != "enabled"}
     if "arches" in changes:
-        changes["arches"] = parse_arches(changes["arches"])
+        changes["arches"] = _arches(changes["arches"])
     if "capacity" in changes:
         changes["capacity"] = _number(changes["capacity"])
     return _configure(call, row, **changes)
 
 
 HOST_SETTINGS = ("arches", "capacity", "description", "comment", "enabled")
+
+
+def _arches(value: Any) -> Any:
+    """Return the architectures of a builder as text; unlike a tag, it always has them."""
+    if value is None:
+        raise no_attribute(value, "split")
+    return parse_arches(value)
 
 
 def _number(value: Any) -> float:

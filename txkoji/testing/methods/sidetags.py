@@ -40,11 +40,6 @@ def create_side_tag(
     return reply
 
 
-def _side_tags(call: MethodCall) -> list[Row]:
-    marks = call.state.active("tag_extra", key="sidetag")
-    return [call.state.row("tag", mark["tag_id"]) for mark in marks]
-
-
 def _own_side_tag(call: MethodCall, info: Any) -> tuple[Row, dict[str, Any]]:
     """Return who asks, and their side tag; refuse what is not theirs."""
     user = call.require_login()
@@ -52,7 +47,7 @@ def _own_side_tag(call: MethodCall, info: Any) -> tuple[Row, dict[str, Any]]:
     extra = tag_extra(call.state, tag["id"])
     if not extra.get("sidetag"):
         raise GenericError(f"Not a sidetag: {tag['name']}")
-    if extra["sidetag_user_id"] != user["id"] and not call.has_permission("admin"):
+    if extra.get("sidetag_user_id") != user["id"] and not call.has_permission("admin"):
         raise ActionNotAllowed("This is not your sidetag")
     return user, tag
 
@@ -101,8 +96,12 @@ def list_side_tags(
     wanted = require_user(call.state, user) if user is not None else None
     base = require_tag(call.state, basetag) if basetag is not None else None
     rows = []
-    for tag in _side_tags(call):
+    for mark in call.state.active("tag_extra", key="sidetag"):
+        tag = call.state.row("tag", mark["tag_id"])
         extra = tag_extra(call.state, tag["id"])
+        if not extra.keys() >= {"sidetag_user", "sidetag_user_id"}:
+            # Somebody else marked it.
+            continue
         if wanted and extra["sidetag_user_id"] != wanted["id"]:
             continue
         if base and not call.state.active(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
 
-from txkoji.exceptions import GenericError
+from txkoji.exceptions import GenericError, UnknownFault
 from txkoji.testing import FakeHub
+from txkoji.testing.formats import marshal
 
 pytestmark = pytest.mark.hub(on_clock=True)
 
@@ -47,6 +49,26 @@ def test_last_event_before_a_time(hub: FakeHub, clock: Clock) -> None:
     for limit in {row["ts"] for row in rows} | {clock.seconds() - 55.0}:
         expected = max(row["id"] for row in rows if row["ts"] <= limit)
         assert hub.state.last_event(limit) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "args", "named", "read"),
+    [
+        ("addHost", ("empty", None), {}, ("listHosts", "x86_64")),
+        ("editHost", ("builder1",), {"arches": None}, ("getAllArches",)),
+        ("setBuildTimestamp", (1, 2.0**40), {}, ("listBuilds",)),
+        ("setBuildTimestamp", (1, float("nan")), {}, ("getBuild", 1)),
+        ("editTag2", ("demo-build",), {"extra": {"sidetag": True}}, ("listSideTags",)),
+    ],
+)
+def test_no_write_breaks_a_read(
+    hub: FakeHub, method: str, args: tuple[Any, ...], named: dict[str, Any], read: tuple[Any, ...]
+) -> None:
+    """Whatever odd value a call stores, or is refused, all rows can be read afterwards."""
+    hub.call("createEmptyBuild", "p", "1", "1", None)
+    with contextlib.suppress(UnknownFault):
+        hub.call(method, *args, **named)
+    assert marshal.response(hub.call(*read))
 
 
 def test_one_active_row_for_a_key(hub: FakeHub) -> None:

@@ -10,6 +10,7 @@ from txkoji.exceptions import GenericError, ParameterError, UnknownFault
 from txkoji.testing.tables.state import HubState, Row
 
 Found = TypeVar("Found")
+_YEAR_1, _YEAR_10000 = -62135596800, 253402300800
 _ARCH = re.compile(r"[A-Za-z0-9_-]*")
 
 
@@ -28,6 +29,8 @@ def rounded(seconds: float | None) -> float | None:
 def seconds_of(value: Any) -> float:
     """Read a time that a caller passes: a number, or ISO text (UTC where it names no zone)."""
     if isinstance(value, (int, float)):
+        if not _YEAR_1 <= value < _YEAR_10000:
+            raise hub_error(f"timestamp out of range: {value}")
         return float(value)
     try:
         moment = datetime.datetime.fromisoformat(str(value))
