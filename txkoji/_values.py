@@ -101,15 +101,15 @@ def excerpt(text: str) -> str:
 def one_line(text: object, size: int = MAX_TEXT) -> str:
     """Return a text, such as an error's, as one line that is safe to log and to show.
 
-    White space is folded; a mark stands in place of each character that a terminal obeys or that
-    turns the direction of what follows.
+    White space is folded; the secrets of addresses are left out; a mark stands in place of each
+    character that a terminal obeys or that turns the direction of what follows.
 
     Args:
         text: the text, or what has it.
         size: the characters after which it is cut.
     """
     # Cut first: it may quote a message, or megabytes of the output of another program.
-    return printable(" ".join(str(text)[: 4 * size].split())[:size])
+    return printable(without_secrets(" ".join(str(text)[: 4 * size].split()))[:size])
 
 
 def integer(value: Any) -> int | None:

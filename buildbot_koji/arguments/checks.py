@@ -276,6 +276,8 @@ def web_url(value: Any) -> str | None:
         address = urlsplit(value)
         # Reading the port checks it.
         good = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+        if "@" in address.netloc:
+            return "holds a user or password, which each page and message would show"
     except ValueError:
         good = False
     # Other characters, such as an umlaut, are percent-encoded in a URL.

@@ -13,6 +13,7 @@ from typing import Any, Literal, ParamSpec
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.checks import Check, is_renderable
+from txkoji import one_line
 
 P = ParamSpec("P")
 
@@ -150,8 +151,9 @@ def wrong_value(name: str, value: Any, complaint: str) -> str:
 def words_for(value: Any) -> str:
     """Return a value as a message shows it."""
     try:
-        shown = repr(value)
-    except RecursionError:
+        # Before it is cut: a secret may be recognized by what follows it.
+        shown = one_line(repr(value))
+    except Exception:  # noqa: BLE001 - an integer has too many digits; a class is the user's own
         shown = f"a {type(value).__name__}"
     # An address in memory helps nobody.
     shown = re.sub(r" object at 0x[0-9a-f]+(?=>)", "", shown)

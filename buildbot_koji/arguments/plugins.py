@@ -136,7 +136,7 @@ class DeclaredArguments:
         for complaint in complaints:
             place = place or place_in_config()
             where = "" if place is None else f"{place}: "
-            config_error(f"{where}{type(self).__name__}: {complaint}")
+            config_error(f"{where}{type(self).__name__}: {one_line(complaint)}")
 
     def _check(self, values: Mapping[str, Any]) -> None:
         """Report each mistake in the values and in the files that they name."""

@@ -79,7 +79,7 @@ class DownloadStep(KojiStep):
         "the directory to download to, relative to the build's directory on the worker (by"
         ' default that itself), or to the master\'s base directory. Required with ``to="master"``',
     )
-    topurl = argument(checks.text, "the URL of the hub's files; by default that of the profile")
+    topurl = argument(checks.web_url, "the URL of the hub's files; by default that of the profile")
     python = argument(checks.text, "the Python interpreter of the worker", default="python3")
 
     logs_in = False

@@ -24,14 +24,20 @@ MAX_AGE_FOR_OTHERS = 60.0
 """The same when a message names another unknown tag: a fitting tag may inherit from it by now."""
 
 
+_GLOB = frozenset("*?[")
+
+
 def is_glob(name: str) -> bool:
     """Return whether a name is a glob."""
-    return any(character in name for character in "*?[")
+    return not _GLOB.isdisjoint(name)
 
 
 def matches(name: str | None, patterns: Iterable[str]) -> bool:
     """Return whether a name equals one of the patterns, or fits a glob among them."""
-    return name is not None and any(fnmatchcase(name, pattern) for pattern in patterns)
+    # Most patterns are names: a regular expression for each of thousands takes seconds to compile.
+    return name is not None and any(
+        name == pattern or (is_glob(pattern) and fnmatchcase(name, pattern)) for pattern in patterns
+    )
 
 
 class TagWatch:

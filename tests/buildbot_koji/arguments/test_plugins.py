@@ -219,6 +219,23 @@ def test_arguments_of_buildbot(plugin: Any, given: dict[str, Any], said: str) ->
     assert line.startswith(f"{plugin.__name__}: {said}")
 
 
+@pytest.mark.parametrize(
+    ("plugin", "given"),
+    [
+        (steps.KojiBuild, {"target": "f44", "source": "https://me:s3cret@h/x#main"}),
+        (steps.KojiBuild, {"target": "f44", "source": f"git+https://s3cret:{'s3cret' * 50}@h/x"}),
+        (steps.KojiBuild, {"target": "f44", "source": "git+https://h/x?private_token=s3cret"}),
+        (steps.KojiDownloadTask, {"task_id": 7, "topurl": "https://me:s3cret@h/"}),
+        (steps.KojiDownloadTask, {"task_id": 10**5000}),
+    ],
+)
+def test_values_that_are_not_shown(plugin: Any, given: dict[str, Any]) -> None:
+    """A line about a value shows no user, password or token of an address, and no huge number."""
+    [line] = mistakes(plugin, "koji", **given)
+    assert "s3cret" not in line
+    assert len(line) < 600
+
+
 def test_good_arguments_of_buildbot() -> None:
     """What Buildbot's own class takes arrives there."""
     lock = util.WorkerLock("w").access("counting")

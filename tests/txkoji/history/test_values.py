@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
 from tests.support import DATA
-from txkoji import Connection, Profile, messages
+from txkoji import Connection, Profile, matches, messages
 from txkoji._values import integer, redacted, seconds, text
 from txkoji.exceptions import MalformedMessage
 from txkoji.history.records import RecordReader
@@ -285,6 +285,15 @@ def test_what_content_generators_write() -> None:
         assert not unusable.reasons
         assert event.build is not None
         assert (event.build.task_id, event.build.gitbuildhash) == (task_id, commit)
+
+
+def test_many_patterns() -> None:
+    """A name is compared with tens of thousands of names, and a glob, in little time."""
+    names = [f"package-{number}" for number in range(40_000)]
+    began = time.process_time()
+    assert not matches("hello", names)
+    assert matches("hello", [*names, "hel*"])
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("part", ["/", "//", ":/x", "@", "?#", "a"])
