@@ -9,6 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.metadata import version
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,9 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: the command line without the program's name, by default the process's own.
     """
     parsed = command_line().parse_args(arguments)
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A hub's names and reasons may have what the terminal's character set lacks.
+        sys.stdout.reconfigure(errors="backslashreplace")
     status = 2
     try:
         status = int(parsed.run(parsed))

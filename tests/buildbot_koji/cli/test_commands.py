@@ -181,6 +181,16 @@ async def test_mistakes(arguments: list[str], said: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_characters_that_a_terminal_lacks(encoding: str, empty_home: Path) -> None:
+    """They are escaped: no command ends by what a hub or a profile is named."""
+    command = [sys.executable, "-m", "buildbot_koji", "doctor", "k\u00f6"]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (2, b"")
+    assert done.stdout.startswith(b"hub k" + "\u00f6".encode(encoding, "backslashreplace"))
+
+
 @pytest_twisted.ensureDeferred
 async def test_a_running_master(guarded: ServedMaster) -> None:
     """Pause, resume and dead letters use the master's pages, and obey its authorization."""

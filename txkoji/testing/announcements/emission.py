@@ -44,7 +44,7 @@ def broker_settings(url: str, topic_prefix: str) -> AMQP:
     """
     parts = urlsplit(url)
     if parts.username is None or parts.password is None:
-        raise ConfigurationError("the address of the bus must be amqp://user:password@host")
+        raise ConfigurationError("the address of the bus must be one with a user and a password")
     return AMQP(
         urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])),
         user=unquote(parts.username),
