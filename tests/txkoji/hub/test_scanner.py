@@ -96,7 +96,7 @@ def test_whole_replies(value: Any, size: int) -> None:
 
 
 @given(VALUES)
-@settings(max_examples=40)
+@settings(max_examples=15)
 def test_cut_at_every_byte(value: Any) -> None:
     """A reply that ends too early is the same error, wherever it ends."""
     data = reply(value)
@@ -105,7 +105,7 @@ def test_cut_at_every_byte(value: Any) -> None:
 
 
 @given(VALUES, st.data())
-@settings(max_examples=400)
+@settings(max_examples=150)
 @example([{"a": 1}], None)
 def test_odd_and_broken_replies(value: Any, draw: Any) -> None:
     """Odd markup, and broken one, in whatever place, is the same value or the same error."""
@@ -127,7 +127,6 @@ def lines_of(data: bytes) -> list[bytes]:
 
 
 @given(st.lists(VALUES, min_size=1, max_size=3), st.data())
-@settings(max_examples=200)
 def test_moved_lines(value: list[Any], draw: st.DataObject) -> None:
     """Lines doubled, dropped or moved are the same value or the same error."""
     lines = lines_of(reply(value))

@@ -15,7 +15,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
 from txkoji import TaskTree, TaskWatcher, UnknownTask, task_states
-from txkoji.exceptions import ConnectionFailed, HubFault, KojiException, UnusableAnswer
+from txkoji.exceptions import HubFault, UnusableAnswer
 from txkoji.outcomes import guilty_task
 from txkoji.watching import tree_reader
 from txkoji.watching.records import record_of
@@ -163,17 +163,6 @@ def test_many_trees_are_asked_for_in_parts(
     watcher.stop()
 
 
-def test_task_that_goes_back(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
-    """OPEN can go back to FREE: only CLOSED, FAILED and CANCELED end a watch."""
-    trees, ends = seen(watcher, 1)
-    for state in (ASSIGNED, OPEN, FREE, ASSIGNED, OPEN):
-        tasks.set(1, state)
-        clock.advance(10)
-    assert [tree.root.state for tree in trees] == [ASSIGNED, OPEN, FREE, ASSIGNED, OPEN]
-    assert ends == []
-    watcher.stop()
-
-
 @pytest.mark.parametrize("state", sorted(task_states.DONE_GROUP))
 def test_task_that_is_over(tasks: Tasks, watcher: TaskWatcher, clock: Clock, state: int) -> None:
     """A task that is over already ends its watch at the first look."""
@@ -194,32 +183,11 @@ def test_unknown_task(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
     assert len(others) == 1
 
 
-@pytest.mark.parametrize(
-    ("error", "logged"),
-    [
-        # That the hub does not answer is logged with the requests.
-        (ConnectionFailed("nothing listens at http://hub"), []),
-        (
-            HubFault("policy"),
-            [
-                "watching 1 Koji task: policy; watching resumes when it answers",
-                "watching Koji tasks: the hub answers again",
-            ],
-        ),
-    ],
-)
-def test_outage(
-    tasks: Tasks,
-    watcher: TaskWatcher,
-    clock: Clock,
-    messages: list[LogEvent],
-    error: KojiException,
-    logged: list[str],
-) -> None:
+def test_outage(tasks: Tasks, watcher: TaskWatcher, clock: Clock, messages: list[LogEvent]) -> None:
     """What keeps from looking is logged once, so is its end; the watch is late, not failed."""
     tasks.set(1, OPEN)
     trees, ends = seen(watcher, 1)
-    tasks.error = error
+    tasks.error = HubFault("policy")
     for _ in range(5):
         clock.advance(10)
     tasks.error = None
@@ -227,8 +195,10 @@ def test_outage(
     clock.advance(10)
     assert [tree.root.state for tree in trees] == [CLOSED]
     assert len(ends) == 1
-    words = [event["log_format"].format(**event) for event in messages]
-    assert words == logged
+    assert [event["log_format"].format(**event) for event in messages] == [
+        "watching 1 Koji task: policy; watching resumes when it answers",
+        "watching Koji tasks: the hub answers again",
+    ]
 
 
 def test_callback_that_fails(
@@ -308,26 +278,6 @@ def test_stopping_one_watch(tasks: Tasks, watcher: TaskWatcher, clock: Clock) ->
     assert clock.getDelayedCalls() == []
 
 
-def test_stopping_inside_a_callback(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
-    """A watch may be stopped by its own callback."""
-    tasks.set(1, OPEN)
-    watch = watcher.watch(1)
-    watch.on_change(lambda _: watch.stop())
-    clock.advance(0)
-    assert clock.getDelayedCalls() == []
-    assert not watch.done.called
-
-
-def test_cancelling_the_end(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
-    """Cancelling ``done`` ends the watch."""
-    tasks.set(1, OPEN)
-    watch = watcher.watch(1)
-    watch.done.addErrback(lambda _: None)
-    clock.advance(0)
-    watch.done.cancel()
-    assert clock.getDelayedCalls() == []
-
-
 def test_stop_while_asking(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
     """Stopping the watcher gives up the request that is under way."""
     cancelled: list[Any] = []
@@ -358,18 +308,6 @@ def test_slow_hub_is_not_asked_twice(tasks: Tasks, watcher: TaskWatcher, clock: 
     clock.advance(10)
     assert [ids for method, ids in tasks.asked if method == "getTaskInfo"] == [[1], [1, 2]]
     watcher.stop()
-
-
-def test_hint(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
-    """A hint makes the watcher look at once."""
-    tasks.set(1, OPEN)
-    _, ends = seen(watcher, 1)
-    clock.advance(0)
-    tasks.set(1, FAILED)
-    clock.advance(3)
-    watcher.hint(1)
-    clock.advance(0)
-    assert len(ends) == 1
 
 
 def test_tree_of_trees(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
@@ -410,7 +348,6 @@ def test_tasks_that_are_each_others_parents(
     assert found.id == 3
 
 
-@pytest.mark.limit(300)
 def test_thousand_trees(tasks: Tasks, clock: Clock) -> None:
     """A thousand trees of 7 cost less than half a request a second; a change is told in 20 s."""
     watcher = TaskWatcher(tasks, clock, interval=6)
@@ -426,14 +363,14 @@ def test_thousand_trees(tasks: Tasks, clock: Clock) -> None:
     clock.advance(0)
     late.clear()
     tasks.asked.clear()
-    for second in range(300):
+    for second in range(100):
         task_id = (second * 37 % 1000 + 1) * 10 + 10_000 + second % 6
         tasks.set(task_id, CLOSED, parent=task_id // 10 - 1000, method="buildArch")
         changed[task_id] = clock.seconds()
         clock.advance(1)
-    assert len(tasks.asked) <= 150
+    assert len(tasks.asked) <= 50
     clock.pump([1] * 20)
-    assert len(late) == 300
+    assert len(late) == 100
     assert max(late) < 20
     watcher.stop()
 
