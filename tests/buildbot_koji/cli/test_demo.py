@@ -8,11 +8,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -29,7 +30,6 @@ from tests.support.brokers import RabbitMQ
 pytestmark = pytest.mark.limit(300)
 
 PROGRAM = Path(sys.executable).with_name("buildbot-koji")
-COMMAND = [str(PROGRAM), "demo"]
 COMMIT = "2c" * 20
 
 
@@ -47,22 +47,31 @@ def demo(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPr
     return forks.run(PROGRAM, "demo", *arguments, env=environment, timeout=PROCESS_LIMIT)
 
 
-def start(command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
-    """Start the demo."""
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def test_once(temporary: dict[str, str]) -> None:
-    """``--once`` runs a build, prints the result and its links, and exits 0."""
-    done = demo(temporary, "--once", "--build-seconds", "1")
-    assert (done.returncode, done.stderr) == (0, "")
-    result, page, *links = done.stdout.splitlines()
-    assert result == "SUCCESS: built hello-1.0-main"
-    assert page.strip().endswith("/builds/1")
-    assert any("buildArch x86_64" in link and "/koji/taskinfo?taskID=" in link for link in links)
-    assert any("build hello-1.0-main: http" in link for link in links)
+@contextmanager
+def running(
+    environment: dict[str, str], *arguments: str
+) -> Iterator[tuple[forks.ForkedProcess, list[str]]]:
+    """Give a demo that runs, and what it says at its start; it ends well, and says no error."""
+    with tempfile.TemporaryFile("w+") as errors:
+        process = forks.start(PROGRAM, "demo", *arguments, env=environment, stderr=errors)
+        killing = threading.Timer(PROCESS_LIMIT, process.kill)
+        killing.start()
+        try:
+            said = []
+            for line in process.stdout or ():
+                said.append(line.decode())
+                if "Ctrl-C" in said[-1]:
+                    break
+            yield process, said
+            process.send_signal(signal.SIGTERM)
+            status = process.wait(PROCESS_LIMIT)
+        finally:
+            killing.cancel()
+            process.kill()
+            if process.stdout is not None:
+                process.stdout.close()
+        errors.seek(0)
+        assert (status, errors.read()) == (0, "")
 
 
 def test_once_with_a_failure(temporary: dict[str, str]) -> None:
@@ -75,12 +84,8 @@ def test_once_with_a_failure(temporary: dict[str, str]) -> None:
 
 def test_until_interrupted(temporary: dict[str, str]) -> None:
     """The demo prints the address of its pages, which show work and a past day, until Ctrl-C."""
-    # What runs the tests may ignore the signal, and its children would inherit that.
-    command = ["env", "--default-signal=INT", *COMMAND, "--build-seconds", "4"]
-    with start(command, temporary) as process:
-        killing = threading.Timer(PROCESS_LIMIT, process.kill)
-        killing.start()
-        lines = first_lines(process)
+    with running(temporary, "--build-seconds", "4") as (process, lines):
+        assert list(Path(temporary["TMPDIR"]).iterdir())
         url = lines[0].split()[-1]
         with urlopen(url, timeout=PROCESS_LIMIT) as page:
             assert b"Buildbot" in page.read()
@@ -119,9 +124,7 @@ def test_until_interrupted(temporary: dict[str, str]) -> None:
             press(f"{pages}deliveries/tested/redeliver", {"ids": None})
             time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate()
-        killing.cancel()
-    assert (process.returncode, errors) == (0, "")
+        process.wait(PROCESS_LIMIT)
 
 
 def fetched(url: str) -> Any:
@@ -150,55 +153,19 @@ def is_lively(trees: list[dict[str, Any]]) -> bool:
     return builds and waits and any(tree["builder"] == "rebuild" for tree in trees)
 
 
-def first_lines(process: subprocess.Popen[str]) -> list[str]:
-    """Return what the demo says at its start."""
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if "Ctrl-C" in line:
-            break
-    return lines
-
-
-def with_bus(address: str, base: Path, environment: dict[str, str]) -> tuple[str, str]:
-    """Run the demo with a bus; returns what it says of it, and its log as soon as it listens."""
-    command = [*COMMAND, "--dir", str(base), "--bus", address]
-    with start(command, environment) as process:
-        killing = threading.Timer(PROCESS_LIMIT, process.kill)
-        killing.start()
-        said = first_lines(process)[2]
-        log = base / "twistd.log"
-        while "listening to the message bus" not in log.read_text() and process.poll() is None:
-            if "No message bus" in said:
-                break
-            time.sleep(0.1)
-        process.terminate()
-        _, errors = process.communicate()
-        killing.cancel()
-    assert errors == ""
-    return said, log.read_text()
-
-
 @pytest.mark.xdist_group("broker")
 @pytest.mark.skipif(not brokers.SERVER.exists(), reason="apt-get install rabbitmq-server")
 def test_bus(broker: RabbitMQ, temporary: dict[str, str], tmp_path: Path) -> None:
     """``--bus`` names a broker, through which the master hears of new builds at once."""
     address = broker.url.replace("//", f"//{brokers.USER}:{brokers.PASSWORD}@")
-    said, log = with_bus(address, tmp_path / "base", temporary)
-    assert said == "The hub reports new builds on a message bus.\n"
-    assert f"listening to the message bus {broker.url}" in log
-    assert "Traceback" not in log
-
-
-def test_bus_that_is_not_there(temporary: dict[str, str], tmp_path: Path) -> None:
-    """Without a reachable broker the demo says so, and runs without one."""
-    said, log = with_bus("amqp://guest:guest@127.0.0.1:1", tmp_path / "base", temporary)
-    assert said.endswith(
-        "No message bus, so the change source only polls:"
-        " nothing listens at amqp://127.0.0.1:1: is the broker up?\n"
-    )
-    assert "BuildMaster is running" in log
+    base = tmp_path / "base"
+    log = base / "twistd.log"
+    with running(temporary, "--idle", "--dir", str(base), "--bus", address) as (process, said):
+        assert said[2] == "The hub reports new builds on a message bus.\n"
+        while "listening to the message bus" not in log.read_text() and process.poll() is None:
+            time.sleep(0.1)
+    assert f"listening to the message bus {broker.url}" in log.read_text()
+    assert "Traceback" not in log.read_text()
 
 
 class Pages:
@@ -278,96 +245,95 @@ def _fetch(url: str, body: bytes | None = None, kind: str | None = None) -> byte
         return bytes(reply.read())
 
 
-@asynccontextmanager
-async def idle_demo(environment: dict[str, str], base: Path) -> AsyncIterator[Pages]:
-    """Run a demo that begins nothing by itself; it must say and log no error."""
-    command = [*COMMAND, "--idle", "--build-seconds", "0.3", "--dir", str(base)]
-    process = await deferToThread(start, command, environment)
-    with process:
-        try:
-            assert process.stdout is not None
-            line = await deferToThread(process.stdout.readline)
-            yield Pages(line.split()[-1])
-        finally:
-            process.terminate()
-            _, errors = await deferToThread(process.communicate)
-    assert errors == ""
-    assert "Traceback" not in (base / "twistd.log").read_text()
-
-
 @pytest_twisted.ensureDeferred
 async def test_each_builder(temporary: dict[str, str], tmp_path: Path) -> None:
-    """A push is built, a build is tested with its RPMs, an update is built in a side tag."""
+    """Each builder builds, also where the message bus is not there, which the demo says."""
     base = tmp_path / "base"
-    async with idle_demo(temporary, base) as pages:
-        await pages.push("hello", "abc123")
-        [scratch] = await pages.ended("scratch")
-        assert scratch["koji_nvr"] == "hello-1.0-abc123"
-        assert "koji_build_id" not in scratch
-
-        await pages.force("build-update", "chain", ref=COMMIT)
-        await pages.force("build-package", "official", package="foo", ref="1")
-        [official] = await pages.ended("official")
-        assert official["koji_nvr"] == "foo-1.0-1"
-        [chain] = await pages.ended("chain")
-        assert chain["koji_sidetag"].startswith("demo-build-side-")
-
-        await pages.force("build-update", "chain", ref=COMMIT)
-        again = (await pages.ended("chain", 2))[-1]
-        assert again["koji_nvrs"] == [f"hello-1.0-{COMMIT}", f"world-1.0-{COMMIT}"]
-
-        tests = await pages.ended("tests", 3)
-        assert sorted(each["koji_nvr"] for each in tests) == [
-            "foo-1.0-1",
-            f"hello-1.0-{COMMIT}",
-            f"world-1.0-{COMMIT}",
-        ]
-        assert sorted(name for each in tests for name in each["koji_files"]) == [
-            "foo-1.0-1.x86_64.rpm",
-            f"hello-1.0-{COMMIT}.x86_64.rpm",
-            f"world-1.0-{COMMIT}.x86_64.rpm",
-        ]
-        # One build of the pushed commit, one of each tagged build, and no other.
-        made = (await pages.get("buildrequests"))["buildrequests"]
-        names = {
-            each["builderid"]: each["name"] for each in (await pages.get("builders"))["builders"]
-        }
-        counts = Counter(names[each["builderid"]] for each in made)
-        assert counts == {"scratch": 1, "official": 1, "chain": 2, "tests": 3}
+    options = ["--idle", "--build-seconds", "0.3", "--dir", str(base)]
+    with running(temporary, *options, "--bus", "amqp://guest:guest@127.0.0.1:1") as (_, said):
+        assert said[2] == (
+            "No message bus, so the change source only polls:"
+            " nothing listens at amqp://127.0.0.1:1: is the broker up?\n"
+        )
+        pages = Pages(said[0].split()[-1])
+        await build(pages)
+        await rebuild(pages)
     log = (base / "twistd.log").read_text()
+    assert "Traceback" not in log
     factories = [line for line in log.splitlines() if "ing factory" in line]
     assert [line for line in factories if "BuildbotSite" not in line] == []
 
 
-@pytest_twisted.ensureDeferred
-async def test_rebuild_buttons(temporary: dict[str, str], tmp_path: Path) -> None:
+async def build(pages: Pages) -> None:
+    """A push is built, a build is tested with its RPMs, an update is built in a side tag."""
+    await pages.push("hello", "abc123")
+    [scratch] = await pages.ended("scratch")
+    assert scratch["koji_nvr"] == "hello-1.0-abc123"
+    assert "koji_build_id" not in scratch
+
+    await pages.force("build-update", "chain", ref=COMMIT)
+    await pages.force("build-package", "official", package="foo", ref="1")
+    [official] = await pages.ended("official")
+    assert official["koji_nvr"] == "foo-1.0-1"
+    [chain] = await pages.ended("chain")
+    assert chain["koji_sidetag"].startswith("demo-build-side-")
+
+    await pages.force("build-update", "chain", ref=COMMIT)
+    again = (await pages.ended("chain", 2))[-1]
+    assert again["koji_nvrs"] == [f"hello-1.0-{COMMIT}", f"world-1.0-{COMMIT}"]
+
+    tests = await pages.ended("tests", 3)
+    assert sorted(each["koji_nvr"] for each in tests) == [
+        "foo-1.0-1",
+        f"hello-1.0-{COMMIT}",
+        f"world-1.0-{COMMIT}",
+    ]
+    assert sorted(name for each in tests for name in each["koji_files"]) == [
+        "foo-1.0-1.x86_64.rpm",
+        f"hello-1.0-{COMMIT}.x86_64.rpm",
+        f"world-1.0-{COMMIT}.x86_64.rpm",
+    ]
+    # One build of the pushed commit, one of each tagged build, and no other.
+    made = (await pages.get("buildrequests"))["buildrequests"]
+    names = {each["builderid"]: each["name"] for each in (await pages.get("builders"))["builders"]}
+    counts = Counter(names[each["builderid"]] for each in made)
+    assert counts == {"scratch": 1, "official": 1, "chain": 2, "tests": 3}
+
+
+async def rebuild(pages: Pages) -> None:
     """A button rebuilds all packages, another one what a rebuild has not built."""
-    base = tmp_path / "base"
-    async with idle_demo(temporary, base) as pages:
-        await pages.force("rebuild-all", "rebuild")
-        # What the build system makes fail is retried after a minute.
-        await pages.stop("rebuild", "38 of 40 done, 1 failed, retrying in ")
-        [first] = await pages.ended("rebuild", results=[CANCELLED])
-        assert (first["koji_mass_built"], first["koji_mass_left"]) == (37, 2)
-        again = {"koji_mass_id": str(first["koji_mass_id"])}
-        await pages.force("rebuild-again", "rebuild", only=["failed"], **again)
-        failed = (await pages.ended("rebuild", 2, results=[CANCELLED, FAILURE]))[-1]
-        assert failed["koji_mass_failed_packages"] == ["failarch"]
-        assert failed["koji_mass_total"] == 1
-        await pages.force("rebuild-again", "rebuild", only=["skipped", "missing"], **again)
-        await pages.stop("rebuild", "0 of 2 done, retrying in ")
-        missing = (await pages.ended("rebuild", 3, results=[CANCELLED, FAILURE]))[-1]
-        assert (missing["koji_mass_total"], missing["koji_mass_left"]) == (2, 2)
-        rows = await pages.mass_packages("rebuild")
-        assert sorted(row["package"] for row in rows) == ["failbuilder", "failroot"]
+    await pages.force("rebuild-all", "rebuild")
+    # What the build system makes fail is retried after a minute.
+    await pages.stop("rebuild", "38 of 40 done, 1 failed, retrying in ")
+    [first] = await pages.ended("rebuild", results=[CANCELLED])
+    assert (first["koji_mass_built"], first["koji_mass_left"]) == (37, 2)
+    again = {"koji_mass_id": str(first["koji_mass_id"])}
+    await pages.force("rebuild-again", "rebuild", only=["failed"], **again)
+    failed = (await pages.ended("rebuild", 2, results=[CANCELLED, FAILURE]))[-1]
+    assert failed["koji_mass_failed_packages"] == ["failarch"]
+    assert failed["koji_mass_total"] == 1
+    await pages.force("rebuild-again", "rebuild", only=["skipped", "missing"], **again)
+    await pages.stop("rebuild", "0 of 2 done, retrying in ")
+    missing = (await pages.ended("rebuild", 3, results=[CANCELLED, FAILURE]))[-1]
+    assert (missing["koji_mass_total"], missing["koji_mass_left"]) == (2, 2)
+    rows = await pages.mass_packages("rebuild")
+    assert sorted(row["package"] for row in rows) == ["failbuilder", "failroot"]
 
 
 def test_directory_is_resumed(temporary: dict[str, str], tmp_path: Path) -> None:
-    """``--dir`` names a base directory that stays; the next demo there resumes, hub included."""
+    """``--once`` runs a build and prints the result and its links; ``--dir`` names a directory.
+
+    The next demo there resumes, hub included.
+    """
     base = tmp_path / "base"
     options = ["--once", "--build-seconds", "1", "--dir", str(base)]
     first = demo(temporary, *options)
-    assert first.returncode == 0
+    assert (first.returncode, first.stderr) == (0, "")
+    result, page, *links = first.stdout.splitlines()
+    assert result == "SUCCESS: built hello-1.0-main"
+    assert page.strip().endswith("/builds/1")
+    assert any("buildArch x86_64" in link and "/koji/taskinfo?taskID=" in link for link in links)
+    assert any("build hello-1.0-main: http" in link for link in links)
     example = REPOSITORY / "example_master.cfg"
     assert (base / "master.cfg").read_bytes() == example.read_bytes()
     log = (base / "twistd.log").read_text()
