@@ -15,7 +15,6 @@ from zope.interface import implementer
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, words_for
 from buildbot_koji.arguments.plugins import DeclaredObject
-from buildbot_koji.database_values import member
 from buildbot_koji.mass.plan import find_cycle
 from buildbot_koji.words import named
 from txkoji import Call, Connection, is_refusal, matches, one_line
@@ -181,18 +180,15 @@ async def list_in_tag(
 
 
 async def answers_by_key(connection: Connection, calls: Mapping[K, Call]) -> dict[K, Any]:
-    """Make calls in one multicall; those that the hub refuses are absent from the answers."""
-    multicall = connection.MultiCall()
-    for call in calls.values():
-        multicall.call(call.method, *call.args, **call.kwargs)
-    answers = iter(await multicall())
+    """Make calls at once; return the checked answers, without those that the hub refuses."""
+    client = connection.client
+    answers = await client.send_all([*calls.values()])
     found: dict[K, Any] = {}
-    for key in calls:
-        try:
-            found[key] = next(answers)
-        except HubFault as fault:
-            if not is_refusal(fault):
-                raise
+    for (key, call), answer in zip(calls.items(), answers, strict=True):
+        if not isinstance(answer, Exception):
+            found[key] = client.read_answer(call, answer)
+        elif not is_refusal(answer):
+            raise answer
     return found
 
 
@@ -213,7 +209,7 @@ async def listed_packages(
     calls = {name: Call.of("getPackageConfig", tag, name) for name in sorted(wanted)}
     # The hub refuses one whose package, or tag, is unknown.
     found = await answers_by_key(connection, calls)
-    return {name: row for name, row in found.items() if isinstance(row, dict)}
+    return {name: row for name, row in found.items() if row is not None}
 
 
 async def sources_in_tag(connection: Connection, tag: str, names: Sequence[str]) -> dict[str, str]:
@@ -230,20 +226,14 @@ async def sources_in_tag(connection: Connection, tag: str, names: Sequence[str])
     else:
         calls = {name: Call.of("getLatestBuilds", tag, package=name) for name in sorted(wanted)}
         latest = await answers_by_key(connection, calls)
-        first = {
-            name: member(rows[0], "build_id")
-            for name, rows in latest.items()
-            if isinstance(rows, list) and rows
-        }
-        ids = {name: build for name, build in first.items() if isinstance(build, int)}
+        ids = {name: rows[0]["build_id"] for name, rows in latest.items() if rows}
     sources: dict[str, str] = {}
     known = [name for name in names if name in ids]
     for start in range(0, len(known), AT_ONCE):
         calls = {name: Call.of("getBuild", ids[name]) for name in known[start : start + AT_ONCE]}
         for name, build in (await answers_by_key(connection, calls)).items():
-            source = member(build, "source")
-            if isinstance(source, str) and source:
-                sources[name] = source
+            if build is not None and build["source"]:
+                sources[name] = build["source"]
     return sources
 
 

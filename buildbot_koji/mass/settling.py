@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from buildbot_koji.database_values import number
+from buildbot_koji.database_values import member, number
 from buildbot_koji.hubs.existing import find_existing_build
 from buildbot_koji.mass.context import REFUSALS, MassContext
 from buildbot_koji.mass.packages import answers_by_key
@@ -102,7 +102,8 @@ class Settler:
                     break
         connection = self._context.hub.connection
         found = await answers_by_key(connection, calls) if calls else {}
-        return {index: _made(result) for index, result in found.items()}
+        read = _made if self._context.options.scratch else _built
+        return {index: read(answer) for index, answer in found.items()}
 
     async def _settle_other(self, package: MassPackage, tree: TaskTree) -> None:
         """Find out the outcome of a task that failed, or that someone else started."""
@@ -238,15 +239,14 @@ def _duration(tree: TaskTree, since: str = "create_ts") -> float | None:
     return None if begin is None or end is None or end < begin else round(end - begin, 1)
 
 
-def _made(result: Any) -> tuple[str | None, int | None]:
-    """Return the NVR and the id of the build, from what a hub says of a task."""
-    if isinstance(result, dict):
-        rpm = nvr.parse_rpm(result.get("srpm"))
-        return None if rpm is None else str(rpm.nvr), None
-    builds = [each for each in result if isinstance(each, dict)] if isinstance(result, list) else []
-    complete = [each for each in builds if each.get("state") == build_states.COMPLETE]
-    for build in complete or builds:
-        name, build_id = build.get("nvr"), build.get("build_id")
-        if isinstance(name, str) and isinstance(build_id, int):
-            return name, build_id
+def _made(result: Any) -> tuple[str | None, None]:
+    """Return the NVR of a source RPM, from the result of its task."""
+    rpm = nvr.parse_rpm(member(result, "srpm"))
+    return None if rpm is None else str(rpm.nvr), None
+
+
+def _built(builds: Sequence[Any]) -> tuple[str | None, int | None]:
+    """Return the NVR and the id of the build that a task completed, or else began."""
+    for build in sorted(builds, key=lambda each: each["state"] != build_states.COMPLETE):
+        return build["nvr"], build["build_id"]
     return None, None

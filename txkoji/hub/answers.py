@@ -72,6 +72,7 @@ _TAGGED = _Build(
     {**_BUILD.members, "epoch": integer},
 )
 _NAMED = _Struct({"id": identity, "name": text})
+_PACKAGE = _Struct({"package_name": text}, {"owner_name": text})
 _REPO = _Struct({"id": identity, "create_event": integer}, {"opts": struct})
 _REQUEST = _Struct({"id": identity, "active": flag}, {"task_id": identity})
 _RPM = _Struct({"name": text, "version": text, "release": text, "arch": text})
@@ -101,6 +102,7 @@ _STRUCTS: dict[str, _Struct] = {
     "getChannel": _NAMED,
     "getLastEvent": _Struct({"id": identity}, {"ts": seconds}),
     "getLoggedInUser": _NAMED,
+    "getPackageConfig": _PACKAGE,
     "getRPM": _Struct({"build_id": identity}),
     "getRepo": _REPO,
     "getTag": _Struct(_NAMED.needed, {"locked": flag, "perm": text}),
@@ -122,7 +124,7 @@ _ROWS: dict[str, _Struct] = {
     "listBuilds": _BUILD,
     "listChannels": _NAMED,
     "listHosts": _Struct({"id": identity}, {"arches": text, "name": text, "ready": flag}),
-    "listPackages": _Struct({"package_name": text}, {"owner_name": text}),
+    "listPackages": _PACKAGE,
     "listRPMs": _RPM,
     "listSideTags": _NAMED,
     "listTagged": _TAGGED,
@@ -134,8 +136,12 @@ _ROWS: dict[str, _Struct] = {
 _TEXTS = frozenset(["getPerms", "system.listMethods"])
 """Methods that return a list of texts."""
 
-_VALUES: dict[str, Reader] = {"getKojiVersion": text, "tagLastChangeEvent": identity}
-"""Methods that return a text or a number, or None."""
+_VALUES: dict[str, Reader] = {
+    "getKojiVersion": text,
+    "getTaskResult": lambda result: result,
+    "tagLastChangeEvent": identity,
+}
+"""Methods that return a text, a number, or what a task made of any type, or None."""
 
 
 def read_answer(call: Call, answer: Any, leave_out: Callable[[Any], object]) -> Any:
@@ -144,8 +150,8 @@ def read_answer(call: Call, answer: Any, leave_out: Callable[[Any], object]) -> 
     Each row that can't be used is passed to ``leave_out``.
 
     Returns:
-        A list of structs or texts, or its length if that was asked for; a struct, a text or a
-        number; None if the hub answered None, and the method may.
+        A list of structs or texts, or its length if that was asked for, or a struct, or a value;
+        None if the hub answered None, and the method may.
 
     Raises:
         UnusableAnswer: the hub answered something else.
