@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -116,6 +117,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         credentials: reads what we log in with.
         buses: what reports the hub's tasks.
         followed_logs: how many task logs are followed; the more, the less often each is read.
+        locks: what steps of this master may do on the hub only one after the other, by its name.
 
     Args:
         profile: the name of a profile, or a :class:`RenderedHub`.
@@ -153,6 +155,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         self.buses = HubBuses(self.connection, self.watcher, bus, self._background)
         self.builders = ChannelBuilders(self.connection.checked, reactor)
         self.followed_logs = 0
+        self.locks: defaultdict[str, DeferredLock] = defaultdict(DeferredLock)
         self._builds: dict[int, WatchingBuild] = {}
         # When to forget the builds of tasks that are no longer watched.
         self._forget_at = 100

@@ -8,10 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, ClassVar
-from weakref import WeakKeyDictionary
 
 from buildbot.process import results
-from twisted.internet.defer import DeferredLock
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, words_for
@@ -45,10 +43,6 @@ from txkoji.retry import is_passing
 
 NAMES = 100
 """Names of packages of each kind that the property has."""
-
-
-_LOCKS: WeakKeyDictionary[Hub, dict[int, DeferredLock]] = WeakKeyDictionary()
-"""For each tag: of two steps at once, the second one sees what the first one has tagged."""
 
 
 async def _read_tags(hub: Hub, *tags: str | int) -> tuple[list[Any], str]:
@@ -175,10 +169,11 @@ class KojiMassTag(KojiWriteStep):
         only = None if self.mass is None else await self._made()
         if only is not None and not only:
             return self.fail(f"mass build {self.mass} made nothing, or there is none of that id")
-        lock = _LOCKS.setdefault(hub, {}).setdefault(tag["id"], DeferredLock())
+        lock = hub.locks[f"tag {tag['id']}"]
         if lock.locked:
             self.say(f"waiting for another step that tags with {self.to_tag}")
         async with lock:
+            # Of two steps at once, the second one sees what the first one has tagged.
             return await self._tag(hub, only, locked)
 
     async def _tag(self, hub: Hub, only: set[int] | None, locked: str) -> int:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from buildbot.process import results
-from twisted.internet.defer import DeferredLock
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
@@ -17,9 +15,6 @@ from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.write_step import KojiWriteStep
 from txkoji import Call, paths
 from txkoji.exceptions import ParameterError
-
-_LOCKS: WeakKeyDictionary[Hub, DeferredLock] = WeakKeyDictionary()
-"""Serializes the creations on a hub: otherwise a new side tag can't be attributed to a step."""
 
 
 class _SideTagClaims:
@@ -66,10 +61,10 @@ class KojiCreateSideTag(KojiWriteStep):
 
     async def change(self, hub: Hub) -> int:
         """Create the side tag, or find that of an earlier attempt."""
-        lock = _LOCKS.setdefault(hub, DeferredLock())
         self.say("waiting for other side tags to be created")
         try:
-            async with lock:
+            # Otherwise a new side tag can't be attributed to a step.
+            async with hub.locks["side tags"]:
                 tag = await self._create(hub)
         except ParameterError:
             if self.suffix is None:
