@@ -15,6 +15,7 @@ from buildbot.util.twisted import async_to_deferred
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredObject
+from buildbot_koji.database_values import clean_text
 from buildbot_koji.properties import EXCERPT, FAILED_ARCH, LOG_URL, PACKAGE, REASON
 from buildbot_koji.words import outcome
 from txkoji import one_line
@@ -91,7 +92,8 @@ class KojiStatusFormatter(_KojiFormatter):
     length = argument(checks.count, "the most characters; GitHub takes 140", default=140)
 
     def _message(self, builds: list[dict[str, Any]], bodies: list[str]) -> dict[str, Any]:
-        line = _cut("; ".join(bodies), self.declared_values["length"])
+        # GitHub refuses a state whose text has an emoji, as MySQL does.
+        line = _cut(clean_text("; ".join(bodies)), self.declared_values["length"])
         # Bitbucket's reporter sends the subject, the others send the body.
         return {"body": line, "type": "plain", "subject": line, "extra_info": None}
 

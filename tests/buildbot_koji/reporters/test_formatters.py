@@ -358,8 +358,10 @@ def test_line(given: dict[str, Any], line: str) -> None:
     assert one_line_of(given) == line
 
 
-def test_length() -> None:
-    """What a forge would refuse is cut."""
+def test_what_a_forge_refuses() -> None:
+    """A text that is too long is cut, and an emoji, which GitHub refuses, replaced."""
+    told = util.KojiStatusFormatter().format_message_for_build(None, build(0, "\U0001f4e6 a\xf6"))
+    assert told.result["body"] == "\ufffd a\xf6"
     formatter = util.KojiStatusFormatter(length=20)
     told = formatter.format_message_for_build(None, build(2, koji_reason="x" * 500)).result
     assert told["body"] == told["subject"] == "failure: xxxxxxxx..."
