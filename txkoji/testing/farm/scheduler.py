@@ -7,6 +7,7 @@ does not block the others.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 
 from txkoji.task_states import FREE
 from txkoji.testing.tables.state import HubState, Row
@@ -37,6 +38,11 @@ WEIGHTS = {
     "wrapperRPM": 1.5,
 }
 """The weights of task methods that differ from :data:`USUAL_WEIGHT`."""
+
+
+def _place(task: Row) -> tuple[float, int]:
+    # A task without a priority comes last, as a database has it.
+    return inf if task["priority"] is None else task["priority"], task["id"]
 
 
 class Scheduler:
@@ -75,7 +81,7 @@ class Scheduler:
     def matches(self) -> Iterator[tuple[Row, Row]]:
         """Yield tasks with the hosts that they are placed on; from then on they count there."""
         rows = [row for row in map(self._free_task, list(self._waiting)) if row is not None]
-        for task in sorted(rows, key=lambda row: (row["priority"], row["id"])):
+        for task in sorted(rows, key=_place):
             host = self._host_for(task)
             if host is None:
                 continue

@@ -35,7 +35,8 @@ def opened(hub: FakeHub, clock: Clock, tasks: list[int]) -> list[int]:
 
 
 def test_one_at_a_time(hub: FakeHub, clock: Clock) -> None:
-    """A full host leaves the other tasks FREE, and takes the next when one ends."""
+    """A full host leaves the other tasks FREE, and takes the next when one ends or fails."""
+    odd = hub.call("makeTask", "sleep", [float("nan")], priority=1)
     tasks = sleepers(hub, 20, 20, 20)
     clock.pump([0.1] * 5)
     channel = hub.call("getChannel", "default")["id"]
@@ -45,6 +46,7 @@ def test_one_at_a_time(hub: FakeHub, clock: Clock) -> None:
     assert (host["capacity"], host["task_load"]) == (1.0, 1.0)
     assert opened(hub, clock, tasks) == tasks
     assert hub.call("getHost", "small")["task_load"] == 0.0
+    assert hub.call("getTaskInfo", odd)["state"] == task_states.FAILED
 
 
 def test_load_of_an_idle_host(hub: FakeHub, clock: Clock) -> None:
@@ -68,11 +70,12 @@ def test_order_of_priorities(hub: FakeHub, clock: Clock) -> None:
 
 
 def test_change_of_priority(hub: FakeHub, clock: Clock) -> None:
-    """An admin can raise the priority of a waiting task."""
-    tasks = sleepers(hub, 20, 20, 20)
+    """An admin can raise the priority of a waiting task; one that has none comes last."""
+    tasks = sleepers(hub, 20, 20, 20, 20)
     clock.pump([0.1] * 5)
-    hub.call("setTaskPriority", tasks[2], 1)
-    assert opened(hub, clock, tasks) == [tasks[0], tasks[2], tasks[1]]
+    hub.call("setTaskPriority", tasks[3], 1)
+    hub.call("setTaskPriority", tasks[1], None)
+    assert opened(hub, clock, tasks) == [tasks[0], tasks[3], tasks[2], tasks[1]]
 
 
 def test_canceled_while_it_waits(hub: FakeHub, clock: Clock) -> None:

@@ -47,7 +47,11 @@ def _check_repo(job: Job, tag: Row) -> None:
 @handler("sleep")
 async def sleep(job: Job) -> None:
     """Run ``sleep``: its argument in seconds, of the hub's clock."""
-    await deferLater(job.hub.clock, float(job.request[0]))
+    seconds = float(job.request[0])
+    if not seconds >= 0:
+        # NaN would disorder the calls of a test's clock.
+        raise ValueError("sleep length must be non-negative")
+    await deferLater(job.hub.clock, seconds)
 
 
 @handler("restartHosts")
