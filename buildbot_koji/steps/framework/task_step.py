@@ -136,7 +136,13 @@ class KojiTaskStep(KojiStep):
 
     def done_words(self, outcome: Outcome) -> str:
         """Return the result of a task that closed, in a few words."""
-        built = [build.nvr for build in outcome.builds] or [outcome.nvr or ""]
+        # Somebody may have deleted it meanwhile.
+        built = [
+            build.nvr
+            if build.state == build_states.COMPLETE
+            else f"{build.nvr} ({build_states.to_str(build.state)} now)"
+            for build in outcome.builds
+        ] or [outcome.nvr or ""]
         if not built[0]:
             return f"task {outcome.tree.root.id} is done"
         return f"built {', '.join(built)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -283,6 +284,19 @@ async def test_build_system_is_mended(bench: Workbench) -> None:
     assert ended.text == f"built {ended.properties['koji_nvr']} (attempt 2 of 2)"
     [build] = bench.hub.call("listBuilds", "failroot")
     assert (build["state"], ended.properties["koji_nvr"]) == (1, build["nvr"])
+
+
+@pytest_twisted.ensureDeferred
+async def test_build_that_was_deleted(bench: Workbench) -> None:
+    """The summary of a task whose build somebody has deleted says so."""
+
+    def answer(name: str, _: list[Any], run: Callable[[], Any]) -> Any:
+        found = run()
+        return [{**row, "state": 2} for row in found] if name == "listBuilds" else found
+
+    bench.hub.answer = answer
+    ended = await bench.build(koji_build(bench))
+    assert ended.text == f"built {ended.properties['koji_nvr']} (DELETED now)"
 
 
 @pytest_twisted.ensureDeferred
