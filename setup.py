@@ -136,7 +136,7 @@ setup(
             "KojiAMQP = buildbot_koji.hubs.brokers:KojiAMQP",
             "KojiAMQP1 = buildbot_koji.hubs.brokers:KojiAMQP1",
             "KojiChangeFilter = buildbot_koji.changes.change_filter:KojiChangeFilter",
-            "KojiOrphanReleaser = buildbot_koji.durable.orphans:KojiOrphanReleaser",
+            "KojiOrphanReleaser = buildbot_koji.orphans:KojiOrphanReleaser",
             "KojiHub = buildbot_koji.hubs.koji_hub:KojiHub",
             "KojiMessageFormatter = buildbot_koji.reporters.formatters:KojiMessageFormatter",
             "KojiStatusFormatter = buildbot_koji.reporters.formatters:KojiStatusFormatter",

@@ -25,9 +25,9 @@ from buildbot_koji.changes.stored import MissedAnnouncements
 from buildbot_koji.durable.background import Background, stop_consuming
 from buildbot_koji.durable.claims import ClaimLost, schedulers_are_claimed
 from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable
-from buildbot_koji.durable.orphans import MISSED
 from buildbot_koji.error_messages import was_cancelled
 from buildbot_koji.hubs.hub import Hub, get_hub, hubs_of
+from buildbot_koji.orphans import MISSED
 from txkoji import Event, messages
 from txkoji.bus import BusMessage, Receiver, ReceiverState, Reject
 from txkoji.exceptions import KojiException, MalformedMessage

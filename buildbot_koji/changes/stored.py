@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from buildbot_koji.changes.context import SourceContext
 from buildbot_koji.durable.claims import schedulers_are_claimed
 from buildbot_koji.durable.database import transact
-from buildbot_koji.durable.orphans import takes_changes_once
+from buildbot_koji.orphans import takes_changes_once
 from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
 
 PORTION = 500

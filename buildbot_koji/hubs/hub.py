@@ -19,7 +19,6 @@ from twisted.logger import Logger
 from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.cancellations import CLASS, PENDING, Cancellations, object_of
 from buildbot_koji.durable.once import CheckClaim, OnceAction
-from buildbot_koji.durable.orphans import RESUMED
 from buildbot_koji.durable.store import MasterState, object_name, objects_with
 from buildbot_koji.durable.task_intents import recorded_tasks
 from buildbot_koji.hubs.builders import ChannelBuilders
@@ -428,9 +427,6 @@ async def resume_cancellations(master: Any) -> None:
             " use: name it again in the configuration, or cancel them yourself",
             hub=name.removeprefix(mine),
         )
-
-
-RESUMED.append(resume_cancellations)
 
 
 def hubs_of(master: Any) -> list[Hub]:

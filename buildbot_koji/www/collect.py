@@ -18,11 +18,11 @@ from buildbot_koji.changes.switch import owners, paused_sources
 from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.database import transact
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.durable.orphans import takes_changes_once
 from buildbot_koji.hubs.hub import Hub, hubs_of, resume_cancellations
 from buildbot_koji.hubs.survey import INTERVAL
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.status import EndedMassBuild, MassStatus, running
+from buildbot_koji.orphans import takes_changes_once
 from buildbot_koji.reporters.base import reporters_of
 from buildbot_koji.reporters.records import (
     dead_count,

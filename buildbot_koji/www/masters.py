@@ -7,8 +7,8 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 
-from buildbot_koji.durable.orphans import KojiOrphanReleaser
 from buildbot_koji.error_messages import cause_of
+from buildbot_koji.orphans import KojiOrphanReleaser
 from buildbot_koji.www.router_loss import ROUTER_LOST
 
 DATABASE_PATIENCE = 5.0

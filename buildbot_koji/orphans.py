@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from buildbot_koji.durable.background import Background, stop_consuming
 from buildbot_koji.durable.claims import Supersedable, gone_masters, has_request, has_scheduler
 from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable, select
 from buildbot_koji.durable.fence import fence_scheduler
+from buildbot_koji.hubs.hub import resume_cancellations
 from buildbot_koji.properties import CHANGE_SOURCE
 
 GUARD_INTERVAL = 5.0
@@ -38,10 +39,6 @@ MISSED = ("koji_source", "announcement", "missed")
 
 MOST_SCHEDULED = 10_000
 """Changes that a scheduler is remembered to have had."""
-
-
-RESUMED: list[Callable[[Any], Awaitable[object]]] = []
-"""What else a master resumes once it has started: functions of layers above, which take it."""
 
 
 class _Guarded:
@@ -241,8 +238,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
 
     async def _resume(self) -> None:
         await self.master.initLock.run(lambda: None)
-        for resume in RESUMED:
-            await resume(self.master)
+        await resume_cancellations(self.master)
 
     async def _release_stale(self) -> None:
         await self._release_own()
