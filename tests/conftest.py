@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
-from tests.support import ends, garbage, hubs, limits
+from tests.support import compiled, ends, garbage, hubs, limits
 from tests.support.brokers import RabbitMQ
 from tests.support.kdc import KDC
 from tests.support.secret_net import SecretNet
@@ -29,6 +29,7 @@ hypothesis.settings.load_profile("any machine")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give every test a time limit, and a hub if it asks for one."""
+    config.pluginmanager.register(compiled)
     config.pluginmanager.register(limits)
     config.pluginmanager.register(hubs)
     config.pluginmanager.register(ends)
