@@ -21,15 +21,19 @@ T = TypeVar("T")
 
 
 async def check_broker(
-    settings: Broker, reactor: Any, limit: float = LIMIT
+    settings: Broker, reactor: Any, limit: float = LIMIT, *, receives: bool = True
 ) -> AsyncIterator[Finding]:
-    """Check a broker: the way there, the login, the queue. No message is taken."""
+    """Check a broker: the way there, the login and, if it ``receives``, the queue.
+
+    No message is taken or sent.
+    """
     if (found := _certificate(settings)) is not None:
         yield found
         if found.level == "error":
             return
     try:
-        settings.check_receiving()
+        if receives:
+            settings.check_receiving()
     except ConfigurationError as problem:
         yield error("queue", str(problem), "say in the configuration what to receive")
         return
@@ -40,7 +44,7 @@ async def check_broker(
         yield finding
         if finding.level == "error":
             return
-    async for finding in _login_and_queue(settings, reactor, limit):
+    async for finding in _login_and_queue(settings, reactor, limit, receives=receives):
         yield finding
 
 
@@ -56,7 +60,9 @@ def _certificate(settings: Broker) -> Finding | None:
     return expiry("certificate", credential.name, until, now, "get a new one")
 
 
-async def _login_and_queue(settings: Broker, reactor: Any, limit: float) -> AsyncIterator[Finding]:
+async def _login_and_queue(
+    settings: Broker, reactor: Any, limit: float, *, receives: bool
+) -> AsyncIterator[Finding]:
     def within(step: Coroutine[Any, Any, T]) -> Deferred[T]:
         return Deferred.fromCoroutine(step).addTimeout(limit, reactor)
 
@@ -71,8 +77,9 @@ async def _login_and_queue(settings: Broker, reactor: Any, limit: float) -> Asyn
         return
     yield ok("broker", f"{settings.host} accepts the login")
     try:
-        state = await within(link.inspect())
-        yield _queue(state.messages, state.receivers)
+        if receives:
+            state = await within(link.inspect())
+            yield _queue(state.messages, state.receivers)
     except (BusError, DeferredTimeout) as problem:
         is_exclusive = getattr(settings, "exclusive", False)
         yield _no_queue(_words(problem, "did not answer", limit), is_exclusive=is_exclusive)

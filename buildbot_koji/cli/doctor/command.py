@@ -130,13 +130,14 @@ async def _hub_subject(
     )
     async for finding in check_hub(connect, wanted):
         yield subject, finding
-    for broker in wanted.brokers:
+    for broker in (*wanted.brokers, *wanted.publishers):
         try:
             settings = await _rendered(broker, reactor, secrets)
         except Exception as problem:  # noqa: BLE001 - likewise
             yield f"broker of {subject}", _no_secret(problem)
             continue
-        async for finding in check_broker(settings, reactor):
+        receives = broker in wanted.brokers
+        async for finding in check_broker(settings, reactor, receives=receives):
             yield f"broker {settings.host}", finding
 
 

@@ -53,7 +53,8 @@ class HubNeeds:
         channels: names of channels, each with who names it.
         permissions: sets of permissions of which one is needed, each with who needs it.
         methods: hub methods that must be there, each with who needs it.
-        brokers: the brokers of its messages.
+        brokers: the brokers that its messages are received from.
+        publishers: the brokers that messages about its builds are only published to.
         downloads: something reads kojifiles.
     """
 
@@ -67,18 +68,21 @@ class HubNeeds:
     permissions: dict[tuple[str, ...], str] = attrs.field(factory=dict)
     methods: dict[str, str] = attrs.field(factory=dict)
     brokers: list[KojiBroker] = attrs.field(factory=list)
+    publishers: list[KojiBroker] = attrs.field(factory=list)
     downloads: bool = False
 
 
 def wanted_of(config: Any) -> list[HubNeeds]:
     """Return what a ``MasterConfig`` wants of each hub that it names."""
-    found: dict[str, HubNeeds] = {}
+    found: dict[tuple[str, ...], HubNeeds] = {}
     for plugin, where in _plugins(config):
         hub = plugin.declared_values.get("profile")
         if hub is None or (is_renderable(hub) and not hasattr(hub, "complaints_about")):
             continue
-        wanted = found.setdefault(repr(hub), HubNeeds(hub))
-        _add(wanted, plugin, where)
+        # Two with different credentials have the same name.
+        values = getattr(hub, "declared_values", {}).values()
+        key = (repr(hub), *(str(getattr(each, "secret_name", each)) for each in values))
+        _add(found.setdefault(key, HubNeeds(hub)), plugin, where)
     return list(found.values())
 
 
@@ -124,9 +128,15 @@ def _add(wanted: HubNeeds, plugin: Any, where: str) -> None:
         wanted.methods.setdefault(PLUGINS[kind], where)
     if kind == "KojiCall" and isinstance(plugin.method, str):
         wanted.methods.setdefault(plugin.method, where)
-    bus = plugin.declared_values.get("bus")
-    if isinstance(bus, KojiBroker) and bus not in wanted.brokers:
-        wanted.brokers.append(bus)
+    of_hub = getattr(wanted.profile, "declared_values", {}).get("bus")
+    of_plugin = plugin.declared_values.get("bus")
+    publishes = kind == "KojiCIMessages"
+    for bus, brokers in (
+        (of_hub, wanted.brokers),
+        (of_plugin, wanted.publishers if publishes else wanted.brokers),
+    ):
+        if isinstance(bus, KojiBroker) and bus not in brokers:
+            brokers.append(bus)
 
 
 def _names(plugin: Any, arguments: Iterable[str]) -> Iterator[str]:

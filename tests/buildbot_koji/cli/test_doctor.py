@@ -63,6 +63,7 @@ c = BuildmasterConfig = {{
         )
     ],
     "schedulers": [schedulers.AnyBranchScheduler(name="all", builderNames=["b"])],
+    {more}
 }}
 """
 
@@ -89,6 +90,7 @@ class Site:
             "target": "demo",
             "step": "",
             "bus": "",
+            "more": "",
         }
 
     def set(self, key: str, value: str | None) -> None:
@@ -910,6 +912,30 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "password of KojiHub('fake'): secret key nope is not found in any provider",
         "in what its secretsProviders give",
     ),
+    "second user of a hub": (
+        _value(
+            "step",
+            'steps.KojiTag(util.KojiHub("fake"), tag="demo-released", builds="a-1-1"),'
+            ' steps.KojiTag(util.KojiHub("fake", user="alice", password="planted-secret"),'
+            ' tag="demo-released", builds="a-1-1"),',
+        ),
+        "error",
+        "login",
+        "the password of alice",
+        "koji moshimoshi",
+    ),
+    "dead broker of a hub": (
+        _value(
+            "step",
+            'steps.KojiTag(util.KojiHub("fake", bus=util.KojiAMQP("amqp://127.0.0.1:9", user="me",'
+            ' password="planted-secret", queue="q", routing_keys=["#"], allow_insecure_login=True)),'
+            ' tag="demo-released", builds="a-1-1"),',
+        ),
+        "error",
+        "TCP",
+        "takes no connection at port 9",
+        "firewalls",
+    ),
     "no such secret of a broker": (
         _broker_secret,
         "error",
@@ -1165,6 +1191,18 @@ async def test_a_broker(site: Site, broker: RabbitMQ, at_end: AtEnd) -> None:
         assert (status, refused["level"], refused["check"]) == (2, "error", check)
         assert text in f"{refused['text']} {refused['remedy']}"
         assert "planted-secret" not in json.dumps(found)
+
+    # A broker that is only published to needs no queue.
+    site.values["bus"] = ""
+    site.values["more"] = (
+        '"services": [reporters.KojiCIMessages(name="ci", profile="fake", bus=util.KojiAMQP('
+        f'"{broker.url}", user="{USER}", password="{PASSWORD}", allow_insecure_login=True),'
+        ' contact={"name": "CI", "team": "CI", "docs": "https://ci.example/", "email": "a@b.example"},'
+        ' test={"namespace": "ci", "type": "tier0", "category": "functional"})],'
+    )
+    status, found = await site.doctor()
+    assert (status, "broker" in {each["check"] for each in found}) == (0, True), found
+    site.values["more"] = ""
 
     # A message that waits is counted, and stays as it was.
     settings = AMQP(
