@@ -223,8 +223,9 @@ class MassPlan:
             for each in self.packages:
                 members[each.level].append(each.index)
             for lower, level in pairwise(levels):
-                # The gate opens when the level below it is built.
-                needs[gates[level]] = members[lower]
+                # The gate opens when all levels below it are built, one with nothing to build too.
+                below = () if lower == levels[0] else (gates[lower],)
+                needs[gates[level]] = (*members[lower], *below)
                 for index in members[level]:
                     needs[index] = (*needs[index], gates[level])
         order = list(graphlib.TopologicalSorter(needs).static_order())

@@ -128,6 +128,21 @@ def test_levels() -> None:
     assert plan.is_over
 
 
+@pytest.mark.parametrize(
+    ("event", "begun", "last"),
+    [(PackageEvent.CLOSED, ["p3"], "running"), (PackageEvent.BROKE, [], "skipped")],
+)
+def test_level_without_anything_to_build(event: PackageEvent, begun: list[str], last: str) -> None:
+    """What is above a level that needs no build starts when all below that is built."""
+    made = packages((), (), (), (), levels=(0, 1, 1, 2))
+    made[1].state = PackageState.ADOPTED
+    made[2].state, made[2].is_excluded = PackageState.SKIPPED, True
+    plan = MassPlan(made)
+    assert begin(plan) == ["p0"]
+    end(plan, 0, event)
+    assert (begin(plan), states(plan)[3]) == (begun, last)
+
+
 def test_what_need_not_be_built_meets_requirements() -> None:
     """A package that the configuration excludes does not skip what requires it."""
     made = packages((), (0,), ())
