@@ -56,6 +56,7 @@ _OF_TABLE = {
     for table, types in TYPES.items()
 }
 _LIMIT = 2**31
+_PLAIN, _NESTED = (str, float, bytes, type(None)), (list, tuple, dict)
 _USER = re.compile(r"[A-Za-z0-9/_.@-]{1,256}")
 _NAME = re.compile(r"[A-Za-z0-9/_.+-]{1,256}")
 _NAMED = frozenset(
@@ -127,6 +128,21 @@ def check_user_name(name: Any) -> None:
         raise GenericError(f"Name {name} does not match RegexUserName value")
 
 
+def _check_value(value: Any, depth: int = 100) -> None:
+    """Refuse what a hub can't store or return: it writes lists and structs as JSON and XML-RPC."""
+    if isinstance(value, _PLAIN):
+        return
+    if isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise UnknownFault("<class 'OverflowError'>: long int exceeds XML-RPC limits", code=1)
+    elif isinstance(value, _NESTED) and depth:
+        for each in value.values() if isinstance(value, dict) else value:
+            _check_value(each, depth - 1)
+    else:
+        text = f"Object of type {type(value).__name__} is not JSON serializable"
+        raise UnknownFault(f"<class 'TypeError'>: {text}", code=1)
+
+
 def check_columns(table: str, values: dict[str, Any]) -> dict[str, Any]:
     """Return values as the columns of a table hold them: digits as a number, any scalar as text.
 
@@ -138,6 +154,8 @@ def check_columns(table: str, values: dict[str, Any]) -> dict[str, Any]:
         check_name(values["name"])
     if "name" in values and table == "users":
         check_user_name(values["name"])
+    for value in values.values():
+        _check_value(value)
     converted = dict(values)
     for column, kind in _OF_TABLE.get(table, {}).items():
         value = values.get(column)

@@ -29,6 +29,7 @@ class SavedState:
         self._state = state
         self._sessions = sessions
         self._file = None if path is None else StateFile(path)
+        self._unsaved: dict[tuple[str, Any], Record] = {}
         self.restored = False
         if self._file is None:
             return
@@ -43,8 +44,11 @@ class SavedState:
     def _save(self) -> None:
         if self._file is not None:
             records = [*self._state.changes(), *self._sessions.changes()]
-            if records:
-                self._file.save(records)
+            self._unsaved.update({record[:2]: record for record in records})
+            if self._unsaved:
+                # What a full disk refuses is saved with the next commit.
+                self._file.save(self._unsaved.values())
+                self._unsaved.clear()
 
     def recall(self, name: str) -> Any:
         """Return a setting that :meth:`remember` kept, or None."""

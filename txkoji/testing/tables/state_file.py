@@ -55,18 +55,18 @@ class StateFile:
 
     def save(self, records: Iterable[Record]) -> None:
         """Store records, all of them or none."""
-        self._database.execute("BEGIN")
-        for collection, key, value in records:
-            if value is None:
-                self._database.execute(
-                    "DELETE FROM record WHERE collection = ? AND key = ?", (collection, key)
-                )
-            else:
-                self._database.execute(
-                    "INSERT OR REPLACE INTO record VALUES (?, ?, ?)",
-                    (collection, key, pickle.dumps(value)),
-                )
-        self._database.execute("COMMIT")
+        with self._database:
+            self._database.execute("BEGIN")
+            for collection, key, value in records:
+                if value is None:
+                    self._database.execute(
+                        "DELETE FROM record WHERE collection = ? AND key = ?", (collection, key)
+                    )
+                else:
+                    self._database.execute(
+                        "INSERT OR REPLACE INTO record VALUES (?, ?, ?)",
+                        (collection, key, pickle.dumps(value)),
+                    )
 
     def close(self) -> None:
         """Close the file."""

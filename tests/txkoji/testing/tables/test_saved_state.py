@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import random
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -20,8 +22,9 @@ from twisted.internet.task import Clock
 from tests.support import PROCESS_LIMIT, REPOSITORY, free_port
 from tests.support.ends import AtEnd
 from txkoji import task_states
-from txkoji.exceptions import GenericError, RetryError
+from txkoji.exceptions import GenericError, RetryError, UnknownFault
 from txkoji.testing import FakeHub
+from txkoji.testing.formats import marshal
 
 pytestmark = pytest.mark.limit(300)
 
@@ -247,3 +250,47 @@ def test_state_that_is_a_directory(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.Error):
         FakeHub(Clock(), state_file=tmp_path)
     assert tmp_path.stat().st_mode & 0o7777 == 0o751
+
+
+def test_full_disk(tmp_path: Path, at_end: AtEnd) -> None:
+    """What a full disk refused is in the file after the next commit that has room."""
+    hub = FakeHub(Clock(), state_file=tmp_path / "state")
+    hub.add_tag("before")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(sqlite3.OperationalError, match="disk"):
+            hub.add_tag("full")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    hub.add_tag("after")
+    hub.saved.close()
+    again = FakeHub(Clock(), state_file=tmp_path / "state")
+    at_end(again.saved.close)
+    assert {tag["name"] for tag in again.call("listTags")} >= {"before", "full", "after"}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        2**70,
+        xmlrpc.client.Binary(b"x"),
+        functools.reduce(lambda inner, _: [inner], range(3000), [0]),
+    ],
+    ids=["big", "base64", "deep"],
+)
+def test_values_that_a_hub_cannot_store(tmp_path: Path, at_end: AtEnd, odd: Any) -> None:
+    """They are refused, as the database or XML-RPC does, and everything else goes on."""
+    hub = FakeHub(Clock(), state_file=tmp_path / "state")
+    at_end(hub.saved.close)
+    hub.add_tag("mine")
+    for method, *args in (
+        ("build", "git+http://x/y#1", None, {"x": odd}),
+        ("makeTask", "x", [odd]),
+    ):
+        with pytest.raises(UnknownFault):
+            hub.call(method, *args)
+    with pytest.raises(UnknownFault):
+        hub.call("editTag2", "mine", extra={"x": odd})
+    assert hub.call("getTag", "mine")["extra"] == {}
+    assert marshal.response(hub.call("listTasks"))
