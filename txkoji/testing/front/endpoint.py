@@ -24,6 +24,7 @@ from txkoji.testing.front import negotiate
 from txkoji.testing.methods import uploads
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.dispatch import MULTICALL_NAMES, find_method, run_method, run_multicall
+from txkoji.testing.methods.sessions import check_user
 from txkoji.testing.tables.sessions import HubSession
 from txkoji.testing.tables.state import Row
 
@@ -150,7 +151,9 @@ class HubResource(Resource):
 
     def _user(self, session: HubSession | None) -> Row | None:
         if session is not None:
-            return self.hub.state.get("users", session.user_id)
+            user = self.hub.state.row("users", session.user_id)
+            check_user(user)
+            return user
         if self.hub.anonymous_user is not None:
             return self.hub.state.one("users", name=self.hub.anonymous_user)
         return None

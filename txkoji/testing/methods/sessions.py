@@ -27,10 +27,15 @@ def _own_session(call: MethodCall) -> HubSession:
     return call.session
 
 
-def _start(call: MethodCall, user: Row, authtype: int, renew: bool) -> dict[str, Any] | None:
-    sessions = call.hub.sessions
+def check_user(user: Row) -> None:
+    """Refuse a user who is disabled: a login, and each call in a session from before."""
     if user["status"] != 0:
         raise AuthError(f"logins by {user['name']} are not allowed")
+
+
+def _start(call: MethodCall, user: Row, authtype: int, renew: bool) -> dict[str, Any] | None:
+    sessions = call.hub.sessions
+    check_user(user)
     if renew and call.session is not None:
         return sessions.login_reply(sessions.renew(call.session, call.hub.now()))
     session = sessions.create(user["id"], authtype, call.address, call.hub.now())

@@ -33,6 +33,7 @@ from tests.support import DATA, PROCESS_LIMIT, until
 from tests.support.ends import AtEnd
 from txkoji.testing import FakeHub
 from txkoji.testing.__main__ import command_line
+from txkoji.testing.methods.sessions import SSL
 
 pytestmark = pytest.mark.hub(tls=True, build_seconds=20, anonymous_user=None)
 
@@ -193,6 +194,23 @@ async def test_odd_documents(hub: FakeHub) -> None:
         status, _, data = await deferToThread(Replay(hub).send, exchange | {"request": document})
         wanted = (200, ("fault", 1000, expected)) if isinstance(expected, str) else (expected, None)
         assert (status, value_of(data) if status == 200 else None) == wanted, document
+
+
+@pytest_twisted.ensureDeferred
+async def test_session_of_a_disabled_user(hub: FakeHub) -> None:
+    """A user who is disabled can't go on with a session from before."""
+    user_id = hub.add_user("mallory")["id"]
+    session = hub.sessions.create(user_id, SSL, "127.0.0.1", hub.now())
+    replay = Replay(hub, {"1": (str(session.id), session.key, "")})
+    text = "<methodCall><methodName>getLoggedInUser</methodName></methodCall>"
+    headers = dict.fromkeys(("Koji-Session-Id", "Koji-Session-Key"), "1")
+    exchange = {"note": "", "method": "POST", "path": "/kojihub", "request": text}
+    exchange["request_headers"] = headers
+    _, _, data = await deferToThread(replay.send, exchange)
+    assert value_of(data)["name"] == "mallory"
+    hub.call("disableUser", "mallory")
+    _, _, data = await deferToThread(replay.send, exchange)
+    assert value_of(data) == ("fault", 1002, "logins by mallory are not allowed")
 
 
 def run_hub(*arguments: str) -> subprocess.Popen[str]:
