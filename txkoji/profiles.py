@@ -173,6 +173,17 @@ def _files(config: str | os.PathLike[str] | None, system: Path) -> list[Path]:
     return files
 
 
+def _place(path: Path) -> str:
+    """Return a path that is searched, and what keeps it from being read as a file."""
+    try:
+        is_directory = stat.S_ISDIR(path.stat().st_mode)
+    except PermissionError:
+        return f"{path} (which this user can't read)"
+    except (OSError, ValueError):
+        return str(path)
+    return f"{path}/*.conf" if is_directory else str(path)
+
+
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a file for reading, never anything that could block, like a pipe or a device.
 
@@ -361,7 +372,7 @@ def load(
         BrokenConfiguration: a file can't be read or parsed, or a value is of the wrong kind.
     """
     parser, files = _read(config, system)
-    where = ", ".join(str(path) for path in searched_paths(config, system=system))
+    where = ", ".join(_place(path) for path in searched_paths(config, system=system))
     if not parser.has_section(profile):
         remedy = _instead_of(profile, sorted(parser.sections()))
         raise ProfileNotFound(f"no Koji profile {shown(profile)!r} in {where}; {remedy}")

@@ -157,7 +157,7 @@ async def test_hub_refuses(hub: FakeHub, master: MasterProcess) -> None:
     build = await master.ended(await master.force("scratch", profile="nope"))
     assert build["results"] == EXCEPTION
     text = (await master.step(build))["state_string"]
-    assert text.startswith("no Koji profile 'nope' in /etc/koji.conf.d, ")
+    assert text.startswith("no Koji profile 'nope' in /etc/koji.conf.d")
     assert text.endswith("there are: fake")
     build = await master.ended(await master.force("scratch", ref=""))
     assert (await master.step(build))["state_string"] == (

@@ -113,10 +113,12 @@ def test_missing_profile(system: Path, user: Path) -> None:
     with pytest.raises(ProfileNotFound) as caught:
         profiles.load("fedroa", system=system)
     assert str(caught.value) == (
-        f"no Koji profile 'fedroa' in {system}/koji.conf.d, {system}/koji.conf,"
+        f"no Koji profile 'fedroa' in {system}/koji.conf.d/*.conf, {system}/koji.conf,"
         f" {user}/config.d, {user}/config; there are: centos, fedora; did you mean fedora?"
     )
-    with pytest.raises(ProfileNotFound, match=r"; there are: centos, fedora$"):
+    # Of a directory only some files are read, also where one has the name of a file.
+    (user / "config").mkdir()
+    with pytest.raises(ProfileNotFound, match=r"/config/\*\.conf; there are: centos, fedora$"):
         profiles.load("ours", system=system)
     with pytest.raises(ProfileNotFound, match="; that is an address: write it into one of them as"):
         profiles.load("https://koji.example.com/kojihub", system=system)
