@@ -444,7 +444,8 @@ def faults(value: Any) -> str | None:
         if integer(each) is None:
             continue
         if not isinstance(each, str):
-            return f"holds {each!r}, which is neither a fault code nor a regular expression"
+            kind = type(each).__name__
+            return f"holds a {kind}, which is neither a fault code nor a regular expression"
         complaint = _pattern_complaint(each, f"holds {each[:80]!r}, which is no regular expression")
         if complaint is not None:
             return complaint

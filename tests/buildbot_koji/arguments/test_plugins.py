@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from functools import reduce
 from importlib.metadata import entry_points
 from typing import Any, ClassVar
 
@@ -227,6 +228,14 @@ def test_arguments_of_buildbot(plugin: Any, given: dict[str, Any], said: str) ->
         (steps.KojiBuild, {"target": "f44", "source": "git+https://h/x?private_token=s3cret"}),
         (steps.KojiDownloadTask, {"task_id": 7, "topurl": "https://me:s3cret@h/"}),
         (steps.KojiDownloadTask, {"task_id": 10**5000}),
+        (
+            steps.KojiBuild,
+            {
+                "target": "f44",
+                "source": GIT,
+                "infra_faults": [reduce(lambda x, _: [x], range(5000), [])],
+            },
+        ),
     ],
 )
 def test_values_that_are_not_shown(plugin: Any, given: dict[str, Any]) -> None:
