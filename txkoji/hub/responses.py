@@ -185,19 +185,22 @@ def abort(transport: Any) -> None:
     abort()
 
 
-def in_plain_words(problem: Exception, url: str, certificate: str | None) -> BaseException:
+def in_plain_words(
+    problem: Exception, url: str, certificate: str | None, setting: str = "server"
+) -> BaseException:
     """Return our exception for a failed request, or the problem itself if there is none.
 
     Args:
         problem: what Twisted failed with.
         url: what was requested.
         certificate: words for the client certificate that was shown, None for none.
+        setting: the key of the profile that has the address.
     """
     proxy = proxy_for(url)
     host = (urlsplit(url).hostname or url) if proxy is None else str(proxy)
     is_https = url.startswith("https:")
     for reason in reasons(problem):
-        words = _why_not_connected(reason, url, host, is_proxy=proxy is not None)
+        words = _why_not_connected(reason, url, host, setting, is_proxy=proxy is not None)
         if words is not None:
             return ConnectionFailed(words, url=url, may_have_arrived=False)
         if isinstance(reason, (SSL.Error, VerificationError)):
@@ -218,7 +221,7 @@ def in_plain_words(problem: Exception, url: str, certificate: str | None) -> Bas
             )
     if any(isinstance(reason, (ParseError, BadHeaders)) for reason in reasons(problem)):
         return ConnectionFailed(
-            f"{host} answered with something that is not HTTP: check 'server' of the profile",
+            f"{host} answered with something that is not HTTP: check '{setting}' of the profile",
             url=url,
         )
     if any(isinstance(reason, (ValueError, LookupError)) for reason in reasons(problem)):
@@ -233,19 +236,21 @@ def in_plain_words(problem: Exception, url: str, certificate: str | None) -> Bas
     return problem
 
 
-def _why_not_connected(reason: BaseException, url: str, host: str, *, is_proxy: bool) -> str | None:
+def _why_not_connected(
+    reason: BaseException, url: str, host: str, setting: str, *, is_proxy: bool
+) -> str | None:
     """Return why there is no connection; None if there was one, or if TLS failed."""
     if isinstance(reason, SSL.Error) and "internal error" in str(reason):
         return f"{host} broke the TLS handshake off: it is in trouble itself (internal error)"
     if isinstance(reason, error.DNSLookupError):
         if is_proxy:
             return f"the host name of {host} is unknown: check the environment's proxy variables"
-        return f"the host name {host} is unknown: check 'server' of the profile"
+        return f"the host name {host} is unknown: check '{setting}' of the profile"
     if isinstance(reason, error.ConnectionRefusedError):
         if is_proxy:
             proxy = f"{host} (for {url})"
             return f"nothing listens at {proxy}: check the environment's proxy variables"
-        return f"nothing listens at {url}: is the hub up, and 'server' of the profile right?"
+        return f"nothing listens at {url}: is the hub up, and '{setting}' of the profile right?"
     if isinstance(reason, error.TimeoutError):
         return f"{host} did not take a connection within {CONNECT_TIMEOUT:g} s"
     if isinstance(reason, (error.ConnectError, RequestNotSent)):

@@ -445,7 +445,8 @@ class Transport:
                 raise CancelledError from problem
             certificate = self._shown_to(shown)
             words = None if certificate is None else certificate.words(self._reactor.seconds())
-            raise in_plain_words(problem, shown, words) from problem
+            setting = "topurl" if method == b"GET" else "server"
+            raise in_plain_words(problem, shown, words, setting) from problem
         finally:
             if timer.active():
                 timer.cancel()

@@ -15,12 +15,12 @@ from munch import munchify
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import LogEvent, globalLogPublisher
 
-from tests.support import until
+from tests.support import free_port, until
 from tests.support.ends import AtEnd
 from tests.support.fault_proxy import Fate, FaultProxy
 from tests.support.hubs import Connect
 from txkoji import Connection, task_states
-from txkoji.exceptions import HTTPStatusError, TransferError, UnusableAnswer
+from txkoji.exceptions import ConnectionFailed, HTTPStatusError, TransferError, UnusableAnswer
 from txkoji.files.downloads import RemoteFile, download, files_of_build, files_of_task
 from txkoji.files.rpm import payload_hash
 from txkoji.files.uploads import Progress
@@ -275,10 +275,13 @@ async def test_broken_network(
 
 @pytest_twisted.ensureDeferred
 async def test_file_that_is_not_there(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
-    """A missing file is reported at once, and leaves nothing behind."""
+    """A missing file, or host, is reported with what to check, and leaves nothing behind."""
     file = RemoteFile("x", f"{hub.topurl}/work/absent", 10)
-    with pytest.raises(HTTPStatusError, match="404"):
+    with pytest.raises(HTTPStatusError, match=r"404: .*check 'topurl' of the profile"):
         await fetch(koji, file, tmp_path)
+    koji.client.requester.limits = replace(koji.client.requester.limits, deadline=1)
+    with pytest.raises(ConnectionFailed, match=r"nothing listens .* 'topurl' of the profile right"):
+        await fetch(koji, replace(file, url=f"http://127.0.0.1:{free_port()}/x"), tmp_path)
     assert files_in(tmp_path) == []
 
 
