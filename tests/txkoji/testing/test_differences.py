@@ -215,6 +215,7 @@ def test_answers_are_the_real_hubs(hub: FakeHub) -> None:
     assert not unlike
 
 
+STARSTAR = {"__starstar": True}
 NEIGHBORS: list[tuple[str, tuple[Any, ...], Any]] = [
     *((name, ({"id": "x"},), 1) for name in ("getTag", "getUser", "getHost", "getRPM")),
     *((name, ({"name": True},), 1) for name in ("getTag", "getUser", "getPackage")),
@@ -231,6 +232,9 @@ NEIGHBORS: list[tuple[str, tuple[Any, ...], Any]] = [
     ("logoutChild", ("x",), 1),
     ("repo.query", ([["tag_id", "=", 1.5]],), []),
     ("repo.query", ([["tag_id", "IN", [1.5, True]]],), 1),
+    ("queryHistory", ({"tables": ["tag_packages"], "tag": "x", "call": 1, **STARSTAR},), 1000),
+    *((name, ({"call": 1, **STARSTAR},), 1019) for name in ("getTag", "listHosts", "echo")),
+    ("count", ("getTag", {"name": 1, **STARSTAR}), 1),
     *(("listExternalRepos", (None, None, odd), 1000) for odd in ("1", 1.5, [])),
 ]
 """Calls that follow from recorded ones, with a fault's code, a value, or ``...`` for any value."""

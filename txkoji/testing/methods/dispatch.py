@@ -19,6 +19,8 @@ from txkoji.testing.methods.table import (
 )
 from txkoji.testing.tables.columns import check_arguments
 
+OURS = "call"
+"""The first parameter of each method here: no caller can know it."""
 MULTICALL_NAMES = ("multiCall", "system.multicall")
 
 
@@ -61,8 +63,12 @@ def _run(call: MethodCall, name: str, params: list[Any]) -> Any:
     if args and isinstance(args[-1], dict) and args[-1].get("__starstar"):
         kwargs = dict(args.pop())
         del kwargs["__starstar"]
+    if function.__code__.co_flags & inspect.CO_VARKEYWORDS:
+        # It takes any name, but this one is ours.
+        kwargs.pop(OURS, None)
     for parameter in kwargs:
-        if NEW_PARAMETERS.get(parameter, call.hub.release) > call.hub.release:
+        since = NEW_PARAMETERS.get(parameter, call.hub.release)
+        if since > call.hub.release or parameter == OURS:
             text = f"{function.__qualname__}() got an unexpected keyword argument {parameter!r}"
             raise exceptions.ParameterError(text)
     try:

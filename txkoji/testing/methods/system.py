@@ -178,7 +178,7 @@ def _filtered(rows: Any, options: dict[str, Any]) -> Any:
     return rows[offset : offset + limit if limit is not None else None]
 
 
-def _result(call: MethodCall, name: Any, *args: Any, **kw: Any) -> Any:
+def _result(call: MethodCall, name: Any, /, *args: Any, **kw: Any) -> Any:
     """Return what a method returns that is called by its name, as an attribute of the hub."""
     if not isinstance(name, str) or method_of(call.hub, name) is None:
         raise hub_error(f"'RootExports' object has no attribute {name!r}")
