@@ -1,4 +1,4 @@
-"""What may be retried, when, and for how long. Pure: time comes in as numbers.
+"""What may be retried, when, and for how long. Pure but for :func:`until_answered`.
 
 Koji's own client retries after any HTTP error, 401 and 404 too, 31 times at a constant pace.
 """
@@ -6,18 +6,21 @@ Koji's own client retries after any HTTP error, 401 and 404 too, 31 times at a c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import random
+from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.defer import TimeoutError as TimedOut
+from twisted.internet.task import deferLater
 
 from txkoji.exceptions import (
     UNCAUGHT,
     BusError,
     ConnectionFailed,
     HTTPStatusError,
+    KojiException,
     KojiLoginException,
     ProtocolError,
     ReplyTooLarge,
@@ -29,7 +32,9 @@ from txkoji.exceptions import (
     UnusableAnswer,
 )
 
-__all__ = ["UNREADABLE", "RetryPolicy", "is_passing", "was_not_carried_out"]
+__all__ = ["UNREADABLE", "RetryPolicy", "is_passing", "until_answered", "was_not_carried_out"]
+
+T = TypeVar("T")
 
 UNREADABLE = (UnreadableReply, ReplyTooLarge)
 """Replies of the hub itself that would be as unreadable if it were asked again."""
@@ -152,3 +157,43 @@ class RetryPolicy:
         # 2.0 ** 64 is beyond any ceiling; the bound keeps a long outage from overflowing.
         pause = min(self.ceiling, self.first * self.factor ** min(failures - 1, 64))
         return pause * (1 - self.jitter * self.chance())
+
+
+async def until_answered(
+    ask: Callable[[], Awaitable[T]],
+    clock: Any,
+    policy: RetryPolicy,
+    say: Callable[[Any], object] = lambda _: None,
+    *,
+    ends: Callable[[Any], bool] = lambda error: not is_passing(error),
+    errors: type[Exception] = KojiException,
+) -> T:
+    """Ask the hub, or whatever may be away, until it answers.
+
+    It can be cancelled at any time.
+
+    Args:
+        ask: asks; must be safe to repeat.
+        clock: an IReactorTime.
+        policy: how long to pause after each failure.
+        say: called before each pause with the error that says why there is no answer.
+        ends: returns whether to raise an error instead of pausing: by default, one that is an
+            answer of the hub.
+        errors: the errors that ``ends`` is asked about; any other is raised.
+
+    Returns:
+        The answer.
+
+    Raises:
+        Exception: an error for which ``ends`` returns True.
+    """
+    failures = 0
+    while True:
+        try:
+            return await ask()
+        except errors as error:
+            if ends(error):
+                raise
+            say(error)
+        failures += 1
+        await deferLater(clock, policy.pause(failures))

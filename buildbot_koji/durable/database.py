@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 import sqlalchemy
 from sqlalchemy import exc
 from twisted.internet.defer import CancelledError
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from buildbot_koji.error_messages import cause_of, was_cancelled
 from txkoji import RetryPolicy, one_line
+from txkoji.retry import until_answered
 
 T = TypeVar("T")
 
@@ -100,15 +100,19 @@ def is_recent(model: Any, build_id: Any, most: int) -> Any:
 
 
 class DatabaseOutage:
-    """Logs, once until it answers, that the master's database is unreachable."""
+    """Logs, once until it answers, that the master's database is unreachable.
+
+    Attributes:
+        is_logged: whether it has, since the last answer.
+    """
 
     def __init__(self) -> None:
-        self._is_logged = False
+        self.is_logged = False
 
     def failed(self, who: str, error: BaseException | None) -> None:
         """Log an outage."""
-        if not self._is_logged:
-            self._is_logged = True
+        if not self.is_logged:
+            self.is_logged = True
             _log.warn(
                 "{who}: the master's database is unreachable: {error}; retrying",
                 who=who,
@@ -117,7 +121,7 @@ class DatabaseOutage:
 
     def answered(self) -> None:
         """Note that the database answers."""
-        self._is_logged = False
+        self.is_logged = False
 
 
 async def until_stored(
@@ -131,19 +135,17 @@ async def until_stored(
         policy: how long to pause after each failure.
         name: who writes, for the log.
     """
-    failures, outage = 0, DatabaseOutage()
-    while True:
-        try:
-            result = await write()
-        except Exception as error:
-            if was_cancelled(error):
-                raise CancelledError from None
-            if not is_database_unreachable(error):
-                raise
-            outage.failed(name, error)
-        else:
-            if failures:
-                _log.info("{name}: the master's database answers again", name=name)
-            return result
-        failures += 1
-        await deferLater(clock, policy.pause(failures))
+    outage = DatabaseOutage()
+
+    def ends(error: Exception) -> bool:
+        """Return whether to raise an error."""
+        if was_cancelled(error):
+            raise CancelledError from None
+        return not is_database_unreachable(error)
+
+    result = await until_answered(
+        write, clock, policy, partial(outage.failed, name), ends=ends, errors=Exception
+    )
+    if outage.is_logged:
+        _log.info("{name}: the master's database answers again", name=name)
+    return result

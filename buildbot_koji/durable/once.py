@@ -21,10 +21,9 @@ from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import CancelledError
 
-from buildbot_koji.durable.waiting import until_answered
 from txkoji import RetryPolicy
 from txkoji.exceptions import KojiException, UnknownOutcome
-from txkoji.retry import is_passing, was_not_carried_out
+from txkoji.retry import is_passing, until_answered, was_not_carried_out
 
 T = TypeVar("T")
 

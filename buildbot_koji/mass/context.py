@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from buildbot_koji.durable.task_intents import TaskIntent
-from buildbot_koji.durable.waiting import until_answered
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.options import MassHost, MassOptions, MassTiming
@@ -21,7 +20,7 @@ from txkoji.exceptions import (
     KojiLoginException,
     UnusableAnswer,
 )
-from txkoji.retry import UNREADABLE, is_passing
+from txkoji.retry import UNREADABLE, is_passing, until_answered
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from txkoji.history.interest import Interest
 from txkoji.history.poller import Poller, Round
 from txkoji.history.tags import is_glob
 from txkoji.hub.answers import a_struct, an_id
-from txkoji.retry import RetryPolicy, is_passing_trouble
+from txkoji.retry import RetryPolicy, is_passing_trouble, until_answered
 
 PORTION = 100
 """Events whose details are read, and kept, at a time."""
@@ -99,15 +99,13 @@ class Follower:
 
     async def _retried(self, read: Callable[[], Awaitable[_T]]) -> _T:
         """Retry a read until the hub is reachable; return its result."""
-        failures = 0
-        while True:
-            try:
-                return await read()
-            except Exception as error:
-                if not is_passing_trouble(error):
-                    raise
-            failures += 1
-            await deferLater(self._clock, self._retry.pause(failures))
+        return await until_answered(
+            read,
+            self._clock,
+            self._retry,
+            ends=lambda error: not is_passing_trouble(error),
+            errors=Exception,
+        )
 
 
 def _check(interest: Interest) -> None:

@@ -16,7 +16,6 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.claims import ClaimCheck, ClaimLost, has_request
 from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
-from buildbot_koji.durable.waiting import until_answered
 from buildbot_koji.error_messages import explain, unreachable, with_remedy
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.hubs.koji_hub import check_hub
@@ -25,7 +24,7 @@ from buildbot_koji.steps.framework.interruptible_step import InterruptibleStep
 from buildbot_koji.steps.framework.patience import Patience
 from txkoji import is_refusal
 from txkoji.exceptions import KojiException, UnknownOutcome
-from txkoji.retry import is_passing
+from txkoji.retry import is_passing, until_answered
 
 T = TypeVar("T")
 

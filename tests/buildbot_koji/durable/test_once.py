@@ -21,7 +21,6 @@ from buildbot_koji.durable.once import (
     Once,
     OnceAction,
 )
-from buildbot_koji.durable.waiting import until_answered
 from txkoji import RetryPolicy
 from txkoji.exceptions import (
     ConnectionFailed,
@@ -37,7 +36,7 @@ from txkoji.exceptions import (
     UnknownOutcome,
     UnusableAnswer,
 )
-from txkoji.retry import is_passing
+from txkoji.retry import is_passing, until_answered
 
 POLICY = RetryPolicy(first=10.0, ceiling=40.0, jitter=0.0)
 
