@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from buildbot.process import results
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, words_for
 from buildbot_koji.database_values import member
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
@@ -39,7 +39,7 @@ def levels(value: Any) -> str | None:
         for source in level:
             complaint = checks.scm_url(source)
             if complaint is not None and checks.build(source) is not None:
-                return f"has {source!r}, which {complaint}"
+                return f"has {words_for(source)}, which {complaint}"
     return None if len(value) > 1 else "has one level only: use a KojiBuild for each source"
 
 

@@ -23,6 +23,7 @@ from txkoji.bus import AMQP, AMQP1
 RENDERABLE = "can't be a renderable: it is evaluated without a build"
 NUL = "holds the character U+0000, which XML can't hold"
 GIT = "git+https://host/hello.git#main"
+DEEP: list[Any] = reduce(lambda inner, _: [inner], range(5000), [])
 CONTACT = {"name": "ci", "team": "qa", "docs": "https://ci.test/docs", "email": "ci@ci.test"}
 
 
@@ -228,14 +229,8 @@ def test_arguments_of_buildbot(plugin: Any, given: dict[str, Any], said: str) ->
         (steps.KojiBuild, {"target": "f44", "source": "git+https://h/x?private_token=s3cret"}),
         (steps.KojiDownloadTask, {"task_id": 7, "topurl": "https://me:s3cret@h/"}),
         (steps.KojiDownloadTask, {"task_id": 10**5000}),
-        (
-            steps.KojiBuild,
-            {
-                "target": "f44",
-                "source": GIT,
-                "infra_faults": [reduce(lambda x, _: [x], range(5000), [])],
-            },
-        ),
+        (steps.KojiBuild, {"target": "f44", "source": GIT, "infra_faults": [DEEP]}),
+        (steps.KojiChainBuild, {"target": "f44", "sources": [[GIT, DEEP], [GIT]]}),
     ],
 )
 def test_values_that_are_not_shown(plugin: Any, given: dict[str, Any]) -> None:
