@@ -219,7 +219,8 @@ class Submitter:
         task = await self._client.call("getTaskInfo", task_id, request=True)
         if task is None:
             return True
-        return not self.may_have_made(a_struct(task, "getTaskInfo"), call, submission)
+        task = a_struct(task, "getTaskInfo")
+        return not self.may_have_made(task, call.as_received(), submission)
 
     def may_have_made(self, task: Mapping[str, Any], call: Call, submission: Submission) -> bool:
         """Return whether a submission may have made a task that has the id of its task.
@@ -231,12 +232,12 @@ class Submitter:
 
         Args:
             task: the task, with its request.
-            call: what was called.
+            call: what was called, with JSON values for arguments.
             submission: what was stored before the call.
         """
         if not isinstance(task.get("request"), list):
             return True
-        return may_have_made(call.as_received(), submission.marker, task)
+        return may_have_made(call, submission.marker, task)
 
     def claim(self, task_id: int, submission: Submission, *, is_new: bool = False) -> bool:
         """Record that a task belongs to a submission; see :meth:`txkoji.Connection.claim`.
