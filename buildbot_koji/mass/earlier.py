@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import Any
 
 from buildbot.data import resultspec
@@ -10,7 +11,7 @@ from buildbot.data import resultspec
 from buildbot_koji.durable.unreadable import UnreadableRow
 from buildbot_koji.mass.packages import BadPlan
 from buildbot_koji.mass.plan import FINAL, MassPackage, PackageState
-from buildbot_koji.mass.stored import MassStore, packages_of
+from buildbot_koji.mass.stored import MassStore, find_store
 from txkoji import one_line
 
 SEARCHED = 20
@@ -19,12 +20,18 @@ SEARCHED = 20
 _STATES = {"failed": PackageState.FAILED, "skipped": PackageState.SKIPPED}
 
 
+Found = tuple[dict[str, Any], list[MassPackage]]
+"""The header and the packages of a stored mass build."""
+
+_BUILT = (PackageState.BUILT, PackageState.ADOPTED)
+
+
 class EarlierMassBuilds:
     """The mass builds that are in the master's database.
 
     Args:
         master: the Buildbot master.
-        store_of: returns the store of the mass build of a build.
+        name: the name of the step whose mass builds they are.
         until_stored: reads the database, and retries while it is unreachable.
 
     Attributes:
@@ -34,11 +41,11 @@ class EarlierMassBuilds:
     def __init__(
         self,
         master: Any,
-        store_of: Callable[[int], Awaitable[MassStore]],
+        name: str,
         until_stored: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]],
     ) -> None:
         self._master = master
-        self._store_of = store_of
+        self._name = name
         self._until_stored = until_stored
         self.notes: list[str] = []
 
@@ -48,7 +55,7 @@ class EarlierMassBuilds:
         Raises:
             BadPlan: there is no such mass build.
         """
-        packages = await self._packages_of(mass_id)
+        _, packages = await self._found(mass_id)
         states = [_STATES[each] for each in kinds if each in _STATES]
         return {
             each.name
@@ -56,12 +63,16 @@ class EarlierMassBuilds:
             if each.state in states or ("missing" in kinds and each.state not in FINAL)
         }
 
-    async def _packages_of(self, mass_id: int) -> list[MassPackage]:
-        store = await self._store_of(mass_id)
-        packages = packages_of(await self._until_stored(store.load))
-        if not packages:
+    async def _store_of(self, build_id: int) -> MassStore:
+        find = partial(find_store, self._master, build_id, self._name)
+        store: MassStore = await self._until_stored(find)
+        return store
+
+    async def _found(self, mass_id: int) -> Found:
+        found = await self._until_stored((await self._store_of(mass_id)).load)
+        if found is None:
             raise BadPlan(f"there is no mass build {mass_id}: give its property koji_mass_id")
-        return packages
+        return found
 
     async def built(self, mass_id: int | None, build_id: int, root: int) -> set[str]:
         """Return the packages that the mass build to compare with has built.
@@ -75,15 +86,29 @@ class EarlierMassBuilds:
             BadPlan: there is no such mass build.
         """
         if mass_id:
-            return _built(await self._packages_of(mass_id))
+            return await self._built_by(await self._found(mass_id))
         for each in await self._before(build_id, root):
             try:
                 store = await self._store_of(each)
                 if (await self._until_stored(store.control)).get("ended"):
-                    return _built(packages_of(await self._until_stored(store.load)))
+                    return await self._built_by(await self._until_stored(store.load))
             except UnreadableRow as error:
                 self.notes.append(f"no regressions against mass build {each}: {one_line(error)}")
         return set()
+
+    async def _built_by(self, found: Found | None) -> set[str]:
+        """Return what a mass build has built; of one that built the rest of another, all of it."""
+        built: set[str] = set()
+        seen: set[str] = set()
+        for _ in range(SEARCHED):
+            header, packages = found or ({}, [])
+            states = {each.name: each.state for each in packages}
+            built.update(name for name in states.keys() - seen if states[name] in _BUILT)
+            seen.update(states)
+            if not isinstance(rest_of := header.get("rest_of"), int):
+                break
+            found = await self._until_stored((await self._store_of(rest_of)).load)
+        return built
 
     async def _before(self, build_id: int, root: int) -> list[int]:
         """Return the builder's latest builds before a build, the newest first."""
@@ -96,8 +121,3 @@ class EarlierMassBuilds:
         )
         ids = (int(each["buildid"]) for each in found)
         return [each for each in ids if each < root]
-
-
-def _built(packages: Iterable[MassPackage]) -> set[str]:
-    states = (PackageState.BUILT, PackageState.ADOPTED)
-    return {each.name for each in packages if each.state in states}

@@ -300,6 +300,6 @@ def _apply(package: MassPackage, facts: Sequence[Any] | None) -> None:
         raise ValueError(package.state)
 
 
-def packages_of(found: tuple[dict[str, Any], list[MassPackage]] | None) -> list[MassPackage]:
-    """Return the packages of a stored mass build, none if there is none."""
-    return [] if found is None else found[1]
+async def find_store(master: Any, mass_id: int, name: str) -> MassStore:
+    """Return the store of a mass build by its id, or any build of its request, and its step."""
+    return await MassStores(await RowsPlace.find(master, mass_id)).find(name)

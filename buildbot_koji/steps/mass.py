@@ -20,7 +20,6 @@ from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import CheckedRenderable
 from buildbot_koji.durable.attempts import StepIdentity
 from buildbot_koji.durable.claims import ClaimLost
-from buildbot_koji.durable.store import RowsPlace
 from buildbot_koji.durable.unreadable import reading
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.at_once import AT_ONCE, AtOnce
@@ -301,12 +300,6 @@ class KojiMassBuild(PackageBuildStep):
                 given[name] += 1
         return names
 
-    async def _store_of(self, build_id: int) -> MassStore:
-        """Return the store of this step's mass build in an earlier build."""
-        place = await self.until_stored(lambda: RowsPlace.find(self.master, build_id))
-        stores = MassStores(place)
-        return await self.until_stored(lambda: stores.find(str(self.name)))
-
     async def _run_plan(self, hub: Hub, store: MassStore) -> int:
         assert self.runner is not None
         runner, packages = self.runner, self.runner.plan.packages
@@ -389,7 +382,7 @@ class KojiMassBuild(PackageBuildStep):
             BadPlan: something of it can't be built.
             KojiException: the hub is unreachable.
         """
-        earlier = EarlierMassBuilds(self.master, self._store_of, self.until_stored)
+        earlier = EarlierMassBuilds(self.master, str(self.name), self.until_stored)
         built = await earlier.built(self.earlier, self.build.buildid, self._root)
         request = await self._plan_request(earlier)
         planner = MassPlanner(hub.connection, request, self._build_data.pause, self.in_thread)
@@ -407,6 +400,7 @@ class KojiMassBuild(PackageBuildStep):
             "weburl": hub.connection.weburl,
             "began": self.began,
             "wait_builds": self.wait_builds,
+            "rest_of": self.earlier if self.only else None,
         }
         return header, packages
 

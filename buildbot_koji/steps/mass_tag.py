@@ -13,7 +13,7 @@ from buildbot.process import results
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, words_for
-from buildbot_koji.durable.store import BuildRows, RowsPlace
+from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import (
@@ -31,7 +31,7 @@ from buildbot_koji.mass.comparison import (
 from buildbot_koji.mass.context import REFUSALS
 from buildbot_koji.mass.packages import listed_packages, unlisted
 from buildbot_koji.mass.plan import PackageState
-from buildbot_koji.mass.stored import MassStores, packages_of
+from buildbot_koji.mass.stored import find_store
 from buildbot_koji.mass.tagging import PART, MassTagger, not_tagged
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
@@ -275,9 +275,8 @@ class KojiMassTag(KojiWriteStep):
 
     async def _made(self) -> set[int]:
         """Return the ids of the builds that the mass build made or adopted."""
-        place = await self.until_stored(lambda: RowsPlace.find(self.master, self.mass))
-        stores = MassStores(place)
-        store = await self.until_stored(lambda: stores.find(self.mass_name))
-        packages = packages_of(await self.until_stored(store.load))
+        find = partial(find_store, self.master, self.mass, self.mass_name)
+        store = await self.until_stored(find)
+        _, packages = await self.until_stored(store.load) or (None, [])
         states = (PackageState.BUILT, PackageState.ADOPTED)
         return {each.build_id for each in packages if each.state in states and each.build_id}
