@@ -587,45 +587,48 @@ async def test_superseded_build(own_bench: Workbench) -> None:
     await own_bench.ended(newer)
 
 
-@pytest.mark.parametrize(
-    "write",
-    [
-        "startStep",
-        "set_step_locks_acquired_at",
-        "addStepURL",
-        "put",
-        "setBuildProperties",
-        "finishLog",
-        "appendLog",
-        "finishStep",
-    ],
+WRITES = (
+    "startStep",
+    "set_step_locks_acquired_at",
+    "addStepURL",
+    "put",
+    "setBuildProperties",
+    "finishLog",
+    "appendLog",
+    "finishStep",
 )
+
+
 @pytest_twisted.ensureDeferred
 async def test_database_is_unreachable(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch, logged_failures: list[Any], write: str
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, logged_failures: list[Any]
 ) -> None:
     """A step whose writes fail for a while ends with the result of its task."""
-    writer = BuildData if write == "put" else bench.master.data.updates
-    real = getattr(writer, write)
-    failures = iter(range(2))
-    # A failure comes with a log.
-    package = "failarch" if write.endswith("Log") else "hello"
-    request = await bench.begin(koji_build(bench, package, scratch=True))
+    for write in WRITES:
+        writer = BuildData if write == "put" else bench.master.data.updates
+        real, failures = getattr(writer, write), iter(range(2))
+        # A failure comes with a log.
+        package = "failarch" if write.endswith("Log") else "hello"
+        request = await bench.begin(koji_build(bench, package, write, scratch=True))
 
-    def fail_twice(*args: Any, **kwargs: Any) -> Any:
-        build = bench.running()
-        ours = build is not None and isinstance(build.currentStep, KojiStep)
-        if ours and next(failures, None) is not None:
-            return fail(OperationalError("write", {}, OSError("the server closed the connection")))
-        return real(*args, **kwargs)
+        def fail_twice(
+            *args: Any, real: Any = real, failures: Any = failures, **kwargs: Any
+        ) -> Any:
+            build = bench.running()
+            ours = build is not None and isinstance(build.currentStep, KojiStep)
+            if ours and next(failures, None) is not None:
+                closed = OSError("the server closed the connection")
+                return fail(OperationalError("write", {}, closed))
+            return real(*args, **kwargs)
 
-    monkeypatch.setattr(writer, write, fail_twice)
-    ended = await bench.ended(request)
-    assert ended.result == ("failure" if package == "failarch" else "success")
-    assert next(failures, None) is None
-    # Buildbot itself logs what it meets before the step runs: once for each attempt.
-    assert len(logged_failures) == (2 if write == "set_step_locks_acquired_at" else 0)
-    logged_failures.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(writer, write, fail_twice)
+            ended = await bench.ended(request)
+        assert ended.result == ("failure" if package == "failarch" else "success"), write
+        assert next(failures, None) is None, write
+        # Buildbot itself logs what it meets before the step runs: once for each attempt.
+        assert len(logged_failures) == (2 if write == "set_step_locks_acquired_at" else 0), write
+        logged_failures.clear()
 
 
 @pytest.mark.parametrize("heir", [None, 99])
