@@ -13,7 +13,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import react
 from twisted.logger import globalLogBeginner, textFileLogObserver
 
@@ -203,13 +203,22 @@ def _in_reactor(work: Callable[[Any], Awaitable[int]]) -> int:
         _abandon_threads(reactor)
         try:
             ended.append(await work(reactor))
+        except CancelledError:
+            # Ctrl-C: the work has left the terminal as it was.
+            return
         except Exception as error:  # noqa: BLE001 - raised again where the command ends
             ended.append(error)
 
     # Twisted prints what is logged as critical: the command says it in a line.
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False, discardBuffer=True)
+
+    def start(reactor: Any) -> Deferred[None]:
+        running = Deferred.fromCoroutine(run(reactor))
+        reactor.addSystemEventTrigger("before", "shutdown", running.cancel)
+        return running
+
     try:
-        react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
+        react(start)
     except SystemExit as stopped:
         if not ended:
             return int(stopped.code or 130)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -157,6 +158,26 @@ async def test_watch_in_a_terminal(at_home: FakeHub) -> None:
     os.close(ours)
     assert "└──" in shown
     assert f"{task_id} build: " in shown
+    # Ctrl-C leaves the terminal as it was, with a cursor.
+    at_home.builder.seconds = 600
+    task_id = at_home.call("build", "git+https://git.example.test/rpms/hello.git#2", "demo")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "buildbot_koji", "watch", str(task_id), "--profile", "fake"]
+
+    def read() -> str:
+        """Return what is written next, or at all once nobody writes any more."""
+        return os.read(ours, 100_000).decode("utf-8", "replace")
+
+    with await deferToThread(subprocess.Popen, command, stdout=theirs) as process:
+        os.close(theirs)
+        shown = ""
+        while f"{task_id} build" not in shown:
+            shown += await deferToThread(read)
+        process.send_signal(signal.SIGINT)
+        while "\x1b[?25h" not in shown:
+            shown += await deferToThread(read)
+        assert await deferToThread(process.wait, PROCESS_LIMIT) == 130
+    os.close(ours)
 
 
 @pytest.mark.parametrize(
