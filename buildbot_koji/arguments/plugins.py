@@ -34,6 +34,7 @@ from buildbot_koji.arguments.declaration import (
     from_renderable,
     mistakes,
     signature,
+    words_for,
     wrong_value,
     wrong_values,
 )
@@ -287,6 +288,17 @@ class DeclaredStep(DeclaredArguments, BuildStep):
             elif isinstance(value, (list, tuple, Mapping)) and len(value) >= LARGE:
                 self._constants[name] = _Constant(value)
                 setattr(self, name, self._constants[name])
+
+    def __repr__(self) -> str:
+        """Return what Buildbot logs of each step that ends; its own has all values in full."""
+        given = [
+            f"{name}={words_for(value)}"
+            for name, value in self.declared_values.items()
+            if value is not self.arguments[name].default and not self.arguments[name].secret
+        ]
+        return f"{type(self).__name__}({', '.join(given)})"
+
+    __str__ = __repr__
 
     def take_rendered(self) -> None:
         """Convert the values that Buildbot rendered: numbers may be text, None is the default."""

@@ -240,6 +240,17 @@ def test_values_that_are_not_shown(plugin: Any, given: dict[str, Any]) -> None:
     assert len(line) < 600
 
 
+def test_step_that_is_logged() -> None:
+    """What Buildbot logs of each step shows no secret of an address, and no long list."""
+    source = "git+https://me:s3cret@h/{package}#main"
+    many = [f"package-{number}" for number in range(10_000)]
+    step = steps.KojiMassBuild("koji", target="f44", source=source, packages=many)
+    words = f"{step} {step!r}"
+    assert "KojiMassBuild(profile='koji', target='f44', " in words
+    assert "source='git+https://***@h/{package}#main'" in words
+    assert len(words) < 1000
+
+
 def test_good_arguments_of_buildbot() -> None:
     """What Buildbot's own class takes arrives there."""
     lock = util.WorkerLock("w").access("counting")
