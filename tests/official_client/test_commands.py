@@ -36,39 +36,6 @@ def test_call(koji: OfficialClient) -> None:
     assert json.loads(koji("call", "--json-output", "getTag", "nope", "strict=False")) is None
 
 
-def test_call_fault(koji: OfficialClient) -> None:
-    """A fault reaches the client with its class and its text."""
-    outcome = koji.run("call", "getTag", "nope", "strict=True")
-    assert outcome.status == 1
-    assert "GenericError: No such tagInfo: 'nope'" in outcome.errors
-
-
-def test_call_without_login(koji: OfficialClient) -> None:
-    """Anonymous callers can read, and are refused where a login is needed."""
-    assert "Hello World" in koji("--noauth", "call", "hello")
-    outcome = koji.run("--noauth", "call", "build", "git+https://x.test/x#1", "demo")
-    assert outcome.status == 1
-    assert "ActionNotAllowed: you must be logged in for this operation" in outcome.errors
-
-
-def test_list_targets(koji: OfficialClient) -> None:
-    """The targets are listed with their tags."""
-    assert koji("list-targets", "--quiet", "--name=demo").split() == [
-        "demo",
-        "demo-build",
-        "demo-candidate",
-    ]
-
-
-def test_list_pkgs(koji: OfficialClient) -> None:
-    """A tag's packages are listed with their owners."""
-    rows = [
-        line.split() for line in koji("list-pkgs", "--quiet", "--tag=demo-candidate").splitlines()
-    ]
-    assert {row[-1] for row in rows} == {"kojiadmin"}
-    assert {"hello", "world", "foo", "failarch"} <= {row[0] for row in rows}
-
-
 def test_build(koji: OfficialClient) -> None:
     """A build is watched through its child tasks to the end."""
     output = koji("build", "--wait", "demo", SOURCE.format("hello", "whole"))
@@ -159,27 +126,6 @@ def test_build_that_fails_in_the_srpm(koji: OfficialClient) -> None:
     assert "No such build" in koji.run("buildinfo", "hello-1.0-failsrpm1").errors
 
 
-def test_build_of_a_package_that_is_not_listed(koji: OfficialClient) -> None:
-    """A package that the destination tag does not list can't be built for it."""
-    outcome = koji.run("build", "--wait", "demo", SOURCE.format("notinlist", "1"))
-    assert outcome.status == 1
-    assert "BuildError: package notinlist not in list for tag demo-candidate" in outcome.output
-
-
-def test_build_that_exists(koji: OfficialClient, built: int) -> None:
-    """The same name, version and release can't be built twice."""
-    outcome = koji.run("build", "--wait", "demo", SOURCE.format("hello", "built"))
-    assert outcome.status == 1
-    assert "GenericError: Build already exists (id=" in outcome.output
-
-
-def test_build_for_an_unknown_target(koji: OfficialClient) -> None:
-    """The client refuses a target that the hub does not have."""
-    outcome = koji.run("build", "nowhere", SOURCE.format("hello", "1"))
-    assert outcome.status == 2
-    assert "No such build target: nowhere" in outcome.errors
-
-
 def test_chain_build(koji: OfficialClient) -> None:
     """The second level of a chain waits for a repo that holds the first."""
     first, second = (SOURCE.format(name, "chained") for name in ("hello", "world"))
@@ -200,19 +146,6 @@ def test_list_tagged(koji: OfficialClient, built: int) -> None:
     packages = koji("list-tagged", "--quiet", "--rpms", "demo-candidate", "hello")
     assert "hello-1.0-built.ppc64le" in packages
     assert "No such tag: nope" in koji.run("list-tagged", "nope").errors
-
-
-def test_latest_build(koji: OfficialClient) -> None:
-    """The latest build of a package is the one that was tagged last."""
-    koji.build("foo", "newest")
-    [line] = koji("latest-build", "--quiet", "demo-candidate", "foo").splitlines()
-    assert line.split() == ["foo-1.0-newest", "demo-candidate", "kojiadmin"]
-
-
-def test_list_builds(koji: OfficialClient, built: int) -> None:
-    """The builds of a package are listed with their owner and state."""
-    lines = koji("list-builds", "--quiet", "--package=hello").splitlines()
-    assert ["hello-1.0-built", "kojiadmin", "COMPLETE"] in [line.split() for line in lines]
 
 
 def test_buildinfo(koji: OfficialClient, built: int) -> None:
@@ -365,17 +298,6 @@ def test_move_build(koji: OfficialClient) -> None:
     assert "foo-1.0-carried" not in koji("list-tagged", "demo-candidate")
 
 
-def test_list_history(koji: OfficialClient, built: int) -> None:
-    """Tagging shows in the history."""
-    output = koji("list-history", "--tag=demo-candidate", "--build=hello-1.0-built")
-    assert "hello-1.0-built tagged into demo-candidate by kojiadmin" in output
-
-
-def test_wait_repo(koji: OfficialClient) -> None:
-    """An existing repo needs no waiting."""
-    assert "Got repo" in koji("wait-repo", "--request", "demo-build")
-
-
 def test_wait_repo_with_a_build(koji: OfficialClient) -> None:
     """A repo with a new build is requested, made, and waited for."""
     koji.build("world", "wanted")
@@ -399,19 +321,6 @@ def test_regen_repo(koji: OfficialClient) -> None:
     assert "createrepo (" in output
     assert output.rstrip().endswith("completed successfully")
     assert koji("wait-repo", "--request", "demo-build").splitlines()[0] != before
-
-
-def test_taginfo(koji: OfficialClient) -> None:
-    """A tag is described with its architectures and its inheritance."""
-    output = koji("taginfo", "demo-build")
-    assert "Arches: x86_64 aarch64 ppc64le" in output
-    assert "demo-candidate" in output
-
-
-def test_hostinfo(koji: OfficialClient) -> None:
-    """The build host is listed and described."""
-    assert "builder1" in koji("list-hosts", "--quiet")
-    assert "Name: builder1" in koji("hostinfo", "builder1")
 
 
 def test_add_tag_target_and_package(koji: OfficialClient) -> None:
