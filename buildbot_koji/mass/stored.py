@@ -20,6 +20,7 @@ from buildbot_koji.durable.store import BuildRows, RowsPlace
 from buildbot_koji.durable.unreadable import DamagedRow, StoredByNewerVersion, reading
 from buildbot_koji.mass.plan import MassPackage, PackageState
 from buildbot_koji.words import named
+from txkoji.exceptions import KojiException
 
 PLAN_ROW = 500
 """Packages whose plan is in one row."""
@@ -159,7 +160,7 @@ class MassStore:
             return {**found}
 
 
-class MixedPlans(Exception):
+class MixedPlans(KojiException):
     """The steps have changed: to which of them an earlier attempt's plan belongs is unknown."""
 
 

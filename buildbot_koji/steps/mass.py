@@ -254,7 +254,7 @@ class KojiMassBuild(PackageBuildStep):
     async def work(self, hub: Hub) -> int:
         """Make the plan, or find that of an earlier attempt, and run it to its end."""
         try:
-            stores, store, identity = await self.resume(partial(self._find, hub))
+            stores, store, identity = await self.resume(hub)
         except MixedPlans as error:
             self.say(str(error))
             return results.FAILURE
@@ -272,7 +272,7 @@ class KojiMassBuild(PackageBuildStep):
         await self.until_stored(lambda: stores.add(store, identity))
         return await self._run_plan(hub, store)
 
-    async def _find(self, hub: Hub) -> tuple[MassStores, MassStore, StepIdentity]:
+    async def find_begun(self, hub: Hub) -> tuple[MassStores, MassStore, StepIdentity]:
         """Find the plan of an earlier attempt, and make a runner of it."""
         rows = await self.own_rows()
         self._root = rows.root

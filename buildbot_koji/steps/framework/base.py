@@ -82,6 +82,7 @@ class KojiStep(InterruptibleStep):
         self.unreachable = ""
         self.patience = Patience()
         self.hub: Hub | None = None
+        self._is_resumed = False
         # None unless the summary is an error; then the summary to restore, if any.
         self._covered: str | None = None
 
@@ -107,6 +108,9 @@ class KojiStep(InterruptibleStep):
                 EXCEPTION; the summary is the error in one line.
         """
         raise NotImplementedError
+
+    async def find_begun(self, hub: Hub) -> Any:
+        """Find what an earlier attempt began, to resume or cancel it. A subclass may do so."""
 
     async def end_early(self, hub: Hub | None, ending: Ending) -> None:
         """Clean up, within a limited time, and set the summary. A subclass may do more."""
@@ -294,6 +298,12 @@ class KojiStep(InterruptibleStep):
                 await self.store_stop(self.stopped_for or "")
             if ending is not Ending.DETACHED and not await self._has_request():
                 ending = Ending.SUPERSEDED
+            if ending is Ending.STOPPED and not self._is_resumed:
+                try:
+                    await self._find_begun()
+                except KojiException as error:
+                    self.say(f"stopped; {explain(error)}")
+                    return ending.result
             trouble = self.trouble if ending.is_limit else None
             result = await self._end(self.hub, ending)
             if trouble is None:
@@ -301,6 +311,14 @@ class KojiStep(InterruptibleStep):
             # Not the package's fault: the work may have been done in time.
             self.say(f"{trouble}; {self._text.replace(NO_ANSWER, '')}")
             return results.EXCEPTION
+
+    async def _find_begun(self) -> None:
+        """Find what an earlier attempt began: the stop came before this one knew it."""
+        if await self._earlier_builds():
+            if self.hub is None:
+                self.hub = await get_hub(self.master, self.profile)
+                self.hub.users.add(self)
+            await self.find_begun(self.hub)
 
     async def _end(self, hub: Hub | None, ending: Ending) -> int:
         await self.end_early(hub, ending)
@@ -313,13 +331,14 @@ class KojiStep(InterruptibleStep):
             )
         return ending.result
 
-    async def resume(self, find: Callable[[], Awaitable[T]]) -> T:
+    async def resume(self, hub: Hub) -> Any:
         """Find what an earlier attempt began, before a stop takes effect: it cancels that.
 
         A stop that an earlier attempt did not bring to its end takes effect again.
         """
         with self.early_end.critical():
-            found = await find()
+            found = await self.find_begun(hub)
+            self._is_resumed = True
             stop = await self.earlier_stop()
             if stop is not None:
                 self.stopped_for = stop

@@ -44,6 +44,8 @@ class InterruptibleStep(StoringStep):
     def run(self) -> Deferred[int]:
         """Do the work; returns a Deferred of the result of :meth:`work_to_end`."""
         self._has_run = True
+        if self.stopped_for is not None:
+            super().interrupt(self.stopped_for)
         return Deferred.fromCoroutine(self._run_and_finish_logs())
 
     async def _run_and_finish_logs(self) -> int:
@@ -130,12 +132,26 @@ class InterruptibleStep(StoringStep):
             # The work may end while Buildbot writes its log of the stop.
             self.stopped_for = clean_line(str(reason)[:SUMMARY_LENGTH])
         try:
-            await super().interrupt(reason)
+            if self._has_run or detaches:
+                await super().interrupt(reason)
+            else:
+                # Buildbot would not call run(), which cancels what an earlier attempt began.
+                for lock, access, waiting in self._acquiringLocks:
+                    lock.stopWaitingUntilAvailable(self, access, waiting)
+                self._acquiringLocks = []
         finally:
             # Only this ends run(): otherwise the build, and a stopping master, would hang.
             if self.early_end.is_critical and not detaches:
                 self.say(f"stopping; until then {self._text}")
             self.early_end.end(Ending.DETACHED if detaches else Ending.STOPPED)
+
+    def acquireLocks(self, res: Any = None) -> Deferred[Any]:
+        """Acquire the locks, unless the step was stopped: then it only cleans up."""
+        if self.stopped_for is not None:
+            self._locks_to_acquire = []
+            return succeed(None)
+        acquiring: Deferred[Any] = super().acquireLocks(res)
+        return acquiring
 
     def _is_detaching(self, reason: str | Failure) -> bool:
         if isinstance(reason, Failure):

@@ -151,7 +151,7 @@ class KojiTaskStep(KojiStep):
 
     async def work(self, hub: Hub) -> int:
         """Submit the task, or find that of an earlier attempt, and follow it to its end."""
-        intent, state = self.intent or await self.resume(self._find_earlier), IntentState.IN_DOUBT
+        intent, state = self.intent or await self.resume(hub), IntentState.IN_DOUBT
         if intent is None:
             result = await self.prepare(hub)
             if result is not None:
@@ -216,7 +216,7 @@ class KojiTaskStep(KojiStep):
 
     # What is stored
 
-    async def _find_earlier(self) -> TaskIntent | None:
+    async def find_begun(self, hub: Hub) -> TaskIntent | None:
         """Return what an earlier attempt of the same build request stored, or None."""
         stored = await self.find_earlier_attempt()
         self.intent = None if stored is None else TaskIntent.from_struct(stored)

@@ -55,13 +55,13 @@ class KojiWriteStep(KojiStep):
     async def work(self, hub: Hub) -> int:
         """Make the change, or the rest of it if an earlier attempt began it."""
         if not self._notes:
-            await self.resume(self._find_notes)
+            await self.resume(hub)
         if self._found:
             self.patience.begun()
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, self.began)
         return await self.change(hub)
 
-    async def _find_notes(self) -> None:
+    async def find_begun(self, hub: Hub) -> None:
         """Read what an earlier attempt stored: a stop needs it, too."""
         self._notes = await self.find_earlier_attempt() or {}
         self._found = frozenset(self._notes)
@@ -253,6 +253,6 @@ class KojiTasksStep(KojiWriteStep):
         """Yield what was submitted, and what may have been, by this attempt or an earlier one."""
         for label, noted in self._notes.items():
             task_id = noted.get("result")
-            if "submission" in noted and task_id != NO_TASK and "adopted" not in noted:
+            if "call" in noted and task_id != NO_TASK and "adopted" not in noted:
                 call, submission = Call.from_json(noted["call"]), self._submission_of(label)
                 yield TaskIntent(call, submission, self.began, task_id)

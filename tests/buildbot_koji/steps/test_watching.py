@@ -325,6 +325,42 @@ async def test_restart_between_two_submissions(bench: Workbench) -> None:
     assert names <= ended.urls.keys()
 
 
+@pytest.mark.parametrize("before", ["its values", "its lock"])
+@pytest_twisted.ensureDeferred
+async def test_stop_before_the_step_runs(bench: Workbench, before: str) -> None:
+    """A stop cancels the task of an earlier attempt, which this one has not looked for yet."""
+    bench.hub.builder.seconds = 1000.0
+    lock, other, attempts = util.MasterLock("one").access("exclusive"), object(), []
+
+    @util.renderer
+    async def target(properties: Any) -> str:
+        attempts.append(properties)
+        if len(attempts) == 2 and before == "its values":
+            await bench.stop_build()
+        return "demo"
+
+    step = steps.KojiBuild(
+        bench.profile, target=target, source=SOURCE.format("hello", "main"), locks=[lock]
+    )
+    request = await bench.begin(step)
+    await until(lambda: tasks(bench) and bench.text() not in ("", "submitting"))
+    if before == "its lock":
+        version = bench.running().config_version
+        real = await bench.master.botmaster.getLockByID(lock.lockid, version)
+        real.waitUntilMaybeAvailable(other, lock).addCallback(lambda _: real.claim(other, lock))
+    bench.lose_worker()
+    if before == "its lock":
+        await until(
+            lambda: getattr(getattr(bench.running(), "currentStep", 0), "_waitingForLocks", False)
+        )
+        await bench.stop_build()
+        real.release(other, lock)
+    ended = await bench.ended(request)
+    [task] = tasks(bench)
+    assert (ended.result, ended.attempts) == ("cancelled", 2)
+    assert (ended.text, task["state"]) == (f"canceled task {task['id']}", task_states.CANCELED)
+
+
 @pytest_twisted.ensureDeferred
 async def test_worker_is_lost_as_the_step_ends(bench: Workbench) -> None:
     """Two that finish the log of the loss at the same time would fail, with a traceback."""
