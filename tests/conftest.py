@@ -145,11 +145,13 @@ def logged() -> Iterator[list[str]]:
 def kdc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KDC]:
     """Give a Kerberos KDC, which the environment names."""
     kdc = KDC(tmp_path_factory.mktemp("kdc"))
-    kdc.start()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("KRB5_CONFIG", str(kdc.configuration))
-        yield kdc
-    kdc.stop()
+    try:
+        kdc.start()
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("KRB5_CONFIG", str(kdc.configuration))
+            yield kdc
+    finally:
+        kdc.stop()
 
 
 @pytest.fixture(scope="session")
@@ -157,9 +159,11 @@ def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ
     """Give the RabbitMQ broker of this run."""
     broker = RabbitMQ(tmp_path_factory.mktemp("broker"))
     broker.make()
-    broker.start()
-    yield broker
-    broker.stop()
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.stop()
 
 
 @pytest.fixture

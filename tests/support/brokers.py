@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -233,7 +234,9 @@ class RabbitMQ:
 
     def _end(self) -> None:
         if self._process is not None:
-            os.kill(self._virtual_machine, signal.SIGKILL)
+            # The shell that started it, and it, if it has come to be.
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(PROCESS_LIMIT)
             self._process = None
 
