@@ -222,9 +222,9 @@ class Requester:
 
         def hear(headers: Headers) -> None:
             """Note that the hub answers: the headers of its reply are here."""
-            self.heard_at = self.reactor.seconds()
+            heard = self.heard_at = self.reactor.seconds()
             [date] = headers.getRawHeaders("Date", [None])[:1]
-            self.statistics.dated(date, sent, self.heard_at)
+            self.statistics.dated(date, sent, heard)
             silence.end()
             if request.on_headers is not None:
                 request.on_headers(headers)
