@@ -200,7 +200,7 @@ def make_build(
     state: str = "BUILDING",
     **columns: Any,
 ) -> Row:
-    """Store a new build, or make one that failed or was canceled anew: only its id stays.
+    """Store a new build, or restart one that failed or was canceled: only its id stays.
 
     Args:
         call: who makes it: its owner, unless ``columns`` say another.
@@ -249,7 +249,7 @@ def make_build(
 
 
 def _check_restartable(row: Row, new: dict[str, Any]) -> None:
-    """Refuse to make a build anew that is in progress or done, in a hub's words."""
+    """Refuse to restart a build that is in progress or done, in a hub's words."""
     if row["state"] == BUILD_STATES["BUILDING"]:
         raise GenericError(f"Build already in progress (task {row['task_id']})")
     if row["state"] in (BUILD_STATES["FAILED"], BUILD_STATES["CANCELED"]):

@@ -519,7 +519,7 @@ def test_reserved_builds(hub: FakeHub) -> None:
         hub.call("CGInitBuild", "site", data, user="bob")
     hub.call("CGRefundBuild", "site", reserved["build_id"], reserved["token"], user="bob")
     assert hub.call("getBuild", reserved["build_id"])["state"] == 3
-    # As any build that failed, it is made anew, with the same id.
+    # As any build that failed, it is restarted, with the same id.
     assert hub.call("createEmptyBuild", "cg", "1", "1", None) == reserved["build_id"]
     with pytest.raises(GenericError, match=r"^Build already exists \(id=\d+, state=COMPLETE\): {"):
         hub.call("CGInitBuild", "site", data, user="bob")
