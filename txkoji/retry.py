@@ -179,7 +179,7 @@ async def until_answered(
         say: called before each pause with the error that says why there is no answer.
         ends: returns whether to raise an error instead of pausing: by default, one that is an
             answer of the hub.
-        errors: the errors that ``ends`` is asked about; any other is raised.
+        errors: the errors that ``ends`` is asked about; any other, and CancelledError, is raised.
 
     Returns:
         The answer.
@@ -191,6 +191,8 @@ async def until_answered(
     while True:
         try:
             return await ask()
+        except CancelledError:
+            raise
         except errors as error:
             if ends(error):
                 raise

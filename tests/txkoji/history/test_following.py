@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail
 
 from tests.txkoji.history.test_poller import MaintenancePage, Site
 from txkoji import Interest
@@ -86,6 +86,19 @@ def test_an_outage_makes_it_late() -> None:
     served.resource = hub
     site.pass_time(400)
     assert program.seen == ["tagged hello-1.0-1"]
+
+
+def test_a_canceled_program_ends() -> None:
+    """It is canceled while a request waits for its answer."""
+    site = Site()
+    program = Program(site)
+    failed: list[Any] = []
+    program.running.addErrback(failed.append)
+    program.running.cancel()
+    site.tag(site.build("1"))
+    site.pass_time(120)
+    assert [failure.type for failure in failed] == [CancelledError]
+    assert program.seen == []
 
 
 def tag_many(site: Site, count: int) -> None:
