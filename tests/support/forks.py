@@ -219,6 +219,9 @@ def _watch(request: dict[str, Any], status: int, stdout: int, stderr: int) -> No
         os.dup2(stderr, 2)
         os.close(stdout)
         os.close(stderr)
+        # What the parent writes to may be a file, and these pipes.
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+        sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
         _run_to_end(request)
         return
     os.close(stdout)
