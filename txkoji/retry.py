@@ -1,4 +1,4 @@
-"""What may be retried, when, and for how long. Pure but for :func:`until_answered`.
+"""What may be retried, when, and for how long. Pure, except :func:`until_answered`.
 
 Koji's own client retries after any HTTP error, 401 and 404 too, 31 times at a constant pace.
 """

@@ -57,7 +57,7 @@ async def transact(master: Any, query: Callable[[sqlalchemy.Connection], T]) -> 
         except Exception as error:
             is_lost = isinstance(error, exc.OperationalError)
             if is_lost and master.db.pool.engine.should_retry(error):
-                # MySQL closed an idle connection: Buildbot tries again.
+                # MySQL closed an idle connection: Buildbot retries.
                 raise
             return None, error
 

@@ -209,7 +209,7 @@ async def test_lost_once(
 async def test_recognized_as_it_was_sent(
     koji: Connection, hub: FakeHub, agent: LossyAgent, sources: Any
 ) -> None:
-    """Whatever an argument is made of, the task is recognized by what the hub received."""
+    """Whatever the types of its arguments are, a task is recognized by what the hub received."""
     agent.method, agent.loses = "chainBuild", ["reply"]
     task_id = await koji.submit("chainBuild", [sources], "demo", {"since": MOMENT})
     assert task_ids(hub, "chainbuild") == [task_id]
