@@ -109,7 +109,11 @@ def overview(now: float) -> dict[str, Any]:
             {"name": "spare.example.test:/srv/buildbot", "active": False},
         ],
         "hubs": [down, up],
-        "health": {"ok": False, "reasons": ["the hub centos does not answer"], "warnings": []},
+        "health": {
+            "ok": False,
+            "reasons": ["centos has been unreachable for 12 min: connection refused"],
+            "warnings": [],
+        },
         "attention": [
             {"page": "tasks", "text": "2 tasks are in trouble"},
             {"page": "deliveries", "text": "2 dead letters of the reporter stable"},
