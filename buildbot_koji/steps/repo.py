@@ -151,7 +151,7 @@ class RepoStep(KojiTasksStep):
             if not fault.unknown_method:
                 raise
             return None
-        checks = 0
+        looks = 0
         shown = None
         while True:
             request = check.get("request")
@@ -162,15 +162,15 @@ class RepoStep(KojiTasksStep):
                 if not check.get("repo"):
                     self.say(f"waiting for {wanted}: task {shown} makes it")
                     await hub.watch(shown, self.build).done
-                checks = 0
+                looks = 0
             elif check.get("repo"):
                 return check.repo
             elif not request.active:
                 raise await self._why(hub, wanted, request.task_id)
             else:
                 self.say(f"waiting for {wanted}: request {request.id} is in the hub's queue")
-                checks += 1
-                await self._pause(checks)
+                looks += 1
+                await self._pause(looks)
             if not check.get("repo"):
                 check = await self.ask(
                     partial(hub.connection.checked, "repo.checkRequest", request.id), WAITING
@@ -186,9 +186,9 @@ class RepoStep(KojiTasksStep):
             return _Never(f"{words}: see task {task_id}")
         return _Never(f"{words}: task {task_id}: {reason_of(fault.text)}", fault)
 
-    async def _pause(self, checks: int) -> None:
-        """Wait before the next check, after so many checks in a row."""
-        await deferLater(self.master.reactor, self.polling.pause(checks))
+    async def _pause(self, looks: int) -> None:
+        """Wait before the next check, after so many looks in a row."""
+        await deferLater(self.master.reactor, self.polling.pause(looks))
 
     async def show(self, hub: Hub, repo: Any, wanted: Wanted) -> int:
         """Show the repo and set its properties; returns SUCCESS."""
