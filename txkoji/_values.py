@@ -97,8 +97,12 @@ def _without_user(address: str) -> str:
 
 
 def excerpt(text: str) -> str:
-    """Return a text of bounded length: the start and the end of one that is longer."""
-    return text if len(text) <= 2 * EXCERPT else f"{text[:EXCERPT]}\n{text[-EXCERPT:]}"
+    """Return a text of bounded length: the start and the end of one that is longer.
+
+    One line stays one.
+    """
+    joint = "\n" if "\n" in text else " ... "
+    return text if len(text) <= 2 * EXCERPT else f"{text[:EXCERPT]}{joint}{text[-EXCERPT:]}"
 
 
 def one_line(text: object, size: int = MAX_TEXT) -> str:
