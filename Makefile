@@ -18,7 +18,7 @@ help:
 	@echo "make contract  the hub's contract, against a real hub: KOJI_TEST_PROFILE=name"
 	@echo "make coverage  all tests, and how much of the code and of the tests they run"
 	@echo "make lint      formatting, lint, types, layers, spelling, news"
-	@echo "make package   use wheel and sdist as they are installed, and follow the tutorial"
+	@echo "make package   use wheel and sdist as they are installed"
 	@echo "make format    format the code"
 	@echo "make api       write the typed stubs of the hub's methods"
 	@echo "make docs      write the reference tables, and build the site in build/site; test its links and code"
@@ -72,9 +72,9 @@ mypy: venv
 pyright: venv
 	$(BIN)/pyright
 
-# Wheel and sdist in environments of their own, and the tutorial to the letter.
+# Wheel and sdist in environments of their own. `nox -s tutorial` follows the tutorial with the wheel.
 package: venv
-	$(BIN)/nox --session "package-$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" tutorial
+	$(BIN)/nox --session "package-$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
 
 format: venv
 	$(BIN)/ruff format .
