@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 # The tests mostly wait, for masters and builders in processes of their own.
-TEST_PROCESSES ?= 6
+TEST_PROCESSES ?= 5
 
 .PHONY: help venv demo test contract coverage lint style types mypy pyright package format api docs www www-check screenshots bench soak clean
 

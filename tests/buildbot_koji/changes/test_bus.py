@@ -178,8 +178,8 @@ async def test_redelivered_messages(site: BusSite, monkeypatch: pytest.MonkeyPat
     link = run.receiver._link
     monkeypatch.setattr(link, "_settle", lambda *_: link.abort())
     nvrs = [site.build()]
-    await until(lambda: run.receiver.counts.redelivered == 1)
-    await until(lambda: run.receiver.counts.accepted == 2)
+    await until(lambda: run.receiver.counts.redelivered >= 1)
+    await until(lambda: run.receiver.counts.accepted >= 2)
     # Nor do these, which requeue each message, and die: the source is stopped meanwhile.
     await master.stop()
     nvrs += [site.build() for _ in range(2)]
