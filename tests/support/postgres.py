@@ -66,7 +66,9 @@ class PostgreSQL:
         """Start it, with what it had when it was halted."""
         options = (
             f"-p {self._port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
-            " -c fsync=off"
+            # As docs/howto_several_masters.rst advises: a master that freezes in a transaction
+            # keeps its locks, and its peers wait for them before they declare it dead.
+            " -c fsync=off -c idle_in_transaction_session_timeout=20s"
         )
         log = str(self._directory / "log")
         self._run("pg_ctl", "start", "--wait", "--silent", f"--log={log}", f"--options={options}")
