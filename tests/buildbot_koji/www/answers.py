@@ -115,7 +115,7 @@ def overview(now: float) -> dict[str, Any]:
             "warnings": [],
         },
         "attention": [
-            {"page": "tasks", "text": "2 tasks are in trouble"},
+            {"page": "tasks", "text": "5 tasks are in trouble"},
             {"page": "deliveries", "text": "2 dead letters of the reporter stable"},
             {"page": "sources", "text": "centos tags has heard nothing for 12 min"},
         ],
