@@ -98,6 +98,16 @@ argument = _of_any_type(Argument)
 """Declare an argument in the body of a class; see :class:`Argument`."""
 
 
+def flag(meaning: str, **more: Any) -> Any:
+    """Declare an argument that is True or, by default, False."""
+    return Argument(checks.flag, meaning, default=False, **more)
+
+
+def option(check: Check, meaning: str, **more: Any) -> Any:
+    """Declare an argument that is an option of the hub call, under the same name."""
+    return Argument(check, meaning, option=True, **more)
+
+
 # The checks
 
 

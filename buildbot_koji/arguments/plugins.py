@@ -4,7 +4,7 @@ A class says what it takes::
 
     class KojiTag(KojiStep):
         tag = argument(checks.text, "the tag", required=True)
-        force = argument(checks.flag, "also against the tag's rules", default=False)
+        force = flag("also against the tag's rules")
 
 The checks of ``buildbot checkconfig``, the signature, the list of arguments in the docstring, and
 the reference pages in ``docs/`` are derived from that. Each kind of plugin has a base class:

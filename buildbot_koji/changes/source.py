@@ -13,7 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, flag
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.changes.change_filter import no_event
@@ -75,12 +75,10 @@ class KojiChangeSource(DeclaredService, ChangeSource):
         " with what happened in it before",
         default=(),
     )
-    inherited = argument(
-        checks.flag,
+    inherited = flag(
         "also report what happens in the tags that those inherit from. The change's branch is the"
         " tag in which it happened; the property ``koji_tag_heirs`` lists the tags of yours that"
-        " have it",
-        default=False,
+        " have it"
     )
     packages = argument(
         checks.globs,
@@ -103,11 +101,9 @@ class KojiChangeSource(DeclaredService, ChangeSource):
         default=(),
     )
     scratch = argument(checks.flag, "only tasks that are (True) or are not (False) scratch builds")
-    ignore_marker = argument(
-        checks.flag,
+    ignore_marker = flag(
         "leave out what this package's steps submitted, by the marker that they leave in Koji: a"
-        " master does not react to its own builds",
-        default=False,
+        " master does not react to its own builds"
     )
     filter = argument(
         checks.function,

@@ -12,7 +12,7 @@ from buildbot.util.twisted import async_to_deferred
 from zope.interface import implementer
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, flag
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import DeclaredObject
 from txkoji.bus import AMQP, AMQP1, Broker
@@ -63,7 +63,7 @@ class KojiBroker(DeclaredObject, ComparableMixin):
         "the SASL mechanism: ``PLAIN`` (user and password), ``EXTERNAL`` (client certificate) or,"
         " on AMQP 1.0, ``ANONYMOUS``, which is never chosen by default",
     )
-    allow_insecure_login = argument(checks.flag, "send the password without TLS", default=False)
+    allow_insecure_login = flag("send the password without TLS")
     topic_prefix = argument(
         _any_text,
         "prepended to the topic of a published message, with a dot",
@@ -140,21 +140,10 @@ class KojiAMQP(KojiBroker):
         "the binding keys of the queue: ``*`` is one word, ``#`` any number of words",
         default=(),
     )
-    passive = argument(
-        checks.flag,
-        "use an existing queue: neither declare nor bind it",
-        default=False,
-        excludes=("routing_keys",),
-    )
+    passive = flag("use an existing queue: neither declare nor bind it", excludes=("routing_keys",))
     durable = argument(checks.flag, "the queue survives a restart of the broker", default=True)
-    exclusive = argument(
-        checks.flag,
-        "only this connection may use the queue, which is deleted with it",
-        default=False,
-    )
-    auto_delete = argument(
-        checks.flag, "the queue is deleted with its last consumer", default=False
-    )
+    exclusive = flag("only this connection may use the queue, which is deleted with it")
+    auto_delete = flag("the queue is deleted with its last consumer")
     queue_type = argument(
         checks.one_of("quorum", "classic"),
         '``"quorum"`` or ``"classic"``; by default a durable queue is a quorum queue: Koji\'s'

@@ -13,7 +13,7 @@ from buildbot.util.twisted import async_to_deferred
 from zope.interface import implementer
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, words_for
+from buildbot_koji.arguments.declaration import argument, flag, words_for
 from buildbot_koji.arguments.plugins import DeclaredObject
 from buildbot_koji.mass.plan import find_cycle
 from buildbot_koji.words import named
@@ -54,7 +54,7 @@ class KojiPackages(DeclaredObject):
         checks.globs, 'only packages whose names match one of these patterns (``"python-*"``)'
     )
     except_ = argument(checks.globs, "no packages whose names match one of these patterns")
-    blocked = argument(checks.flag, "also blocked packages", default=False)
+    blocked = flag("also blocked packages")
 
     def __repr__(self) -> str:
         return f"KojiPackages({words_for(self.declared_values['tag'])})"

@@ -12,7 +12,7 @@ from buildbot.util.twisted import async_to_deferred
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, flag
 from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.error_messages import was_cancelled
@@ -106,9 +106,7 @@ class KojiTagReporter(KojiReporter):
         " then the build's data say which are missing",
         requires=("requires",),
     )
-    force = argument(
-        checks.flag, "override the hub's policy; for Koji's administrators", default=False
-    )
+    force = flag("override the hub's policy; for Koji's administrators")
 
     _log = Logger()
 

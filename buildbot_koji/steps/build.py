@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, flag, option
 from buildbot_koji.hubs.builds import waitable_name
 from buildbot_koji.hubs.existing import find_existing_build
 from buildbot_koji.hubs.hub import Hub
@@ -27,41 +27,22 @@ class PackageBuildStep(PrioritizedStep):
     target: Any
 
     scratch = SCRATCH
-    draft = argument(
-        checks.flag,
-        "make a draft build, to be promoted later",
-        default=False,
-        excludes=("scratch",),
-        option=True,
-    )
+    draft = flag("make a draft build, to be promoted later", excludes=("scratch",), option=True)
     skip_tag = SKIP_TAG
-    arch_override = argument(
+    arch_override = option(
         checks.text_or_texts,
         "the architectures of a scratch build, a list or one string",
         requires=("scratch",),
-        option=True,
     )
     repo_id = REPO_ID
-    wait_repo = argument(
-        checks.flag, "wait for a repo newer than the submission", default=False, option=True
+    wait_repo = flag("wait for a repo newer than the submission", option=True)
+    wait_builds = option(checks.texts, "wait for a repo that contains these builds (NVRs)")
+    fail_fast = flag("cancel the other architectures as soon as one fails", option=True)
+    rebuild_srpm = option(
+        checks.flag, "rebuild an uploaded source RPM before a scratch build", requires=("scratch",)
     )
-    wait_builds = argument(
-        checks.texts, "wait for a repo that contains these builds (NVRs)", option=True
-    )
-    fail_fast = argument(
-        checks.flag,
-        "cancel the other architectures as soon as one fails",
-        default=False,
-        option=True,
-    )
-    rebuild_srpm = argument(
-        checks.flag,
-        "rebuild an uploaded source RPM before a scratch build",
-        requires=("scratch",),
-        option=True,
-    )
-    custom_user_metadata = argument(
-        checks.json_struct, "a dictionary that Koji stores with the build", option=True
+    custom_user_metadata = option(
+        checks.json_struct, "a dictionary that Koji stores with the build"
     )
     channel = argument(checks.name, "the channel of the task; by default the hub's policy chooses")
 

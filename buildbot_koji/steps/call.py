@@ -11,7 +11,7 @@ from typing import Any
 from buildbot.process import results
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, flag
 from buildbot_koji.durable.once import CheckClaim, OnceAction, Unsearchable
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.builds import named_build
@@ -84,9 +84,7 @@ class KojiCall(KojiWriteStep):
     login = argument(
         checks.flag, "log in first; by default for all methods except those known to only read"
     )
-    repeatable = argument(
-        checks.flag, "the call may be made twice, though it changes something", default=False
-    )
+    repeatable = flag("the call may be made twice, though it changes something")
 
     async def change(self, hub: Hub) -> int:
         """Make the call."""
@@ -147,13 +145,9 @@ class KojiCancel(KojiWriteStep):
 
     tasks = argument(checks.ids, "the ids of tasks, a list or one", required_unless=("builds",))
     builds = argument(checks.builds, "the NVRs of builds, a list or one string")
-    justone = argument(
-        checks.flag, "don't cancel the descendants of a task", default=False, excludes=("full",)
-    )
-    full = argument(checks.flag, "cancel in full; requires the permission ``admin``", default=False)
-    force = argument(
-        checks.flag, "also cancel tasks that have a parent", default=False, requires=("full",)
-    )
+    justone = flag("don't cancel the descendants of a task", excludes=("full",))
+    full = flag("cancel in full; requires the permission ``admin``")
+    force = flag("also cancel tasks that have a parent", requires=("full",))
 
     async def change(self, hub: Hub) -> int:
         """Cancel all of them, also after the hub refused one."""

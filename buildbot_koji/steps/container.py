@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, flag, option
 from buildbot_koji.database_values import member
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
@@ -40,47 +40,37 @@ class KojiContainerBuild(PrioritizedTaskStep):
         ),
     )
     scratch = SCRATCH
-    isolated = argument(
-        checks.flag,
+    isolated = flag(
         "make an isolated build, which does not replace regular ones",
-        default=False,
         excludes=("scratch",),
         option=True,
     )
-    flatpak = argument(
-        checks.flag,
-        "build a flatpak",
-        default=False,
-        excludes=("isolated", "release", "koji_parent_build"),
-        option=True,
+    flatpak = flag(
+        "build a flatpak", excludes=("isolated", "release", "koji_parent_build"), option=True
     )
     arch_override = argument(
         checks.text_or_texts,
         "the architectures of a scratch or isolated build, a list or one string",
         requires=("scratch", "isolated"),
     )
-    git_branch = argument(checks.text, "the branch of the source", option=True)
-    yum_repourls = argument(checks.texts, "URLs of repo files", option=True)
-    signing_intent = argument(checks.text, "the signing intent of the composes", option=True)
+    git_branch = option(checks.text, "the branch of the source")
+    yum_repourls = option(checks.texts, "URLs of repo files")
+    signing_intent = option(checks.text, "the signing intent of the composes")
     compose_ids = argument(
         checks.ids,
         "the ids of composes to use, a list or one",
         excludes=("signing_intent",),
     )
-    skip_build = argument(
-        checks.flag, "only update the settings for automatic rebuilds", default=False, option=True
+    skip_build = flag("only update the settings for automatic rebuilds", option=True)
+    release = option(checks.text, "the release")
+    koji_parent_build = option(checks.text, "the NVR of the parent image's build")
+    dependency_replacements = option(
+        checks.texts, "dependencies to replace: ``manager:name:version[:new name]``"
     )
-    release = argument(checks.text, "the release", option=True)
-    koji_parent_build = argument(checks.text, "the NVR of the parent image's build", option=True)
-    dependency_replacements = argument(
-        checks.texts, "dependencies to replace: ``manager:name:version[:new name]``", option=True
+    operator_csv_modifications_url = option(
+        checks.text, "the URL of a JSON file with modifications of an operator's CSV"
     )
-    operator_csv_modifications_url = argument(
-        checks.text, "the URL of a JSON file with modifications of an operator's CSV", option=True
-    )
-    userdata = argument(
-        checks.json_struct, "a dictionary that Koji stores with the build", option=True
-    )
+    userdata = option(checks.json_struct, "a dictionary that Koji stores with the build")
     channel = argument(checks.name, "the channel of the task; by default that of the plugin")
 
     def hub_call(self) -> Call:

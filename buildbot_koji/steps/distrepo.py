@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, flag, option
 from buildbot_koji.database_values import id_of, member
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
@@ -40,45 +40,34 @@ class KojiDistRepo(UploadingStep):
     arches = argument(
         checks.text_or_texts, "the architectures, a list or one string; by default those of the tag"
     )
-    with_src = argument(checks.flag, "also make a repo of source packages", default=False)
-    allow_missing_signatures = argument(
-        checks.flag,
-        "include unsigned a package that none of the keys signed",
-        default=False,
-        option=True,
+    with_src = flag("also make a repo of source packages")
+    allow_missing_signatures = flag(
+        "include unsigned a package that none of the keys signed", option=True
     )
-    skip_missing_signatures = argument(
-        checks.flag,
+    skip_missing_signatures = flag(
         "leave out packages that none of the keys signed",
-        default=False,
         excludes=("allow_missing_signatures",),
         option=True,
     )
-    split_debuginfo = argument(
-        checks.flag, "put debuginfo packages in separate repos", default=False, option=True
-    )
+    split_debuginfo = flag("put debuginfo packages in separate repos", option=True)
     comps = argument(checks.text, "a comps file to upload")
     multilib = argument(checks.text, "a configuration file for multilib packages to upload")
     delta_rpms = argument(
         checks.names_or_ids,
         "the dist repos to make delta RPMs against: their ids, or names of tags that have one",
     )
-    event = argument(checks.positive, "use the tag as of this event of the hub", option=True)
-    volume = argument(checks.text, "the volume for the repo", option=True)
-    non_latest = argument(checks.flag, "also include older builds", default=False)
+    event = option(checks.positive, "use the tag as of this event of the hub")
+    volume = option(checks.text, "the volume for the repo")
+    non_latest = flag("also include older builds")
     latest_n = argument(
         checks.positive,
         "how many of the latest builds of each package to include",
         excludes=("non_latest",),
     )
-    inherit = argument(checks.flag, "also include what the tag inherits", default=True, option=True)
-    zck = argument(checks.flag, "also make zchunk files", default=False, option=True)
-    zck_dict_dir = argument(
-        checks.text, "the directory with zchunk dictionaries on the builder", option=True
-    )
-    write_signed_rpms = argument(
-        checks.flag, "write signed copies of the tag's packages", default=False, option=True
-    )
+    inherit = option(checks.flag, "also include what the tag inherits", default=True)
+    zck = flag("also make zchunk files", option=True)
+    zck_dict_dir = option(checks.text, "the directory with zchunk dictionaries on the builder")
+    write_signed_rpms = flag("write signed copies of the tag's packages", option=True)
     skip_stat = argument(
         checks.flag,
         "let createrepo look only at the names of files; by default as the builder is configured",

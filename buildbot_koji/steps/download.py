@@ -17,7 +17,7 @@ from buildbot.process.remotetransfer import StringFileReader
 
 from buildbot_koji import fetcher
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, flag
 from buildbot_koji.database_values import id_of
 from buildbot_koji.hubs.builds import build_of_task, named_build
 from buildbot_koji.hubs.hub import Hub
@@ -198,21 +198,14 @@ class KojiDownloadBuild(DownloadStep):
         "download the latest build of the package in this tag",
         excludes=("task_id", "rpm"),
     )
-    task_id = argument(
-        checks.flag, "download the build that a task made", default=False, excludes=("rpm",)
-    )
-    rpm = argument(checks.flag, "download only this RPM", default=False)
-    debuginfo = argument(checks.flag, "also download debuginfo packages", default=False)
+    task_id = flag("download the build that a task made", excludes=("rpm",))
+    rpm = flag("download only this RPM")
+    debuginfo = flag("also download debuginfo packages")
     key = argument(checks.text, "download the copies that this key signed")
-    fallback_unsigned = argument(
-        checks.flag,
-        "download unsigned an RPM that the key did not sign",
-        default=False,
-        requires=("key",),
+    fallback_unsigned = flag(
+        "download unsigned an RPM that the key did not sign", requires=("key",)
     )
-    nofailarch = argument(
-        checks.flag, "don't fail if there are no RPMs of one of ``arches``", default=False
-    )
+    nofailarch = flag("don't fail if there are no RPMs of one of ``arches``")
 
     async def files(self, hub: Hub) -> list[RemoteFile]:
         """Return the wanted files of the build."""
@@ -277,16 +270,10 @@ class KojiDownloadTask(DownloadStep):
         checks.text_or_texts,
         "download only RPMs and logs of these architectures, a list or one string",
     )
-    with_logs = argument(
-        checks.flag, "also download logs; their names get the architecture", default=False
-    )
-    all = argument(checks.flag, "download all files, of tasks of all methods", default=False)
-    dirpertask = argument(checks.flag, "make a directory for each task", default=False)
-    parentonly = argument(
-        checks.flag,
-        "download only the files of the task itself, not of its descendants",
-        default=False,
-    )
+    with_logs = flag("also download logs; their names get the architecture")
+    all = flag("download all files, of tasks of all methods")
+    dirpertask = flag("make a directory for each task")
+    parentonly = flag("download only the files of the task itself, not of its descendants")
     filter = argument(checks.regex, "a regular expression that names must match")
     skip = argument(checks.regex, "a regular expression that names must not match")
     match = argument(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, flag, option
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.framework.priority import SCRATCH, SKIP_TAG, PrioritizedTaskStep
 from buildbot_koji.steps.framework.uploads import UploadingStep
@@ -77,7 +77,7 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
     )
     image_name = argument(checks.text, "the name of the image", required=True)
     version = argument(checks.text, "the version of the image", required=True)
-    release = argument(checks.text, "the release of the image", option=True)
+    release = option(checks.text, "the release of the image")
     target = argument(checks.name, "the build target", required=True)
     arches = argument(
         checks.text_or_texts,
@@ -89,16 +89,15 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
         "the kickstart file: a file to upload or, with ``ksurl``, its path there",
         required=True,
     )
-    ksurl = argument(checks.scm_url, "the SCM URL of the kickstart file", option=True)
-    ksversion = argument(checks.text, "the version of the kickstart syntax", option=True)
+    ksurl = option(checks.scm_url, "the SCM URL of the kickstart file")
+    ksversion = option(checks.text, "the version of the kickstart syntax")
     install_tree = argument(
         checks.text, 'the URL of the install tree. Required with ``kind="image"``'
     )
-    distro = argument(
+    distro = option(
         checks.text,
         "the distribution that the image is based on, such as ``Fedora-44``. Required with"
         ' ``kind="image"``',
-        option=True,
     )
     repos = argument(
         checks.texts, "URLs of repos; by default the repo of the target's build tag", option="repo"
@@ -110,30 +109,18 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
     disk_size = argument(checks.positive, "the size of the disk in gigabytes, by default 10")
     ova_options = argument(checks.strings, "values for the OVA description, by their names")
     factory_parameters = argument(checks.strings, "parameters for Image Factory, by their names")
-    noverifyssl = argument(
-        checks.flag, "don't verify the certificates of trees and repos", default=False, option=True
-    )
+    noverifyssl = flag("don't verify the certificates of trees and repos", option=True)
     can_fail = argument(checks.text_or_texts, "architectures that may fail, a list or one string")
-    volid = argument(checks.text, "the volume id of the medium", option=True)
-    vmem = argument(checks.positive, "the memory of the appliance in megabytes", option=True)
-    vcpu = argument(checks.positive, "the number of processors of the appliance", option=True)
-    lorax_dir = argument(
-        checks.text, "the directory of the templates in ``lorax_url``", option=True
-    )
-    lorax_url = argument(checks.scm_url, "the SCM URL of the templates for lorax", option=True)
-    nomacboot = argument(
-        checks.flag, "as ``--nomacboot`` of livemedia-creator", default=False, option=True
-    )
-    ksrepo = argument(
-        checks.flag, "keep the repos of the kickstart file", default=False, option=True
-    )
-    squashfs_only = argument(
-        checks.flag, "make a plain squashfs file system", default=False, option=True
-    )
-    compress_arg = argument(checks.texts, "arguments of the compression", option=True)
-    specfile = argument(
-        checks.scm_url, "the SCM URL of a spec file for RPMs that wrap the image", option=True
-    )
+    volid = option(checks.text, "the volume id of the medium")
+    vmem = option(checks.positive, "the memory of the appliance in megabytes")
+    vcpu = option(checks.positive, "the number of processors of the appliance")
+    lorax_dir = option(checks.text, "the directory of the templates in ``lorax_url``")
+    lorax_url = option(checks.scm_url, "the SCM URL of the templates for lorax")
+    nomacboot = flag("as ``--nomacboot`` of livemedia-creator", option=True)
+    ksrepo = flag("keep the repos of the kickstart file", option=True)
+    squashfs_only = flag("make a plain squashfs file system", option=True)
+    compress_arg = option(checks.texts, "arguments of the compression")
+    specfile = option(checks.scm_url, "the SCM URL of a spec file for RPMs that wrap the image")
     scratch = SCRATCH
     skip_tag = SKIP_TAG
 
@@ -220,32 +207,22 @@ class KojiKiwiBuild(PrioritizedTaskStep):
     )
     can_fail = argument(checks.text_or_texts, "architectures that may fail, a list or one string")
     scratch = SCRATCH
-    version = argument(
-        checks.text, "the version of the image; by default that of the description", option=True
-    )
-    release = argument(checks.text, "the release of the image", option=True)
-    repos = argument(
-        checks.texts, "URLs of repos; by default the repo of the target's build tag", option=True
-    )
-    repo_releasever = argument(checks.text, "the ``releasever`` of the repos", option=True)
+    version = option(checks.text, "the version of the image; by default that of the description")
+    release = option(checks.text, "the release of the image")
+    repos = option(checks.texts, "URLs of repos; by default the repo of the target's build tag")
+    repo_releasever = option(checks.text, "the ``releasever`` of the repos")
     buildroot_repo = argument(
         checks.flag,
         "also use the repo of the target's build tag; by default unless ``repos`` are given."
         " Hubs before 1.35 always use it",
     )
     kiwi_profile = argument(checks.text, "the profile to use in the description", option="profile")
-    type = argument(checks.text, "the build type; by default that of the description", option=True)
-    type_attr = argument(
-        checks.texts,
-        "attributes of the build type; by default those of the description",
-        option=True,
+    type = option(checks.text, "the build type; by default that of the description")
+    type_attr = option(
+        checks.texts, "attributes of the build type; by default those of the description"
     )
-    result_bundle_name_format = argument(
-        checks.text, "the format of the bundle's name", option=True
-    )
-    make_prep = argument(
-        checks.flag, "run ``make prep`` before the build", default=False, option=True
-    )
+    result_bundle_name_format = option(checks.text, "the format of the bundle's name")
+    make_prep = flag("run ``make prep`` before the build", option=True)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -298,7 +275,7 @@ class KojiOSBuild(PrioritizedTaskStep):
 
     image_name = argument(checks.text, "the name of the image", required=True)
     version = argument(checks.text, "the version of the image", required=True)
-    release = argument(checks.text, "the release of the image", option=True)
+    release = option(checks.text, "the release of the image")
     distro = argument(checks.text, "the distribution, as osbuild names it", required=True)
     target = argument(checks.name, "the build target", required=True)
     arches = argument(
@@ -316,11 +293,9 @@ class KojiOSBuild(PrioritizedTaskStep):
     ostree_parent = argument(checks.text, "the parent of an OSTree commit")
     ostree_ref = argument(checks.text, "the ref of an OSTree commit")
     ostree_url = argument(checks.text, "the URL of an OSTree repo")
-    customizations = argument(
-        checks.json_struct, "the customizations, in osbuild's format", option=True
-    )
-    upload_options = argument(
-        checks.json_struct, "the options of the upload to a cloud, in osbuild's format", option=True
+    customizations = option(checks.json_struct, "the customizations, in osbuild's format")
+    upload_options = option(
+        checks.json_struct, "the options of the upload to a cloud, in osbuild's format"
     )
     skip_tag = SKIP_TAG
 

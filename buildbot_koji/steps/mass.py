@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, flag
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import CheckedRenderable
 from buildbot_koji.durable.attempts import StepIdentity
@@ -167,10 +167,8 @@ class KojiMassBuild(PackageBuildStep):
         " few seconds while the step runs, and may say 0: submit nothing now",
         default=AT_ONCE,
     )
-    only_when_idle = argument(
-        checks.flag,
-        "submit nothing while tasks of other users wait for a builder in the channel",
-        default=False,
+    only_when_idle = flag(
+        "submit nothing while tasks of other users wait for a builder in the channel"
     )
     stop_after_failures = argument(
         some_or_share,
@@ -182,11 +180,9 @@ class KojiMassBuild(PackageBuildStep):
         default=0,
     )
     max_packages = argument(checks.positive, "refuse to build more packages than this")
-    skip_unknown = argument(
-        checks.flag,
+    skip_unknown = flag(
         "skip packages that are blocked, not listed in the destination tag, or have no source,"
-        " rather than refuse to start",
-        default=False,
+        " rather than refuse to start"
     )
 
     existing = argument(

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from buildbot.process import results
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, words_for
+from buildbot_koji.arguments.declaration import argument, flag, words_for
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
@@ -73,9 +73,7 @@ class KojiCompareTags(KojiStep):
     inherit = argument(
         checks.flag, "compare the builds of the tags they inherit, too", default=True
     )
-    warn_if_different = argument(
-        checks.flag, "the result is WARNINGS if the tags differ", default=False
-    )
+    warn_if_different = flag("the result is WARNINGS if the tags differ")
 
     async def work(self, hub: Hub) -> int:
         """Compare the tags."""
@@ -139,12 +137,8 @@ class KojiMassTag(KojiWriteStep):
         "the name of the mass build's step, if its build had several",
         default=str(KojiMassBuild.name),
     )
-    bypass = argument(
-        checks.flag,
-        "tag at once, without tasks; requires the permission ``tag``",
-        default=False,
-    )
-    dry_run = argument(checks.flag, "only say what would be tagged", default=False)
+    bypass = flag("tag at once, without tasks; requires the permission ``tag``")
+    dry_run = flag("only say what would be tagged")
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Complain of tags that are the same."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, flag, option
 from buildbot_koji.steps.framework.priority import SCRATCH, SKIP_TAG, PrioritizedTaskStep
 from txkoji import Call
 
@@ -25,20 +25,18 @@ class KojiMavenBuild(PrioritizedTaskStep):
 
     target = argument(checks.name, "the build target", required=True)
     source = argument(checks.scm_url, "an SCM URL with a revision", required=True)
-    patches = argument(checks.scm_url, "the SCM URL of a directory with patches", option=True)
-    specfile = argument(
-        checks.scm_url, "the SCM URL of a spec file for RPMs that wrap the result", option=True
-    )
-    goals = argument(checks.texts, "goals to run besides ``deploy``", option=True)
-    profiles = argument(checks.texts, "profiles to enable", option=True)
-    packages = argument(checks.texts, "packages to install in the build root", option=True)
-    jvm_options = argument(checks.texts, "options of the JVM", option=True)
-    maven_options = argument(checks.texts, "options of Maven", option=True)
+    patches = option(checks.scm_url, "the SCM URL of a directory with patches")
+    specfile = option(checks.scm_url, "the SCM URL of a spec file for RPMs that wrap the result")
+    goals = option(checks.texts, "goals to run besides ``deploy``")
+    profiles = option(checks.texts, "profiles to enable")
+    packages = option(checks.texts, "packages to install in the build root")
+    jvm_options = option(checks.texts, "options of the JVM")
+    maven_options = option(checks.texts, "options of Maven")
     maven_properties = argument(
         properties, "system properties by their names; None for no value", option="properties"
     )
-    envs = argument(checks.strings, "environment variables by their names", option=True)
-    debug = argument(checks.flag, "run Maven with ``--debug``", default=False)
+    envs = option(checks.strings, "environment variables by their names")
+    debug = flag("run Maven with ``--debug``")
     scratch = SCRATCH
     skip_tag = SKIP_TAG
     channel = argument(checks.name, "the channel of the task; by default ``maven``")

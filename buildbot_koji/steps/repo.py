@@ -11,7 +11,7 @@ from buildbot.process import results
 from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, flag
 from buildbot_koji.hubs.builds import fault_of_task, named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
@@ -85,11 +85,9 @@ class RepoStep(KojiTasksStep):
         excludes=("target",),
     )
     target = argument(checks.name, "a build target, to use its build tag")
-    debuginfo = argument(checks.flag, "a repo with debuginfo packages", default=False)
-    source = argument(checks.flag, "a repo with source packages", default=False)
-    separate_source = argument(
-        checks.flag, "a repo with source packages in a separate part", default=False
-    )
+    debuginfo = flag("a repo with debuginfo packages")
+    source = flag("a repo with source packages")
+    separate_source = flag("a repo with source packages in a separate part")
     timeout = argument(
         checks.seconds,
         "seconds for all attempts of a build request together, by default two hours, as in"
@@ -338,7 +336,7 @@ class KojiRegenRepo(RepoStep):
     name = "koji regen-repo"
     activity: ClassVar[str] = "making a repo"
 
-    make_task = argument(checks.flag, "always make a task of our own", default=False)
+    make_task = flag("always make a task of our own")
 
     async def get_repo(self, hub: Hub) -> int:
         """Get the repo made."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, flag, option
 from buildbot_koji.steps.framework.task_step import KojiTaskStep
 from txkoji import Call, Outcome
 
@@ -27,20 +27,16 @@ class KojiRunroot(KojiTaskStep):
         "the command: a list of its words, or one string for a shell",
         required=True,
     )
-    packages = argument(checks.texts, "packages to install", option=True)
-    mounts = argument(checks.texts, "directories to mount read-write", option=True)
-    skip_setarch = argument(
-        checks.flag, "don't set the architecture in the build root", default=False, option=True
+    packages = option(checks.texts, "packages to install")
+    mounts = option(checks.texts, "directories to mount read-write")
+    skip_setarch = flag("don't set the architecture in the build root", option=True)
+    weight = option(checks.positive, "the weight of the task")
+    channel = option(checks.name, "the channel of the task")
+    new_chroot = option(
+        checks.flag, "True for mock's ``--new-chroot`` (systemd-nspawn), False for ``--old-chroot``"
     )
-    weight = argument(checks.positive, "the weight of the task", option=True)
-    channel = argument(checks.name, "the channel of the task", option=True)
-    new_chroot = argument(
-        checks.flag,
-        "True for mock's ``--new-chroot`` (systemd-nspawn), False for ``--old-chroot``",
-        option=True,
-    )
-    repo_id = argument(checks.positive, "use this repo instead of the newest", option=True)
-    upload_logs = argument(checks.texts, "files of the build root to upload as logs", option=True)
+    repo_id = option(checks.positive, "use this repo instead of the newest")
+    upload_logs = option(checks.texts, "files of the build root to upload as logs")
 
     def hub_call(self) -> Call:
         """Return the call that submits the command."""

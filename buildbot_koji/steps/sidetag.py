@@ -7,7 +7,7 @@ from typing import Any
 from buildbot.process import results
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, flag
 from buildbot_koji.durable.once import CheckClaim, OnceAction
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.hubs.hub import Hub
@@ -48,9 +48,7 @@ class KojiCreateSideTag(KojiWriteStep):
     name = "koji add-sidetag"
 
     basetag = argument(checks.name_or_id, "the tag that the side tag inherits from", required=True)
-    debuginfo = argument(
-        checks.flag, "include debuginfo packages in the repos of the side tag", default=False
-    )
+    debuginfo = flag("include debuginfo packages in the repos of the side tag")
     suffix = argument(checks.text, "the suffix of the side tag's name, one that the hub allows")
     property = argument(
         checks.stored_name,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from buildbot.process import results
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, flag
 from buildbot_koji.hubs.builds import named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
@@ -79,10 +79,8 @@ class KojiTag(KojiTasksStep):
 
     tag = argument(checks.name_or_id, "the name or id of the tag", required=True)
     builds = argument(checks.builds, "the builds: NVRs or ids, a list or one string", required=True)
-    force = argument(
-        checks.flag,
-        "override the tag's rules, and tag again what is tagged; requires the permission ``admin``",
-        default=False,
+    force = flag(
+        "override the tag's rules, and tag again what is tagged; requires the permission ``admin``"
     )
 
     async def change(self, hub: Hub) -> int:
@@ -122,10 +120,8 @@ class KojiMove(_Untags, KojiTasksStep):
         "the builds: NVRs or ids, a list or one string; with ``all`` names of packages",
         required=True,
     )
-    all = argument(checks.flag, "move all builds of the packages in ``from_tag``", default=False)
-    force = argument(
-        checks.flag, "override the tags' rules; requires the permission ``admin``", default=False
-    )
+    all = flag("move all builds of the packages in ``from_tag``")
+    force = flag("override the tags' rules; requires the permission ``admin``")
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Return what is wrong with the builds and the tags."""
@@ -191,18 +187,9 @@ class KojiUntag(_Untags):
         " packages",
         required=True,
     )
-    all = argument(
-        checks.flag,
-        "untag all builds of the packages",
-        default=False,
-        excludes=("non_latest",),
-    )
-    non_latest = argument(
-        checks.flag, "untag all builds of the packages except the latest", default=False
-    )
-    force = argument(
-        checks.flag, "override the tag's rules; requires the permission ``admin``", default=False
-    )
+    all = flag("untag all builds of the packages", excludes=("non_latest",))
+    non_latest = flag("untag all builds of the packages except the latest")
+    force = flag("override the tag's rules; requires the permission ``admin``")
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Return what is wrong with the builds."""
@@ -236,9 +223,7 @@ class KojiPromote(KojiWriteStep):
     name = "koji promote-build"
 
     draft = argument(checks.build, "the NVR or id of the draft build", required=True)
-    force = argument(
-        checks.flag, "override the hub's policy; requires the permission ``admin``", default=False
-    )
+    force = flag("override the hub's policy; requires the permission ``admin``")
 
     async def change(self, hub: Hub) -> int:
         """Promote the build."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, flag, option
 from buildbot_koji.steps.framework.task_step import KojiTaskStep
 from txkoji import TASK_METHODS, Call
 
@@ -24,16 +24,14 @@ class KojiTask(KojiTaskStep):
     method = argument(checks.text, "the method, such as ``newRepo``", required=True)
     args = argument(checks.json_list, "the positional arguments of the task", default=())
     kwargs = argument(checks.json_struct, "the named arguments of the task", default={})
-    hub_method = argument(
-        checks.flag,
+    hub_method = flag(
         "call the hub's method of that name, which makes the task. A channel, priority or"
         " architecture then belongs to its own arguments",
-        default=False,
         excludes=("channel", "priority", "arch"),
     )
-    channel = argument(checks.name, "the channel of the task", option=True)
-    priority = argument(checks.integer, "the priority of the task; usual is 20", option=True)
-    arch = argument(checks.text, "the architecture of the task", option=True)
+    channel = option(checks.name, "the channel of the task")
+    priority = option(checks.integer, "the priority of the task; usual is 20")
+    arch = option(checks.text, "the architecture of the task")
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Return what is wrong with the method."""

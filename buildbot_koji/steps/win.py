@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, flag, option
 from buildbot_koji.steps.framework.priority import REPO_ID, SCRATCH, SKIP_TAG, PrioritizedTaskStep
 from txkoji import Call
 
@@ -16,28 +16,20 @@ class KojiWinBuild(PrioritizedTaskStep):
     target = argument(checks.name, "the build target", required_unless=("repo_id",))
     source = argument(checks.scm_url, "an SCM URL with a revision", required=True)
     vm = argument(checks.name, "the virtual machine to build in", required=True)
-    winspec = argument(
-        checks.scm_url,
-        "the SCM URL of the build's description, unless the source contains it",
-        option=True,
+    winspec = option(
+        checks.scm_url, "the SCM URL of the build's description, unless the source contains it"
     )
-    patches = argument(checks.scm_url, "the SCM URL of a directory with patches", option=True)
-    cpus = argument(
+    patches = option(checks.scm_url, "the SCM URL of a directory with patches")
+    cpus = option(
         checks.positive,
         "the number of processors of the virtual machine; requires the permission ``admin``",
-        option=True,
     )
-    mem = argument(
+    mem = option(
         checks.positive,
         "the memory of the virtual machine in megabytes; requires the permission ``admin``",
-        option=True,
     )
-    static_mac = argument(
-        checks.flag, "keep the MAC address of the virtual machine", default=False, option=True
-    )
-    specfile = argument(
-        checks.scm_url, "the SCM URL of a spec file for RPMs that wrap the result", option=True
-    )
+    static_mac = flag("keep the MAC address of the virtual machine", option=True)
+    specfile = option(checks.scm_url, "the SCM URL of a spec file for RPMs that wrap the result")
     scratch = SCRATCH
     repo_id = REPO_ID
     skip_tag = SKIP_TAG

@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, flag, option
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.task_step import KojiTaskStep
 
 BACKGROUND_PRIORITY = 5
 """The priority that ``--background`` of Koji's own client requests."""
 
-SCRATCH = argument(checks.flag, "build without importing the result", default=False, option=True)
-SKIP_TAG = argument(checks.flag, "don't tag the build", default=False, option=True)
-REPO_ID = argument(
-    checks.positive, "build with this repo instead of the target's newest", option=True
-)
+SCRATCH = flag("build without importing the result", option=True)
+SKIP_TAG = flag("don't tag the build", option=True)
+REPO_ID = option(checks.positive, "build with this repo instead of the target's newest")
 
 
 class PrioritizedStep(KojiStep):
@@ -29,11 +27,8 @@ class PrioritizedStep(KojiStep):
         "the priority of the task, relative to Koji's own 20: higher is later; a negative one"
         " requires the permission ``admin``",
     )
-    background = argument(
-        checks.flag,
-        "run at a lower priority, as ``--background`` of Koji's client",
-        default=False,
-        excludes=("priority",),
+    background = flag(
+        "run at a lower priority, as ``--background`` of Koji's client", excludes=("priority",)
     )
 
     @property
