@@ -140,8 +140,17 @@ class Backlog:
 
     async def _store(self) -> None:
         """Store the state if it changed: a write costs Buildbot 10 ms."""
+        if self._position() == self._stored:
+            return
+        await self._claim.check()
+        # Of two at once, each may have waited for the other one's check.
+        value = self._position()
+        await self._state.put(position_key(self._master_id), asdict(value))
+        self._stored = value
+
+    def _position(self) -> Position:
         above = sorted(build_id for build_id, _ in self._taken if build_id >= self._mark)
-        value = Position(
+        return Position(
             mark=self._mark,
             open=sorted(self._open),
             done=[build_id for build_id in above if self._is_settled(build_id)],
@@ -149,10 +158,6 @@ class Backlog:
             revived=self._revived,
             first=self._first,
         )
-        if value != self._stored:
-            await self._claim.check()
-            await self._state.put(position_key(self._master_id), asdict(value))
-            self._stored = value
 
     # Builds
 

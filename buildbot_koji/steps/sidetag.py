@@ -17,25 +17,31 @@ from txkoji import Call, paths
 from txkoji.exceptions import ParameterError
 
 
-class _SideTagClaims:
+class SideTagClaims:
     """The side tags that belong to a known step, in the master's database.
 
     A side tag carries no marker of the build that created it. After an interrupted creation, the
     new side tag that belongs to no other step is its own.
     """
 
-    def __init__(self, step: Any, hub: Hub) -> None:
-        self._state = MasterState(step.master, "koji side tags", "buildbot_koji.sidetag")
-        self._key = f"{step.basetag} {hub.connection.url}"[:240]
+    def __init__(self, master: Any, basetag: Any, url: str) -> None:
+        self._state = MasterState(master, "koji side tags", "buildbot_koji.sidetag")
+        self._prefix = f"{basetag} {url}"[:220] + " "
 
-    async def ids(self) -> list[int]:
+    async def ids(self) -> set[int]:
         """Return the ids of the side tags that belong to a step."""
-        return list(await self._state.get(self._key, []))
+        keys = await self._state.keys(self._prefix)
+        ids = [key.removeprefix(self._prefix) for key in keys]
+        return {int(each) for each in ids if each.isdecimal()}
 
-    async def add(self, tag_id: int, existing: set[int]) -> None:
-        """Claim a side tag, and forget those that no longer exist."""
-        kept = [each for each in await self.ids() if each in existing]
-        await self._state.put(self._key, [*kept, tag_id])
+    async def add(self, tag_id: int) -> None:
+        """Claim a side tag. It has a row of its own: another master may claim one just now."""
+        await self._state.put(f"{self._prefix}{tag_id}", tag_id)
+
+    async def forget(self, tag_ids: set[int]) -> None:
+        """Give up the claims to side tags that no longer exist."""
+        for tag_id in tag_ids:
+            await self._state.remove(f"{self._prefix}{tag_id}")
 
 
 class KojiCreateSideTag(KojiWriteStep):
@@ -76,18 +82,20 @@ class KojiCreateSideTag(KojiWriteStep):
 
     async def _create(self, hub: Hub) -> dict[str, Any]:
         self.say(f"creating a side tag of {self.basetag}")
-        claims = _SideTagClaims(self, hub)
+        claims = SideTagClaims(self.master, self.basetag, hub.connection.url)
         options: dict[str, Any] = {"debuginfo": self.debuginfo}
         if self.suffix is not None:
             options["suffix"] = self.suffix
+        claimed = await claims.ids()
         existing = {each.id for each in await self._mine(hub)}
+        await claims.forget(claimed - existing)
         if not self.noted("side tag"):
             await self.note("side tag", before=sorted(existing))
 
         async def do(check_claim: CheckClaim) -> dict[str, Any]:
             call = Call.of("createSideTag", self.basetag, **options)
             made = hub.connection.client.read_answer(call, await hub.write(call, check_claim))
-            await claims.add(made.id, existing)
+            await claims.add(made.id)
             return {"id": made.id, "name": made.name}
 
         async def search() -> dict[str, Any] | None:
@@ -97,7 +105,7 @@ class KojiCreateSideTag(KojiWriteStep):
             if not new:
                 return None
             tag_id, name = new[0]
-            await claims.add(tag_id, {each.id for each in mine})
+            await claims.add(tag_id)
             return {"id": tag_id, "name": name}
 
         found: dict[str, Any] = await self.once(hub, "side tag", OnceAction(do, search))

@@ -15,7 +15,7 @@ from buildbot.plugins import schedulers, util
 from buildbot.process.results import RETRY, SUCCESS
 from buildbot.reporters import utils
 from sqlalchemy.exc import OperationalError
-from twisted.internet.defer import Deferred, fail, gatherResults
+from twisted.internet.defer import Deferred, fail, gatherResults, succeed
 from twisted.logger import capturedLogs, formatEvent
 
 from buildbot_koji.durable.deliveries import Delivery
@@ -484,6 +484,22 @@ async def test_redelivery(house: House) -> None:
     house.master.mq.produce(REDELIVER, {"reporter": "ledger"})
     assert await written(1) == [build]
     await poll(lambda: nothing_dead(house))
+
+
+@pytest_twisted.ensureDeferred
+async def test_two_letters_die_at_once(house: House) -> None:
+    """Both are stored, though the first waits longer for the check of the claim."""
+    await house.start()
+    [backlog] = house.ledger._backlogs._backlogs.values()
+    checked = Deferred[None]()
+    with mock.patch.object(backlog._claim, "check", side_effect=[checked, succeed(None)]):
+        backlog._list_dead((1, "note"))
+        storing = Deferred.fromCoroutine(backlog._store())
+        backlog._list_dead((2, "note"))
+        await backlog._store()
+        checked.callback(None)
+        await storing
+    assert (await house.state())["dead"] == [[1, "note"], [2, "note"]]
 
 
 async def with_a_dead_letter(house: House) -> int:

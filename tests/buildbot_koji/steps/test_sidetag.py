@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest_twisted
 from buildbot.plugins import steps, util
+from twisted.internet.defer import Deferred, gatherResults
 
 from buildbot_koji.steps.framework.early_end import StepTiming
-from buildbot_koji.steps.sidetag import KojiCreateSideTag
+from buildbot_koji.steps.sidetag import KojiCreateSideTag, SideTagClaims
 from tests.buildbot_koji.steps.lost_replies import without_reply
 from tests.buildbot_koji.workbench import Workbench
 from txkoji import RetryPolicy
@@ -47,6 +48,17 @@ async def test_reply_of_the_creation_is_lost(bench: Workbench) -> None:
     tags = {each["name"] for each in bench.hub.call("listSideTags")}
     assert tags == {each.properties["koji_sidetag"] for each in [ended, *others]}
     assert len(tags) == bench.hub.calls["createSideTag"] == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_claims_at_the_same_time(bench: Workbench) -> None:
+    """Of two masters that claim a side tag at once, each has its own."""
+    masters = [SideTagClaims(bench.master, "f44_build", "https://koji.example.test") for _ in "ab"]
+    claiming = [claims.add(number) for number, claims in enumerate(masters, 1)]
+    await gatherResults(map(Deferred.fromCoroutine, claiming))
+    assert await masters[0].ids() == {1, 2}
+    await masters[0].forget({1})
+    assert await masters[1].ids() == {2}
 
 
 @pytest_twisted.ensureDeferred
