@@ -23,7 +23,7 @@ from txkoji.testing.formats import marshal
 from txkoji.testing.front import negotiate
 from txkoji.testing.methods import uploads
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.dispatch import MULTICALL_NAMES, find_method, run_method, run_multicall
+from txkoji.testing.methods.dispatch import find_method, run_method
 from txkoji.testing.methods.sessions import check_user
 from txkoji.testing.tables.sessions import HubSession
 from txkoji.testing.tables.state import Row
@@ -118,7 +118,7 @@ class HubResource(Resource):
     ) -> bytes:
         hub = self.hub
         call = MethodCall(hub, address=_address(request), principal=principal)
-        if method not in MULTICALL_NAMES and not _is_upload(request):
+        if not _is_upload(request):
             find_method(call, method)
         call.session, callnum = self._session(request)
         if call.session is not None:
@@ -141,13 +141,7 @@ class HubResource(Resource):
     def _value(self, request: Request, call: MethodCall, method: str, params: list[Any]) -> Any:
         if _is_upload(request):
             return uploads.raw_upload(call, _query(request), params[0])
-        if method not in MULTICALL_NAMES:
-            return run_method(call, method, params)
-        if len(params) != 1:
-            raise exceptions.ParameterError("multiCall() takes exactly one argument")
-        names = [each.get("methodName") for each in params[0] if isinstance(each, dict)]
-        self.hub.calls.update(map(str, names))
-        return run_multicall(call, params[0])
+        return run_method(call, method, params)
 
     def _user(self, session: HubSession | None) -> Row | None:
         if session is not None:

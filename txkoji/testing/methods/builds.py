@@ -130,14 +130,14 @@ def get_average_build_duration(call: MethodCall, package: Any, age: Any = None) 
 
 @hub_method("getNextRelease")
 def get_next_release(call: MethodCall, build_info: Any, incr: int = 1) -> str:
-    """Return the release that comes after the newest build's."""
+    """Return the release that comes after the newest regular build's."""
     package = find_package(call.state, build_info["name"])
     rows = call.state.rows("build", package_id=package["id"]) if package else []
     counted = (BUILD_STATES["BUILDING"], BUILD_STATES["COMPLETE"])
     releases = [
         row["release"]
         for row in sorted(rows, key=lambda row: int(row["id"]))
-        if row["version"] == build_info["version"] and row["state"] in counted
+        if row["version"] == build_info["version"] and row["state"] in counted and not row["draft"]
     ]
     if not releases:
         return "1"

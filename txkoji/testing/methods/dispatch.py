@@ -21,7 +21,6 @@ from txkoji.testing.tables.columns import check_arguments
 
 OURS = "call"
 """The first parameter of each method here: no caller can know it."""
-MULTICALL_NAMES = ("multiCall", "system.multicall")
 
 
 def find_method(call: MethodCall, name: str) -> HubMethod:
@@ -30,7 +29,7 @@ def find_method(call: MethodCall, name: str) -> HubMethod:
     Raises:
         GenericError: the hub has no such method.
     """
-    function = method_of(call.hub, name)
+    function = _HANDLERS.get(name) or method_of(call.hub, name)
     if function is None:
         raise exceptions.GenericError(f"Invalid method: {name}")
     return function
@@ -123,7 +122,7 @@ def _arity_text(name: str, text: str) -> str:
     return text
 
 
-def run_multicall(call: MethodCall, calls: list[Any]) -> list[Any]:
+def _multicall(call: MethodCall, calls: list[Any]) -> list[Any]:
     """Run the calls of a multiCall, each in a savepoint and at an event of its own.
 
     Returns:
@@ -136,14 +135,18 @@ def run_multicall(call: MethodCall, calls: list[Any]) -> list[Any]:
             with call.state.transaction():
                 call.state.end_event()
                 name, params = entry["methodName"], list(entry["params"])
-                nested = name in MULTICALL_NAMES
-                value = run_multicall(call, *params) if nested else run_method(call, name, params)
-                results.append([value])
+                call.hub.calls[name] += 1
+                results.append([run_method(call, name, params)])
         except exceptions.HubFault as fault:
             results.append(_fault_struct(fault.code, fault.text, fault))
         except Exception as error:  # noqa: BLE001 - any error of a method is a fault 1, as on a hub
             results.append(_fault_struct(1, ", ".join(str(arg) for arg in error.args), error))
     return results
+
+
+_multicall.__qualname__ = "ModXMLRPCRequestHandler.multiCall"
+_HANDLERS: dict[str, HubMethod] = dict.fromkeys(("multiCall", "system.multicall"), _multicall)
+"""The methods that belong to what serves XML-RPC: no list of the hub's methods has them."""
 
 
 def _fault_struct(code: int, text: str, error: BaseException) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def download_task_output(
         raise GenericError(f"Invalid file name: {fileName}")
     if volume is not None and call.state.one("volume", name=volume) is None:
         raise GenericError(f"No such volume: {volume}")
-    path = f"{task_directory(taskID)}/{fileName}"
+    path = "/".join((task_directory(taskID), fileName))
     files = call.hub.files
     if not files.exists(path):
         raise GenericError(f'no file "{fileName}" output by task {taskID}')

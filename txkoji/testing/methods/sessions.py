@@ -11,7 +11,7 @@ from txkoji.testing.methods.users import insert_user
 from txkoji.testing.tables.lookups.users import find_user, user_struct
 from txkoji.testing.tables.lookups.values import check_integers, hub_error, time_text
 from txkoji.testing.tables.sessions import HubSession
-from txkoji.testing.tables.state import Row
+from txkoji.testing.tables.state import Row, pick
 
 NORMAL, SSL, GSSAPI = 0, 2, 3
 
@@ -146,9 +146,26 @@ def shared_session(call: MethodCall) -> None:
 @hub_method("showSession")
 def show_session(call: MethodCall) -> str:
     """Return the session that is used, as text."""
-    if call.session is None:
+    own = call.session
+    if own is None or call.user is None:
         return "session: not logged in (no session header or session args)"
-    return f"session {call.session.id}: {_info(call.session, details=True)}"
+    info = _info(own, details=True)
+    # As the hub's own object, with the row of its database in the end.
+    shown = {
+        "logged_in": True,
+        **{name: info[name] for name in ("id", "master")},
+        "key": own.key,
+        **{name: info[name] for name in ("user_id", "authtype", "hostip")},
+        "user_data": pick(call.user, "name status usertype"),
+        "message": "",
+        "exclusive": own.exclusive,
+        "lockerror": None,
+        "callnum": own.callnum,
+        **dict.fromkeys(("_perms", "_groups")),
+        "_host_id": "",
+        "session_data": dict(sorted(_info(own, details=False).items())),
+    }
+    return f"session {own.id}: {shown}"
 
 
 def _info(session: HubSession, details: bool) -> dict[str, Any]:

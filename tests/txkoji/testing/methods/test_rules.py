@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from txkoji.exceptions import ActionNotAllowed, AuthError, GenericError, UnknownFault
 from txkoji.testing import FakeHub
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.dispatch import run_method, run_multicall
+from txkoji.testing.methods.dispatch import run_method
 from txkoji.testing.methods.sessions import SSL
 from txkoji.testing.methods.uploads import raw_upload
 from txkoji.testing.tables.lookups.users import find_user
@@ -374,6 +374,7 @@ def test_promotion(hub: FakeHub, clock: Clock) -> None:
     while not (builds := hub.call("listBuilds", taskID=task)):
         clock.advance(0.05)
     [draft] = builds
+    assert hub.call("getNextRelease", {"name": "hello", "version": "1.0"}) == "1"
     with pytest.raises(GenericError, match=rf"{draft['nvr']}\. Reason: Not in COMPLETE state"):
         hub.call("promoteBuild", draft["nvr"])
     clock.pump([0.05] * 400)
@@ -435,12 +436,15 @@ def test_logout_of_another_session(hub: FakeHub) -> None:
 
 
 def test_multicall_in_a_multicall(hub: FakeHub) -> None:
-    """A multiCall may hold another one, under both of its names."""
+    """A multiCall may hold another one, under both of its names; Python checks its arguments."""
     call = MethodCall(hub)
     for name in ("multiCall", "system.multicall"):
         inner = [{"methodName": "hello", "params": []}]
-        made = run_multicall(call, [{"methodName": name, "params": [inner]}])
-        assert made == [[[["Hello World"]]]]
+        given = ([inner], [], [inner, inner])
+        calls = [{"methodName": name, "params": params} for params in given]
+        made, *refused = run_method(call, "multiCall", [calls])
+        assert made == [[["Hello World"]]]
+        assert [each["faultCode"] for each in refused] == [1019, 1019]
 
 
 def test_events_of_a_multicall(hub: FakeHub) -> None:
@@ -448,7 +452,8 @@ def test_events_of_a_multicall(hub: FakeHub) -> None:
     call = MethodCall(hub, find_user(hub.state, "kojiadmin"))
     names = ("first", "bad name", "second")
     with hub.state.transaction():
-        run_multicall(call, [{"methodName": "createTag", "params": [name]} for name in names])
+        calls = [{"methodName": "createTag", "params": [name]} for name in names]
+        run_method(call, "multiCall", [calls])
     tags = hub.call("queryHistory", tables=["tag_config"])["tag_config"]
     created = {row["tag.name"]: row["create_event"] for row in tags}
     assert created["first"] < created["second"]
