@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from buildbot.interfaces import IRenderable
 from buildbot.locks import BaseLockId, LockAccess
 
+from buildbot_koji.arguments.patterns import MOST_STEPS, steps
 from txkoji import nvr
 
 Check = Callable[[Any], "str | None"]
@@ -47,6 +48,12 @@ LONGEST_NAME = 200
 
 LONGEST_PATTERN = 1000
 """Characters of a pattern: a longer one takes long to compile, and may come from a property."""
+
+LONGEST_FILE_NAME = 255
+"""Characters of a file's name in which a pattern is searched: no file system stores more."""
+
+LONGEST_FAULT = 16_400
+"""Characters of the text of a fault in which a pattern is searched, at most."""
 
 _STORABLE = re.compile("[\x20-\x7e\xa0-\ud7ff\ue000-\uffff]+")
 """Characters that MySQL and MariaDB store as Buildbot sets them up, without controls."""
@@ -253,18 +260,25 @@ def _listed(value: Any) -> list[Any]:
 
 
 def regex(value: Any) -> str | None:
-    """Check for a regular expression."""
-    return text(value) or _pattern_complaint(value, "must be a regular expression")
+    """Check for a regular expression that is searched in the name of a file."""
+    wanted = "must be a regular expression"
+    return text(value) or _pattern_complaint(value, wanted, LONGEST_FILE_NAME)
 
 
-def _pattern_complaint(pattern: str, complaint: str) -> str | None:
+def _pattern_complaint(pattern: str, complaint: str, size: int) -> str | None:
     if too_long := _too_long(pattern):
         return too_long
     try:
         re.compile(pattern)
+        found = steps(pattern, size)
     except (re.error, OverflowError, RecursionError) as error:
         return f"{complaint}: {error}"
-    return None
+    if found <= MOST_STEPS:
+        return None
+    return (
+        f"holds {pattern[:80]!r}, which could freeze the master for hours: repeat nothing that"
+        " holds a repetition, and write .{0,80} instead of a second .*"
+    )
 
 
 def web_url(value: Any) -> str | None:
@@ -446,7 +460,8 @@ def faults(value: Any) -> str | None:
         if not isinstance(each, str):
             kind = type(each).__name__
             return f"holds a {kind}, which is neither a fault code nor a regular expression"
-        complaint = _pattern_complaint(each, f"holds {each[:80]!r}, which is no regular expression")
+        wanted = f"holds {each[:80]!r}, which is no regular expression"
+        complaint = _pattern_complaint(each, wanted, LONGEST_FAULT)
         if complaint is not None:
             return complaint
     return None

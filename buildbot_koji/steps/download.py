@@ -322,9 +322,10 @@ class KojiDownloadTask(DownloadStep):
             arch = _arch(name) if path.suffix == ".rpm" else task.arch
             if arch not in checks.words(self.arches):
                 return None
-        if self.filter is not None and not re.search(self.filter, name):
+        searched = name[: checks.LONGEST_FILE_NAME]
+        if self.filter is not None and not re.search(self.filter, searched):
             return None
-        if self.skip is not None and re.search(self.skip, name):
+        if self.skip is not None and re.search(self.skip, searched):
             return None
         if self.match is not None and not any(fnmatch.fnmatch(name, each) for each in self.match):
             return None

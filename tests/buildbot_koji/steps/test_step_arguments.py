@@ -11,6 +11,7 @@ from buildbot.config.errors import capture_config_errors
 from buildbot.plugins import steps, util
 
 from buildbot_koji.arguments import checks
+from txkoji import INFRASTRUCTURE_FAULTS
 
 NAMES = sorted(
     entry.name
@@ -568,6 +569,23 @@ def test_documentation(name: str) -> None:
             for pattern in ({"filter": "a" * 1001}, {"match": ["*", "a" * 1001]})
         ],
         ("KojiTask", {"method": "a", "infra_faults": ["a" * 1001]}, "a pattern of 1,001 char"),
+        *[
+            (name, {**arguments, key: wrap(pattern)}, "could freeze the master for hours")
+            for name, arguments, key, wrap in (
+                ("KojiDownloadTask", {"task_id": 7}, "filter", str),
+                ("KojiTask", {"method": "a"}, "infra_faults", lambda each: ["disk full", each]),
+            )
+            for pattern in (
+                "(a+)+$",
+                r"(\w+\s?)*$",
+                "(a|b|ab)*$",
+                "(a?){50}b",
+                "((a{1,9}){1,9}){1,9}b",
+                r"(?:(?:x|\w)+-?)+z",
+                r"(a)(\1+)+b",
+                ".*".join("abcde"),
+            )
+        ],
         ("KojiImageBuild", {**IMAGE, "install_tree": "https://host/os"}, "distro is missing"),
         ("KojiImageBuild", {**IMAGE, "kind": "livecd"}, "must be one: of a livecd there is one"),
         (
@@ -643,6 +661,16 @@ def test_too_many_positional_arguments() -> None:
         (checks.builds, ["a-1-1 b-1-1", ["a-1-1", 3], 3], [[], "", "a", ["a-1-1 b-1-1"], None]),
         (checks.names_or_ids, ["a b", ["a", 3], 3], [[], "", [""], -1]),
         (checks.ids, [[1, 2], 1, []], ["1", [1.5], True, 0, [-1]]),
+        (
+            checks.regex,
+            [
+                r"^(foo|bar)+-.*-debug.*\.(noarch|x86_64)\.rpm$",
+                r"(-\w+)+(\.[0-9a-f]{1,4})*x",
+                r"^(?!kernel)(?>\w+)(?P<a>-)?(?(a)b|c)",
+            ],
+            ["(", ""],
+        ),
+        (checks.faults, [[*INFRASTRUCTURE_FAULTS, "waited .{1,90} for .{1,90} repo"]], ["a"]),
     ],
 )
 def test_checks(check: Any, good: list[Any], bad: list[Any]) -> None:
