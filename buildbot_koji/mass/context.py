@@ -10,6 +10,7 @@ from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.options import MassHost, MassOptions, MassTiming
+from buildbot_koji.mass.packages import refusals
 from buildbot_koji.mass.plan import MassPackage, MassPlan, ended_line
 from txkoji import Submission, TaskTree
 from txkoji.exceptions import (
@@ -121,18 +122,24 @@ class MassContext:
         return None
 
     async def has_target(self) -> bool:
-        """Return whether target and channel exist and the tag takes builds; else nothing starts."""
-        options, checked = self.options, self.hub.connection.checked
-        target = await self.ask(lambda: checked("getBuildTarget", options.target))
-        if target is None:
-            self.plan.stop(f"the hub has no build target {options.target} any more")
+        """Return whether the hub still takes the builds of the plan; else nothing more starts."""
+        why = await self.ask(self._why_refused)
+        if why:
+            self.plan.stop(why)
             return False
-        if not (options.scratch or options.skip_tag):
-            tag = await self.ask(lambda: checked("getTag", target["dest_tag"]))
-            if tag is not None and tag["locked"]:
-                self.plan.stop(f"tag {tag['name']} is locked")
-                return False
-        return options.channel is None or await self.find_channel() is not None
+        return self.options.channel is None or await self.find_channel() is not None
+
+    async def _why_refused(self) -> str:
+        options, connection = self.options, self.hub.connection
+        await self.hub.log_in()
+        target = await connection.checked("getBuildTarget", options.target)
+        if target is None:
+            return f"the hub has no build target {options.target} any more"
+        tags = not (options.scratch or options.skip_tag)
+        if tags and options.destination not in (None, target["dest_tag"]):
+            other = target["dest_tag_name"]
+            return f"target {options.target} has another destination tag by now: {other}"
+        return "; ".join(await refusals(connection, target, tags=tags))
 
     def say_trouble(self, error: KojiException) -> None:
         """Say in the summary why the step waits: the hub is unreachable, or refuses something."""

@@ -51,11 +51,13 @@ class MassOptions:
     """What a mass build does with its packages: see the arguments of ``steps.KojiMassBuild``.
 
     If it ``adopts``, an existing build of the same source counts as the package's. It submits only
-    while no other user's task waits in the channel if it does so ``only_when_idle``.
+    while no other user's task waits in the channel if it does so ``only_when_idle``. The
+    ``destination`` is the id of the tag that the target had at the start; None if unknown.
     """
 
     call: Callable[[MassPackage], Call]
     target: str
+    destination: int | None = None
     skip_tag: bool = False
     scratch: bool = False
     adopts: bool = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -192,6 +192,28 @@ async def answers_by_key(connection: Connection, calls: Mapping[K, Call]) -> dic
     return found
 
 
+async def refusals(connection: Connection, target: Mapping[str, Any], *, tags: bool) -> list[str]:
+    """Return why the hub refuses every build for a target.
+
+    Args:
+        connection: the hub, logged in.
+        target: the target, as ``getBuildTarget`` returns it.
+        tags: whether its destination tag takes the builds: not that of scratch builds.
+    """
+    found = []
+    if not (await connection.checked("getBuildConfig", target["build_tag"]))["arches"]:
+        found.append(f"build tag {target['build_tag_name']} has no architectures")
+    tag = await connection.checked("getTag", target["dest_tag"]) if tags else None
+    if tag is not None and tag["locked"]:
+        found.append(f"tag {tag['name']} is locked")
+    elif (
+        tag is not None and tag["perm"] and tag["perm"] not in await connection.checked("getPerms")
+    ):
+        needed = f"the permission {tag['perm']}"
+        found.append(f"tag {tag['name']} takes builds only from users with {needed}")
+    return found
+
+
 async def listed_packages(
     connection: Connection, tag: str | int, names: Sequence[str]
 ) -> dict[str, Mapping[str, Any]]:
@@ -212,8 +234,10 @@ async def listed_packages(
     return {name: row for name, row in found.items() if row is not None}
 
 
-async def sources_in_tag(connection: Connection, tag: str, names: Sequence[str]) -> dict[str, str]:
-    """Return the source of the latest build in a tag of each package that has one.
+async def latest_in_tag(
+    connection: Connection, tag: str | int, names: Iterable[str]
+) -> dict[str, int]:
+    """Return the ids of the latest builds of packages in a tag and its parents, by their names.
 
     Raises:
         BadPlan: the tag does not exist.
@@ -222,11 +246,20 @@ async def sources_in_tag(connection: Connection, tag: str, names: Sequence[str])
     wanted = set(names)
     if len(wanted) > AT_ONCE:
         rows = await list_in_tag(connection, "listTagged", tag, inherit=True, latest=True)
-        ids = {row["package_name"]: row["build_id"] for row in rows}
-    else:
-        calls = {name: Call.of("getLatestBuilds", tag, package=name) for name in sorted(wanted)}
-        latest = await answers_by_key(connection, calls)
-        ids = {name: rows[0]["build_id"] for name, rows in latest.items() if rows}
+        return {row["package_name"]: row["build_id"] for row in rows}
+    calls = {name: Call.of("getLatestBuilds", tag, package=name) for name in sorted(wanted)}
+    latest = await answers_by_key(connection, calls)
+    return {name: rows[0]["build_id"] for name, rows in latest.items() if rows}
+
+
+async def sources_in_tag(connection: Connection, tag: str, names: Sequence[str]) -> dict[str, str]:
+    """Return the source of the latest build in a tag of each package that has one.
+
+    Raises:
+        BadPlan: the tag does not exist.
+        KojiException: the hub is unreachable.
+    """
+    ids = await latest_in_tag(connection, tag, names)
     sources: dict[str, str] = {}
     known = [name for name in names if name in ids]
     for start in range(0, len(known), AT_ONCE):

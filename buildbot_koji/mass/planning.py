@@ -23,6 +23,7 @@ from buildbot_koji.mass.packages import (
     listed_packages,
     ordered_names,
     plan_mistakes,
+    refusals,
     sources_in_tag,
     unlisted,
 )
@@ -60,6 +61,7 @@ class MassPlanner:
 
     Attributes:
         notes: what may be a mistake, for the log.
+        destination: the id of the target's destination tag; None until :meth:`make` has it.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class MassPlanner:
         self._in_thread = in_thread
         self._complaints: list[str] = []
         self.notes: list[str] = []
+        self.destination: int | None = None
 
     def complain(self, complaint: str) -> None:
         """Add to what is wrong with the plan, with the command that helps if there is one."""
@@ -100,10 +103,9 @@ class MassPlanner:
         if order is None or target is None or is_lost:
             raise BadPlan("; ".join(self._complaints))
         tag = target["dest_tag_name"]
-        if request.must_be_listed:
-            found = await self._connection.checked("getTag", target["dest_tag"])
-            if found is not None and found["locked"]:
-                self.complain(f"tag {tag} is locked")
+        self.destination = target["dest_tag"]
+        for each in await refusals(self._connection, target, tags=request.must_be_listed):
+            self.complain(each)
         names = [name for name in order.names if is_name(name)]
         listed = await listed_packages(self._connection, tag, names)
         sources = await self._sources(names, order.skip, listed)

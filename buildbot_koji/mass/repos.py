@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.mass.packages import BadPlan, latest_in_tag
 from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageEvent
-from buildbot_koji.words import duration
+from buildbot_koji.words import duration, named
 from txkoji import RetryPolicy, one_line
 from txkoji.exceptions import AuthError, GenericError, HubFault
 from txkoji.retry import is_passing
@@ -40,6 +42,8 @@ class RepoWaiter:
         self._polling = polling
         self._request: int | None = None
         self._waiting: list[MassPackage] = []
+        self._lacking: list[MassPackage] = []
+        self._there: set[int] = set()
         self._event = 0
         self._since: float | None = None
         self._is_old_hub = False
@@ -53,7 +57,9 @@ class RepoWaiter:
         """What is waited for."""
         waited = 0.0 if self._since is None else self._clock.seconds() - self._since
         since = f", for {duration(waited)} now" if waited >= LONG else ""
-        return f"a repo of {self._tag[1]}{self._trouble}{since}"
+        lacking = [each.nvr or each.name for each in self._lacking]
+        lacks = f" with {named(lacking, 3)}, which must be tagged" if lacking else ""
+        return f"a repo of {self._tag[1]}{lacks}{self._trouble}{since}"
 
     async def poll(self, plan: MassPlan) -> None:
         """Request a repo for the packages that are held, or ask whether it is ready.
@@ -66,7 +72,7 @@ class RepoWaiter:
         try:
             is_there = await self._poll(plan)
             self.is_refused = False
-        except HubFault as fault:
+        except (HubFault, BadPlan) as fault:
             if is_passing(fault) or isinstance(fault, AuthError):
                 raise
             # A restored hub does not know the request; a policy or the target may change.
@@ -87,17 +93,43 @@ class RepoWaiter:
         connection = self._hub.connection
         if not self._waiting:
             self._tag = await self._build_tag()
+            self._since = self._since or self._clock.seconds()
+            await self._find_lacking(plan)
             # Packages that are held later wait for the next repo.
             self._event = await connection.checked("tagLastChangeEvent", self._tag[0])
-            self._waiting = list(plan.held.values())
-            self._since = self._since or self._clock.seconds()
-        if not await self._has_repo():
+            lowest = min((each.level for each in self._lacking), default=math.inf)
+            lacking = {each.index for each in self._lacking}
+            self._waiting = [
+                each
+                for each in plan.held.values()
+                if each.level <= lowest and lacking.isdisjoint(each.requires)
+            ]
+        if not (self._waiting and await self._has_repo()):
             return False
         if await self._build_tag() == self._tag:
             return True
         # The target has another build tag by now: its repo is waited for.
         self._waiting, self._request = [], None
         return False
+
+    async def _find_lacking(self, plan: MassPlan) -> None:
+        """Find what held packages require and the build tag has no build of, or only older ones.
+
+        What was adopted may be in another tag, and what was built may have been moved.
+        """
+        required = {index for each in plan.held.values() for index in each.requires}
+        highest = max(each.level for each in plan.held.values())
+        unseen = [
+            each
+            for each in plan.packages
+            if each.build_id is not None
+            and each.index not in self._there
+            and (each.index in required or each.level < highest)
+        ]
+        names = [each.name for each in unseen]
+        latest = await latest_in_tag(self._hub.connection, self._tag[0], names)
+        self._lacking = [e for e in unseen if latest.get(e.name, 0) < (e.build_id or 0)]
+        self._there.update({e.index for e in unseen} - {e.index for e in self._lacking})
 
     async def _build_tag(self) -> tuple[int, str]:
         """Return the id and the name of the target's build tag."""

@@ -103,7 +103,7 @@ class MassRunner:
     def time_left(self) -> float | None:
         """Return the seconds until the end, None if it is unknown."""
         is_away = self._context.hub.connection.trouble is not None
-        if is_away or not self._submits or self._until_retry() is not None:
+        if is_away or not (self._submits and self.plan.active):
             # The estimate goes by how fast packages end, and none does now.
             return None
         return self.progress.time_left(len(self.plan.packages), self.plan.active)

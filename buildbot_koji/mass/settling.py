@@ -32,6 +32,9 @@ from txkoji.gathering import gather
 CLOSED_AT_ONCE = 100
 """Closed tasks that are asked about in one request."""
 
+_OF_THE_TAG = ("tag is locked", "tag requires", "not in list for", "No arches for tag")
+"""What the hub says of one package if it may be true of all."""
+
 FAILED_AT_ONCE = 20
 """Tasks that are asked about at the same time, each by several requests."""
 
@@ -157,9 +160,9 @@ class Settler:
         return outcome, await ask(find, REFUSALS)
 
     async def _has_target(self, outcome: Outcome) -> bool:
-        """Return False if a task failed since its target was removed, or tag or channel closed."""
+        """Return False if a task failed since the hub refuses every one of its kind."""
         text = "" if outcome.fault is None else outcome.fault.text
-        needed = (self._options.target, self._options.channel, "tag is locked")
+        needed = (self._options.target, self._options.channel, *_OF_THE_TAG)
         may_lack = any(each in text for each in needed if each)
         return not may_lack or await self._context.has_target()
 

@@ -349,6 +349,7 @@ class KojiMassBuild(PackageBuildStep):
         options = MassOptions(
             lambda package: self.build_call(package.source),
             self.target,
+            destination=header.get("destination"),
             skip_tag=bool(self.skip_tag),
             scratch=bool(self.scratch),
             adopts=self.existing == "adopt",
@@ -395,6 +396,7 @@ class KojiMassBuild(PackageBuildStep):
             "hub": hub.connection.profile,
             "weburl": hub.connection.weburl,
             "began": self.began,
+            "destination": planner.destination,
             "wait_builds": self.wait_builds,
             "rest_of": self.earlier if self.only else None,
         }

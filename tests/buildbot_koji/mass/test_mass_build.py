@@ -381,16 +381,18 @@ async def test_good_values(bench: Workbench) -> None:
 async def test_task_of_someone_else(bench: Workbench) -> None:
     """A task that builds the same is followed; if it is canceled, the package is built.
 
-    What one for another target made counts, too, and is reported as not in the tag.
+    What one for another target made counts, too, and is reported as not in the tag. What requires
+    it waits until someone has tagged it.
     """
-    names = add_packages(bench.hub, "p0", "p1", "p2")
+    names = add_packages(bench.hub, "p0", "p1", "p2", "p3", "p4")
     bench.hub.add_package("demo-released", "p2")
     bench.hub.call("createBuildTarget", "brief", "demo-build", "demo-released")
     brief = bench.hub.call("build", SOURCE.replace("{package}", "p2"), "brief", user="alice")
     release = hold(bench.hub, "buildArch")
     other = bench.hub.call("build", SOURCE.replace("{package}", "p0"), "demo", user="alice")
     await until(lambda: all(bench.hub.call("getTaskChildren", each)[1:] for each in (other, brief)))
-    request = await bench.begin(mass(bench, packages=names))
+    requires = {"p3": ["p2"], "p4": ["p1"]}
+    request = await bench.begin(mass(bench, packages=names, requires=requires))
 
     def followed() -> list[int | None]:
         found = [each for each in running(bench.master) if not each.has_ended]
@@ -399,8 +401,11 @@ async def test_task_of_someone_else(bench: Workbench) -> None:
     await until(lambda: other in followed() and "3 running" in bench.text())
     bench.hub.call("cancelTask", other)
     release()
+    words = "; 1 waits for a repo of demo-build with p2-1.0-main, which must be tagged"
+    await until(lambda: bench.text() == f"4 of 5 done{words}")
+    bench.hub.call("tagBuildBypass", "demo-candidate", "p2-1.0-main")
     ended = await bench.ended(request)
-    assert (ended.result, ended.text) == ("success", "3 of 3 done")
+    assert (ended.result, ended.text) == ("success", "5 of 5 done")
     assert f": retried: someone else's task {other} was canceled" in ended.logs["packages"]
     assert "p2: adopted p2-1.0-main (task " in ended.logs["packages"]
     assert "): it is not in demo-candidate: add steps.KojiTag" in ended.logs["packages"]
@@ -1019,23 +1024,55 @@ async def test_target_is_removed(
     assert (ended.result, ended.text) == ("success", f"{8 - done} of {8 - done} done")
 
 
+LOCKED = "tag demo-candidate is locked"
+NEEDS = "tag demo-candidate takes builds only from users with the permission livecd"
+NO_ARCHES = "build tag demo-build has no architectures"
+
+
 @pytest_twisted.ensureDeferred
-async def test_tag_is_locked(bench: Workbench) -> None:
-    """Nothing is built for a tag that takes no builds, whether it is locked before or meanwhile."""
-    names, request, release = await begin_held(bench, 6, at_once=2)
-    bench.hub.call("editTag2", "demo-candidate", locked=True)
+async def test_no_build_is_taken(bench: Workbench) -> None:
+    """Nothing is built while the hub refuses every build, whether it did before or does meanwhile.
+
+    Scratch builds need no destination tag.
+    """
+    call = bench.hub.call
+    call("createTag", "other-candidate")
+
+    async def begin(ref: str, **options: Any) -> tuple[list[str], int, Callable[[], None]]:
+        source = SOURCE.replace("main", ref)
+        return await begin_held(bench, 4, at_once=2, source=source, **options)
+
+    for edit, undo, why in (
+        ({"locked": True}, {"locked": False}, f"{LOCKED}: koji edit-tag --unlock demo-candidate"),
+        ({"perm": "livecd"}, {"perm": None}, NEEDS),
+    ):
+        names, request, release = await begin("-".join(edit), method="buildSRPMFromSCM")
+        before = len(sources(bench.hub))
+        call("editTag2", "demo-candidate", **edit)
+        release()
+        ended = await bench.ended(request)
+        text = f"stopped: {why.partition(': koji')[0]}: 0 of 4 done; 4 not started"
+        assert (ended.result, ended.text) == ("failure", text)
+        ended = await bench.build(mass(bench, packages=names))
+        assert (ended.result, ended.text) == ("failure", why)
+        assert len(sources(bench.hub)) == before
+        ended = await bench.build(mass(bench, packages=["p0"], scratch=True))
+        assert (ended.result, ended.text) == ("success", "1 of 1 done")
+        call("editTag2", "demo-candidate", **undo)
+    _, request, release = await begin("arches", method="buildSRPMFromSCM")
+    call("editTag2", "demo-build", arches="")
     release()
     ended = await bench.ended(request)
-    text = "stopped: tag demo-candidate is locked: 0 of 6 done; 6 not started"
-    assert (ended.result, ended.text) == ("failure", text)
-    ended = await bench.build(mass(bench, packages=names))
-    assert (ended.result, ended.text) == (
-        "failure",
-        "tag demo-candidate is locked: koji edit-tag --unlock demo-candidate",
-    )
-    assert len(sources(bench.hub)) == 2
+    assert ended.text == f"stopped: {NO_ARCHES}: 0 of 4 done; 4 not started"
     ended = await bench.build(mass(bench, packages=["p0"], scratch=True))
-    assert (ended.result, ended.text) == ("success", "1 of 1 done")
+    assert (ended.result, ended.text) == ("failure", NO_ARCHES)
+    call("editTag2", "demo-build", arches="x86_64")
+    _, request, release = await begin("moved")
+    call("editBuildTarget", "demo", "demo", "demo-build", "other-candidate")
+    release()
+    ended = await bench.ended(request)
+    why = "target demo has another destination tag by now: other-candidate"
+    assert ended.text == f"stopped: {why}: 2 of 4 done; 2 not started"
 
 
 @pytest_twisted.ensureDeferred
