@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 
+from buildbot.process import results
+
 
 def counted(count: int, noun: str) -> str:
     """Return how many there are of something: ``no files``, ``1 file``, ``2 files``.
@@ -27,6 +29,11 @@ def named(names: Iterable[str], most: int = 20) -> str:
 def outcome(state: str) -> str:
     """Return the summary of a build without what Buildbot puts before that of a success."""
     return state.removeprefix("build successful ")
+
+
+def result_name(number: int) -> str:
+    """Return the name of one of Buildbot's results, spelled as Koji does: "canceled"."""
+    return results.Results[number].replace("cancelled", "canceled")
 
 
 def size_in_words(size: float) -> str:

@@ -27,7 +27,7 @@ from buildbot_koji.cli.demo_past import day_of_tasks, live_a_day, uneven
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.hubs.survey import HISTORY_CLASS
 from buildbot_koji.reporters.base import reporters_of
-from buildbot_koji.words import outcome
+from buildbot_koji.words import outcome, result_name
 from txkoji.bus import AMQP
 from txkoji.exceptions import BusError, ConfigurationError
 from txkoji.testing import FakeHub, broker_settings
@@ -343,7 +343,7 @@ class Demo:
         build = await ended
         consumer.stopConsuming()
         result = build["results"]
-        print(f"{results.Results[result].upper()}: {outcome(build['state_string'])}", file=out)
+        print(f"{result_name(result).upper()}: {outcome(build['state_string'])}", file=out)
         print(f"  {self.url}#/builders/{builder_id}/builds/{build['number']}", file=out)
         for step in await data.get(("builds", build["buildid"], "steps")):
             for link in step["urls"]:

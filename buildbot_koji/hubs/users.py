@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -27,6 +27,9 @@ class HubUsers:
         self._users: set[object] = set()
         self._used_at = float(clock.seconds())
         self.is_needed = True
+
+    def __iter__(self) -> Iterator[object]:
+        return iter(list(self._users))
 
     def add(self, user: object) -> None:
         """Keep the link open until :meth:`discard`, even if a newer one replaces it."""

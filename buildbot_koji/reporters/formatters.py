@@ -8,7 +8,7 @@ from functools import reduce
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from buildbot.process.results import SUCCESS, Results, statusToString, worst_status
+from buildbot.process.results import SUCCESS, worst_status
 from buildbot.reporters.message import MessageFormatterBase
 from buildbot.util.twisted import async_to_deferred
 
@@ -17,7 +17,7 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredObject
 from buildbot_koji.database_values import clean_text
 from buildbot_koji.properties import EXCERPT, FAILED_ARCH, LOG_URL, PACKAGE, REASON
-from buildbot_koji.words import outcome
+from buildbot_koji.words import outcome, result_name
 from txkoji import one_line
 
 EXCERPT_CHARACTERS = 10_000
@@ -111,14 +111,14 @@ def one_line_of(build: Mapping[str, Any]) -> str:
     # A step whose failure the build tolerates leaves a reason, too.
     reason = None if results == SUCCESS else _property(build, REASON)
     if reason is None:
-        words = one_line(outcome(build.get("state_string") or statusToString(results)))
+        words = one_line(outcome(build.get("state_string") or result_name(results)))
         return words if what is None or what in words else f"{what}: {words}"
     arch = _property(build, FAILED_ARCH)
     where = f" on {arch}" if arch is not None and arch not in reason else ""
     # The reason why a chain failed names the package.
     is_named = what is None or what in reason or _property(build, "koji_nvrs") is not None
     subject = "" if is_named else f"{what}: "
-    return f"{subject}{Results[results]}{where}: {reason}"
+    return f"{subject}{result_name(results)}{where}: {reason}"
 
 
 def _facts(build: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from twisted.internet.defer import DeferredLock
 from buildbot_koji.reporters.build_results import counting_properties, counting_result
 from buildbot_koji.reporters.status import OpenGate
 from buildbot_koji.reporters.votes import Vote, Votes, newest, subject_of
+from buildbot_koji.words import result_name
 
 MOST_GATES = 200
 """Waiting Koji builds that the status lists, the newest ones."""
@@ -93,9 +94,7 @@ class Gates:
                 subject=str(subject),
                 koji_build_id=subject.build_id,
                 there={
-                    name: results.Results[votes[name].result]
-                    for name in self.required
-                    if name in votes
+                    name: result_name(votes[name].result) for name in self.required if name in votes
                 },
                 missing=missing,
                 since=max(vote.at for vote in votes.values()),

@@ -10,9 +10,7 @@ from buildbot_koji.hubs.hub import MAX_CLOCK_DIFFERENCE
 from buildbot_koji.reporters.status import ReporterStatus
 from buildbot_koji.words import counted, duration
 from buildbot_koji.www.plain import text
-
-GATE_PATIENCE = 3600.0
-"""Seconds that a Koji build may wait for the results of builders: they take their time."""
+from buildbot_koji.www.tasks import STUCK_AFTER
 
 MOST = 20
 
@@ -26,6 +24,7 @@ def attention(
     credentials: Sequence[CredentialStatus] = (),
     paused: Mapping[str, str] | None = None,
     clocks: Mapping[str, float] | None = None,
+    idle: Sequence[float] = (),
 ) -> list[dict[str, str | None]]:
     """Return what needs a look, each with the page that says more; the worst comes first.
 
@@ -38,10 +37,13 @@ def attention(
         credentials: what the master logs in with.
         paused: the paused mass builds: their names, by their ids.
         clocks: the seconds that the clock of each hub is ahead of ours.
+        idle: since when steps run that follow no task.
     """
     found = [("", each.message) for each in credentials if not each.is_usable]
     if troubled:
         found.append(("tasks", f"{counted(troubled, 'task')} in trouble"))
+    if late := sum(1 for since in idle if now - since > STUCK_AFTER):
+        found.append(("tasks", f"{counted(late, 'step')} without a task for over an hour"))
     found += [
         ("deliveries", f"{counted(each.dead, 'dead letter')} of the reporter {each.name}")
         for each in reporters
@@ -57,7 +59,7 @@ def attention(
         tried = sum(1 for delivery in each.pending if delivery.attempts > 1)
         if tried:
             found.append(("deliveries", f"{counted(tried, 'delivery')} of {each.name} retried"))
-        late = sum(1 for gate in each.gates if now - gate.since > GATE_PATIENCE)
+        late = sum(1 for gate in each.gates if now - gate.since > STUCK_AFTER)
         if late:
             found.append(
                 ("deliveries", f"{counted(late, 'build')} waiting for votes on {each.name}")

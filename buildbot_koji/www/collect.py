@@ -31,6 +31,7 @@ from buildbot_koji.reporters.records import (
     pending_elsewhere,
 )
 from buildbot_koji.reporters.status import ReporterStatus
+from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.words import counted
 from buildbot_koji.www import attention, deliveries, health, overview, sources
 from buildbot_koji.www.masters import clock_trouble, database_trouble, router_trouble
@@ -44,7 +45,7 @@ from buildbot_koji.www.packages import (
     mass_build_json,
     package_names,
 )
-from buildbot_koji.www.plain import bounded, encoded, text
+from buildbot_koji.www.plain import LONG, bounded, encoded, text
 from buildbot_koji.www.tasks import Trees
 
 CHANGES_READ = 100
@@ -55,6 +56,9 @@ LETTERS = 50
 
 FIRST_WAIT = 2.0
 """Seconds that the first request of a page waits for what a hub says of itself."""
+
+MOST_STEPS = 100
+"""Steps without a task that are listed of each hub."""
 
 PORTION = 1000
 """Task trees that are read per reactor iteration."""
@@ -96,6 +100,10 @@ class Collector:
 
     def _hub_named(self, name: str | None) -> Hub | None:
         return next((hub for hub in self.hubs() if hub.connection.profile == name), None)
+
+    def _ahead(self, name: str) -> float:
+        hub = self._hub_named(name)
+        return 0.0 if hub is None else hub.connection.statistics.clock_ahead
 
     def hubs(self) -> list[Hub]:
         """Return the hubs that the master has used, by their names."""
@@ -141,18 +149,34 @@ class Collector:
                 if each.state == "paused"
             },
             {hub.connection.profile: hub.connection.statistics.clock_ahead for hub in self.hubs()},
+            [step.began for hub in hubs_of(self._master) for step in _idle(hub)],
         )
 
     async def tasks(self, name: str | None) -> bytes:
         """Return what *In Koji now* shows, as JSON."""
         found: list[tuple[tuple[Any, ...], bytes]] = []
         # A replaced link still follows the tasks that it began with.
+        steps: list[dict[str, Any]] = []
         for hub in hubs_of(self._master):
             if name is None or hub.connection.profile == name:
                 found += await self._trees(hub)
+                steps += [await self._step_json(hub, each) for each in _idle(hub)[:MOST_STEPS]]
         found.sort()
         trees = b",".join(body for _, body in found)
-        return b'{"down":%b,"trees":[%b]}' % (encoded(self._down()), trees)
+        down = encoded(self._down())
+        return b'{"down":%b,"steps":%b,"trees":[%b]}' % (down, encoded(steps), trees)
+
+    async def _step_json(self, hub: Hub, step: KojiStep) -> dict[str, Any]:
+        builder = step.build.builder.name
+        return {
+            "hub": text(hub.connection.profile),
+            "name": text(step.name),
+            "builder": text(builder),
+            "builder_id": await self._builder_id(builder),
+            "build_number": step.build.number,
+            "text": text(step.getCurrentSummary()["step"], LONG),
+            "since": step.began,
+        }
 
     def _down(self) -> list[dict[str, Any]]:
         """Return the hubs that do not answer: the pages show their last answers."""
@@ -197,7 +221,8 @@ class Collector:
         found = self._sources()
         paused = await paused_sources(self._master, [each.name for each in found])
         newest = await self._master.data.get(("changes",), order=["-changeid"], limit=CHANGES_READ)
-        changes = sources.last_changes(newest)
+        ahead = {each.name: self._ahead(each.hub) for each in found}
+        changes = sources.last_changes(newest, ahead)
         running_on = await owners(self._master)
         shown = [
             sources.source_json(
@@ -387,6 +412,14 @@ class Collector:
             sources=self._sources(),
             reporters=[each.status() for each in reporters_of(self._master)],
         )
+
+
+def _idle(hub: Hub) -> list[KojiStep]:
+    """Return the running steps that follow no task, those that wait longest first."""
+    builds = {build.build_id for _, build in hub.watched() if build is not None}
+    steps = [each for each in hub.users if isinstance(each, KojiStep)]
+    found = [each for each in steps if each.build.buildid not in builds]
+    return sorted(found, key=lambda each: each.began)
 
 
 async def _at_most(seconds: float, done: Deferred[Any], reactor: Any) -> None:

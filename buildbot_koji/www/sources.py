@@ -9,7 +9,7 @@ from buildbot.util import datetime2epoch
 
 from buildbot_koji.changes.status import ListenerStatus, SourceStatus
 from buildbot_koji.database_values import number
-from buildbot_koji.properties import CHANGE_SOURCE
+from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
 from buildbot_koji.www.overview import bus_words
 from buildbot_koji.www.plain import LONG, link, text
 
@@ -59,19 +59,26 @@ def source_json(
 
 
 def last_changes(
-    changes: Sequence[Mapping[str, Any]],
+    changes: Sequence[Mapping[str, Any]], ahead: Mapping[str, float]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return the last changes of each source, by its name."""
+    """Return the last changes of each source, by its name.
+
+    Args:
+        changes: Buildbot's, the newest first.
+        ahead: the seconds that the clock of each source's hub is ahead of ours.
+    """
     found: dict[str, list[dict[str, Any]]] = {}
     for change in changes:
         name, _ = change["properties"].get(CHANGE_SOURCE, (None, ""))
         if not isinstance(name, str):
             continue
         mine = found.setdefault(name, [])
+        # A report of the health is dated by our clock.
+        by_hub = EVENT_KEY in change["properties"]
         if len(mine) < MOST_CHANGES:
             mine.append(
                 {
-                    "at": _epoch(change["when_timestamp"]),
+                    "at": _epoch(change["when_timestamp"], by_hub * ahead.get(name, 0.0)),
                     "revision": text(change["revision"]),
                     "comments": text(change["comments"]),
                     "url": link(change["revlink"]),
@@ -80,5 +87,6 @@ def last_changes(
     return found
 
 
-def _epoch(when: Any) -> float | None:
-    return number(when) if isinstance(when, (int, float)) else number(datetime2epoch(when))
+def _epoch(when: Any, ahead: float) -> float | None:
+    moment = number(when if isinstance(when, (int, float)) else datetime2epoch(when))
+    return None if moment is None else moment - ahead

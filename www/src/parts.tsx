@@ -158,6 +158,7 @@ export function Action(props: {
   }, [asked]);
 
   async function act(): Promise<void> {
+    if (busy) return;
     say(null);
     if (confirm && !asked) {
       setAsked(true);
@@ -178,9 +179,13 @@ export function Action(props: {
     <button
       type="button"
       className="btn btn-sm btn-outline-secondary"
-      disabled={busy || disabled}
+      disabled={disabled}
+      // A disabled button would lose the keyboard's focus.
+      aria-disabled={busy || undefined}
       aria-label={describedAs ? `${asked && confirm ? confirm : label}: ${describedAs}` : undefined}
       onClick={() => void act()}
+      onKeyDown={(event) => event.key === "Escape" && setAsked(false)}
+      onBlur={() => setAsked(false)}
     >
       {asked && confirm ? confirm : label}
     </button>
@@ -219,9 +224,13 @@ const PAGES: readonly (readonly [string, string])[] = [
   ["/koji/mass", "Mass builds"],
 ];
 
+/** Whether a page was shown: the focus was on a link of it, which is gone with it. */
+let wasShown = false;
+
 /** The frame of each page: links to the others, and an error boundary around the content. */
 export function Page({ title, children }: { title: string; children: ReactNode }) {
   const [answer, setAnswer] = useState<Answer>(null);
+  const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     if (answer === null) return undefined;
     const timer = setTimeout(() => setAnswer(null), 20_000);
@@ -237,6 +246,9 @@ export function Page({ title, children }: { title: string; children: ReactNode }
     // It returns a Promise in new browsers, which is no clean-up function.
     window.scrollTo(0, 0);
     document.title = title === "Koji" ? title : `${title} - Koji`;
+    if (wasShown && document.activeElement === document.body)
+      heading.current?.focus({ preventScroll: true });
+    wasShown = true;
   }, [title]);
   return (
     <main className="koji container-fluid">
@@ -247,7 +259,9 @@ export function Page({ title, children }: { title: string; children: ReactNode }
           </NavLink>
         ))}
       </nav>
-      <h1>{title}</h1>
+      <h1 ref={heading} tabIndex={-1}>
+        {title}
+      </h1>
       <Answering.Provider value={setAnswer}>
         <ErrorBoundary key={title}>{children}</ErrorBoundary>
       </Answering.Provider>

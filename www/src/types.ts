@@ -110,8 +110,21 @@ export interface Tree {
 /** A hub that does not answer. */
 export type Down = Pick<Hub, "name" | "state" | "since" | "reason">;
 
+/** A running Koji step that follows no task now: it waits for a repo, a lock, the hub, ... */
+export interface Step {
+  hub: string;
+  name: string;
+  builder: string;
+  builder_id: number | null;
+  build_number: number;
+  /** Its summary. */
+  text: Text;
+  since: Time;
+}
+
 export interface Tasks {
   down: Down[];
+  steps?: Step[];
   trees: Tree[];
 }
 

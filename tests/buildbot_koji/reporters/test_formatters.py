@@ -335,6 +335,10 @@ def build(results: int | None, state: str = "", **properties: Any) -> dict[str, 
         (build(0, "build successful built hello-1-1", koji_nvr="hello-1-1"), "built hello-1-1"),
         (build(0, "tested", koji_nvr="hello-1-1"), "hello-1-1: tested"),
         (build(6, "cancelled", koji_package="hello"), "hello: cancelled"),
+        (
+            build(6, koji_package="hello", koji_reason="canceled task 7"),
+            "hello: canceled: canceled task 7",
+        ),
         (build(0, "built a-1-1", koji_nvr="a-1-1", koji_reason="tolerated"), "built a-1-1"),
         (build(0, "built a-1-1, b-1-1"), "built a-1-1, b-1-1"),
         (

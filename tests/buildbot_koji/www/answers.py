@@ -186,7 +186,16 @@ def tasks(
                 "url": SCRIPT_LINK if evil else "https://koji.example.test/koji/taskinfo?taskID=5",
             }
         )
-    return {"down": [], "trees": trees}
+    step = {
+        "hub": "fedora",
+        "name": "koji wait-repo",
+        "builder": "official",
+        "builder_id": 1,
+        "build_number": 7,
+        "text": "waiting for a repo of f44-build: request 12 is in the hub's queue",
+        "since": now - 1500,
+    }
+    return {"down": [], "steps": [step], "trees": trees}
 
 
 def failures(now: float) -> dict[str, Any]:

@@ -351,6 +351,14 @@ async def test_outage_and_history(served: ServedMaster) -> None:
     # Since it was sent, not since it was noticed.
     assert began <= shown["since"] <= served.master.reactor.seconds() - 0.3
     assert shown["reason"].startswith("no answer to ")
+
+    async def is_shown() -> bool:
+        # It follows no task: what it waits for shows all the same.
+        found = (await served.ask("api/tasks")).json["steps"]
+        shown = [(each["name"], each["builder"], each["build_number"]) for each in found]
+        return shown == [("koji call", "any", 1)] and "no answer to" in found[0]["text"]
+
+    await poll(is_shown)
     health = (await served.ask("health")).json
     assert (health["ok"], "no answer to" in health["warnings"][0]) == (True, True)
     served.proxy.decide = lambda _: Fate.PASS

@@ -56,9 +56,11 @@ def test_worst_first() -> None:
     found = attention(
         3, sources, [reporter(2, [delivery], [gate])], 1, NOW,
         paused={"7-1": "rebuild #2"}, clocks={"fedora": -7200.0, "centos": 5.0},
+        idle=[NOW - 3601, NOW - 3599],
     )  # fmt: skip
     assert [(each["page"], each["text"]) for each in found] == [
         ("tasks", "3 tasks in trouble"),
+        ("tasks", "1 step without a task for over an hour"),
         ("deliveries", "2 dead letters of the reporter stable"),
         ("sources", "the source tags is paused"),
         ("sources", "3 changes of the source tags held back"),

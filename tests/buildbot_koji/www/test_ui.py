@@ -285,8 +285,15 @@ async def test_buttons(served: ServedMaster) -> None:
             press(page, "Pause: koji", "paused")
             page.get_by_role("region", name="Source koji").get_by_text("paused").first.wait_for()
             photograph(page, "koji-paused")
+            # The button that was pressed keeps the focus, whatever it says now.
+            focus = "document.activeElement.getAttribute('aria-label')"
+            page.wait_for_function(f"{focus} === 'Resume: koji'")
             press(page, "Resume: koji", "koji")
             page.get_by_role("button", name="Pause: koji").wait_for()
+            # And Tab continues on the next page, not in Buildbot's menu.
+            page.get_by_role("link", name="Overview").focus()
+            page.keyboard.press("Enter")
+            page.wait_for_function("document.activeElement.matches('main.koji h1')")
 
             visit.go(page, "/deliveries")
             press(page, "Redeliver all: stable", "1 dead letter")
@@ -314,7 +321,10 @@ async def test_mass_build(served: ServedMaster) -> None:
             answer = page.get_by_role("status", name="Answer")
             page.get_by_role("button", name=re.compile("^Pause: ")).click()
             answer.get_by_text(REFUSED).wait_for()
-            page.get_by_role("button", name=re.compile("^Stop: ")).click()
+            stop = page.get_by_role("button", name=re.compile("^Stop: "))
+            stop.press("Enter")
+            page.get_by_role("button", name=re.compile("^Really stop it")).press("Escape")
+            stop.press("Enter")
             answer.get_by_text(REFUSED).wait_for(state="detached")
             page.get_by_role("button", name=re.compile("^Really stop it")).click()
             answer.get_by_text(REFUSED).wait_for()

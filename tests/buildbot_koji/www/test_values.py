@@ -15,11 +15,13 @@ from hypothesis import strategies
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.hubs.hub import WatchingBuild
 from buildbot_koji.hubs.survey import loads
+from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
 from buildbot_koji.reporters.status import ReporterStatus
 from buildbot_koji.www.deliveries import reporter_json
 from buildbot_koji.www.overview import heard
 from buildbot_koji.www.packages import build_json
 from buildbot_koji.www.plain import LONG, bounded, encoded, link, number, text
+from buildbot_koji.www.sources import last_changes
 from buildbot_koji.www.tasks import Trees, by_trouble
 from tests.buildbot_koji.www import test_metrics
 from txkoji import Call, TaskTree, WatchedTask, one_line, task_states
@@ -118,6 +120,17 @@ def test_odd_load(answers: list[Any]) -> None:
             read[place] = read_answer(call, answer, lambda row: row)
     [found] = loads([(1, "default")], read, {})
     assert math.isfinite(found.capacity)
+
+
+def test_last_changes() -> None:
+    """Events are shown by our clock, whatever the hub's says; a report of the health already is."""
+    change = {"when_timestamp": NOW, "revision": "1", "comments": "", "revlink": ""}
+    changes = [
+        {**change, "properties": {CHANGE_SOURCE: ("koji", ""), **more}}
+        for more in ({EVENT_KEY: ("tag 1", "")}, {})
+    ]
+    found = last_changes(changes, {"koji": 60.0})["koji"]
+    assert [each["at"] for each in found] == [NOW - 60.0, NOW]
 
 
 def test_ready_hosts() -> None:

@@ -4,9 +4,9 @@ import { useSearchParams } from "react-router-dom";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { usePolled } from "../api";
 import { count, duration, grouped } from "../format";
-import { Badge, BuildLink, Out, Outages, Page, Progress, Shown, When } from "../parts";
+import { Badge, BuildLink, Out, Outages, Page, Progress, Shown, Table, When } from "../parts";
 import { chosen, elapsed, isWaiting, queueText, until, STATE_TEXT, STATE_TONE } from "../trees";
-import type { Down, Tasks, TaskState, Tree } from "../types";
+import type { Down, Step, Tasks, TaskState, Tree } from "../types";
 
 /** The smallest heights of rows, in pixels, as in the style sheet. */
 const ROW = 64;
@@ -18,14 +18,34 @@ export function TasksPage() {
   return (
     <Page title="In Koji now">
       <Shown data={data} error={error}>
-        {({ down, trees }) => (
+        {({ down, steps = [], trees }) => (
           <>
             <Outages down={down} now={now} />
+            {steps.length > 0 && <Steps steps={steps} now={now} />}
             <TaskList trees={trees} now={now} down={down} />
           </>
         )}
       </Shown>
     </Page>
+  );
+}
+
+/** What waits without a task: for a repo, for another build of this master, for the hub. */
+function Steps({ steps, now }: { steps: Step[]; now: number }) {
+  return (
+    <Table
+      label="Steps without a task"
+      columns={["Build", "Step", "What it does", "Started"]}
+      rows={steps.map((each) => ({
+        key: `${each.builder} ${each.build_number} ${each.name}`,
+        cells: [
+          <BuildLink builder={each.builder} id={each.builder_id} number={each.build_number} />,
+          each.name,
+          each.text,
+          <When at={each.since} now={now} />,
+        ],
+      }))}
+    />
   );
 }
 
