@@ -219,7 +219,8 @@ class HubClient:
 
     async def _through_session(self, session: Session, request: Request) -> Any:
         """Send a request when it is its turn in the session; renew an expired session."""
-        async with session.queue:
+        await self.requester.take(session.queue, request.method)
+        try:
             try:
                 return await self._in_session(session, request)
             except HubFault as fault:
@@ -230,6 +231,8 @@ class HubClient:
             # Either the hub refused the call without looking at it, so even a write may be retried;
             # or it was done and its reply lost, and the hub repeats that reply.
             return await self._in_session(session, request)
+        finally:
+            session.queue.release()
 
     async def _in_session(self, session: Session, request: Request) -> Any:
         """Send a request of a session; the caller holds its queue."""

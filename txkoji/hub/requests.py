@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, DeferredSemaphore
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.web.http_headers import Headers
@@ -87,28 +87,28 @@ class Request:
         )
 
 
-class _Silence:
-    """Reports a hub that answers nothing while a request waits for its reply."""
+class _Limit:
+    """Calls a function at the end of a limit that moves.
 
-    def __init__(self, requester: Requester, request: Request, sent: float) -> None:
-        self._requester = requester
-        self._request = request
-        self._sent = sent
-        self._patience = requester.limits.silence + len(request.body) / SLOWEST_UPLOAD
-        self._timer = requester.reactor.callLater(self._patience, self._check_limit)
+    Args:
+        clock: the reactor.
+        left: returns the seconds until the end as it is now.
+        expire: called at the end.
+    """
 
-    def _check_limit(self) -> None:
-        requester = self._requester
-        heard, now = requester.heard_at, requester.reactor.seconds()
-        # A hub that answers others meanwhile is only slow with this one.
-        left = 0.0 if heard is None else heard + self._patience - now
+    def __init__(self, clock: Any, left: Callable[[], float], expire: Callable[[], object]) -> None:
+        self._clock, self._left, self._expire = clock, left, expire
+        self._timer = clock.callLater(left(), self._check)
+
+    def _check(self) -> None:
+        left = self._left()
         if left > 0:
-            self._timer = requester.reactor.callLater(left, self._check_limit)
-            return
-        requester.silent(self._request, now - self._sent, self._sent)
+            self._timer = self._clock.callLater(left, self._check)
+        else:
+            self._expire()
 
     def end(self) -> None:
-        """Stop looking: the reply has begun, or the attempt is over."""
+        """Stop: the function is not called."""
         if self._timer.active():
             self._timer.cancel()
 
@@ -150,8 +150,8 @@ class Requester:
 
         Args:
             request: the request.
-            queued: wait for one of the slots that limit the requests in flight; that wait counts
-                for no deadline. A session has its own queue instead.
+            queued: wait for one of the slots that limit the requests in flight; see :meth:`take`. A
+                session has its own queue instead.
 
         Raises:
             HubFault: the hub refused.
@@ -165,13 +165,15 @@ class Requester:
         with self._transport:
             while True:
                 began = self.reactor.seconds()
+                if queued:
+                    start += await self.take(self._slots, request.method)
+                    began = self.reactor.seconds()
                 try:
-                    if not queued:
+                    try:
                         return await self._attempt(url, request, start)
-                    async with self._slots:
-                        asked, began = began, self.reactor.seconds()
-                        start += began - asked
-                        return await self._attempt(url, request, start)
+                    finally:
+                        if queued:
+                            self._slots.release()
                 except KojiException as error:
                     if isinstance(error, HubFault) and error.method is None:
                         error.method = request.method
@@ -183,6 +185,52 @@ class Requester:
                     write = not request.repeatable
                     if not await self.wait_out(error, failures, start, began=began, write=write):
                         raise
+
+    async def take(self, queue: DeferredLock | DeferredSemaphore, method: str) -> float:
+        """Wait for a turn in a queue; all give up together on a hub that answers nobody.
+
+        Args:
+            queue: the queue, which the caller releases.
+            method: what is to be called, for the message.
+
+        Returns:
+            The seconds of the wait in which the hub answered others: they count for no deadline.
+
+        Raises:
+            RequestTimeout: the hub was unreachable for the whole deadline. Nothing was sent.
+        """
+        asked: float = self.reactor.seconds()
+        turn = queue.acquire()
+        if turn.called:
+            return 0.0
+        deadline, has_expired = self.limits.deadline, False
+
+        def counts_from() -> float:
+            now: float = self.reactor.seconds()
+            return max(asked, now if self.trouble is None else self.statistics.changed_at or now)
+
+        def expire() -> None:
+            nonlocal has_expired
+            has_expired = True
+            turn.cancel()
+
+        limit = _Limit(
+            self.reactor, lambda: counts_from() + deadline - self.reactor.seconds(), expire
+        )
+        try:
+            await turn
+        except CancelledError as error:
+            if not has_expired:
+                raise
+            raise RequestTimeout(
+                f"{method} waited {deadline:g} s for its turn while the hub answered nobody:"
+                f" {one_line(self.trouble)}",
+                url=self._url,
+                may_have_arrived=False,
+            ) from error
+        finally:
+            limit.end()
+        return counts_from() - asked
 
     async def wait_out(
         self,
@@ -218,7 +266,13 @@ class Requester:
         sent = self.reactor.seconds()
         self.statistics.sent(sent)
         left = max(start + limits.deadline - self.reactor.seconds(), 0.1)
-        silence = _Silence(self, request, sent)
+        patience = limits.silence + len(request.body) / SLOWEST_UPLOAD
+        silence = _Limit(
+            self.reactor,
+            # A hub that answers others meanwhile is only slow with this one.
+            lambda: max(sent, self.heard_at or sent) + patience - self.reactor.seconds(),
+            lambda: self._silent(request, sent),
+        )
 
         def hear(headers: Headers) -> None:
             """Note that the hub answers: the headers of its reply are here."""
@@ -292,9 +346,10 @@ class Requester:
         is_reachable = trouble is None
         self.statistics.reached(is_reachable, now if is_reachable or began is None else began)
 
-    def silent(self, request: Request, seconds: float, sent: float) -> None:
+    def _silent(self, request: Request, sent: float) -> None:
         """Record that a request, and every other one meanwhile, has had no answer."""
         if self.trouble is None:
+            seconds = self.reactor.seconds() - sent
             words = f"no answer to {request.method} within {seconds:.0f} s"
             self._set_trouble(RequestTimeout(words, url=self._url), sent)
 

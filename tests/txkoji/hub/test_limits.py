@@ -28,6 +28,8 @@ from txkoji.exceptions import (
     TransportError,
 )
 from txkoji.files.downloads import RemoteFile, download
+from txkoji.hub.session import Session
+from txkoji.retry import was_not_carried_out
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: 1000000\r\n\r\n"
 
@@ -66,17 +68,40 @@ async def test_few_requests_at_once() -> None:
         call.cancel()
 
 
-@pytest_twisted.ensureDeferred
-async def test_own_limit() -> None:
-    """A program may let more requests, or fewer, be in flight."""
-    agent = SilentAgent()
+@pytest.mark.parametrize("in_session", [False, True])
+def test_queue_at_a_silent_hub(in_session: bool) -> None:
+    """While a slow hub answers, a queue waits in order; once it answers nobody, all give up."""
+    agent, clock, at_once = SilentAgent(), Clock(), 1 if in_session else 3
+    clock.advance(1000)
     profile = Profile(name="t", server="http://hub.test/kojihub")
-    koji = Connection(profile, reactor=reactor, at_once=3, agent=agent)
-    calls = [koji.listBuilds(packageID=number) for number in range(5)]
-    assert len(agent.requests) == 3
-    for call in calls:
-        call.addErrback(lambda failure: failure.trap(CancelledError))
-        call.cancel()
+    koji = Connection(
+        profile, reactor=clock, at_once=at_once, agent=agent, deadline=30, retry=ONE_ATTEMPT
+    )
+    if in_session:
+        koji.client.session = Session(1, "key", True)
+    method, found = "createTag" if in_session else "listTagged", []
+    for _ in range(40):
+        koji.call(method, "f44").addBoth(found.append)
+    for number in range(4):
+        assert (len(agent.requests), len(found)) == (number + at_once, number)
+        clock.advance(20 if in_session else 9)
+        response = Response((b"HTTP", 1, 1), 200, b"OK", Headers(), StringTransport())
+        agent.requests[number].callback(response)
+        response._bodyDataReceived(reply(b"<int>7</int>"))
+        response._bodyDataFinished()
+    assert found == [7, 7, 7, 7]
+    for _ in range(62):
+        clock.advance(1)
+    assert len(found) == 40
+    words = f"{method} waited 30 s for its turn while the hub answered nobody: "
+    waited = [failure for failure in found[4:] if words in str(failure.value)]
+    assert {str(failure.value).removeprefix(words) for failure in waited} <= {
+        f"no answer to {method} within 11 s",
+        "http://hub.test/kojihub did not answer within 30 s",
+    }
+    assert all(was_not_carried_out(failure.value) for failure in waited)
+    assert len(agent.requests) == 40 - len(waited) <= 4 + 3 * at_once
+    assert clock.getDelayedCalls() == []
 
 
 def test_silent_hub() -> None:
