@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy
 from buildbot.data.resultspec import Filter
 from buildbot.db.schedulers import SchedulerAlreadyClaimedError
-from buildbot.process.results import RETRY, statusToString
+from buildbot.process.results import CANCELLED, RETRY, statusToString
 from buildbot.schedulers.basic import BaseBasicScheduler
 from buildbot.util import datetime2epoch, service
 from buildbot.util.twisted import async_to_deferred
@@ -25,7 +25,11 @@ from buildbot_koji.durable.background import Background, stop_consuming
 from buildbot_koji.durable.claims import Supersedable, gone_masters, has_request, has_scheduler
 from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable, select
 from buildbot_koji.durable.fence import fence_scheduler
-from buildbot_koji.hubs.hub import resume_cancellations
+from buildbot_koji.hubs.left_tasks import (
+    cancel_abandoned,
+    resume_cancellations,
+    take_over_cancellations,
+)
 from buildbot_koji.properties import CHANGE_SOURCE
 
 GUARD_INTERVAL = 5.0
@@ -115,7 +119,9 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     requests are built again, or completed, within a minute.
 
     Tasks of stopped builds that their unreachable hub could not cancel are canceled after a restart
-    of the master, too, although nothing uses that hub yet.
+    of the master, too, although nothing uses that hub yet; those of a dead master by another one
+    that uses the hub. The tasks of a build request that is canceled between two attempts, or before
+    its next attempt reaches the step, are canceled as well.
 
     Put one among the ``services`` of each master.
     """
@@ -144,6 +150,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         consume = self.master.mq.startConsuming
         self._consumers = [
             await consume(self._stopped, ("masters", None, "stopped")),
+            await consume(self._completed, ("buildrequests", None, "complete")),
             await consume(self._revived, ("masters", str(self.master.masterid), "started")),
         ]
         self._background = Background()
@@ -154,7 +161,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         self.guarding = LoopingCall(self._guard)
         self.guarding.clock = self.master.reactor
         self.guarding.start(GUARD_INTERVAL)
-        self._looking = LoopingCall(self._end_what_is_left)
+        self._looking = LoopingCall(self._look)
         self._looking.clock = self.master.reactor
         self._looking.start(LEFT_INTERVAL, now=False)
 
@@ -172,6 +179,19 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     async def _stopped(self, _: Any, message: Mapping[str, Any]) -> None:
         del message
         await self._release_all()
+
+    def _completed(self, _: Any, message: Mapping[str, Any]) -> None:
+        if message["results"] == CANCELLED:
+            canceling = cancel_abandoned(self.master, message["buildrequestid"])
+            self._background.run(
+                canceling, f"{self.name}: can't cancel the tasks of a canceled build request"
+            )
+
+    @async_to_deferred
+    async def _look(self) -> None:
+        await self._end_what_is_left()
+        taking_over = take_over_cancellations(self.master)
+        await self._background.run(taking_over, f"{self.name}: can't resume what others left")
 
     @async_to_deferred
     async def _guard(self) -> None:
@@ -332,7 +352,6 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         builders = (self.master.botmaster.getBuilderById(row.builderid) for row in rows)
         return {each for each in builders if each is not None and each.getAvailableWorkers()}
 
-    @async_to_deferred
     async def _end_what_is_left(self) -> None:
         """End what the last look found already: an unreachable database stopped Buildbot there."""
         try:

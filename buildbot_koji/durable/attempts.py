@@ -18,7 +18,7 @@ from buildbot.interfaces import IRenderable
 
 from buildbot_koji.durable.unreadable import DamagedRow, StoredByNewerVersion
 
-_IDENTITY = "identity"
+IDENTITY = "identity"
 """The key of the identity, beside what the step stored."""
 
 _DEPTH = 20
@@ -76,7 +76,7 @@ _WHOSE = fields(StepIdentity)
 def to_row(value: Mapping[str, Any], identity: StepIdentity) -> bytes:
     """Return the stored form of what a step must know in its next attempt."""
     whose = [identity.kind, identity.configured, identity.rendered]
-    return json.dumps({**value, _IDENTITY: whose}).encode()
+    return json.dumps({**value, IDENTITY: whose}).encode()
 
 
 def read_identity(whose: Any, what: str) -> StepIdentity:
@@ -114,25 +114,25 @@ def choose_attempt(
     """
     mine: list[tuple[bool, bool, StoredAttempt]] = []
     for name, stored in rows:
-        value, did = _read(stored), f"what a step of build {build_id} did"
+        value, did = read_row(stored), f"what a step of build {build_id} did"
         if value is None and name == own:
             raise DamagedRow(f"{did} ({name})")
         if value is None or (build_id, name) in taken:
             continue
-        earlier = read_identity(value.pop(_IDENTITY), did)
+        earlier = read_identity(value.pop(IDENTITY), did)
         if identity.is_that_of(earlier):
             has_values = earlier.rendered == identity.rendered
             mine.append((has_values, name == own, StoredAttempt((build_id, name), value)))
     return max(mine, key=lambda each: each[:2])[2] if mine else None
 
 
-def _read(stored: bytes) -> dict[str, Any] | None:
+def read_row(stored: bytes) -> dict[str, Any] | None:
     """Return what :func:`to_row` stored; None for another row, such as a mass build's."""
     try:
         value = json.loads(stored)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) and _IDENTITY in value else None
+    return value if isinstance(value, dict) and IDENTITY in value else None
 
 
 def _digest(value: Any) -> str:

@@ -34,7 +34,7 @@ class Background:
         self._is_stopped = False
         self._database = DatabaseOutage()
 
-    def run(self, work: Coroutine[Any, Any, None], trouble: str) -> Deferred[None]:
+    def run(self, work: Coroutine[Any, Any, Any], trouble: str) -> Deferred[None]:
         """Run a coroutine; does nothing after :meth:`stop`.
 
         Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, count
 from typing import Any
@@ -29,8 +29,11 @@ CLASS = "buildbot_koji.durable.cancellations"
 PENDING = "left"
 """The key of the pending cancellations in the master's database."""
 
-_KEYS = re.compile(f"{PENDING}(?: [0-9]+)?")
+_KEYS = re.compile(f"{PENDING}(?: ([0-9]+))?")
 """Where they are: a value that is damaged stays, and the next one has a key of its own."""
+
+_ROWS = re.compile(f"{_KEYS.pattern}(-[01]-[0-9]+)?")
+"""The keys, and those of the parts of a large value."""
 
 RETRY = RetryPolicy(first=30.0, ceiling=600.0)
 """The pauses while the hub does not answer."""
@@ -122,7 +125,25 @@ class Cancellations:
         self._pending[intent.submission.marker] = intent
         self._show(intent, reason)
 
-    async def retry_later(self, intent: TaskIntent, reason: str) -> None:
+    async def take_over(self, master_name: str) -> None:
+        """Take over what a dead master left pending.
+
+        It moves in one transaction: of two masters that do this, one gets it. If the other one was
+        only frozen, both cancel the tasks, which does no harm.
+        """
+        assert self._state is not None
+        async with self._storing:
+            dead = self._state_of(master_name)
+            mine = map(_ROWS.fullmatch, await self._state.keys(PENDING))
+            free = 1 + max((int(row[1] or 0) for row in mine if row), default=0)
+            left = filter(None, map(_ROWS.fullmatch, await dead.keys(PENDING)))
+            moved = {row[0]: f"{PENDING} {free + int(row[1] or 0)}{row[2] or ''}" for row in left}
+            await self._read_stored()
+            await dead.move(moved, self._state)
+            self._add(await _stored_in(self._state, self._say_unreadable, {*moved.values()}))
+        self._start_work(self._cancel_pending)
+
+    async def retry_later(self, intent: TaskIntent, reason: str | None) -> None:
         """Store a cancellation that is pending, and retry it."""
         if self._successor is not None:
             await self._successor.retry_later(intent, reason)
@@ -256,7 +277,11 @@ class Cancellations:
         self._is_read = True
         keys = (f"{PENDING} {number}" if number else PENDING for number in count())
         self._key = next(each for each in keys if stored.get(each, []) is not None)
-        self._others = [
+        self._add(stored)
+
+    def _add(self, stored: Mapping[str, list[str] | None]) -> None:
+        """Take up what is stored under keys."""
+        self._others += [
             each for each, texts in stored.items() if texts is not None and each != self._key
         ]
         for text in chain.from_iterable(filter(None, stored.values())):
@@ -303,7 +328,7 @@ class Cancellations:
                 )
             else:
                 self._log.info(
-                    "{hub}: canceled task {task}; the hub was unreachable when its build stopped",
+                    "{hub}: canceled task {task} of a stopped build",
                     hub=self._connection.url,
                     task=task_id,
                 )
@@ -348,11 +373,14 @@ class Cancellations:
 
 
 async def _stored_in(
-    state: MasterState, say: Callable[[UnreadableRow], None] | None = None
+    state: MasterState,
+    say: Callable[[UnreadableRow], None] | None = None,
+    keys: Collection[str] | None = None,
 ) -> dict[str, list[str] | None]:
     """Return what a master stored as pending, by the keys; None for a damaged value."""
     found: dict[str, list[str] | None] = {}
-    for key in filter(_KEYS.fullmatch, sorted(await state.keys(PENDING))):
+    keys = await state.keys(PENDING) if keys is None else keys
+    for key in filter(_KEYS.fullmatch, sorted(keys)):
         try:
             found[key] = await state.get(key)
             if not isinstance(found[key], list):

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -161,6 +161,24 @@ class MasterState:
         await transact(self._master, _execute(table.delete().where(row)))
         if key in self._split:
             await self._remove_parts(key)
+
+    async def move(self, keys: Mapping[str, str], to: MasterState) -> None:
+        """Move values to another object, in one transaction.
+
+        Args:
+            keys: the key there of each key here, of parts as well; what is gone is left out.
+            to: the other object, which has none of the new keys.
+        """
+        table = self._master.db.model.object_state
+        here, there = await self._object(), await to._object()
+
+        def run(connection: sqlalchemy.Connection) -> None:
+            """Move them, in a thread."""
+            for old, new in keys.items():
+                row = (table.c.objectid == here) & (table.c.name == old)
+                connection.execute(table.update().where(row).values(objectid=there, name=new))
+
+        await transact(self._master, run)
 
     async def _object(self) -> int:
         if self._object_id is None:

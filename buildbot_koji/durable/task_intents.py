@@ -27,6 +27,8 @@ class TaskIntent:
         task_id: the task, None until the hub has returned it.
         adopted: whether someone else started the task.
         earlier: this step's earlier tasks, which the build system caused to fail.
+        cancel_on: the identity of the hub on which it is canceled if its build request is canceled
+            between two attempts; None if it is left alone then.
     """
 
     call: Call
@@ -35,6 +37,7 @@ class TaskIntent:
     task_id: int | None = None
     adopted: bool = False
     earlier: tuple[int, ...] = ()
+    cancel_on: str | None = None
 
     def to_struct(self) -> dict[str, Any]:
         """Return the form that JSON can hold."""

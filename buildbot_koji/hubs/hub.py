@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -17,13 +16,13 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from buildbot_koji.durable.background import Background
-from buildbot_koji.durable.cancellations import CLASS, PENDING, Cancellations, object_of
+from buildbot_koji.durable.cancellations import Cancellations
 from buildbot_koji.durable.once import CheckClaim, OnceAction
-from buildbot_koji.durable.store import MasterState, object_name, objects_with
+from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import recorded_tasks
 from buildbot_koji.hubs.builders import ChannelBuilders
 from buildbot_koji.hubs.buses import HubBuses
-from buildbot_koji.hubs.configured import configured_hubs, configured_profile, may_name
+from buildbot_koji.hubs.configured import configured_profile, may_name
 from buildbot_koji.hubs.counts import TaskCounts
 from buildbot_koji.hubs.credentials import CredentialStatus, CredentialWatch, worst
 from buildbot_koji.hubs.koji_hub import RenderedHub
@@ -42,7 +41,6 @@ from txkoji import (
     WatcherStatus,
     one_line,
 )
-from txkoji.exceptions import ConfigurationError
 
 PREFIX = "koji-hub-"
 """The start of the names of all hubs."""
@@ -53,9 +51,6 @@ each other by turns: closing at once would mean a login for each step."""
 
 MAX_CLOCK_DIFFERENCE = 60.0
 """Seconds by which the clocks of a hub and of the master may differ."""
-
-
-_log = Logger()
 
 
 @attrs.frozen
@@ -141,7 +136,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         interval = self.connection.settings.poll_interval
         self.watcher = TaskWatcher(self.connection, reactor, interval=interval)
         # The key of a hub with credentials differs in each run of the master.
-        self.identity = _identity(profile)
+        self.identity = identity_of(profile)
         self.cancellations = Cancellations(self.identity, self.connection, self.log_in)
         self.is_current = True
         self._configured = configured_profile(self.connection.profile)
@@ -390,43 +385,23 @@ async def get_hub(master: Any, profile: str | RenderedHub) -> Hub:
         profile: the name of a profile, a :class:`RenderedHub`, or a renderable that gives one of
             them without a build: a ``util.KojiHub`` with the secrets of the master.
     """
-    rendered = await _rendered(master, profile)
+    rendered = await rendered_hub(master, profile)
     hub: Hub = await Hub.getService(master, rendered, master.reactor)
     hub.users.touch()
     return hub
 
 
-async def _rendered(master: Any, profile: Any) -> Any:
+async def rendered_hub(master: Any, profile: Any) -> str | RenderedHub:
+    """Return what a plugin's ``profile`` names, with the secrets of the master."""
     properties = Properties()
     properties.master = master
-    return await properties.render(profile)
+    rendered: str | RenderedHub = await properties.render(profile)
+    return rendered
 
 
-def _identity(profile: str | RenderedHub) -> str:
+def identity_of(profile: str | RenderedHub) -> str:
+    """Return what is the same for all links to a hub as one user."""
     return f"{PREFIX}{profile if isinstance(profile, str) else profile.identity}"
-
-
-async def resume_cancellations(master: Any) -> None:
-    """Use the hubs on which tasks wait to be canceled since an earlier run of the master.
-
-    It logs the names of those that can't be used, or that no plugin names any more.
-    """
-    mine = object_of(master.name, PREFIX)
-    waiting = {*await objects_with(master, CLASS, PENDING)}
-    for profile in configured_hubs(master.config):
-        # Its own plugins say why it can't be used.
-        with suppress(ConfigurationError, KeyError):
-            hub = object_name(object_of(master.name, _identity(await _rendered(master, profile))))
-            if hub in waiting:
-                await get_hub(master, profile)
-                waiting.discard(hub)
-    used = {object_of(master.name, each.identity) for each in hubs_of(master)}
-    for name in sorted(each for each in waiting - used if each.startswith(mine)):
-        _log.warn(
-            "{hub}: tasks of stopped builds wait to be canceled on this hub, which no plugin can"
-            " use: name it again in the configuration, or cancel them yourself",
-            hub=name.removeprefix(mine),
-        )
 
 
 def hubs_of(master: Any) -> list[Hub]:

@@ -18,7 +18,8 @@ from buildbot_koji.changes.switch import owners, paused_sources
 from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.database import transact
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.hubs.hub import Hub, hubs_of, resume_cancellations
+from buildbot_koji.hubs.hub import Hub, hubs_of
+from buildbot_koji.hubs.left_tasks import resume_cancellations
 from buildbot_koji.hubs.survey import INTERVAL
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.status import EndedMassBuild, MassStatus, running

@@ -171,7 +171,7 @@ class KojiTaskStep(KojiStep):
             if state is IntentState.IN_DOUBT:
                 # A stop looks for what an earlier attempt may have submitted.
                 self.intent = following
-            intent = await submit(self, hub, following, state, self._save_intent)
+            intent = await submit(self, hub, following, state, partial(self._save_intent, hub))
             await self._show_task(hub, intent)
             attempt = len(intent.earlier) + 1
             logs = LiveLogs(self, hub, self.live_logs, self.live_log_bytes, attempt)
@@ -222,8 +222,10 @@ class KojiTaskStep(KojiStep):
         self.intent = None if stored is None else TaskIntent.from_struct(stored)
         return self.intent
 
-    async def _save_intent(self, intent: TaskIntent) -> None:
-        """Store an intent for the next attempt and for a stop."""
+    async def _save_intent(self, hub: Hub, intent: TaskIntent) -> None:
+        """Store an intent for the next attempt, for a stop, and for a stop between the two."""
+        is_left = intent.adopted or self.on_stop == "leave"
+        intent = replace(intent, cancel_on=None if is_left else hub.identity)
         if intent.task_id is not None:
             self.intent = intent
         await self.store_attempt(intent.to_struct())

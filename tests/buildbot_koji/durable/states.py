@@ -45,9 +45,10 @@ class States:
     @property
     def rows(self) -> dict[str, str]:
         """The rows of the first object."""
-        return self._rows(1)
+        return self.rows_of(1)
 
-    def _rows(self, object_id: int) -> dict[str, str]:
+    def rows_of(self, object_id: int) -> dict[str, str]:
+        """Return the rows of an object."""
         with self.engine.connect() as connection:
             found = connection.execute(Model.object_state.select())
             return {row.name: row.value_json for row in found if row.objectid == object_id}

@@ -50,10 +50,10 @@ class Hub:
         return succeed(None)
 
 
-def cancellations(hub: Hub, states: States) -> Cancellations:
+def cancellations(hub: Hub, states: States, master: str = "master") -> Cancellations:
     """Return the cancellations of a master that starts."""
     made = Cancellations("hub", hub, lambda: succeed(None))  # type: ignore[arg-type]
-    made.start(SimpleNamespace(name="master", db=states))
+    made.start(SimpleNamespace(name=master, db=states))
     return made
 
 
@@ -91,8 +91,12 @@ def test_words_for_several(answers: bool, refused: set[int], words: str) -> None
     made.stop()
 
 
-def test_many_cancellations() -> None:
-    """Many large cancellations fit the database's rows, and none is lost by a restart."""
+@pytest.mark.parametrize("successor", ["master", "another"])
+def test_many_cancellations(successor: str) -> None:
+    """Many large cancellations fit the database's rows, and none is lost by a restart.
+
+    Another master takes over those of a dead one, beside its own, which it cancels once.
+    """
     hub, states = Hub(), States()
     first = cancellations(hub, states)
     source = "git+https://git.example.test/rpms/package.git#" + "a" * 4000
@@ -105,12 +109,22 @@ def test_many_cancellations() -> None:
     assert max(map(len, states.rows.values())) <= MAX_VALUE + 100
     # Another master that shares the database shows all of them.
     assert len(elsewhere(hub, states)) == 100
+    own = cancellations(hub, states, "another")
+    intent = TaskIntent(call, Submission("m101", 1.0, 1, 1), 1.0, 101)
+    own.cancel(intent, 30.0)
+    hub.reactor.advance(30.0)
     hub.answers, hub.lost = True, {50}
-    cancellations(hub, states)
+    if successor == "another":
+        others = [cancellations(hub, states, "third"), own]
+        for each in others:
+            Deferred.fromCoroutine(each.take_over("master"))
+    else:
+        cancellations(hub, states)
+    hub.reactor.advance(600.0)
     # A hub that was restored from a backup gave this id to another task.
-    assert sorted({*hub.canceled, *hub.lost}) == list(range(1, 101))
-    assert 50 not in hub.canceled
-    assert {key: row for key, row in states.rows.items() if row != "[]"} == {}
+    assert sorted([*hub.canceled, *hub.lost]) == list(range(1, 102))
+    for number in states.objects.values():
+        assert {*states.rows_of(number).values()} <= {"[]"}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,9 @@ from buildbot.plugins import steps, util
 from buildbot.process.properties import Properties
 from twisted.internet import reactor
 
+from buildbot_koji.durable.cancellations import CLASS
+from buildbot_koji.durable.database import transact
+from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import get_hub, hubs_of
 from tests.buildbot_koji.workbench import SOURCE, Workbench
@@ -68,9 +71,16 @@ async def test_services_take_it_too(bench: Workbench) -> None:
     assert PASSWORD not in f"{named!r} {hub.name} {hub.connection!r}"
 
 
+@pytest.mark.parametrize("of", ["this master", "a master that is dead", "one that dies later"])
 @pytest_twisted.ensureDeferred
-async def test_pending_cancellation_outlives_the_password(bench: Workbench) -> None:
-    """A pending cancellation resumes after a restart, unasked, even with another password."""
+async def test_pending_cancellation_outlives_the_password(bench: Workbench, of: str) -> None:
+    """A pending cancellation resumes after a restart, unasked, even with another password.
+
+    Another master resumes that of a dead one.
+    """
+    master, releaser = bench.master, util.KojiOrphanReleaser()
+    if of == "one that dies later":
+        await releaser.setServiceParent(master)
     bench.hub.builder.seconds = 60
     bench.hub.add_user("robot", password=PASSWORD)
     bench.secrets["koji"] = PASSWORD
@@ -85,6 +95,14 @@ async def test_pending_cancellation_outlives_the_password(bench: Workbench) -> N
     [pending] = hub.cancellations.status()
     assert (pending.task_id, pending.method) == (task_id, "build")
     await hub.disownServiceParent()
+    if of != "this master":
+        dead = await master.db.masters.findMasterId("dead:/master")
+        masters = master.db.model.masters
+        long_ago = masters.update().where(masters.c.id == dead).values(last_active=0)
+        await transact(master, lambda connection: connection.execute(long_ago) and None)
+        names = [f"{name} {hub.identity}" for name in (master.name, "dead:/master")]
+        mine, of_dead = [MasterState(master, name, CLASS) for name in names]
+        await mine.move({"left": "left"}, of_dead)
 
     robot = bench.hub.call("getUser", "robot")["id"]
     with bench.hub.state.transaction():
@@ -92,8 +110,10 @@ async def test_pending_cancellation_outlives_the_password(bench: Workbench) -> N
     bench.secrets["koji"] = "another"
     bench.hub.online()
     bench.use_steps(steps.KojiCall(named, method="getAPIVersion"))
-    releaser = util.KojiOrphanReleaser()
-    await releaser.setServiceParent(bench.master)
+    if of == "one that dies later":
+        await releaser._look()
+    else:
+        await releaser.setServiceParent(master)
     [again] = await until(lambda: hubs_of(bench.master))
     await until(lambda: bench.hub.call("getTaskInfo", task_id)["state"] == task_states.CANCELED)
     await until(lambda: again.cancellations.status() == [])

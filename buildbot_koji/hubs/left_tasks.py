@@ -1,0 +1,114 @@
+"""Cancels the tasks that no step cancels any more."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from twisted.logger import Logger
+
+from buildbot_koji.durable.abandoned import AbandonedTask, abandoned_tasks
+from buildbot_koji.durable.cancellations import CLASS, PENDING, object_of
+from buildbot_koji.durable.claims import gone_masters
+from buildbot_koji.durable.store import SOURCE, BuildData, object_name, objects_with
+from buildbot_koji.hubs.configured import configured_hubs
+from buildbot_koji.hubs.hub import PREFIX, Hub, get_hub, hubs_of, identity_of, rendered_hub
+from buildbot_koji.hubs.koji_hub import RenderedHub
+from txkoji.exceptions import ConfigurationError
+
+_log = Logger()
+
+
+async def resume_cancellations(master: Any) -> None:
+    """Cancel, at the start, what earlier runs of this master, and dead ones, left to be canceled.
+
+    It logs the names of the hubs that can't be used, or that no plugin names any more.
+    """
+    left = await cancel_abandoned(master)
+    waiting = {*await objects_with(master, CLASS, PENDING)}
+    used = await _cancel_on_hubs(master, waiting, [master.name, *await _dead(master)])
+    mine = object_of(master.name, PREFIX)
+    left |= {each.removeprefix(mine) for each in waiting - used if each.startswith(mine)}
+    for name in sorted(left):
+        _log.warn(
+            "{hub}: tasks of stopped builds wait to be canceled on this hub, which no plugin can"
+            " use: name it again in the configuration, or cancel them yourself",
+            hub=name,
+        )
+
+
+async def cancel_abandoned(master: Any, request_id: int | None = None) -> set[str]:
+    """Cancel the tasks of build requests that were canceled between two attempts.
+
+    Args:
+        master: the Buildbot master.
+        request_id: the build request; None for all.
+
+    Returns:
+        The hubs, without the prefix of their identities, that this master can't use.
+    """
+    left: dict[str, list[AbandonedTask]] = {}
+    for each in await abandoned_tasks(master, request_id):
+        left.setdefault(str(each.intent.cancel_on), []).append(each)
+    data, configured = BuildData(master, SOURCE), await _configured(master) if left else {}
+    for identity in list(left):
+        hub = await _use(master, identity, configured)
+        if hub is None:
+            continue
+        for each in left.pop(identity):
+            # After a crash in between it is canceled again, which does no harm.
+            await hub.cancellations.retry_later(each.intent, None)
+            await each.settle(data)
+    return {each.removeprefix(PREFIX) for each in left}
+
+
+async def take_over_cancellations(master: Any) -> None:
+    """Cancel what dead masters of the same database left to be canceled."""
+    dead = await _dead(master)
+    if dead:
+        await _cancel_on_hubs(master, {*await objects_with(master, CLASS, PENDING)}, dead)
+
+
+async def _dead(master: Any) -> list[str]:
+    """Return the names of the masters that are dead."""
+    gone = await gone_masters(master)
+    masters = await master.data.get(("masters",)) if gone else ()
+    return [each["name"] for each in masters if each["masterid"] in gone]
+
+
+async def _cancel_on_hubs(master: Any, waiting: set[str], names: list[str]) -> set[str]:
+    """Use the hubs on which masters left something; returns the objects that are dealt with."""
+    configured = await _configured(master) if waiting else {}
+    done = set[str]()
+    for identity in {*configured, *(each.identity for each in hubs_of(master))}:
+        objects = {object_name(object_of(name, identity)): name for name in names}
+        left = {each: objects[each] for each in objects.keys() & waiting}
+        hub = await _use(master, identity, configured) if left else None
+        if hub is not None:
+            done.update(left)
+            for name in left.values():
+                if name != master.name:
+                    await hub.cancellations.take_over(name)
+    return done
+
+
+async def _configured(master: Any) -> dict[str, str | RenderedHub]:
+    """Return the hubs that the configuration names, by their identities."""
+    found = {}
+    for profile in configured_hubs(master.config):
+        # Its own plugins say why it can't be used.
+        with suppress(ConfigurationError, KeyError):
+            rendered = await rendered_hub(master, profile)
+            if isinstance(rendered, (str, RenderedHub)):
+                found[identity_of(rendered)] = rendered
+    return found
+
+
+async def _use(master: Any, identity: str, configured: dict[str, str | RenderedHub]) -> Hub | None:
+    """Return a hub, None if it can't be used."""
+    for each in hubs_of(master):
+        if each.identity == identity and each.is_current:
+            return each
+    with suppress(ConfigurationError):
+        return await get_hub(master, configured[identity]) if identity in configured else None
+    return None
