@@ -336,9 +336,11 @@ class _Section:
     def url(self, key: str) -> str | None:
         text = self.text(key)
         try:
-            return None if text is None else usable_url(text)
+            found = None if text is None else usable_url(text)
         except ValueError as error:
             raise self._broken(key, f"can't be used: {error}") from None
+        # A front end may serve only one of the hub's two addresses, and redirect from the other.
+        return found if found is None or key == "server" else found.rstrip("/")
 
     def path(self, key: str, default: str) -> str | None:
         text = self.text(key)
@@ -440,7 +442,7 @@ def usable_host(host: str) -> str:
 
 
 def usable_url(text: str, *, query: bool = False) -> str:
-    """Return an address normalized: the scheme in lower case, no trailing slash.
+    """Return an address normalized: the scheme in lower case.
 
     Args:
         text: an http or https address.
@@ -474,5 +476,5 @@ def usable_url(text: str, *, query: bool = False) -> str:
     if port is not None:
         netloc = f"{netloc}:{port}"
     path = quote(parts.path, safe="/%:@!$&'()*+,;=~-._")
-    address = f"{parts.scheme}://{netloc}{path}".rstrip("/")
+    address = f"{parts.scheme}://{netloc}{path}"
     return f"{address}?{quote(parts.query, safe=_IN_QUERY)}" if parts.query else address

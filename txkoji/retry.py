@@ -147,16 +147,20 @@ class RetryPolicy:
         """
         if not is_passing(error) or (write and not was_not_carried_out(error)):
             return None
-        pause = self.pause(failures)
-        if isinstance(error, HTTPStatusError):
-            pause = max(pause, error.retry_after)
+        pause = self.pause(failures, error)
         return pause if elapsed + pause < deadline else None
 
-    def pause(self, failures: int) -> float:
-        """Return the seconds to wait after so many failures in a row."""
+    def pause(self, failures: int, error: BaseException | None = None) -> float:
+        """Return the seconds to wait after so many failures in a row.
+
+        Args:
+            failures: how many.
+            error: the last of them: a front end that asks for a longer pause gets it.
+        """
         # 2.0 ** 64 is beyond any ceiling; the bound keeps a long outage from overflowing.
         pause = min(self.ceiling, self.first * self.factor ** min(failures - 1, 64))
-        return pause * (1 - self.jitter * self.chance())
+        asked = error.retry_after if isinstance(error, HTTPStatusError) else 0.0
+        return max(pause * (1 - self.jitter * self.chance()), asked)
 
 
 async def until_answered(
@@ -197,5 +201,6 @@ async def until_answered(
             if ends(error):
                 raise
             say(error)
-        failures += 1
-        await deferLater(clock, policy.pause(failures))
+            failures += 1
+            pause = policy.pause(failures, error)
+        await deferLater(clock, pause)

@@ -79,11 +79,14 @@ def test_config_takes_the_place_of_the_users(system: Path, user: Path, tmp_path:
 
 def test_defaults(system: Path, user: Path) -> None:
     """Defaults are Koji's own, except a shorter timeout; ~ is the user's home."""
-    write(system / "koji.conf", "[k]\nserver = https://k/kojihub/\ncert = ~/me.pem\n")
+    write(
+        system / "koji.conf",
+        "[k]\nserver = https://k/kojihub/\ntopurl = http://k/f/\ncert = ~/me.pem\n",
+    )
     profile = profiles.load("k", system=system)
-    assert profile.server == "https://k/kojihub"
+    assert profile.server == "https://k/kojihub/"
     assert profile.weburl == "http://localhost/koji"
-    assert profile.topurl is None
+    assert profile.topurl == "http://k/f"
     assert profile.cert == str(user.parent / "me.pem")
     assert profile.serverca is None
     assert (profile.timeout, profile.poll_interval) == (120, 6)

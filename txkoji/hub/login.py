@@ -163,7 +163,7 @@ class Authenticator:
         self, error: HubFault | HTTPStatusError, way: Login, ticket_bytes: int
     ) -> str | None:
         """Return why a login was refused; None for trouble of the hub or its front end."""
-        url = self._profile.server
+        url = self._profile.server.rstrip("/")
         refused = f"refuses the login with {way.description}"
         if isinstance(error, HubFault):
             return None if is_passing(error) else f"{url} {refused}: {one_line(error.text)}"

@@ -158,8 +158,8 @@ class Requester:
             TransportError: the request or its reply was lost until the deadline expired.
             ProtocolError: what came back is not a hub's reply.
         """
-        query = f"?{request.query}" if request.query else ""
-        url = f"{self._url}{request.path}{query}"
+        url = f"{self._url.rstrip('/')}{request.path}" if request.path else self._url
+        url += f"?{request.query}" if request.query else ""
         start = self.reactor.seconds() if request.since is None else request.since
         failures = 0
         with self._transport:

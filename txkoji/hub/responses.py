@@ -77,22 +77,25 @@ def refuse_status(response: Response, url: str, setting: str = "server") -> None
     if status in _REDIRECTS:
         target = _location(response, url) or ""
         here, there = urlsplit(url), urlsplit(target)
-        moved = target != url and (here.hostname, here.path) == (there.hostname, there.path)
+        same_path = here.path.rstrip("/") == there.path.rstrip("/")
+        moved = target != url and here.hostname == there.hostname and same_path
         # Another address may hold a session or a token.
         final = without_query(target) if moved else "the final address"
         remedy = f"it redirects: set '{{setting}}' of the profile to {final}"
     else:
         remedy = _STATUS_REMEDIES.get(status) or _remedy(status)
     response.deliverBody(Discard())
+    retry_after = _retry_after(response)
+    asks = f"; it asks for a pause of {retry_after:.0f} s" if retry_after else ""
     raise HTTPStatusError(
-        f"{url} answered with HTTP status {status}: {remedy.replace('{setting}', setting)}",
+        f"{url} answered with HTTP status {status}: {remedy.replace('{setting}', setting)}{asks}",
         status=status,
         url=url,
         # Only 4xx says that the request was rejected. A front end may have forwarded it before it
         # answered 5xx, or a redirect to the page about that error.
         may_have_arrived=not 400 <= status < 500 or status == 408,
         moved=moved,
-        retry_after=_retry_after(response),
+        retry_after=retry_after,
     )
 
 

@@ -418,7 +418,7 @@ class Transport:
     ) -> Response:
         """Send a request; returns when the response headers have arrived."""
         shown = without_query(url)
-        headers = Headers({"User-Agent": ["koji/1"], **fields})
+        headers = Headers({"User-Agent": ["koji/1"], "Accept-Encoding": ["identity"], **fields})
         request = self._send(method, url, headers, body)
         timed_out = False
 

@@ -69,14 +69,16 @@ def profile(hub: FakeHub, front: Apache, **settings: Any) -> Profile:
     return Profile(**{**values, **settings})
 
 
-@pytest.mark.parametrize("protocol", ["-all +TLSv1.2", "-all +TLSv1.3"])
+@pytest.mark.parametrize(
+    ("protocol", "path"), [("-all +TLSv1.2", "/kojihub"), ("-all +TLSv1.3", "/kojihub/")]
+)
 @pytest_twisted.ensureDeferred
 async def test_login_by_certificate(
-    hub: FakeHub, start: Start, protocol: str, at_end: AtEnd
+    hub: FakeHub, start: Start, protocol: str, path: str, at_end: AtEnd
 ) -> None:
     """Apache asks for the certificate after the handshake, with either version of TLS."""
     front = start(protocol=protocol)
-    koji = Connection(profile(hub, front), reactor=reactor)
+    koji = Connection(profile(hub, front, server=front.url + path), reactor=reactor)
     at_end(koji.close)
     assert await koji.getKojiVersion()
     await koji.login()

@@ -11,6 +11,7 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from tests.support import ONE_ATTEMPT, do_not_retry
@@ -18,7 +19,7 @@ from tests.support.ends import AtEnd
 from txkoji import Connection, Profile
 from txkoji.exceptions import ConnectionFailed, HTTPStatusError, KojiException, NotXMLRPC
 from txkoji.files.downloads import RemoteFile
-from txkoji.retry import RetryPolicy, is_passing, was_not_carried_out
+from txkoji.retry import RetryPolicy, is_passing, until_answered, was_not_carried_out
 from txkoji.testing.front.certificates import CertificateAuthority, ServerContextFactory
 
 HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 17\r\n\r\n<html>out</html>\n"
@@ -95,6 +96,7 @@ async def front() -> AsyncIterator[FrontEnd]:
         (b"SSH-2.0-OpenSSH_9\r\n", "not HTTP: check 'server'", True),
         (b"HTTP/1.1 abc\r\n\r\n", "not HTTP", True),
         (REDIRECT % b"https://127.0.0.1/kojihub", "profile to https://127.0.0.1/kojihub$", False),
+        (REDIRECT % b"/kojihub/", r"profile to http://127\.0\.0\.1:\d+/kojihub/$", False),
         (REDIRECT % b"https://127.0.0.1/login?token=unseen", "to the final address$", True),
         (REDIRECT % b"http://[", "to the final address$", True),
         (b"HTTP/1.1 429 X\r\nContent-Length: 0\r\n\r\n", "too many requests", True),
@@ -232,9 +234,25 @@ async def test_retry_after(front: FrontEnd, asked: bytes, wait: float, at_end: A
     at_end(koji.close)
     with pytest.raises(HTTPStatusError) as caught:
         await koji.getKojiVersion()
+    said = f"it asks for a pause of {wait:.0f} s"
+    assert (said in str(caught.value)) == (wait > 1)
+    assert b"accept-encoding: identity\r\n" in front.requests[0].lower()
     policy = RetryPolicy(first=1.0, jitter=0.0)
     times = {"failures": 1, "elapsed": 0.0, "deadline": 1000.0, "write": False}
     assert policy.wait(caught.value, **times) == wait  # type: ignore[arg-type]
+    # One that is longer than a call's deadline ends the call, and is the pause of what asks again.
+    assert policy.wait(caught.value, **{**times, "deadline": wait}) is None  # type: ignore[arg-type]
+    clock, asked_at = Clock(), []
+
+    async def ask() -> None:
+        asked_at.append(clock.seconds())
+        if len(asked_at) == 1:
+            raise caught.value
+
+    asking = Deferred.fromCoroutine(until_answered(ask, clock, policy))
+    clock.pump([wait / 2, wait / 2])
+    assert asking.called
+    assert asked_at == [0.0, wait]
 
 
 @pytest_twisted.ensureDeferred
