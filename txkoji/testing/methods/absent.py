@@ -17,17 +17,18 @@ from txkoji.testing.tables.lookups.values import integer, row_by_id
 from txkoji.testing.tables.queries import apply_to_list
 
 
-@hub_method("getChangelogEntries")
+@hub_method(
+    "getChangelogEntries(buildID=None, taskID=None, filepath=None, author=None, before=None,"
+    " after=None, queryOpts=None, strict=False)"
+)
 def get_changelog_entries(
     call: MethodCall,
-    buildID: Any = None,
-    taskID: Any = None,
-    filepath: Any = None,
-    author: Any = None,
-    before: Any = None,
-    after: Any = None,
-    queryOpts: Any = None,
-    strict: bool = False,
+    buildID: Any,
+    taskID: Any,
+    filepath: Any,
+    queryOpts: Any,
+    strict: bool,
+    **_: Any,
 ) -> Any:
     """Return the changelog of a build's source RPM."""
     if buildID:
@@ -50,10 +51,8 @@ def get_archive_file(
         raise GenericError(f"{missing} in archive#{archive_id}" if found else missing)
 
 
-@hub_method("buildReferences")
-def build_references(
-    call: MethodCall, build: Any, limit: Any = None, lazy: bool = False
-) -> dict[str, Any]:
+@hub_method("buildReferences(build, limit=None, lazy=False)")
+def build_references(call: MethodCall, build: Any, **_: Any) -> dict[str, Any]:
     """Return what refers to a build."""
     row = require_build_row(call.state, build)
     tags = [
@@ -127,10 +126,8 @@ def check_tag_access(call: MethodCall, tag_id: Any, user_id: Any = None) -> list
     return [True, False, ""]
 
 
-@hub_method("getRPMChecksums")
-def get_rpm_checksums(
-    call: MethodCall, rpm_id: Any, checksum_types: Any = None, cacheonly: bool = False
-) -> dict[str, Any]:
+@hub_method("getRPMChecksums(rpm_id, checksum_types=None, cacheonly=False)")
+def get_rpm_checksums(call: MethodCall, rpm_id: Any, **_: Any) -> dict[str, Any]:
     """Return the checksums of an RPM's signed copies, by key and type."""
     integer(rpm_id)
     return {}

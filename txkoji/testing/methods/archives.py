@@ -179,13 +179,9 @@ def get_archive_types(call: MethodCall) -> list[dict[str, Any]]:
     return [dict(row) for row in call.state.rows("archivetypes")]
 
 
-@hub_method("getArchiveType")
+@hub_method("getArchiveType(filename=None, type_name=None, type_id=None, strict=False)")
 def get_archive_type(
-    call: MethodCall,
-    filename: Any = None,
-    type_name: Any = None,
-    type_id: Any = None,
-    strict: bool = False,
+    call: MethodCall, filename: Any, type_name: Any, type_id: Any, strict: bool
 ) -> Any:
     """Return a type of archive."""
     check_integers(type_id)
@@ -239,6 +235,11 @@ _ARCHIVE_FILTERS: dict[str, Filter] = {
 }
 
 
+@hub_method(
+    "listArchives(buildID=None, buildrootID=None, componentBuildrootID=None, hostID=None,"
+    " type=None, filename=None, size=None, checksum=None, checksum_type=None, typeInfo=None,"
+    " queryOpts=None, imageID=None, archiveID=None, strict=False)"
+)
 def list_archives(
     call: MethodCall,
     *,
@@ -272,15 +273,6 @@ def list_archives(
     return apply_query_options(rows, queryOpts, "listArchives", more)
 
 
-declare(
-    "listArchives(buildID=None, buildrootID=None, componentBuildrootID=None, hostID=None,"
-    " type=None, filename=None, size=None, checksum=None, checksum_type=None, typeInfo=None,"
-    " queryOpts=None, imageID=None, archiveID=None, strict=False)",
-    list_archives,
-    by_name=True,
-)
-
-
 @hub_method("getLatestMavenArchives")
 def get_latest_maven_archives(
     call: MethodCall, tag: Any, event: Any = None, inherit: bool = True
@@ -295,6 +287,10 @@ def get_latest_maven_archives(
     ]
 
 
+@hub_method(
+    "listTaggedArchives(tag, event=None, inherit=False, latest=False, package=None, type=None,"
+    " strict=True, extra=True)"
+)
 def _list_tagged_archives(call: MethodCall, *, extra: Any, **asked: Any) -> Any:
     """Return the archives in a tag, and their builds."""
     builds = list_tagged(call, **asked)
@@ -304,11 +300,3 @@ def _list_tagged_archives(call: MethodCall, *, extra: Any, **asked: Any) -> Any:
         for struct in list_archives(call, buildID=build["build_id"], type=asked["type"])
     ]
     return [sorted(archives, key=lambda struct: int(struct["id"])), builds]
-
-
-declare(
-    "listTaggedArchives(tag, event=None, inherit=False, latest=False, package=None, type=None,"
-    " strict=True, extra=True)",
-    _list_tagged_archives,
-    by_name=True,
-)

@@ -6,7 +6,7 @@ from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, PreBuildError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import declare, hub_method
+from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import FAILED, FINISHED, make_task
 from txkoji.testing.tables.filters import equals, select
 from txkoji.testing.tables.lookups.values import (
@@ -84,6 +84,10 @@ _FILTERS = {
 }
 
 
+@hub_method(
+    "listBuildroots(hostID=None, tagID=None, state=None, rpmID=None, archiveID=None, taskID=None,"
+    " buildrootID=None, repoID=None, queryOpts=None)"
+)
 def _list_buildroots(
     call: MethodCall,
     *,
@@ -105,14 +109,6 @@ def _list_buildroots(
         if tagID in (None, row["tag_id"]) and (states is None or row["state"] in states)
     ]
     return apply_query_options(rows, queryOpts, "listBuildroots")
-
-
-declare(
-    "listBuildroots(hostID=None, tagID=None, state=None, rpmID=None, archiveID=None, taskID=None,"
-    " buildrootID=None, repoID=None, queryOpts=None)",
-    _list_buildroots,
-    by_name=True,
-)
 
 
 @hub_method("getBuildroot")

@@ -87,6 +87,12 @@ _BUILD_FILTERS = {
 }
 
 
+@hub_method(
+    "listBuilds(packageID=None, userID=None, taskID=None, prefix=None, state=None, volumeID=None,"
+    " source=None, createdBefore=None, createdAfter=None, completeBefore=None, completeAfter=None,"
+    " type=None, typeInfo=None, queryOpts=None, pattern=None, cgID=None, draft=None,"
+    " promotedBefore=None, promotedAfter=None, promoter=None)"
+)
 def _list_builds(call: MethodCall, *, type: Any, queryOpts: Any, **filters: Any) -> Any:
     """Return builds. Those of an unknown package are none."""
     rows = select(call.state, "build", _BUILD_FILTERS, {**filters, "type": type})
@@ -101,16 +107,6 @@ def _list_builds(call: MethodCall, *, type: Any, queryOpts: Any, **filters: Any)
         return apply_query_options([], queryOpts)
     more = TYPE_COLUMNS.get(kind or "", {}).values()
     return apply_query_options(found, queryOpts, "listBuilds", more)
-
-
-declare(
-    "listBuilds(packageID=None, userID=None, taskID=None, prefix=None, state=None, volumeID=None,"
-    " source=None, createdBefore=None, createdAfter=None, completeBefore=None, completeAfter=None,"
-    " type=None, typeInfo=None, queryOpts=None, pattern=None, cgID=None, draft=None,"
-    " promotedBefore=None, promotedAfter=None, promoter=None)",
-    _list_builds,
-    by_name=True,
-)
 
 
 @hub_method("getAverageBuildDuration")
@@ -172,15 +168,9 @@ def build_directory(call: MethodCall, row: Row) -> str:
     return f"packages/{name}/{row['version']}/{row['release']}"
 
 
-@hub_method("createEmptyBuild")
+@hub_method("createEmptyBuild(name, version, release, epoch, owner=None, draft=False)")
 def create_empty_build(
-    call: MethodCall,
-    name: str,
-    version: str,
-    release: str,
-    epoch: Any,
-    owner: Any = None,
-    draft: bool = False,
+    call: MethodCall, name: str, version: str, release: str, epoch: Any, owner: Any, draft: bool
 ) -> int:
     """Make a build without content; return its id. Needs admin."""
     if not name:
@@ -332,10 +322,8 @@ def cancel_build(call: MethodCall, buildID: Any, strict: bool = False) -> bool:
     return True
 
 
-@hub_method("deleteBuild")
-def delete_build(
-    call: MethodCall, build: Any, strict: bool = True, min_ref_age: Any = 604800
-) -> bool:
+@hub_method("deleteBuild(build, strict=True, min_ref_age=604800)")
+def delete_build(call: MethodCall, build: Any, strict: bool, **_: Any) -> bool:
     """Delete a build. Needs admin."""
     state = call.state
     row = require_build_row(state, build)

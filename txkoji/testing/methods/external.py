@@ -93,14 +93,9 @@ def _check_mode(merge_mode: Any) -> None:
         raise GenericError(f"Invalid merge mode: {merge_mode}")
 
 
-@hub_method("addExternalRepoToTag")
+@hub_method("addExternalRepoToTag(tag_info, repo_info, priority, merge_mode='koji', arches=None)")
 def add_external_repo_to_tag(
-    call: MethodCall,
-    tag_info: Any,
-    repo_info: Any,
-    priority: Any,
-    merge_mode: Any = "koji",
-    arches: Any = None,
+    call: MethodCall, tag_info: Any, repo_info: Any, priority: Any, merge_mode: Any, arches: Any
 ) -> None:
     """Add an external repo to a tag."""
     _check_mode(merge_mode)
@@ -127,14 +122,9 @@ def _link(call: MethodCall, tag: dict[str, Any], repo: dict[str, Any]) -> Row:
     )
 
 
-@hub_method("editTagExternalRepo")
+@hub_method("editTagExternalRepo(tag_info, repo_info, priority=None, merge_mode=None, arches=None)")
 def edit_tag_external_repo(
-    call: MethodCall,
-    tag_info: Any,
-    repo_info: Any,
-    priority: Any = None,
-    merge_mode: Any = None,
-    arches: Any = None,
+    call: MethodCall, tag_info: Any, repo_info: Any, priority: Any, merge_mode: Any, arches: Any
 ) -> bool:
     """Change an external repo of a tag."""
     link = _link(call, require_tag(call.state, tag_info), _require(call, repo_info))

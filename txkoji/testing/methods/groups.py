@@ -132,14 +132,9 @@ def _with_items(run: HubMethod, kind: _List, call: MethodCall, *args: Any) -> No
     run(call, kind, args)
 
 
-@hub_method("groupListAdd")
+@hub_method("groupListAdd(taginfo, grpinfo, block=False, force=False, **opts)")
 def group_list_add(
-    call: MethodCall,
-    taginfo: Any,
-    grpinfo: Any,
-    block: bool = False,
-    force: bool = False,
-    **opts: Any,
+    call: MethodCall, taginfo: Any, grpinfo: Any, block: bool, force: bool, **opts: Any
 ) -> None:
     """Add a group to a tag."""
     if isinstance(grpinfo, str) and call.state.one("groups", name=grpinfo) is None:
@@ -186,15 +181,18 @@ def _inherited(
     return [row for row in found.values() if blocked or not row["blocked"]]
 
 
-@hub_method("getTagGroups")
+@hub_method(
+    "getTagGroups(tag, event=None, inherit=True, incl_pkgs=True, incl_reqs=True,"
+    " incl_blocked=False)"
+)
 def get_tag_groups(
     call: MethodCall,
     tag: Any,
-    event: Any = None,
-    inherit: bool = True,
-    incl_pkgs: bool = True,
-    incl_reqs: bool = True,
-    incl_blocked: bool = False,
+    event: Any,
+    inherit: bool,
+    incl_pkgs: bool,
+    incl_reqs: bool,
+    incl_blocked: bool,
 ) -> list[dict[str, Any]]:
     """Return the groups of packages in a tag."""
     state = call.state

@@ -132,16 +132,12 @@ _HOST_FILTERS: dict[str, Filter] = {
 }
 
 
+@hub_method(
+    "listHosts(arches=None, channelID=None, ready=None, enabled=None, userID=None, queryOpts=None)"
+)
 def list_hosts(call: MethodCall, **filters: Any) -> list[dict[str, Any]]:
     """Return builders."""
     return [host_struct(call, row) for row in select(call.state, "host", _HOST_FILTERS, filters)]
-
-
-declare(
-    "listHosts(arches=None, channelID=None, ready=None, enabled=None, userID=None, queryOpts=None)",
-    list_hosts,
-    by_name=True,
-)
 
 
 @hub_method("getLastHostUpdate")

@@ -16,13 +16,9 @@ def task_directory(task_id: int) -> str:
     return f"work/tasks/{task_id % 10000}/{task_id}"
 
 
-@hub_method("listTaskOutput")
+@hub_method("listTaskOutput(taskID, stat=False, all_volumes=False, strict=False)")
 def list_task_output(
-    call: MethodCall,
-    taskID: Any,
-    stat: bool = False,
-    all_volumes: bool = False,
-    strict: bool = False,
+    call: MethodCall, taskID: Any, stat: bool, all_volumes: bool, strict: bool
 ) -> Any:
     """Return the names of a task's files; with all_volumes, the volumes of each."""
     if strict and call.state.get("task", taskID) is None:
@@ -46,14 +42,9 @@ def list_task_output(
     return output
 
 
-@hub_method("downloadTaskOutput")
+@hub_method("downloadTaskOutput(taskID, fileName, offset=0, size=-1, volume=None)")
 def download_task_output(
-    call: MethodCall,
-    taskID: Any,
-    fileName: str,
-    offset: Any = 0,
-    size: Any = -1,
-    volume: Any = None,
+    call: MethodCall, taskID: Any, fileName: str, offset: Any, size: Any, volume: Any
 ) -> str:
     """Return a part of a task's file, base64."""
     if ".." in fileName:

@@ -9,7 +9,13 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import declare, hub_method
-from txkoji.testing.tables.lookups.packages import find_package, package_entries, package_struct
+from txkoji.testing.tables.filters import refers, select, starts
+from txkoji.testing.tables.lookups.packages import (
+    find_package,
+    package_entries,
+    package_name,
+    package_struct,
+)
 from txkoji.testing.tables.lookups.tags import find_tag_id, require_tag_id
 from txkoji.testing.tables.lookups.users import require_user
 from txkoji.testing.tables.lookups.values import parse_arches, require_row, row_by_info, row_if
@@ -31,55 +37,43 @@ def get_package_id(call: MethodCall, name: Any, strict: bool = False) -> Any:
     return row["id"] if row else None
 
 
-@hub_method("listPackages")
+_FILTERS = {
+    "userID": refers("owner_id", require_user),
+    "pkgID": refers("package_id", lambda state, info: require_row(state, "package", info)),
+    "prefix": starts(lambda state, row: package_name(state, row["package_id"])),
+    "with_blocked": lambda _, wanted: lambda row: wanted or not row["blocked"],
+}
+
+
+@hub_method(
+    "listPackages(tagID=None, userID=None, pkgID=None, prefix=None, inherited=False,"
+    " with_dups=False, event=None, queryOpts=None, with_owners=True, with_blocked=True)"
+)
 def list_packages(
-    call: MethodCall,
-    tagID: Any = None,
-    userID: Any = None,
-    pkgID: Any = None,
-    prefix: Any = None,
-    inherited: bool = False,
-    with_dups: bool = False,
-    event: Any = None,
-    queryOpts: Any = None,
-    with_owners: bool = True,
-    with_blocked: bool = True,
+    call: MethodCall, *, tagID: Any, inherited: bool, event: Any, queryOpts: Any, **filters: Any
 ) -> Any:
     """Return packages, and how they are listed."""
     state = call.state
-    if tagID is None and userID is None and pkgID is None:
-        names = [
-            {"package_id": row["id"], "package_name": row["name"]}
-            for row in state.rows("package")
-            if not prefix or row["name"].startswith(prefix)
-        ]
-        return apply_query_options(names, queryOpts, "listPackagesSimple")
+    if tagID is None and filters["userID"] is None and filters["pkgID"] is None:
+        return list_packages_simple(call, filters["prefix"], queryOpts)
+    entries = state.active("tag_packages", event)
     if tagID is not None:
         tag_id = require_tag_id(state, tagID)
         entries = list(package_entries(state, tag_id, event, inherit=inherited).values())
-    else:
-        entries = state.active("tag_packages", event)
-    user = require_user(state, userID) if userID is not None else None
-    package = require_row(state, "package", pkgID) if pkgID is not None else None
-    rows = []
-    for entry in entries:
-        struct = package_struct(state, entry)
-        if user and entry["owner_id"] != user["id"]:
-            continue
-        if package and entry["package_id"] != package["id"]:
-            continue
-        if prefix and not struct["package_name"].startswith(prefix):
-            continue
-        if entry["blocked"] and not with_blocked:
-            continue
-        rows.append(struct)
-    return apply_to_list(rows, queryOpts)
+    filters["with_blocked"] = bool(filters["with_blocked"])
+    found = select(state, "tag_packages", _FILTERS, filters, entries)
+    return apply_to_list([package_struct(state, entry) for entry in found], queryOpts)
 
 
 @hub_method("listPackagesSimple")
 def list_packages_simple(call: MethodCall, prefix: Any = None, queryOpts: Any = None) -> Any:
     """Return the names of packages."""
-    return list_packages(call, prefix=prefix, queryOpts=queryOpts)
+    names = [
+        {"package_id": row["id"], "package_name": row["name"]}
+        for row in call.state.rows("package")
+        if not prefix or row["name"].startswith(prefix)
+    ]
+    return apply_query_options(names, queryOpts, "listPackagesSimple")
 
 
 def package_config(call: MethodCall, tag: Any, package: Any, event: Any = None) -> Row | None:
@@ -216,16 +210,19 @@ def _package_permission(call: MethodCall, tag: Any, package: Any, force: bool) -
     return user
 
 
-@hub_method("packageListAdd")
+@hub_method(
+    "packageListAdd(taginfo, pkginfo, owner=None, block=None, extra_arches=None, force=False,"
+    " update=False)"
+)
 def package_list_add(
     call: MethodCall,
     taginfo: Any,
     pkginfo: Any,
-    owner: Any = None,
-    block: Any = None,
-    extra_arches: Any = None,
-    force: bool = False,
-    update: bool = False,
+    owner: Any,
+    block: Any,
+    extra_arches: Any,
+    force: bool,
+    update: bool,
 ) -> None:
     """List a package in a tag."""
     user = _package_permission(call, taginfo, pkginfo, force)

@@ -85,15 +85,8 @@ def latest_repo(
     return max(rows, key=lambda row: (row["create_event"], row["id"]), default=None)
 
 
-@hub_method("getRepo")
-def get_repo(
-    call: MethodCall,
-    tag: Any,
-    state: Any = None,
-    event: Any = None,
-    dist: bool = False,
-    min_event: Any = None,
-) -> Any:
+@hub_method("getRepo(tag, state=None, event=None, dist=False, min_event=None)")
+def get_repo(call: MethodCall, tag: Any, state: Any, event: Any, dist: bool, min_event: Any) -> Any:
     """Return the newest ready repo of a tag."""
     tag_id = require_tag_id(call.state, tag)
     wanted = READY if state is None else state
@@ -181,23 +174,37 @@ def _check_options(opts: Any) -> None:
             raise ParameterError(f"Invalid repo option: {name}")
 
 
-@hub_method("repo.request")
+@hub_method(
+    "repo.request(tag, min_event=None, at_event=None, opts=None, priority=None, force=False)"
+)
 def repo_request(
-    call: MethodCall,
-    tag: Any,
-    min_event: Any = None,
-    at_event: Any = None,
-    opts: Any = None,
-    priority: Any = None,
-    force: bool = False,
+    call: MethodCall, tag: Any, min_event: Any, at_event: Any, opts: Any, priority: Any, force: bool
 ) -> dict[str, Any]:
     """Request a repo: get an existing one, or a place in the queue (hub 1.35)."""
-    user = call.require_login()
-    found = require_tag(call.state, tag)
+    call.require_login()
+    tag_id = require_tag(call.state, tag)["id"]
     _check_options(opts)
     relative = 0 if priority is None else integer(priority)
     if relative < 0 and not call.has_permission("admin"):
         raise ActionNotAllowed("only admins may create high-priority requests")
+    at_event = _checked_event(call, min_event, at_event)
+    if min_event is None and at_event is None:
+        low = default_min_event(call, tag_id)
+    else:
+        low = _min_event(call, tag_id, min_event)
+    same = {"tag_id": tag_id, "at_event": at_event, "opts": opts or {}}
+    repo = None if force else latest_repo(call, min_event=low, **same)
+    if repo is not None:
+        return {"repo": repo_struct(call.state, repo), "request": None, "duplicate": False}
+    for row in call.state.rows("repo_queue", active=True, **same):
+        if low is None or (row["min_event"] is not None and row["min_event"] >= low):
+            return {"repo": None, "request": request_struct(call.state, row), "duplicate": True}
+    row = _queue(call, low, DEFAULT_PRIORITY + relative, same)
+    return {"repo": None, "request": request_struct(call.state, row), "duplicate": False}
+
+
+def _checked_event(call: MethodCall, min_event: Any, at_event: Any) -> int | None:
+    """Return the number of the event that a repo is wanted of, if any; refuse unknown events."""
     if at_event is not None:
         at_event = integer(at_event)
         if min_event is not None:
@@ -205,37 +212,14 @@ def repo_request(
     for event in (min_event, at_event):
         if event not in (None, "last") and call.state.get("events", integer(event)) is None:
             raise ParameterError(f"Invalid event: {event}")
-    if min_event is None and at_event is None:
-        low = default_min_event(call, found["id"])
-    else:
-        low = _min_event(call, found["id"], min_event)
-    opts = opts or {}
-    repo = None
-    if not force:
-        repo = latest_repo(call, found["id"], min_event=low, at_event=at_event, opts=opts)
-    if repo is not None:
-        struct = repo_struct(call.state, repo)
-        return {"repo": struct, "request": None, "duplicate": False}
-    same = {"tag_id": found["id"], "at_event": at_event, "opts": opts}
-    for row in call.state.rows("repo_queue", active=True, **same):
-        if low is None or (row["min_event"] is not None and row["min_event"] >= low):
-            return {"repo": None, "request": request_struct(call.state, row), "duplicate": True}
-    now = call.hub.now()
-    row = call.state.insert(
-        "repo_queue",
-        {
-            **same,
-            "min_event": low,
-            "priority": DEFAULT_PRIORITY + relative,
-            "owner": user["id"],
-            **dict.fromkeys(("create_ts", "update_ts"), now),
-            "active": True,
-            "task_id": None,
-            "tries": 0,
-            "repo_id": None,
-        },
-    )
-    return {"repo": None, "request": request_struct(call.state, row), "duplicate": False}
+    return None if at_event is None else int(at_event)
+
+
+def _queue(call: MethodCall, min_event: int | None, priority: int, wanted: dict[str, Any]) -> Row:
+    request = {"min_event": min_event, "priority": priority, "owner": call.user_id, **wanted}
+    times = dict.fromkeys(("create_ts", "update_ts"), call.hub.now())
+    new = {"active": True, "task_id": None, "tries": 0, "repo_id": None}
+    return call.state.insert("repo_queue", {**request, **times, **new})
 
 
 @hub_method("repo.checkRequest")
@@ -251,14 +235,9 @@ def repo_check_request(call: MethodCall, req_id: Any) -> dict[str, Any]:
     return result
 
 
-@hub_method("newRepo")
+@hub_method("newRepo(tag, event=None, src=False, debuginfo=False, separate_src=False)")
 def new_repo(
-    call: MethodCall,
-    tag: Any,
-    event: Any = None,
-    src: bool = False,
-    debuginfo: bool = False,
-    separate_src: bool = False,
+    call: MethodCall, tag: Any, event: Any, src: bool, debuginfo: bool, separate_src: bool
 ) -> int:
     """Start a newRepo task, which makes a build repo; return its id. Prefer repo.request."""
     if not (call.has_permission("repo") or call.has_permission("regen-repo")):

@@ -10,7 +10,7 @@ from txkoji.testing.announcements import messages
 from txkoji.testing.formats import rpms
 from txkoji.testing.methods.builds import build_directory, make_build
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import declare, hub_method
+from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.filters import Filter, Test, equals, select
 from txkoji.testing.tables.lookups.builds import find_build_row, require_build_row
 from txkoji.testing.tables.lookups.rpms import rpm_struct
@@ -49,6 +49,10 @@ _RPM_FILTERS: dict[str, Filter] = {
 }
 
 
+@hub_method(
+    "listRPMs(buildID=None, buildrootID=None, imageID=None, componentBuildrootID=None, hostID=None,"
+    " arches=None, queryOpts=None, draft=None)"
+)
 def list_rpms(call: MethodCall, *, queryOpts: Any = None, **filters: Any) -> Any:
     """Return RPMs."""
     # RPMs are not components of build roots or images here.
@@ -61,14 +65,6 @@ def list_rpms(call: MethodCall, *, queryOpts: Any = None, **filters: Any) -> Any
         for row in found
     ]
     return apply_query_options(rows, queryOpts, "listRPMs")
-
-
-declare(
-    "listRPMs(buildID=None, buildrootID=None, imageID=None, componentBuildrootID=None, hostID=None,"
-    " arches=None, queryOpts=None, draft=None)",
-    list_rpms,
-    by_name=True,
-)
 
 
 @hub_method("listBuildRPMs")
@@ -234,14 +230,9 @@ def add_external_rpm(
         raise GenericError(f"hash changed for external rpm: {what} {hashes}")
 
 
-@hub_method("getRPMHeaders")
+@hub_method("getRPMHeaders(rpmID=None, taskID=None, filepath=None, headers=None, strict=False)")
 def get_rpm_headers(
-    call: MethodCall,
-    rpmID: Any = None,
-    taskID: Any = None,
-    filepath: Any = None,
-    headers: Any = None,
-    strict: bool = False,
+    call: MethodCall, rpmID: Any, taskID: Any, filepath: Any, headers: Any, strict: bool
 ) -> Any:
     """Return headers of an RPM, by their names in any case: all of them, or those asked for."""
     if rpmID is not None:

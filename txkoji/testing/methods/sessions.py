@@ -42,15 +42,8 @@ def _start(call: MethodCall, user: Row, authtype: int, renew: bool) -> dict[str,
     return sessions.login_reply(session)
 
 
-@hub_method("login")
-def login(
-    call: MethodCall,
-    user: Any = None,
-    password: Any = None,
-    opts: Any = None,
-    renew: bool = False,
-    exclusive: bool = False,
-) -> Any:
+@hub_method("login(user=None, password=None, opts=None, renew=False, exclusive=False)")
+def login(call: MethodCall, user: Any, password: Any, renew: bool, **_: Any) -> Any:
     """Log in with a password; return the session."""
     _require_no_session(call)
     row = call.state.one("users", name=user)
@@ -59,14 +52,8 @@ def login(
     return _start(call, row, NORMAL, renew)
 
 
-@hub_method("sslLogin")
-def ssl_login(
-    call: MethodCall,
-    proxyuser: Any = None,
-    proxyauthtype: Any = None,
-    renew: bool = False,
-    exclusive: Any = None,
-) -> Any:
+@hub_method("sslLogin(proxyuser=None, proxyauthtype=None, renew=False, exclusive=None)")
+def ssl_login(call: MethodCall, proxyuser: Any, renew: bool, **_: Any) -> Any:
     """Log in by certificate or ticket; return the session."""
     _require_no_session(call)
     if call.principal is not None:

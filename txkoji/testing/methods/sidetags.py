@@ -15,10 +15,8 @@ from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
 
 
-@hub_method("createSideTag", plugin="sidetag")
-def create_side_tag(
-    call: MethodCall, basetag: Any, debuginfo: bool = False, suffix: Any = None
-) -> dict[str, Any]:
+@hub_method("createSideTag(basetag, debuginfo=False, suffix=None)", plugin="sidetag")
+def create_side_tag(call: MethodCall, basetag: Any, suffix: Any, **_: Any) -> dict[str, Any]:
     """Make a side tag and a target for it (plugin sidetag)."""
     if suffix and suffix not in call.hub.sidetag_suffixes:
         raise GenericError(f"{suffix} suffix is not allowed for sidetag")
@@ -60,15 +58,19 @@ def remove_side_tag(call: MethodCall, sidetag: Any) -> None:
     drop_tag(call, user["id"], tag["id"])
 
 
-@hub_method("editSideTag", plugin="sidetag")
+@hub_method(
+    "editSideTag(sidetag, debuginfo=None, rpm_macros=None, remove_rpm_macros=None, extra=None,"
+    " remove_extra=None)",
+    plugin="sidetag",
+)
 def edit_side_tag(
     call: MethodCall,
     sidetag: Any,
-    debuginfo: Any = None,
-    rpm_macros: Any = None,
-    remove_rpm_macros: Any = None,
-    extra: Any = None,
-    remove_extra: Any = None,
+    debuginfo: Any,
+    rpm_macros: Any,
+    remove_rpm_macros: Any,
+    extra: Any,
+    remove_extra: Any,
 ) -> None:
     """Change a side tag (plugin sidetag)."""
     _, tag = _own_side_tag(call, sidetag)

@@ -116,15 +116,9 @@ def maven_enabled(call: MethodCall) -> bool:
     return call.hub.maven_enabled
 
 
-@hub_method("wrapperRPM")
+@hub_method("wrapperRPM(build, url, target, priority=None, channel='maven', opts=None)")
 def wrapper_rpm(
-    call: MethodCall,
-    build: Any,
-    url: Any,
-    target: Any,
-    priority: Any = None,
-    channel: Any = "maven",
-    opts: Any = None,
+    call: MethodCall, build: Any, url: Any, target: Any, priority: Any, channel: Any, opts: Any
 ) -> int:
     """Start the build of RPMs around a Maven build; return the task's id."""
     require_maven(call)
@@ -146,7 +140,7 @@ def wrapper_rpm(
     )
 
 
-@hub_method("buildImage")
+@hub_method("buildImage(name, version, arch, target, ksfile, img_type, opts=None, priority=None)")
 def build_image(
     call: MethodCall,
     name: Any,
@@ -155,8 +149,8 @@ def build_image(
     target: Any,
     ksfile: Any,
     img_type: Any,
-    opts: Any = None,
-    priority: Any = None,
+    opts: Any,
+    priority: Any,
 ) -> int:
     """Start a livecd, livemedia or appliance image; return the task's id."""
     if img_type not in IMAGE_TYPES:
@@ -181,6 +175,13 @@ def _words(arches: Any) -> str:
     return " ".join(words)
 
 
+@hub_method(
+    "kiwiBuild(target, arches, desc_url, desc_path, optional_arches=None, profile=None,"
+    " scratch=False, priority=None, make_prep=False, repos=None, release=None, type=None,"
+    " type_attr=None, result_bundle_name_format=None, use_buildroot_repo=True, version=None,"
+    " repo_releasever=None)",
+    plugin="kiwi",
+)
 def _kiwi_build(
     call: MethodCall,
     *,
@@ -207,32 +208,15 @@ def _kiwi_build(
     )
 
 
-declare(
-    "kiwiBuild(target, arches, desc_url, desc_path, optional_arches=None, profile=None,"
-    " scratch=False, priority=None, make_prep=False, repos=None, release=None, type=None,"
-    " type_attr=None, result_bundle_name_format=None, use_buildroot_repo=True, version=None,"
-    " repo_releasever=None)",
-    _kiwi_build,
-    plugin="kiwi",
-    by_name=True,
-)
-
-
 @hub_method("winEnabled")
 def win_enabled(call: MethodCall) -> bool:
     """Return whether the hub takes Windows builds."""
     return call.hub.win_enabled
 
 
-@hub_method("winBuild")
+@hub_method("winBuild(vm, url, target, opts=None, priority=None, channel='vm')")
 def win_build(
-    call: MethodCall,
-    vm: Any,
-    url: Any,
-    target: Any,
-    opts: Any = None,
-    priority: Any = None,
-    channel: Any = "vm",
+    call: MethodCall, vm: Any, url: Any, target: Any, opts: Any, priority: Any, channel: Any
 ) -> int:
     """Start a build on Windows; return the task's id."""
     call.require_login()

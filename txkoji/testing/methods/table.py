@@ -11,11 +11,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from txkoji.testing.core import HubCore
 
 HubMethod = Callable[..., Any]
+Registered = TypeVar("Registered", bound=HubMethod)
 Version = tuple[int, int]
 
 METHODS: dict[str, HubMethod] = {}
@@ -157,41 +158,56 @@ _FAMILIES: dict[str, Version] = {"repo": (1, 35), "scheduler": (1, 34)}
 """The versions that introduced methods of a common prefix."""
 
 
+def _register(
+    name: str, function: HubMethod, plugin: str | None = None, since: Version | None = None
+) -> None:
+    function.__qualname__ = name if plugin else _python_name(name)
+    METHODS[name] = function
+    if plugin is not None:
+        PLUGIN_OF[name] = plugin
+    introduced = since or _FAMILIES.get(name.partition(".")[0])
+    if introduced is not None:
+        SINCE[name] = introduced
+
+
 def hub_method(
-    name: str, *, plugin: str | None = None, since: Version | None = None
-) -> Callable[[HubMethod], HubMethod]:
+    signature: str, *, plugin: str | None = None, since: Version | None = None
+) -> Callable[[Registered], Registered]:
     """Register a function as a hub method.
 
     Args:
-        name: the name that clients call.
+        signature: the name that clients call, and the parameters, which the function gets by their
+            names: ``getTagID(info, strict=False, create=False)``; a name alone for a function
+            whose own parameters are the method's.
         plugin: the hub plugin that provides it; by default the hub itself does.
         since: the version of the hub that introduced it; by default its family's, if any.
     """
 
-    def register(function: HubMethod) -> HubMethod:
-        function.__qualname__ = name if plugin else _python_name(name)
-        METHODS[name] = function
-        if plugin is not None:
-            PLUGIN_OF[name] = plugin
-        introduced = since or _FAMILIES.get(name.partition(".")[0])
-        if introduced is not None:
-            SINCE[name] = introduced
+    def register(function: Registered) -> Registered:
+        if "(" in signature:
+            _register(*_with_parameters(signature, function, True), plugin, since)
+        else:
+            _register(signature, function, plugin, since)
         return function
 
     return register
 
 
-def declare(
-    signature: str, run: Callable[..., Any], *, plugin: str | None = None, by_name: bool = False
-) -> None:
+def declare(signature: str, run: Callable[..., Any], *, plugin: str | None = None) -> None:
     """Register a method that a function runs which others share.
 
     Args:
-        signature: the name and the parameters: ``addBType(name)``. Python checks the arguments.
+        signature: the name and the parameters: ``addBType(name)``.
         run: called with the call and the arguments, in their order.
         plugin: the hub plugin that provides it; by default the hub itself does.
-        by_name: pass the arguments by their names.
     """
+    _register(*_with_parameters(signature, run, False), plugin)
+
+
+def _with_parameters(
+    signature: str, run: Callable[..., Any], by_name: bool
+) -> tuple[str, HubMethod]:
+    """Return the name, and a function with the parameters, whose arguments Python checks."""
     name, parameters = " ".join(signature.split()).removesuffix(")").split("(", 1)
     node = ast.parse(f"def f({parameters}): pass").body[0]
     assert isinstance(node, ast.FunctionDef)
@@ -203,7 +219,7 @@ def declare(
     heads = ", ".join(filter(None, ("call", parameters)))
     function = eval(f"lambda {heads}: run({', '.join(['call', *names])})", {"run": run})
     function.__doc__ = getattr(run, "func", run).__doc__
-    hub_method(name, plugin=plugin)(function)
+    return name, function
 
 
 def method_of(hub: HubCore, name: str) -> HubMethod | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import HubMethod, declare, hub_method
+from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.builds import (
     BUILD_STATES,
     build_type_name,
@@ -20,8 +20,13 @@ from txkoji.testing.tables.lookups.rpms import rpm_struct
 from txkoji.testing.tables.lookups.tags import find_tag, require_tag, require_tag_id
 from txkoji.testing.tables.lookups.users import user_name
 from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.state import HubState, Row
 
 
+@hub_method(
+    "listTagged(tag, event=None, inherit=False, prefix=None, latest=False, package=None,"
+    " owner=None, type=None, strict=True, extra=False, draft=None)"
+)
 def list_tagged(
     call: MethodCall,
     *,
@@ -41,32 +46,30 @@ def list_tagged(
     struct = (require_tag if strict else find_tag)(call.state, tag, event)
     if struct is None:
         return []
-    rows = tagged_builds(
-        call.state,
-        struct["id"],
-        event=event,
-        inherit=inherit,
-        latest=latest,
-        package=package or None,
-    )
+    which = {"event": event, "inherit": inherit, "latest": latest, "package": package or None}
+    rows = tagged_builds(call.state, struct["id"], **which)
     kind = build_type_name(call.state, type)
-    found = []
-    for build, listing in rows:
-        if owner and owner != user_name(call.state, build["owner_id"]):
-            continue
-        if draft is not None and build["draft"] != draft:
-            continue
-        types = build_types(call.state, build)
-        if kind is not None and kind not in types:
-            continue
-        tagged = tagged_build_struct(call.state, build, listing)
-        tagged.update(type_columns(kind, types))
-        if prefix and not tagged["name"].lower().startswith(prefix.lower()):
-            continue
-        if extra:
-            tagged["extra"] = build["extra"]
-        found.append(tagged)
-    return found
+    return [
+        {
+            **tagged_build_struct(call.state, build, listing),
+            **type_columns(kind, build_types(call.state, build)),
+            **({"extra": build["extra"]} if extra else {}),
+        }
+        for build, listing in rows
+        if _is_asked_for(call.state, build, kind, owner, prefix, draft)
+    ]
+
+
+def _is_asked_for(
+    state: HubState, build: Row, kind: str | None, owner: Any, prefix: Any, draft: Any
+) -> bool:
+    name = package_name(state, build["package_id"])
+    return not (
+        (owner and owner != user_name(state, build["owner_id"]))
+        or (draft is not None and build["draft"] != draft)
+        or (kind is not None and kind not in build_types(state, build))
+        or (prefix and not name.lower().startswith(prefix.lower()))
+    )
 
 
 def _latest(call: MethodCall, tag: Any) -> dict[str, Any]:
@@ -76,11 +79,16 @@ def _latest(call: MethodCall, tag: Any) -> dict[str, Any]:
     return {"tag": tag, "inherit": True, "latest": True, "strict": False}
 
 
+@hub_method("getLatestBuilds(tag, event=None, package=None, type=None, draft=None)")
 def _latest_builds(call: MethodCall, *, tag: Any, **asked: Any) -> list[dict[str, Any]]:
     """Return the newest build of each package in a tag, inherited ones included."""
     return list_tagged(call, **_latest(call, tag), **asked)
 
 
+@hub_method(
+    "listTaggedRPMS(tag, event=None, inherit=False, latest=False, package=None, arch=None,"
+    " rpmsigs=False, owner=None, type=None, strict=True, extra=True, draft=None)"
+)
 def _tagged_rpms(
     call: MethodCall, *, arch: Any, rpmsigs: Any, extra: Any = True, **asked: Any
 ) -> list[Any]:
@@ -108,22 +116,12 @@ def _tagged_rpms(
     return [sorted(found, key=lambda struct: int(struct["id"])), builds]
 
 
+@hub_method(
+    "getLatestRPMS(tag, package=None, arch=None, event=None, rpmsigs=False, type=None, draft=None)"
+)
 def _latest_rpms(call: MethodCall, *, tag: Any, **asked: Any) -> list[Any]:
     """Return the RPMs of a tag's newest builds, and those builds."""
     return _tagged_rpms(call, **_latest(call, tag), **asked)
-
-
-_METHODS: dict[str, HubMethod] = {
-    "listTagged(tag, event=None, inherit=False, prefix=None, latest=False, package=None,"
-    " owner=None, type=None, strict=True, extra=False, draft=None)": list_tagged,
-    "getLatestBuilds(tag, event=None, package=None, type=None, draft=None)": _latest_builds,
-    "listTaggedRPMS(tag, event=None, inherit=False, latest=False, package=None, arch=None,"
-    " rpmsigs=False, owner=None, type=None, strict=True, extra=True, draft=None)": _tagged_rpms,
-    "getLatestRPMS(tag, package=None, arch=None, event=None, rpmsigs=False, type=None,"
-    " draft=None)": _latest_rpms,
-}
-for _signature, _run in _METHODS.items():
-    declare(_signature, _run, by_name=True)
 
 
 @hub_method("untaggedBuilds")

@@ -174,23 +174,16 @@ def untag_build(
     untag_build_row(call.state, found["id"], row, user["id"], strict=strict, force=force or None)
 
 
-@hub_method("tagBuildBypass")
-def tag_build_bypass(
-    call: MethodCall, tag: Any, build: Any, force: bool = False, notify: bool = False
-) -> None:
+@hub_method("tagBuildBypass(tag, build, force=False, notify=False)")
+def tag_build_bypass(call: MethodCall, tag: Any, build: Any, force: bool, **_: Any) -> None:
     """Tag a build at once, without a task. Needs the permission tag."""
     found, row = _checked(call, tag, build, force)
     tag_build_row(call.state, found["id"], row, call.user_id, force=force)
 
 
-@hub_method("untagBuildBypass")
+@hub_method("untagBuildBypass(tag, build, strict=True, force=False, notify=False)")
 def untag_build_bypass(
-    call: MethodCall,
-    tag: Any,
-    build: Any,
-    strict: bool = True,
-    force: bool = False,
-    notify: bool = False,
+    call: MethodCall, tag: Any, build: Any, strict: bool, force: bool, **_: Any
 ) -> None:
     """Untag a build without policy. Needs the permission tag."""
     untag_build(call, tag, build, strict, force)

@@ -58,14 +58,9 @@ def get_tag_id(call: MethodCall, info: Any, strict: bool = False, create: bool =
     return (require_tag_id if strict else find_tag_id)(call.state, info)
 
 
-@hub_method("listTags")
+@hub_method("listTags(build=None, package=None, perms=True, queryOpts=None, pattern=None)")
 def list_tags(
-    call: MethodCall,
-    build: Any = None,
-    package: Any = None,
-    perms: bool = True,
-    queryOpts: Any = None,
-    pattern: Any = None,
+    call: MethodCall, build: Any, package: Any, perms: bool, queryOpts: Any, pattern: Any
 ) -> Any:
     """Return tags: all, or those of a build or package."""
     state = call.state
@@ -101,17 +96,20 @@ def list_tags(
     return apply_query_options(rows, queryOpts, "listTags", more)
 
 
-@hub_method("createTag")
+@hub_method(
+    "createTag(name, parent=None, arches=None, perm=None, locked=False, maven_support=False,"
+    " maven_include_all=False, extra=None)"
+)
 def create_tag(
     call: MethodCall,
     name: str,
-    parent: Any = None,
-    arches: Any = None,
-    perm: Any = None,
-    locked: bool = False,
-    maven_support: bool = False,
-    maven_include_all: bool = False,
-    extra: Any = None,
+    parent: Any,
+    arches: Any,
+    perm: Any,
+    locked: bool,
+    maven_support: bool,
+    maven_include_all: bool,
+    extra: Any,
 ) -> int:
     """Make a tag; return its id."""
     _check_maven(call, maven_support or maven_include_all)

@@ -26,14 +26,11 @@ def get_build_target(call: MethodCall, info: Any, event: Any = None, strict: boo
     return (require_target if strict else find_target)(call.state, info, event)
 
 
-@hub_method("getBuildTargets")
+@hub_method(
+    "getBuildTargets(info=None, event=None, buildTagID=None, destTagID=None, queryOpts=None)"
+)
 def get_build_targets(
-    call: MethodCall,
-    info: Any = None,
-    event: Any = None,
-    buildTagID: Any = None,
-    destTagID: Any = None,
-    queryOpts: Any = None,
+    call: MethodCall, info: Any, event: Any, buildTagID: Any, destTagID: Any, queryOpts: Any
 ) -> Any:
     """Return build targets."""
     state = call.state

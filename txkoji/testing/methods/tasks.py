@@ -243,10 +243,8 @@ def set_task_priority(call: MethodCall, task_id: Any, priority: Any, recurse: bo
                 call.state.update("task", child["id"], priority=priority)
 
 
-@hub_method("assignTask")
-def assign_task(
-    call: MethodCall, task_id: Any, host: Any, force: bool = False, override: bool = False
-) -> bool:
+@hub_method("assignTask(task_id, host, force=False, override=False)")
+def assign_task(call: MethodCall, task_id: Any, host: Any, **_: Any) -> bool:
     """Assign a task to a builder. Needs admin."""
     row = _task(call, task_id)
     host_row = require_host(call.state, host)

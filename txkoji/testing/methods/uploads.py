@@ -98,7 +98,7 @@ def check_upload(
     return reply
 
 
-@hub_method("uploadFile")
+@hub_method("uploadFile(path, name, size, md5sum, offset, data, volume=None, checksum=None)")
 def upload_file(
     call: MethodCall,
     path: str,
@@ -107,8 +107,8 @@ def upload_file(
     md5sum: Any,
     offset: Any,
     data: str,
-    volume: Any = None,
-    checksum: Any = None,
+    volume: Any,
+    checksum: Any,
 ) -> bool:
     """Store one chunk of base64 text; returns False if its size or digest is wrong."""
     if call.user is None:

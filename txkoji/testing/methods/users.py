@@ -59,14 +59,8 @@ def _or_caller(call: MethodCall, info: Any) -> Any:
     return call.user["id"] if info is None and call.user else info
 
 
-@hub_method("getUser")
-def get_user(
-    call: MethodCall,
-    userInfo: Any = None,
-    strict: bool = False,
-    krb_princs: bool = True,
-    groups: bool = False,
-) -> Any:
+@hub_method("getUser(userInfo=None, strict=False, krb_princs=True, groups=False)")
+def get_user(call: MethodCall, userInfo: Any, strict: bool, krb_princs: bool, groups: bool) -> Any:
     """Return a user; without arguments, the logged-in one."""
     row = (require_user if strict else find_user)(call.state, _or_caller(call, userInfo))
     if row is None:
@@ -77,14 +71,9 @@ def get_user(
     return struct
 
 
-@hub_method("listUsers")
+@hub_method("listUsers(userType=0, prefix=None, queryOpts=None, perm=None, inherited_perm=False)")
 def list_users(
-    call: MethodCall,
-    userType: Any = 0,
-    prefix: Any = None,
-    queryOpts: Any = None,
-    perm: Any = None,
-    inherited_perm: bool = False,
+    call: MethodCall, userType: Any, prefix: Any, queryOpts: Any, perm: Any, inherited_perm: bool
 ) -> Any:
     """Return users."""
     if perm is not None:

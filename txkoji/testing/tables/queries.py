@@ -93,16 +93,8 @@ def apply_query_options(
         raise no_attribute(options, "get")
     if options.get("rowlock"):
         raise hub_error("FOR UPDATE cannot be applied to the nullable side of an outer join")
-    result = rows
     order = None if options.get("countOnly") else options.get("order")
-    if order and not isinstance(order, str):
-        raise no_attribute(order, "split")
-    for key in reversed(order.split(",") if order else []):
-        name = key.removeprefix("-").removeprefix(_TABLES.get(method, " "))
-        known = result[0] if result else [*COLUMNS.get(method, "").split(), *more]
-        if known and name not in known:
-            raise hub_error(f"<class 'Exception'>: Invalid order: {name}")
-        result = in_order(result, name, reverse=key.startswith("-"))
+    result = _ordered(rows, order, method, more) if order else rows
     for name in ("offset", "limit"):
         if not isinstance(options.get(name) or 0, int | float):
             raise hub_error(f"{TypeError}: %i format: a real number is required")
@@ -116,6 +108,20 @@ def apply_query_options(
     if options.get("asList"):
         return [[row[key] for key in sorted(row)] for row in result]
     return result
+
+
+def _ordered(
+    rows: list[dict[str, Any]], order: Any, method: str, more: Iterable[str]
+) -> list[dict[str, Any]]:
+    if not isinstance(order, str):
+        raise no_attribute(order, "split")
+    known = rows[0] if rows else [*COLUMNS.get(method, "").split(), *more]
+    for key in reversed(order.split(",")):
+        name = key.removeprefix("-").removeprefix(_TABLES.get(method, " "))
+        if known and name not in known:
+            raise hub_error(f"<class 'Exception'>: Invalid order: {name}")
+        rows = in_order(rows, name, reverse=key.startswith("-"))
+    return rows
 
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {

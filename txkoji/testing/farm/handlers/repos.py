@@ -96,7 +96,8 @@ async def wait_repo(job: Job) -> dict[str, Any]:
             if job.hub.release >= ON_REQUEST:
                 # All who wait for the same repo share a request.
                 with state.transaction():
-                    asked = repo_request(job, tag["id"], low or None)["request"]["id"]
+                    made = repo_request(job, tag["id"], low or None, None, None, None, False)
+                    asked = made["request"]["id"]
         if job.hub.now() > job.task["start_ts"] + REPO_LIMIT:
             raise GenericError(f"Unsuccessfully waited 2 hours, 0 minutes for {_what(tag, nvrs)}")
         await job.sleep(0.05)

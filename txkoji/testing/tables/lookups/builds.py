@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from txkoji import nvr
@@ -156,33 +157,32 @@ def tagged_builds(
     if package is not None and row is None:
         return []
     entries = package_entries(state, tag_id, event, package_id=row["id"] if row else None)
-    order = tag_order(state, tag_id, event) if inherit else [(tag_id, [])]
-    by_tag: dict[int, list[Row]] = {tag: [] for tag, _ in order}
-    for tag, listings in by_tag.items():
-        if row is None:
-            listings += state.active("tag_listing", event, tag_id=tag)
-        else:
-            for each in state.rows("build", package_id=row["id"]):
-                listings += state.active("tag_listing", event, build_id=each["id"], tag_id=tag)
     keep = int(latest or 0)
     found: list[tuple[Row, Row]] = []
-    count: dict[int, int] = {}
+    count: Counter[int] = Counter()
     seen: set[int] = set()
-    for tag, filters in order:
-        newest_first = sorted(by_tag[tag], key=lambda row: (-row["create_event"], -row["id"]))
-        for listing in newest_first:
+    for tag, filters in tag_order(state, tag_id, event) if inherit else [(tag_id, [])]:
+        for listing in _listings(state, tag, event, row):
             build = state.get("build", listing["build_id"])
             if build is None or build["state"] != BUILD_STATES["COMPLETE"] or build["id"] in seen:
                 continue
-            entry = entries.get(build["package_id"])
-            if entry is None or entry["blocked"]:
+            number = build["package_id"]
+            entry = entries.get(number)
+            if entry is None or entry["blocked"] or (keep and count[number] >= keep):
                 continue
-            name = package_name(state, build["package_id"])
-            if (package is not None and name != package) or not passes_filters(filters, name):
-                continue
-            if keep and count.get(build["package_id"], 0) >= keep:
-                continue
-            count[build["package_id"]] = count.get(build["package_id"], 0) + 1
-            seen.add(build["id"])
-            found.append((build, listing))
+            if passes_filters(filters, package_name(state, number)):
+                count[number] += 1
+                seen.add(build["id"])
+                found.append((build, listing))
     return found
+
+
+def _listings(state: HubState, tag_id: int, event: int | None, package: Row | None) -> list[Row]:
+    """Return the listings of a tag, perhaps of one package only, the latest tagging first."""
+    found = []
+    if package is None:
+        found = state.active("tag_listing", event, tag_id=tag_id)
+    else:
+        for build in state.rows("build", package_id=package["id"]):
+            found += state.active("tag_listing", event, build_id=build["id"], tag_id=tag_id)
+    return sorted(found, key=lambda row: (-row["create_event"], -row["id"]))
