@@ -65,83 +65,76 @@ def _user(text: str) -> str:
     return text
 
 
+_REPEATED: dict[str, Any] = {"action": "append", "default": []}
+
+
 def _file(text: str) -> Path:
     if not text or Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is not a file")
     return Path(text)
 
 
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "--port": {"type": _port, "default": 0, "help": "the port; 0 picks a free one"},
+    "--build-seconds": {
+        "type": _number(0.0, 1e6, "a number of seconds from 0 to 1000000"),
+        "default": 10.0,
+        "help": "seconds per build (default: 10)",
+    },
+    "--capacity": {
+        "type": _number(0.1, 1e6, "a capacity from 0.1 to 1000000"),
+        "help": "capacity of the build host: an RPM build on one architecture weighs 1.5, and"
+        " tasks beyond the capacity wait (default: no limit)",
+    },
+    "--profile-out": {
+        "type": _file,
+        "metavar": "FILE",
+        "help": "write a koji.conf; implies --tls. Certificates and keys go to FILE.certificates",
+    },
+    "--profile-name": {
+        "type": _profile,
+        "default": "fake",
+        "metavar": "NAME",
+        "help": "the name of the profile in that koji.conf (default: fake)",
+    },
+    "--user": {
+        **_REPEATED,
+        "type": _user,
+        "help": "log in as this user with the profile, by default kojiadmin; a new user has no"
+        " permissions. Repeat it for more profiles, which are named NAME-USER",
+    },
+    "--tag": {**_REPEATED, "help": "add a tag; may be repeated"},
+    "--package": {
+        **_REPEATED,
+        "help": "list a package in the tags of the demonstration and each --tag; may be repeated",
+    },
+    "--state": {
+        "type": _file,
+        "metavar": "FILE",
+        "help": "keep everything in this file, and resume from it at the next start",
+    },
+    "--tls": {"action": "store_true", "help": "listen with TLS"},
+    "--anonymous-user": {
+        "metavar": "USER",
+        "help": "run calls without a session as this user; no real hub does that",
+    },
+    "--bus": {
+        "metavar": "URL",
+        "help": "publish the hub's messages to this broker: amqp://user:password@host:port/vhost",
+    },
+    "--bus-dialect": {
+        "choices": ("protonmsg", "fedora"),
+        "default": "protonmsg",
+        "help": "format of the messages: Koji's own plugin, or Fedora's hub",
+    },
+}
+
+
 def command_line() -> argparse.ArgumentParser:
     """Return the parser of the command line; it ends the program with one line of what is wrong."""
     parser = _Parser(prog="python -m txkoji.testing", description="Run an embedded Koji hub.")
-    parser.add_argument("--port", type=_port, default=0, help="the port; 0 picks a free one")
-    parser.add_argument(
-        "--build-seconds",
-        type=_number(0.0, 1e6, "a number of seconds from 0 to 1000000"),
-        default=10.0,
-        help="seconds per build (default: 10)",
-    )
-    parser.add_argument(
-        "--capacity",
-        type=_number(0.1, 1e6, "a capacity from 0.1 to 1000000"),
-        help="capacity of the build host: an RPM build on one architecture weighs 1.5, and"
-        " tasks beyond the capacity wait (default: no limit)",
-    )
-    parser.add_argument(
-        "--profile-out",
-        type=_file,
-        metavar="FILE",
-        help="write a koji.conf; implies --tls. Certificates and keys go to FILE.certificates",
-    )
-    parser.add_argument(
-        "--profile-name",
-        type=_profile,
-        default="fake",
-        metavar="NAME",
-        help="the name of the profile in that koji.conf (default: fake)",
-    )
-    parser.add_argument(
-        "--user",
-        type=_user,
-        action="append",
-        default=[],
-        metavar="USER",
-        help="log in as this user with the profile, by default kojiadmin; a new user has no"
-        " permissions. Repeat it for more profiles, which are named NAME-USER",
-    )
-    parser.add_argument(
-        "--tag", action="append", default=[], metavar="TAG", help="add a tag; may be repeated"
-    )
-    parser.add_argument(
-        "--package",
-        action="append",
-        default=[],
-        metavar="PACKAGE",
-        help="list a package in the tags of the demonstration and each --tag; may be repeated",
-    )
-    parser.add_argument(
-        "--state",
-        type=_file,
-        metavar="FILE",
-        help="keep everything in this file, and resume from it at the next start",
-    )
-    parser.add_argument("--tls", action="store_true", help="listen with TLS")
-    parser.add_argument(
-        "--anonymous-user",
-        metavar="USER",
-        help="run calls without a session as this user; no real hub does that",
-    )
-    parser.add_argument(
-        "--bus",
-        metavar="URL",
-        help="publish the hub's messages to this broker: amqp://user:password@host:port/vhost",
-    )
-    parser.add_argument(
-        "--bus-dialect",
-        choices=("protonmsg", "fedora"),
-        default="protonmsg",
-        help="format of the messages: Koji's own plugin, or Fedora's hub",
-    )
+    for option, settings in _OPTIONS.items():
+        parser.add_argument(option, **settings)
     return parser
 
 
@@ -174,49 +167,47 @@ def _profiles(hub: FakeHub, arguments: argparse.Namespace) -> str:
     return "\n".join(hub.profile_text(name, user=user) for name, user in named)
 
 
-async def _serve(arguments: argparse.Namespace) -> int:
-    try:
-        hub = FakeHub(
-            reactor,
-            build_seconds=arguments.build_seconds,
-            tls=arguments.tls or arguments.profile_out is not None,
-            anonymous_user=arguments.anonymous_user,
-            state_file=arguments.state,
-            bus=_bus(arguments),
-            bus_dialect=arguments.bus_dialect,
-        )
-    except ConfigurationError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except sqlite3.Error as error:
-        print(f"can't use the state file {arguments.state}: {error}", file=sys.stderr)
-        return 1
+async def _started(arguments: argparse.Namespace) -> FakeHub:
+    """Return the hub, which listens, with its content and its profiles in place."""
+    hub = FakeHub(
+        reactor,
+        build_seconds=arguments.build_seconds,
+        tls=arguments.tls or arguments.profile_out is not None,
+        anonymous_user=arguments.anonymous_user,
+        state_file=arguments.state,
+        bus=_bus(arguments),
+        bus_dialect=arguments.bus_dialect,
+    )
     hub.add_demo_content(capacity=arguments.capacity)
-    try:
-        _add_content(hub, arguments)
-    except HubFault as fault:
-        print(fault.text, file=sys.stderr)
-        return 1
+    _add_content(hub, arguments)
     if arguments.profile_out is not None:
         directory = arguments.profile_out.absolute()
         directory = directory.with_name(f"{directory.name}.certificates")
-        try:
-            directory.mkdir(mode=0o700, exist_ok=True)
-            hub.use_certificates_in(directory)
-        except OSError as error:
-            print(f"can't write {directory}: {error.strerror}", file=sys.stderr)
-            return 1
-    try:
-        await hub.start(arguments.port)
-    except CannotListenError as error:
-        print(f"can't listen on port {arguments.port}: {error.socketError}", file=sys.stderr)
-        return 1
+        directory.mkdir(mode=0o700, exist_ok=True)
+        hub.use_certificates_in(directory)
+    await hub.start(arguments.port)
     if arguments.profile_out is not None:
-        try:
-            arguments.profile_out.write_text(_profiles(hub, arguments), encoding="utf-8")
-        except OSError as error:
-            print(f"can't write {arguments.profile_out}: {error.strerror}", file=sys.stderr)
-            return 1
+        arguments.profile_out.write_text(_profiles(hub, arguments), encoding="utf-8")
+    return hub
+
+
+_REASONS: dict[type[Exception], str] = {
+    ConfigurationError: "{error}",
+    sqlite3.Error: "can't use the state file {given.state}: {error}",
+    HubFault: "{error.text}",
+    CannotListenError: "can't listen on port {given.port}: {error.socketError}",
+    OSError: "can't write {error.filename}: {error.strerror}",
+}
+"""What to say of an error that keeps the hub from starting."""
+
+
+async def _serve(arguments: argparse.Namespace) -> int:
+    try:
+        hub = await _started(arguments)
+    except tuple(_REASONS) as error:
+        text = next(text for kind, text in _REASONS.items() if isinstance(error, kind))
+        print(text.format(error=error, given=arguments), file=sys.stderr)
+        return 1
     stopping: Deferred[None] = Deferred()
     reactor.addSystemEventTrigger("before", "shutdown", stopping.callback, None)
     reactor.addSystemEventTrigger("before", "shutdown", hub.stop)

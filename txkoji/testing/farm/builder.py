@@ -294,35 +294,25 @@ class Builder:
                 children are canceled then.
         """
         self._change(parent["id"], waiting=True)
+        tasks = [self.hub.state.row("task", task_id) for task_id in task_ids]
         for task_id in task_ids:
             self._change(task_id, awaited=True)
-        results: dict[int, Any] = {}
-        while len(results) < len(task_ids):
-            open_ids = []
-            for task_id in task_ids:
-                task = self.hub.state.row("task", task_id)
-                if task["state"] not in FINISHED:
-                    open_ids.append(task_id)
-                elif task["state"] == CLOSED:
-                    results[task_id] = task["result"]
-                    self._change(task_id, awaited=False)
-                elif task_id in can_fail:
-                    results[task_id] = None
-                    self._change(task_id, awaited=False)
-                else:
-                    for other in task_ids:
-                        self.cancel(other)
-                    self._change(task_id, awaited=False)
-                    if task["state"] == CANCELED:
-                        raise GenericError(f"Task {task_id} is canceled")
-                    code, text = task["fault"]
-                    raise fault_from(code, text)
-            if open_ids:
-                await self._any_end(open_ids)
-                # A builder polls: the parent of ended tasks stays OPEN for a moment.
-                await self.sleep(0.01)
+        while True:
+            ended = [task for task in tasks if task["state"] in FINISHED]
+            for task in ended:
+                fault = None if task["id"] in can_fail else _fault_of(task)
+                for other in task_ids if fault else ():
+                    self.cancel(other)
+                self._change(task["id"], awaited=False)
+                if fault:
+                    raise fault
+            if len(ended) == len(tasks):
+                break
+            await self._any_end([task["id"] for task in tasks if task["state"] not in FINISHED])
+            # A builder polls: the parent of ended tasks stays OPEN for a moment.
+            await self.sleep(0.01)
         self._change(parent["id"], waiting=False)
-        return [results[task_id] for task_id in task_ids]
+        return [task["result"] for task in tasks]
 
     def _any_end(self, task_ids: list[int]) -> Deferred[None]:
         done: Deferred[None] = Deferred()
@@ -336,3 +326,10 @@ class Builder:
             waiter.addCallback(end)
             self._waiting.setdefault(task_id, []).append(waiter)
         return done
+
+
+def _fault_of(task: Row) -> HubFault | None:
+    """Return what a parent fails with whose child ended so; None if the child closed."""
+    if task["state"] == CANCELED:
+        return GenericError(f"Task {task['id']} is canceled")
+    return None if task["fault"] is None else fault_from(*task["fault"])

@@ -117,7 +117,7 @@ def make_rpm(
     buildtime: int = 0,
     padding: int = 0,
 ) -> bytes:
-    """Make an RPM file.
+    """Make an RPM file; returns its bytes.
 
     Args:
         name: the package's name.
@@ -127,47 +127,66 @@ def make_rpm(
         source: make a source RPM.
         buildtime: seconds since the epoch.
         padding: bytes to add to its description, to make it larger.
-
-    Returns:
-        The bytes of the file.
     """
     spec = f"Name: {name}\nVersion: {version}\nRelease: {release}\nSummary: {SUMMARY}\n".encode()
     files = {f"{name}.spec": spec} if source else {}
-    entries: list[tuple[int, int, Any]] = [
-        (_TAGS["NAME"], _STRING, name),
-        (_TAGS["VERSION"], _STRING, version),
-        (_TAGS["RELEASE"], _STRING, release),
-        (_TAGS["SUMMARY"], _I18N, SUMMARY),
-        (_TAGS["DESCRIPTION"], _I18N, SUMMARY + "." * padding),
-        (_TAGS["BUILDTIME"], _INT32, buildtime),
-        (_TAGS["SIZE"], _INT32, sum(map(len, files.values()))),
-        (_TAGS["LICENSE"], _STRING, "MIT"),
-        (_TAGS["GROUP"], _I18N, "Unspecified"),
-        (_TAGS["OS"], _STRING, "linux"),
-        (_TAGS["ARCH"], _STRING, "noarch" if source else arch),
-        (_TAGS["PAYLOADFORMAT"], _STRING, "cpio"),
-        (_TAGS["PAYLOADCOMPRESSOR"], _STRING, "gzip"),
-        (_TAGS["PAYLOADFLAGS"], _STRING, "9"),
-    ]
+    nvr = {"NAME": name, "VERSION": version, "RELEASE": release}
+    values: dict[str, tuple[int, Any]] = {
+        **_ALWAYS,
+        **{tag: (_STRING, text) for tag, text in nvr.items()},
+        "DESCRIPTION": (_I18N, SUMMARY + "." * padding),
+        "BUILDTIME": (_INT32, buildtime),
+        "SIZE": (_INT32, sum(map(len, files.values()))),
+        "ARCH": (_STRING, "noarch" if source else arch),
+    }
     if source:
-        entries.append((_TAGS["SOURCEPACKAGE"], _INT32, 1))
-        entries += [
-            (_TAGS["FILESIZES"], _INT32, [len(spec)]),
-            (_TAGS["FILEMODES"], _INT16, [_REGULAR]),
-            (_TAGS["FILEMTIMES"], _INT32, [buildtime]),
-            (_TAGS["FILEDIGESTS"], _STRINGS, [hashlib.sha256(spec).hexdigest()]),
-            (_TAGS["FILEFLAGS"], _INT32, [_SPEC_FILE]),
-            (_TAGS["FILEUSERNAME"], _STRINGS, ["kojibuilder"]),
-            (_TAGS["FILEGROUPNAME"], _STRINGS, ["mock"]),
-            (_TAGS["DIRINDEXES"], _INT32, [0]),
-            (_TAGS["BASENAMES"], _STRINGS, list(files)),
-            (_TAGS["DIRNAMES"], _STRINGS, [""]),
-            (_TAGS["FILEDIGESTALGO"], _INT32, _SHA256),
-        ]
+        values |= _of_spec(f"{name}.spec", spec, buildtime)
     else:
-        entries.append((_TAGS["SOURCERPM"], _STRING, f"{name}-{version}-{release}.src.rpm"))
-    header = _header(entries, _HEADER_REGION)
-    body = header + gzip.compress(_cpio(files), mtime=0)
+        values["SOURCERPM"] = (_STRING, f"{'-'.join(nvr.values())}.src.rpm")
+    header = _header([(_TAGS[tag], *each) for tag, each in values.items()], _HEADER_REGION)
+    return _lead("-".join(nvr.values()), source) + _signed(
+        header, gzip.compress(_cpio(files), mtime=0)
+    )
+
+
+_ALWAYS: dict[str, tuple[int, Any]] = {
+    "SUMMARY": (_I18N, SUMMARY),
+    "LICENSE": (_STRING, "MIT"),
+    "GROUP": (_I18N, "Unspecified"),
+    "OS": (_STRING, "linux"),
+    "PAYLOADFORMAT": (_STRING, "cpio"),
+    "PAYLOADCOMPRESSOR": (_STRING, "gzip"),
+    "PAYLOADFLAGS": (_STRING, "9"),
+}
+"""The tags that are the same in each file."""
+
+
+def _of_spec(file: str, spec: bytes, mtime: int) -> dict[str, tuple[int, Any]]:
+    """Return the tags of a source RPM, which holds its spec file only."""
+    return {
+        "SOURCEPACKAGE": (_INT32, 1),
+        "FILESIZES": (_INT32, [len(spec)]),
+        "FILEMODES": (_INT16, [_REGULAR]),
+        "FILEMTIMES": (_INT32, [mtime]),
+        "FILEDIGESTS": (_STRINGS, [hashlib.sha256(spec).hexdigest()]),
+        "FILEFLAGS": (_INT32, [_SPEC_FILE]),
+        "FILEUSERNAME": (_STRINGS, ["kojibuilder"]),
+        "FILEGROUPNAME": (_STRINGS, ["mock"]),
+        "DIRINDEXES": (_INT32, [0]),
+        "BASENAMES": (_STRINGS, [file]),
+        "DIRNAMES": (_STRINGS, [""]),
+        "FILEDIGESTALGO": (_INT32, _SHA256),
+    }
+
+
+def _lead(nvr: str, source: bool) -> bytes:
+    named = nvr.encode()[:65]
+    return struct.pack(">IBBHH66sHH16x", 0xEDABEEDB, 3, 0, int(source), 1, named, 1, 5)
+
+
+def _signed(header: bytes, payload: bytes) -> bytes:
+    """Return the rest of an RPM file, with the digests of header and payload before them."""
+    body = header + payload
     signature = _header(
         [
             (_SIG_SHA1, _STRING, hashlib.sha1(header).hexdigest()),
@@ -177,10 +196,7 @@ def make_rpm(
         ],
         _SIGNATURE_REGION,
     )
-    signature += bytes(-len(signature) % 8)
-    nvr = f"{name}-{version}-{release}".encode()[:65]
-    lead = struct.pack(">IBBHH66sHH16x", 0xEDABEEDB, 3, 0, int(source), 1, nvr, 1, 5)
-    return lead + signature + body
+    return signature + bytes(-len(signature) % 8) + body
 
 
 def _entries(data: bytes, start: int) -> tuple[dict[int, Any], int]:

@@ -60,6 +60,9 @@ def _type_of(call: MethodCall, filename: str) -> Row:
     return best[1]
 
 
+_NEW: Row = {"buildroot_id": None, "metadata_only": False, "extra": None}
+
+
 def import_archive(
     call: MethodCall, build: Row, btype: str, path: str, *, checksum_type: int = SHA256, **more: Any
 ) -> Row:
@@ -85,22 +88,16 @@ def import_archive(
             raise GenericError(text)
     data = files.read(f"work/{path}")
     digest = hashlib.md5 if checksum_type == MD5 else hashlib.sha256
-    row = state.insert(
-        "archiveinfo",
-        {
-            "type_id": _type_of(call, filename)["id"],
-            "btype": btype,
-            "build_id": build["id"],
-            "buildroot_id": None,
-            "filename": filename,
-            "size": len(data),
-            "checksum": digest(data).hexdigest(),
-            "checksum_type": checksum_type,
-            "metadata_only": False,
-            "extra": None,
-            **more,
-        },
-    )
+    columns = {
+        **_NEW,
+        "build_id": build["id"],
+        "btype": btype,
+        "type_id": _type_of(call, filename)["id"],
+        "filename": filename,
+        "size": len(data),
+        "checksum": digest(data).hexdigest(),
+    }
+    row = state.insert("archiveinfo", {**columns, "checksum_type": checksum_type, **more})
     files.write(target, data)
     struct = archive_struct(state, row)
     state.announce(lambda: messages.archive_imported(state, build, struct, btype, f"work/{path}"))

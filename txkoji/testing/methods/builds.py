@@ -206,24 +206,7 @@ def make_build(
     """
     package = call.state.one("package", name=name) or call.state.insert("package", {"name": name})
     keys = {"package_id": package["id"], "version": version, "release": release}
-    row = {
-        "epoch": None,
-        "task_id": None,
-        "source": None,
-        "extra": None,
-        "volume_id": 0,
-        "create_event": call.state.event(),
-        "creation_ts": call.hub.now(),
-        "start_ts": call.hub.now(),
-        "completion_ts": call.hub.now() if state == "COMPLETE" else None,
-        "cg_id": None,
-        "draft": bool(draft) and call.hub.release >= (1, 34),
-        "promoter_id": None,
-        "promotion_ts": None,
-        **columns,
-    }
-    if "owner_id" not in row:
-        row["owner_id"] = call.user_id
+    row = _new_build(call, state, bool(draft), columns)
     before = None if row["draft"] else call.state.one("build", **keys)
     if before is not None:
         _check_restartable(before, {"name": name, **keys, **row, "state": BUILD_STATES[state]})
@@ -236,6 +219,20 @@ def make_build(
         call.state.update("build", made["id"], release=f"{release},draft_{made['id']}")
     call.state.announce(lambda: messages.build_changed(call.state, made, None))
     return made
+
+
+_EMPTY = ("epoch", "task_id", "source", "extra", "cg_id", "promoter_id", "promotion_ts")
+
+
+def _new_build(call: MethodCall, state: str, draft: bool, columns: dict[str, Any]) -> Row:
+    """Return the columns of a new build, except its name."""
+    now = call.hub.now()
+    ended = now if state == "COMPLETE" else None
+    times = {"creation_ts": now, "start_ts": now, "completion_ts": ended}
+    more = {"volume_id": 0, "create_event": call.state.event()}
+    owner = {} if "owner_id" in columns else {"owner_id": call.user_id}
+    draft = draft and call.hub.release >= (1, 34)
+    return {**dict.fromkeys(_EMPTY), **times, **more, "draft": draft, **owner, **columns}
 
 
 def _check_restartable(row: Row, new: dict[str, Any]) -> None:

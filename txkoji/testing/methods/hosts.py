@@ -18,6 +18,7 @@ from txkoji.testing.tables.lookups.values import (
     must,
     no_attribute,
     parse_arches,
+    require_row,
     row_by_id,
     row_by_info,
     row_if,
@@ -52,28 +53,25 @@ def insert_host(
     """
     user = state.one("users", name=name) or insert_user(state, name)
     state.update("users", user["id"], usertype=1)
-    host = state.insert(
-        "host",
-        {
-            "user_id": user["id"],
-            "name": name,
-            "arches": arches,
-            "capacity": 2.0 if capacity is None else capacity,
-            "limited": capacity is not None,
-            "comment": None,
-            "description": None,
-            "enabled": True,
-            "ready": ready,
-            "update_ts": state.seconds() if ready else None,
-        },
-    )
+    new: Row = {**_NEW, "user_id": user["id"], "name": name, "arches": arches, "ready": ready}
+    if capacity is not None:
+        new |= {"capacity": capacity, "limited": True}
+    host = state.insert("host", {**new, "update_ts": state.seconds() if ready else None})
     for channel in channels:
-        found = state.one("channels", name=channel)
-        assert found is not None, f"no channel {channel}"
-        link = {"host_id": host["id"], "channel_id": found["id"]}
+        number = require_row(state, "channels", channel)["id"]
+        link = {"host_id": host["id"], "channel_id": number}
         state.insert_version("host_channels", link, creator_id)
     _record(state, host, creator_id)
     return host
+
+
+_NEW: Row = {
+    "comment": None,
+    "description": None,
+    "enabled": True,
+    "capacity": 2.0,
+    "limited": False,
+}
 
 
 def _record(state: HubState, host: Row, user_id: int) -> None:

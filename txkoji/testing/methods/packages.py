@@ -16,7 +16,7 @@ from txkoji.testing.tables.lookups.packages import (
     package_name,
     package_struct,
 )
-from txkoji.testing.tables.lookups.tags import find_tag_id, require_tag_id
+from txkoji.testing.tables.lookups.tags import find_tag_id, require_tag_id, tag_name
 from txkoji.testing.tables.lookups.users import require_user
 from txkoji.testing.tables.lookups.values import parse_arches, require_row, row_by_info, row_if
 from txkoji.testing.tables.queries import apply_query_options, apply_to_list
@@ -110,60 +110,60 @@ def _options(action: str, force: bool) -> dict[str, Any] | None:
 
 def set_package(
     call: MethodCall,
-    user_id: int,
     tag: Any,
     package: Any,
     action: str,
     *,
+    force: bool,
     owner: Any = None,
     blocked: bool | None = None,
-    extra_arches: str | None = None,
-    force: bool = False,
+    extra_arches: Any = None,
 ) -> None:
     """Change the entry of a package in a tag, without a permission check.
 
     Args:
         call: the call.
-        user_id: the user who makes the change.
         tag: the tag.
         package: the package; ``add`` creates it.
         action: ``add``, ``update``, ``block`` or ``unblock``.
+        force: the caller's ``force``.
         owner: the new owner; by default the one before, inherited or not.
         blocked: whether it is blocked; by default as before.
         extra_arches: more architectures; by default as before.
-        force: the caller's ``force``, for the message.
     """
     state = call.state
     tag_id = require_tag_id(state, tag)
     row = _package_to_list(state, tag_id, package, action, has_owner=owner is not None)
-    extra_arches = parse_arches(extra_arches)
-    own = state.current("tag_packages", tag_id=tag_id, package_id=row["id"])
-    before = own or package_config(call, tag_id, row["id"])
+    arches = parse_arches(extra_arches)
+    before = package_config(call, tag_id, row["id"])
+    _check_change(state, tag_id, row, action, before, force)
+    entry = {"tag_id": tag_id, "package_id": row["id"], "blocked": False, "extra_arches": None}
+    if before is not None:
+        entry |= {"blocked": before["blocked"], "extra_arches": before["extra_arches"] or None}
+    entry["owner_id"] = _owner_id(state, tag_id, row, action, owner, before)
+    given = {"blocked": blocked, "extra_arches": arches}
+    entry |= {name: value for name, value in given.items() if value is not None}
+    if before is None or any(before[key] != value for key, value in entry.items()):
+        listed = state.insert_version("tag_packages", entry, call.user_id)
+        _announce(call, action, listed, _options(action, force))
+
+
+def _announce(call: MethodCall, action: str, entry: Row, options: dict[str, Any] | None) -> None:
+    state, user = call.state, call.user_id
+    state.announce(lambda: messages.package_changed(state, action, entry, user, options))
+
+
+def _check_change(
+    state: HubState, tag_id: int, row: Row, action: str, before: Row | None, force: bool
+) -> None:
     if action == "update" and before is None and not force:
         raise _no_data(state, tag_id, row["name"])
     if action == "unblock" and before is not None and not before["blocked"]:
-        raise GenericError(
-            f"package {row['name']} NOT blocked in tag {state.row('tag', tag_id)['name']}"
-        )
-    entry = {
-        "tag_id": tag_id,
-        "package_id": row["id"],
-        "owner_id": _owner_id(state, tag_id, row, action, owner, before),
-        "blocked": bool(before and before["blocked"]) if blocked is None else blocked,
-        "extra_arches": (before and before["extra_arches"]) or None
-        if extra_arches is None
-        else extra_arches,
-    }
-    if own and all(own[key] == value for key, value in entry.items()):
-        return
-    listed = state.insert_version("tag_packages", entry, user_id)
-    state.announce(
-        lambda: messages.package_changed(state, action, listed, user_id, _options(action, force))
-    )
+        raise GenericError(f"package {row['name']} NOT blocked in tag {tag_name(state, tag_id)}")
 
 
 def _no_data(state: HubState, tag_id: int, package: Any) -> GenericError:
-    tag = state.row("tag", tag_id)["name"]
+    tag = tag_name(state, tag_id)
     return GenericError(f"cannot update: tag {tag} has no data for package {package}")
 
 
@@ -195,19 +195,17 @@ def _owner_id(
         return int(before["owner_id"])
     if action == "add":
         raise GenericError("owner not specified")
-    tag = state.row("tag", tag_id)["name"]
-    raise GenericError(f"Package {row['name']} is not in tag listing for {tag}")
+    raise GenericError(f"Package {row['name']} is not in tag listing for {tag_name(state, tag_id)}")
 
 
-def _package_permission(call: MethodCall, tag: Any, package: Any, force: bool) -> Row:
-    """Return the user if they may change a tag's list: the policy is asked about found rows."""
-    user = call.require_login()
+def _check_permission(call: MethodCall, tag: Any, package: Any, force: bool) -> None:
+    """Refuse who may not change a tag's list: the policy is asked about found rows."""
+    call.require_login()
     require_tag_id(call.state, tag)
     find_package(call.state, package)
     if not call.has_permission("tag"):
         raise call.denied("package_list")
     call.require_policy("package_list", force=force)
-    return user
 
 
 @hub_method(
@@ -215,29 +213,13 @@ def _package_permission(call: MethodCall, tag: Any, package: Any, force: bool) -
     " update=False)"
 )
 def package_list_add(
-    call: MethodCall,
-    taginfo: Any,
-    pkginfo: Any,
-    owner: Any,
-    block: Any,
-    extra_arches: Any,
-    force: bool,
-    update: bool,
+    call: MethodCall, taginfo: Any, pkginfo: Any, block: Any, force: bool, update: bool, **more: Any
 ) -> None:
     """List a package in a tag."""
-    user = _package_permission(call, taginfo, pkginfo, force)
+    _check_permission(call, taginfo, pkginfo, force)
     action = "block" if block else "update" if update else "add"
-    set_package(
-        call,
-        user["id"],
-        taginfo,
-        pkginfo,
-        action,
-        owner=owner,
-        blocked=bool(block) if block is not None or not update else None,
-        extra_arches=extra_arches,
-        force=force,
-    )
+    blocked = bool(block) if block is not None or not update else None
+    set_package(call, taginfo, pkginfo, action, blocked=blocked, force=force, **more)
 
 
 def _require_listed(call: MethodCall, tag: Any, package: Any) -> tuple[int, Row]:
@@ -249,9 +231,9 @@ def _change(action: str, column: str, call: MethodCall, *args: Any) -> None:
     if not value:
         # What blocks, unblocks or removes finds its package before it asks who calls.
         _require_listed(call, tag, package)
-    user = _package_permission(call, tag, package, force)
+    _check_permission(call, tag, package, force)
     changes: dict[str, Any] = {column: value[0] if value else action == "block"}
-    set_package(call, user["id"], tag, package, action, force=force, **changes)
+    set_package(call, tag, package, action, force=force, **changes)
 
 
 for _signature, _action, _column in (
@@ -268,11 +250,7 @@ def package_list_remove(call: MethodCall, taginfo: Any, pkginfo: Any, force: boo
     """Remove a package from a tag's list."""
     state = call.state
     tag_id, row = _require_listed(call, taginfo, pkginfo)
-    user = _package_permission(call, taginfo, pkginfo, force)
+    _check_permission(call, taginfo, pkginfo, force)
     for entry in state.active("tag_packages", tag_id=tag_id, package_id=row["id"]):
-        _unlist(state, entry, user["id"])
-
-
-def _unlist(state: HubState, entry: Row, user_id: int) -> None:
-    state.revoke("tag_packages", entry["id"], user_id)
-    state.announce(lambda: messages.package_changed(state, "remove", entry, user_id, None))
+        state.revoke("tag_packages", entry["id"], call.user_id)
+        _announce(call, "remove", entry, None)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import declare
+from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tags import edit_tag2, insert_tag
 from txkoji.testing.tables.columns import KEYS
 from txkoji.testing.tables.lookups.builds import tagged_builds
 from txkoji.testing.tables.lookups.packages import package_entries
 from txkoji.testing.tables.lookups.tags import find_tag, require_tag, tag_extra
-from txkoji.testing.tables.state import Row
+from txkoji.testing.tables.state import Row, pick
 
 _OWN = ("id", "tag_id", "create_event", "creator_id", "revoke_event", "revoker_id")
-_CONFIG = ("perm_id", "locked", "maven_support", "maven_include_all")
 
 
 def _copy(
@@ -41,55 +39,61 @@ def _copy(
             call.state.insert_version(table, {**own(row), "tag_id": tag_id}, user_id)
 
 
-def _snapshot(
-    modify: bool,
-    call: MethodCall,
-    src: Any,
-    dst: Any,
-    config: bool,
-    pkgs: bool,
-    builds: bool,
-    groups: bool,
-    latest_only: bool,
-    inherit_builds: bool,
-    event: Any,
-    force: bool,
-    remove: bool = False,
-) -> None:
-    state = call.state
-    if builds and not pkgs:
-        raise GenericError("builds can't be used without pkgs in snapshotTag")
-    if not modify and find_tag(state, dst):
-        raise GenericError(f"Target tag already exists: {dst}")
-    source = require_tag(state, src, event=event)
-    extra = tag_extra(state, source["id"], event) if config else {}
-    settings = {key: source[key] for key in _CONFIG} if config else {}
-    arches = source["arches"] if config else None
-    if modify:
-        tag_id = require_tag(state, dst)["id"]
-        if config:
-            edit_tag2(call, tag_id, arches=arches, extra=extra, **settings)
-    else:
-        tag_id = insert_tag(call, call.user_id, dst, arches=arches, extra=extra, **settings)
-    rows: dict[str, list[Row]] = {}
-    if pkgs:
-        rows["tag_packages"] = list(package_entries(state, source["id"], event).values())
-    if builds:
-        tagged = tagged_builds(
-            state, source["id"], event=event, inherit=inherit_builds, latest=latest_only
-        )
-        # The newest is tagged last.
-        rows["tag_listing"] = [listing for _, listing in reversed(tagged)]
-    if groups:
-        for table in ("group_config", "group_package_listing", "group_req_listing"):
-            rows[table] = state.active(table, event, tag_id=source["id"])
-    for table, each in rows.items():
-        _copy(call, table, each, tag_id, call.user_id, remove)
-
-
 _PARAMETERS = (
     "src, dst, config=True, pkgs=True, builds=True, groups=True, latest_only=True,"
     " inherit_builds=True, event=None, force=False"
 )
-declare(f"snapshotTag({_PARAMETERS})", partial(_snapshot, False))
-declare(f"snapshotTagModify({_PARAMETERS}, remove=False)", partial(_snapshot, True))
+
+
+@hub_method(f"snapshotTag({_PARAMETERS})")
+def _snapshot(call: MethodCall, *, dst: Any, **asked: Any) -> None:
+    """Copy a tag to a new one."""
+    _check_parts(asked)
+    if find_tag(call.state, dst):
+        raise GenericError(f"Target tag already exists: {dst}")
+    source = require_tag(call.state, asked["src"], event=asked["event"])
+    tag_id = insert_tag(call, call.user_id, dst, **_settings(call, source, asked))
+    _fill(call, source["id"], tag_id, asked)
+
+
+@hub_method(f"snapshotTagModify({_PARAMETERS}, remove=False)")
+def _snapshot_modify(call: MethodCall, *, dst: Any, remove: bool, **asked: Any) -> None:
+    """Copy a tag to another one."""
+    _check_parts(asked)
+    source = require_tag(call.state, asked["src"], event=asked["event"])
+    tag_id = require_tag(call.state, dst)["id"]
+    edit_tag2(call, tag_id, **_settings(call, source, asked))
+    _fill(call, source["id"], tag_id, asked, remove)
+
+
+def _check_parts(asked: dict[str, Any]) -> None:
+    if asked["builds"] and not asked["pkgs"]:
+        raise GenericError("builds can't be used without pkgs in snapshotTag")
+
+
+def _settings(call: MethodCall, source: Row, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings to copy, none unless they are asked for."""
+    if not asked["config"]:
+        return {}
+    extra = tag_extra(call.state, source["id"], asked["event"])
+    return {**pick(source, "arches perm_id locked maven_support maven_include_all"), "extra": extra}
+
+
+def _fill(
+    call: MethodCall, source_id: int, tag_id: int, asked: dict[str, Any], remove: bool = False
+) -> None:
+    """Copy packages, builds and groups."""
+    state, event = call.state, asked["event"]
+    rows: dict[str, list[Row]] = {}
+    if asked["pkgs"]:
+        rows["tag_packages"] = list(package_entries(state, source_id, event).values())
+    if asked["builds"]:
+        which = {"inherit": asked["inherit_builds"], "latest": asked["latest_only"]}
+        tagged = tagged_builds(state, source_id, event=event, **which)
+        # The newest is tagged last.
+        rows["tag_listing"] = [listing for _, listing in reversed(tagged)]
+    if asked["groups"]:
+        for table in ("group_config", "group_package_listing", "group_req_listing"):
+            rows[table] = state.active(table, event, tag_id=source_id)
+    for table, each in rows.items():
+        _copy(call, table, each, tag_id, call.user_id, remove)

@@ -207,18 +207,7 @@ def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
         if key in kwargs:
             changes["perm_id"] = _permission_id(call, kwargs[key])
     _check_maven(call, kwargs.get("maven_support") or kwargs.get("maven_include_all"))
-    extra = tag_extra(state, tag["id"])
-    changed = {key: {"value": value} for key, value in (kwargs.get("extra") or {}).items()}
-    for key in kwargs.get("block_extra") or []:
-        if key in changed:
-            raise GenericError(f"Can not both add/update and block tag-extra: '{key}'")
-        changed[key] = {"value": None, "blocked": True}
-    for key in kwargs.get("remove_extra") or []:
-        if key not in extra:
-            raise GenericError(f"Tag: {tag['name']} doesn't have extra: {key}")
-        if key in changed:
-            action = "block" if "blocked" in changed[key] else "add/update"
-            raise GenericError(f"Can not both {action} and remove tag-extra: '{key}'")
+    changed = _changed_extra(call, tag, kwargs)
     if "name" in kwargs and kwargs["name"] != tag["name"]:
         if state.one("tag", name=kwargs["name"]):
             raise GenericError(f"Name {kwargs['name']} is already in use")
@@ -232,6 +221,25 @@ def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
     for key, setting in changed.items():
         entry = {"tag_id": tag["id"], "key": key, **setting}
         state.insert_version("tag_extra", entry, call.user_id)
+
+
+def _changed_extra(
+    call: MethodCall, tag: dict[str, Any], asked: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Return the extra settings to store in a tag, by key; refuse contradictions."""
+    extra = tag_extra(call.state, tag["id"])
+    changed = {key: {"value": value} for key, value in (asked.get("extra") or {}).items()}
+    for key in asked.get("block_extra") or []:
+        if key in changed:
+            raise GenericError(f"Can not both add/update and block tag-extra: '{key}'")
+        changed[key] = {"value": None, "blocked": True}
+    for key in asked.get("remove_extra") or []:
+        if key not in extra:
+            raise GenericError(f"Tag: {tag['name']} doesn't have extra: {key}")
+        if key in changed:
+            action = "block" if "blocked" in changed[key] else "add/update"
+            raise GenericError(f"Can not both {action} and remove tag-extra: '{key}'")
+    return changed
 
 
 def _edit_tag(

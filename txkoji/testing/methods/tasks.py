@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji import task_states
-from txkoji.exceptions import ActionNotAllowed, GenericError, HubFault, fault_from
+from txkoji.exceptions import ActionNotAllowed, GenericError, fault_from
 from txkoji.testing.announcements import messages
 from txkoji.testing.formats import marshal
 from txkoji.testing.methods.call import MethodCall
@@ -24,7 +24,7 @@ from txkoji.testing.tables.lookups.values import (
     row_if,
 )
 from txkoji.testing.tables.queries import apply_query_options
-from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.state import HubState, Row, pick
 
 FREE, OPEN, CLOSED, CANCELED, ASSIGNED, FAILED = range(6)
 FINISHED = (CLOSED, CANCELED, FAILED)
@@ -57,64 +57,53 @@ def make_task(
     arch: str = "noarch",
     priority: int | None = None,
 ) -> int:
-    """Create a task, which the builder picks up at the commit.
+    """Create a task, which the builder picks up at the commit; returns its id.
 
     Args:
         call: who asks.
         method: the task's method.
         request: its parameters.
         owner: the owner's id; by default the caller, or the parent's owner.
-        parent: the row of the parent task, for a child.
+        parent: the row of the parent task.
         label: the child's label: a parent's existing child with the label is returned.
         channel: the channel's name or id; by default the parent's, or ``default``.
         arch: the architecture that the task needs.
         priority: the absolute priority; by default 20, or one less than the parent's.
 
-    Returns:
-        The id of the task.
-
     Raises:
-        GenericError: the channel is unknown or disabled, the parent is not OPEN, or there is no
-            owner.
+        GenericError: the channel is unknown or disabled, the parent not OPEN, or nobody the owner.
     """
-    state = call.state
-    if parent is not None and label is not None:
-        for twin in call.hub.task_children(parent["id"]):
-            if twin["label"] == label:
-                return int(twin["id"])
-    default_channel, default_owner, default_priority = _inherited(call, parent)
-    owner = default_owner if owner is None else owner
-    if owner is None:
-        raise GenericError("task must have an owner")
-    row = state.insert(
-        "task",
-        {
-            **NEW_TASK,
-            "create_ts": call.hub.now(),
-            "channel_id": _open_channel(state, default_channel if channel is None else channel),
-            "parent": None if parent is None else parent["id"],
-            "label": label,
-            "owner": owner,
-            "method": method,
-            "request": request,
-            "priority": default_priority if priority is None else priority,
-            "arch": arch,
-        },
-    )
-    task_id = int(row["id"])
+    for twin in call.hub.task_children(parent["id"]) if parent and label is not None else ():
+        if twin["label"] == label:
+            return int(twin["id"])
+    new = {**NEW_TASK, "create_ts": call.hub.now(), "method": method, "request": request}
+    place = _place(call, parent, owner=owner, channel_id=channel, priority=priority)
+    row = call.state.insert("task", {**new, "arch": arch, "label": label, **place})
     options = {} if channel is None else {"channel": channel}
-    state.announce(lambda: messages.task_created(row, options))
-    state.on_commit(lambda: call.hub.runner.wake(task_id))
-    return task_id
+    call.state.announce(lambda: messages.task_created(row, options))
+    call.state.on_commit(lambda: call.hub.runner.wake(row["id"]))
+    return int(row["id"])
 
 
-def _inherited(call: MethodCall, parent: Row | None) -> tuple[str | int, int | None, int]:
-    """Return channel, owner and priority of a task that is given none; refuse a done parent."""
-    if parent is None:
-        return "default", call.user["id"] if call.user else None, DEFAULT_PRIORITY
-    if parent["state"] != OPEN:
-        raise GenericError(f"Parent task (id {parent['id']}) is not open")
-    return parent["channel_id"], parent["owner"], parent["priority"] - 1
+def _place(call: MethodCall, parent: Row | None, **given: Any) -> dict[str, Any]:
+    """Return parent, channel, owner and priority of a task; refuse a parent that is done."""
+    place: Row = {
+        "channel_id": "default",
+        "owner": None,
+        "priority": DEFAULT_PRIORITY,
+        "parent": None,
+    }
+    if parent is not None:
+        if parent["state"] != OPEN:
+            raise GenericError(f"Parent task (id {parent['id']}) is not open")
+        place = {**pick(parent, "channel_id owner"), "parent": parent["id"]}
+        place["priority"] = parent["priority"] - 1
+    elif call.user:
+        place["owner"] = call.user["id"]
+    place |= {name: value for name, value in given.items() if value is not None}
+    if place["owner"] is None:
+        raise GenericError("task must have an owner")
+    return {**place, "channel_id": _open_channel(call.state, place["channel_id"])}
 
 
 def _open_channel(state: HubState, channel: str | int) -> int:
@@ -154,16 +143,9 @@ def make_task_method(call: MethodCall, method: str, arglist: Any, **opts: Any) -
     if parent and parent_row is None:
         raise GenericError(f"Invalid parent task: {parent}")
     host_row = must(row_by_id(call.state, "host", host), "no such host") if host else None
-    task_id = make_task(
-        call,
-        method,
-        list(arglist),
-        parent=parent_row,
-        label=opts.get("label"),
-        channel=opts.get("channel"),
-        arch=opts.get("arch") or "noarch",
-        priority=opts.get("priority"),
-    )
+    more = {name: opts.get(name) for name in ("label", "channel", "priority")}
+    arch = opts.get("arch") or "noarch"
+    task_id = make_task(call, method, list(arglist), parent=parent_row, arch=arch, **more)
     if host_row is not None:
         call.hub.runner.assign(task_id, host_row)
     return task_id
@@ -180,14 +162,8 @@ def resubmit_task(call: MethodCall, taskID: int) -> int:
         raise GenericError("only top-level tasks may be resubmitted")
     if row["owner"] != user["id"] and not call.has_permission("admin"):
         raise GenericError("only the task owner or an admin may resubmit a task")
-    return make_task(
-        call,
-        row["method"],
-        row["request"],
-        channel=row["channel_id"],
-        arch=row["arch"],
-        priority=row["priority"],
-    )
+    same = {"channel": row["channel_id"], **pick(row, "arch priority")}
+    return make_task(call, row["method"], row["request"], **same)
 
 
 # Cancel and steer
@@ -328,14 +304,9 @@ def get_task_result(call: MethodCall, taskId: Any, raise_fault: bool = True) -> 
         raise GenericError(f"Task {taskId} is not finished")
     if row["fault"] is not None:
         if raise_fault:
-            raise _fault(row)
+            raise fault_from(*row["fault"])
         return _fault_struct(row)
     return row["result"]
-
-
-def _fault(row: Row) -> HubFault:
-    code, text = row["fault"]
-    return fault_from(code, text)
 
 
 def _fault_struct(row: Row) -> dict[str, Any]:

@@ -88,9 +88,7 @@ def apply_query_options(
         UnknownFault: (1) an option has a value that the hub's database refuses, such as an
             ``order`` by an unknown key.
     """
-    options = options or {}
-    if not isinstance(options, dict):
-        raise no_attribute(options, "get")
+    options = _options(options or {})
     if options.get("rowlock"):
         raise hub_error("FOR UPDATE cannot be applied to the nullable side of an outer join")
     order = None if options.get("countOnly") else options.get("order")
@@ -101,13 +99,18 @@ def apply_query_options(
     offset, limit = (int(options.get(name) or 0) for name in ("offset", "limit"))
     if offset < 0 or limit < 0:
         raise hub_error(f"{'OFFSET' if offset < 0 else 'LIMIT'} must not be negative")
-    if offset or limit:
-        result = result[offset : offset + limit if limit else None]
+    result = result[offset:][: limit or None]
     if options.get("countOnly"):
         return len(result)
     if options.get("asList"):
         return [[row[key] for key in sorted(row)] for row in result]
     return result
+
+
+def _options(options: Any) -> dict[str, Any]:
+    if not isinstance(options, dict):
+        raise no_attribute(options, "get")
+    return options
 
 
 def _ordered(
@@ -153,9 +156,7 @@ def apply_to_list(rows: list[dict[str, Any]], options: dict[str, Any] | None) ->
 
     It takes any slice, and ignores what is for a database: ``asList``, ``rowlock``.
     """
-    options = {} if options is None else options
-    if not isinstance(options, dict):
-        raise no_attribute(options, "get")
+    options = _options({} if options is None else options)
     order = options.get("order") or ""
     if order:
         key = order.removeprefix("-")

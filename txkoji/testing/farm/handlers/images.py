@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from txkoji.exceptions import ApplianceError, GenericError, HubFault, LiveCDError, LiveMediaError
@@ -13,7 +14,6 @@ from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.methods.archives import import_archive
 from txkoji.testing.methods.builds import build_directory
 from txkoji.testing.methods.output import task_directory
-from txkoji.testing.tables.lookups.builds import BUILD_STATES
 from txkoji.testing.tables.lookups.repos import repo_struct
 from txkoji.testing.tables.lookups.targets import require_target
 from txkoji.testing.tables.state import Row
@@ -152,45 +152,56 @@ async def _image(job: Job, plan: Plan, *, in_place: bool = False) -> str:
         in_place: whether the task makes the image itself.
     """
     target = require_target(job.state, plan.target)
-    scratch = bool(plan.options.get("scratch"))
-    to_tag = not scratch and not plan.options.get("skip_tag")
-    if to_tag:
-        job.check_listed(target["dest_tag"], plan.name, "package (image)")
+    dest_tag = job.destination(target, plan.name, "package (image)")
     repo_id, build_tag = await job.find_repo(target)
-    repo = job.state.get("repo", repo_id)
     release = job.release(plan.name, plan.version, plan.options.get("release"))
     nvr = (plan.name, plan.version, release)
-    row = None if scratch else job.begin_build(nvr, "image", info={})
+    scratch = plan.options.get("scratch")
+    if not scratch:
+        job.begin_build(nvr, "image", info={})
     arches = plan.arches or job.arches(build_tag, plan.name)
     if in_place:
         results = [await _make(job, nvr, arches[0], FAMILIES["image"])]
     else:
-        about = [target, build_tag, repo_struct(job.state, repo) if repo else None]
-        family = FAMILIES[job.task["method"]]
-        children = [
-            job.child(family.child, [*nvr, arch, *about, *plan.rest, plan.options], arch, arch)
-            for arch in arches
-        ]
-        optional = _optional(plan.options)
-        can_fail = [child for child, arch in zip(children, arches, strict=True) if arch in optional]
-        waited = await job.wait(children, can_fail)
-        results = [result for result in waited if result is not None]
-        if not results:
-            raise GenericError("all builds failed")
-    if row is None:
-        for result in results:
-            directory = output_of(result["task_id"])
-            files = [f"{directory}/{name}" for name in result["files"]]
-            job.move_to_scratch(files, result["task_id"])
-        paths = [task_directory(result["task_id"]) for result in results]
-        top = ", ".join(f"{messages.TOP_DIRECTORY}/{path}" for path in paths)
-        return f"Scratch image build results in: {top}"
-    if row["state"] != BUILD_STATES["COMPLETE"]:
-        _import(job, row, results)
-    if to_tag:
-        await job.tag(row, target["dest_tag"])
+        repo = job.state.get("repo", repo_id)
+        about = [*nvr, [target, build_tag, repo_struct(job.state, repo) if repo else None]]
+        results = await _make_all(job, plan, about, arches)
+    if scratch:
+        return _keep_as_scratch(job, results)
+    fill = partial(_import, job, results)
+    row = await job.deliver(nvr, "image", dest_tag, fill, info={})
     directory = build_directory(job, row)
     return f"image build results in: {messages.TOP_DIRECTORY}/{directory}/images"
+
+
+async def _make_all(
+    job: Job, plan: Plan, about: list[Any], arches: list[str]
+) -> list[dict[str, Any]]:
+    """Make an image in a child for each architecture; those that fail may be optional."""
+    *nvr, where = about
+    children = [
+        job.child(
+            FAMILIES[job.task["method"]].child,
+            [*nvr, arch, *where, *plan.rest, plan.options],
+            arch,
+            arch,
+        )
+        for arch in arches
+    ]
+    optional = _optional(plan.options)
+    can_fail = [child for child, arch in zip(children, arches, strict=True) if arch in optional]
+    results = [result for result in await job.wait(children, can_fail) if result is not None]
+    if not results:
+        raise GenericError("all builds failed")
+    return results
+
+
+def _keep_as_scratch(job: Job, results: list[dict[str, Any]]) -> str:
+    for result in results:
+        directory = output_of(result["task_id"])
+        job.move_to_scratch([f"{directory}/{name}" for name in result["files"]], result["task_id"])
+    paths = [f"{messages.TOP_DIRECTORY}/{task_directory(each['task_id'])}" for each in results]
+    return f"Scratch image build results in: {', '.join(paths)}"
 
 
 def _optional(options: dict[str, Any]) -> list[str]:
@@ -198,16 +209,14 @@ def _optional(options: dict[str, Any]) -> list[str]:
     return arches.split() if isinstance(arches, str) else list(arches)
 
 
-def _import(job: Job, row: Row, results: list[dict[str, Any]]) -> None:
-    with job.state.transaction():
-        for result in results:
-            for name in result["files"]:
-                path = f"{output_of(result['task_id'])}/{name}"
-                import_archive(job, row, "image", path, arch=result["arch"])
-            for name in result["logs"]:
-                logs = f"{build_directory(job, row)}/data/logs/image"
-                job.files.copy(f"{task_directory(result['task_id'])}/{name}", f"{logs}/{name}")
-        job.complete(row)
+def _import(job: Job, results: list[dict[str, Any]], row: Row) -> None:
+    for result in results:
+        for name in result["files"]:
+            path = f"{output_of(result['task_id'])}/{name}"
+            import_archive(job, row, "image", path, arch=result["arch"])
+        for name in result["logs"]:
+            logs = f"{build_directory(job, row)}/data/logs/image"
+            job.files.copy(f"{task_directory(result['task_id'])}/{name}", f"{logs}/{name}")
 
 
 async def _make(job: Job, nvr: tuple[str, str, str], arch: str, family: Family) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -163,6 +163,13 @@ class Job(MethodCall):
                 return str(config["arches"]).split()
         raise BuildError(f"No arches for tag {build_tag}")
 
+    def destination(self, target: dict[str, Any], name: str, kind: str = "package") -> int | None:
+        """Return the tag of the build, None for no tag; fail if it does not list the package."""
+        if self.options.get("scratch") or self.options.get("skip_tag"):
+            return None
+        self.check_listed(target["dest_tag"], name, kind)
+        return int(target["dest_tag"])
+
     def check_listed(self, dest_tag: int, name: str, kind: str = "package") -> None:
         """Fail if the destination tag does not list a package, of that kind in the text."""
         package = find_package(self.state, name)
@@ -224,6 +231,35 @@ class Job(MethodCall):
         """Complete a build whose files are all in place."""
         ended = self.hub.now()
         change_build_state(self.state, row, BUILD_STATES["COMPLETE"], completion_ts=ended)
+
+    async def deliver(
+        self,
+        nvr: tuple[str, str, str],
+        btype: str,
+        dest_tag: int | None,
+        fill: Callable[[Row], None],
+        **columns: Any,
+    ) -> Row:
+        """Make a build of what is there, and tag it.
+
+        Args:
+            nvr: name, version and release.
+            btype: its type.
+            dest_tag: the tag's id, None for no tag.
+            fill: imports the files into the build; a restarted task may have done so.
+            columns: as :meth:`begin_build` takes them.
+
+        Returns:
+            The build.
+        """
+        row = self.begin_build(nvr, btype, **columns)
+        if row["state"] != BUILD_STATES["COMPLETE"]:
+            with self.state.transaction():
+                fill(row)
+                self.complete(row)
+        if dest_tag is not None:
+            await self.tag(row, dest_tag)
+        return row
 
     async def tag(self, row: Row, dest_tag: int) -> None:
         """Tag a build into its destination, by a child task."""

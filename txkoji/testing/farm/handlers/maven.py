@@ -14,6 +14,7 @@ from txkoji.testing.methods.archives import MD5, import_archive
 from txkoji.testing.methods.rpms import import_rpm
 from txkoji.testing.tables.lookups.builds import BUILD_STATES, build_nvr, build_struct
 from txkoji.testing.tables.lookups.tags import require_tag
+from txkoji.testing.tables.state import Row
 
 GROUP = "org.example"
 VERSION = "1.0"
@@ -41,22 +42,21 @@ async def maven(job: Job) -> None:
         return
     info = result["maven_info"]
     name = f"{info['group_id']}-{info['artifact_id']}"
-    if not options.get("skip_tag"):
-        job.check_listed(target["dest_tag"], name)
+    dest_tag = job.destination(target, name)
     version = info["version"].replace("-", "_")
-    release = job.release(name, version, None)
-    row = job.begin_build((name, version, release), "maven", source=url, info=info)
-    if row["state"] != BUILD_STATES["COMPLETE"]:
-        with job.state.transaction():
-            for path in paths:
-                import_archive(job, row, "maven", path, checksum_type=MD5, **info)
-            job.complete(row)
+
+    def fill(row: Row) -> None:
+        for path in paths:
+            import_archive(job, row, "maven", path, checksum_type=MD5, **info)
+
+    nvr = (name, version, job.release(name, version, None))
+    row = await job.deliver(nvr, "maven", None, fill, source=url, info=info)
     if options.get("specfile"):
         struct = build_struct(job.state, row)
         request = [options["specfile"], target, struct, None, {"repo_id": None}]
         await job.run("wrapperRPM", request, "rpm")
-    if not options.get("skip_tag"):
-        await job.tag(row, target["dest_tag"])
+    if dest_tag is not None:
+        await job.tag(row, dest_tag)
 
 
 @handler("buildMaven")
@@ -120,29 +120,20 @@ async def wrapper_rpm(job: Job) -> dict[str, Any]:
     """Run ``wrapperRPM``: RPMs around the artifacts of a build, into the same or a new build."""
     url, target, build, *_ = job.request
     options = job.options
-    name, version, release = build["name"], build["version"], build["release"]
-    plain, _ = parse_source(url)
-    await failures.make_build_root(job, plain, "noarch")
-    checked_out = await failures.check_out(job, url, 0.1)
-    fault = BuildError(
-        "error building package (arch noarch), mock exited with status 1;"
-        " see build.log or root.log for more information"
-    )
-    lines = (f"Wrapping {name}", "building")
-    await failures.build(job, plain, "build.log", lines, WRAPPER_SHARE, b"", fault)
+    nvr = (build["name"], build["version"], build["release"])
+    checked_out = await _wrap(job, url, build["name"])
+    file, srpm = (f"{'-'.join(nvr)}.{arch}.rpm" for arch in ("noarch", "src"))
     now = int(job.hub.now())
-    nvr = f"{name}-{version}-{release}"
-    srpm = f"{nvr}.src.rpm"
-    data = rpms.make_rpm(name, version, release, "noarch", source=True, buildtime=now)
-    source_path = job.put(srpm, data)
-    data = rpms.make_rpm(name, version, release, "noarch", buildtime=now)
-    path = job.put(f"{nvr}.noarch.rpm", data)
+    source_path, path = (
+        job.put(name, rpms.make_rpm(*nvr, "noarch", source=name == srpm, buildtime=now))
+        for name in (srpm, file)
+    )
     if options.get("scratch"):
         job.move_to_scratch([source_path, path])
     else:
         row = job.state.row("build", build["id"])
         if options.get("create_build"):
-            row = job.begin_build((name, version, release), "rpm", source=url)
+            row = job.begin_build(nvr, "rpm", source=url)
         with job.state.transaction():
             import_rpm(job, row, source_path, None)
             import_rpm(job, row, path, srpm)
@@ -153,7 +144,21 @@ async def wrapper_rpm(job: Job) -> dict[str, Any]:
     return {
         "buildroot_id": None,
         "logs": ["build.log", "root.log", "checkout.log"],
-        "rpms": [f"{nvr}.noarch.rpm"],
+        "rpms": [file],
         "source": {"source": checked_out, "url": url},
         "srpm": srpm,
     }
+
+
+async def _wrap(job: Job, url: str, name: str) -> str:
+    """Run mock; return the source with its commit."""
+    package, _ = parse_source(url)
+    await failures.make_build_root(job, package, "noarch")
+    checked_out = await failures.check_out(job, url, 0.1)
+    fault = BuildError(
+        "error building package (arch noarch), mock exited with status 1;"
+        " see build.log or root.log for more information"
+    )
+    lines = (f"Wrapping {name}", "building")
+    await failures.build(job, package, "build.log", lines, WRAPPER_SHARE, b"", fault)
+    return checked_out

@@ -10,8 +10,8 @@ from txkoji.testing.farm.handlers.job import Job, output_of
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.farm.handlers.sources import parse_source
 from txkoji.testing.methods.archives import MD5, import_archive
-from txkoji.testing.tables.lookups.builds import BUILD_STATES
 from txkoji.testing.tables.lookups.tags import require_tag
+from txkoji.testing.tables.state import Row
 
 PLATFORM = "2k8r2-x64"
 WINDOWS_SHARE = 0.6
@@ -33,20 +33,17 @@ async def win_build(job: Job) -> None:
         job.move_to_scratch(paths)
         return
     name, version = result["name"], result["version"]
-    if not options.get("skip_tag"):
-        job.check_listed(target["dest_tag"], name)
+    dest_tag = job.destination(target, name)
+
+    def fill(row: Row) -> None:
+        for path in paths:
+            file = result["output"][path.rpartition("/")[2]]
+            more = {"platforms": " ".join(file["platforms"]), "flags": " ".join(file["flags"])}
+            import_archive(job, row, "win", path, checksum_type=MD5, relpath="", **more)
+
     nvr = (name, version, job.release(name, version, result["release"]))
     info = {"platform": result["platform"]}
-    row = job.begin_build(nvr, "win", source=url, info=info)
-    if row["state"] != BUILD_STATES["COMPLETE"]:
-        with job.state.transaction():
-            for path in paths:
-                file = result["output"][path.rpartition("/")[2]]
-                more = {"platforms": " ".join(file["platforms"]), "flags": " ".join(file["flags"])}
-                import_archive(job, row, "win", path, checksum_type=MD5, relpath="", **more)
-            job.complete(row)
-    if not options.get("skip_tag"):
-        await job.tag(row, target["dest_tag"])
+    await job.deliver(nvr, "win", dest_tag, fill, source=url, info=info)
 
 
 @handler("vmExec")
