@@ -14,7 +14,7 @@ from typing import Any
 
 import txkoji.front_ends
 from txkoji import Connection, RemoteFile
-from txkoji.files import part, rpm
+from txkoji.files import part
 
 FILE_NAME = ".koji-fetch.pyz"
 """The file below the build's directory on the worker; it deletes itself when it runs."""
@@ -32,7 +32,6 @@ def archive() -> bytes:
         "txkoji/__init__.py": b"",
         "txkoji/files/__init__.py": b"",
         "txkoji/files/part.py": Path(part.__file__).read_bytes(),
-        "txkoji/files/rpm.py": Path(rpm.__file__).read_bytes(),
         "txkoji/front_ends.py": Path(txkoji.front_ends.__file__).read_bytes(),
     }
     content = io.BytesIO()

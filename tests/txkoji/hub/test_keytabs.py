@@ -7,7 +7,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txkoji.hub.keytabs import principals
+from txkoji.hub.credentials import principals
 
 
 def _entry(realm: str, *names: str) -> bytes:
