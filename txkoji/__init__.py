@@ -30,10 +30,12 @@ from txkoji.history.poller import Poller
 from txkoji.history.tags import is_glob, matches
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
-from txkoji.hub.credentials import Credential, keytab_problem, login_problem
+from txkoji.hub.credentials import Credential, login_problem
+from txkoji.hub.keytabs import keytab_problem
 from txkoji.hub.methods import Kind
 from txkoji.hub.proxies import Proxy, proxy_for
-from txkoji.hub.requests import LATENCY_BOUNDS, Limits, RequestStatistics
+from txkoji.hub.requests import Limits
+from txkoji.hub.statistics import LATENCY_BOUNDS, RequestStatistics
 from txkoji.outcomes import Outcome, read_outcome, reason_of
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
@@ -41,8 +43,8 @@ from txkoji.submission.recognition import KEY as SUBMISSION_MARKER
 from txkoji.submission.recognition import TASK_METHODS
 from txkoji.submission.search import Submission
 from txkoji.submission.submitter import Submitter
-from txkoji.watching.estimates import QUEUE_LIMIT
 from txkoji.watching.infrastructure import INFRASTRUCTURE_FAULTS, is_infrastructure, is_refusal
+from txkoji.watching.queues import QUEUE_LIMIT
 from txkoji.watching.task_tree import TaskChange, TaskTree, arch_of
 from txkoji.watching.watch import Watch
 from txkoji.watching.watcher import TaskWatcher, UnknownTask, WatchedTask, WatcherStatus

@@ -9,7 +9,8 @@ from typing import Any
 from txkoji import estimates, paths
 from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import RichObject
-from txkoji._values import elapsed, integer, member, moment, text
+from txkoji._times import elapsed, moment
+from txkoji._values import integer, member, text
 from txkoji.results import Tag
 from txkoji.task import Task
 

@@ -32,8 +32,9 @@ from txkoji.history.interest import Interest
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 from txkoji.hub.credentials import Credential, credentials_of
-from txkoji.hub.requests import Limits, RequestStatistics
+from txkoji.hub.requests import Limits
 from txkoji.hub.session import Session
+from txkoji.hub.statistics import RequestStatistics
 from txkoji.hub.tls import plain_authorities, trust_root
 from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
 from txkoji.package import Package

@@ -14,7 +14,8 @@ from munch import Munch
 
 from txkoji import nvr, task_states
 from txkoji._struct import Struct
-from txkoji._values import elapsed, from_params, integer, moment, text
+from txkoji._times import elapsed, moment
+from txkoji._values import from_params, integer, text
 
 _ARCH_OF_IMAGE = ("name", "version", "release", "arch", "target_info", "build_tag", "repo_info")
 

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator, Mapping
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import attrs
 from buildbot.config.master import MasterConfig, loadConfigDict
-
-from buildbot_koji.arguments.checks import nearest
 
 _LIBRARIES = ("attr", "buildbot", "buildbot_koji", "twisted", "txkoji")
 """The packages whose frames lie between a line of a configuration and a plugin."""
@@ -92,33 +88,3 @@ def loaded_config() -> tuple[MasterConfig, str] | None:
         return None
     found: MasterConfig = frame.f_locals["self"]
     return found, str(frame.f_locals["filename"])
-
-
-PLUGIN = "koji"
-
-
-def mistakes_in_options(options: Any) -> Iterator[str]:
-    """Yield what is wrong with the options of the www plugin."""
-    if isinstance(options, Mapping):
-        given = ", ".join(sorted(map(str, options)))
-        found = f"not {given}" if given else None
-    else:
-        found = None if options is True else f"not {options!r:.200}"
-    if found is not None:
-        yield f"www plugin 'koji' takes no options, {found}: did you mean 'koji': {{}}?"
-
-
-def mistakes_in_plugins(www: Any, file: str) -> Iterator[str]:
-    """Yield what is wrong with our plugin in ``c["www"]``, with the file and the line."""
-    plugins = www.get("plugins") if isinstance(www, Mapping) else None
-    if not isinstance(plugins, Mapping):
-        return
-    if PLUGIN in plugins:
-        where = line_of_key(file, PLUGIN, "plugins")
-        yield from (f"{where}: {each}" for each in mistakes_in_options(plugins[PLUGIN]))
-        return
-    installed = {each.name for each in entry_points(group="buildbot.www")}
-    for name in plugins:
-        if name not in installed and nearest(str(name), [PLUGIN]) is not None:
-            said = f"www plugin '{name}' is not installed: did you mean koji?"
-            yield f"{line_of_key(file, str(name), 'plugins')}: {said}"

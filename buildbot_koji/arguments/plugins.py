@@ -3,7 +3,7 @@
 A class says what it takes::
 
     class KojiTag(KojiStep):
-        tag = required(checks.text, "the tag")
+        tag = argument(checks.text, "the tag", required=True)
         force = flag("also against the tag's rules")
 
 The checks of ``buildbot checkconfig``, the signature, the list of arguments in the docstring, and
@@ -38,12 +38,8 @@ from buildbot_koji.arguments.declaration import (
     wrong_value,
     wrong_values,
 )
-from buildbot_koji.arguments.places import (
-    Place,
-    loaded_config,
-    mistakes_in_plugins,
-    place_in_config,
-)
+from buildbot_koji.arguments.places import Place, loaded_config, place_in_config
+from buildbot_koji.arguments.www_plugins import mistakes_in_plugins
 from buildbot_koji.error_messages import cause_of, was_cancelled
 from txkoji import login_problem, one_line, profiles
 from txkoji.exceptions import ConfigurationError

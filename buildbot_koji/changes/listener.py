@@ -14,13 +14,14 @@ from twisted.internet.defer import Deferred, DeferredList, DeferredLock
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from buildbot_koji.changes.context import Alarm, Interrupted, SourceContext
+from buildbot_koji.changes.context import SourceContext
 from buildbot_koji.changes.health_reports import HealthReports
 from buildbot_koji.changes.intake import EventIntake
+from buildbot_koji.changes.interruption import Alarm, Interrupted
 from buildbot_koji.changes.pacing import PollSchedule
-from buildbot_koji.changes.recorder import MissedAnnouncements
 from buildbot_koji.changes.set_aside import is_passing
 from buildbot_koji.changes.status import ListenerStatus
+from buildbot_koji.changes.stored import MissedAnnouncements
 from buildbot_koji.durable.background import Background, stop_consuming
 from buildbot_koji.durable.claims import ClaimLost, schedulers_are_claimed
 from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable

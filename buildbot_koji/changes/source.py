@@ -13,12 +13,13 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, required
+from buildbot_koji.arguments.declaration import argument, flag
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.changes.change_filter import no_event
-from buildbot_koji.changes.context import SourceContext, SourceLimits, SourceOptions
+from buildbot_koji.changes.context import SourceContext
 from buildbot_koji.changes.listener import Listener
+from buildbot_koji.changes.options import SourceLimits, SourceOptions
 from buildbot_koji.changes.status import SourceStatus
 from buildbot_koji.changes.storage import CLAIM_KEY, SourceStorage
 from buildbot_koji.durable.background import DATABASE_RETRY
@@ -52,8 +53,11 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     masters, one of them runs it.
     """
 
-    profile = required(
-        check_hub, "the name of the hub's profile, or a ``util.KojiHub``", positional=True
+    profile = argument(
+        check_hub,
+        "the name of the hub's profile, or a ``util.KojiHub``",
+        required=True,
+        positional=True,
     )
     name = argument(
         checks.stored_name,

@@ -57,6 +57,19 @@ class StepIdentity:
         return self.kind == other.kind and alike
 
 
+@dataclass(frozen=True)
+class StoredAttempt:
+    """What a step of an earlier attempt stored.
+
+    Attributes:
+        row: where: the id of its build, and the name of the row.
+        value: what it stored.
+    """
+
+    row: tuple[int, str]
+    value: Mapping[str, Any]
+
+
 _WHOSE = fields(StepIdentity)
 
 
@@ -83,8 +96,8 @@ def choose_attempt(
     own: str,
     identity: StepIdentity,
     taken: Container[tuple[int, str]],
-) -> tuple[str, dict[str, Any]] | None:
-    """Return the row that a step stored in an earlier build of its build request, or None.
+) -> StoredAttempt | None:
+    """Return what a step stored in an earlier build of its build request, or None.
 
     Args:
         build_id: the earlier build.
@@ -94,15 +107,12 @@ def choose_attempt(
         identity: the step's.
         taken: the rows that earlier steps of this attempt have found to be theirs.
 
-    Returns:
-        The name of the row, and what the step stored there.
-
     Raises:
         StoredByNewerVersion: the identity in one of the rows can't be read. A version that changes
             what any step stores changes the form of the identity as well.
         DamagedRow: the row of a step with this step's name can't be read.
     """
-    mine: list[tuple[bool, bool, str, dict[str, Any]]] = []
+    mine: list[tuple[bool, bool, StoredAttempt]] = []
     for name, stored in rows:
         value, did = read_row(stored), f"what a step of build {build_id} did"
         if value is None and name == own:
@@ -112,8 +122,8 @@ def choose_attempt(
         earlier = read_identity(value.pop(IDENTITY), did)
         if identity.is_that_of(earlier):
             has_values = earlier.rendered == identity.rendered
-            mine.append((has_values, name == own, name, value))
-    return max(mine, key=lambda each: each[:2])[2:] if mine else None
+            mine.append((has_values, name == own, StoredAttempt((build_id, name), value)))
+    return max(mine, key=lambda each: each[:2])[2] if mine else None
 
 
 def read_row(stored: bytes) -> dict[str, Any] | None:

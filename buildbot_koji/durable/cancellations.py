@@ -63,7 +63,6 @@ class PendingCancellation:
     reason: str | None
 
 
-@attrs.define(eq=False, repr=False, slots=False)
 class Cancellations:
     """Cancels tasks on one hub.
 
@@ -74,11 +73,15 @@ class Cancellations:
 
     _log = Logger()
 
-    _name: str
-    _connection: Connection
-    _log_in: Callable[[], Deferred[None]]
-
-    def __attrs_post_init__(self) -> None:
+    def __init__(
+        self,
+        name: str,
+        connection: Connection,
+        log_in: Callable[[], Deferred[None]],
+    ) -> None:
+        self._name = name
+        self._connection = connection
+        self._log_in = log_in
         self._master: Any = None
         self._state: MasterState | None = None
         self._pending: dict[str, TaskIntent] = {}

@@ -157,11 +157,12 @@ class Once(Generic[T]):
             clock,
             policy,
             say,
-            ends=lambda error: (
-                not is_passing(error)
-                or ((self.state is IntentState.STORED or self.refusal is not None) and gives_up())
-            ),
+            ends=lambda error: not is_passing(error) or (self._may_give_up and gives_up()),
         )
+
+    @property
+    def _may_give_up(self) -> bool:
+        return self.state is IntentState.STORED or self.refusal is not None
 
     async def attempt(self) -> T:
         """Try once; raises like :meth:`run`, and also if the outcome is unknown."""

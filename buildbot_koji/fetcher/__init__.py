@@ -14,7 +14,7 @@ from typing import Any
 
 import txkoji.front_ends
 from txkoji import Connection, RemoteFile
-from txkoji.files import part
+from txkoji.files import part, rpm
 
 FILE_NAME = ".koji-fetch.pyz"
 """The file below the build's directory on the worker; it deletes itself when it runs."""
@@ -32,6 +32,7 @@ def archive() -> bytes:
         "txkoji/__init__.py": b"",
         "txkoji/files/__init__.py": b"",
         "txkoji/files/part.py": Path(part.__file__).read_bytes(),
+        "txkoji/files/rpm.py": Path(rpm.__file__).read_bytes(),
         "txkoji/front_ends.py": Path(txkoji.front_ends.__file__).read_bytes(),
     }
     content = io.BytesIO()

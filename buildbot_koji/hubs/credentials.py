@@ -80,7 +80,6 @@ def worst(credentials: Sequence[CredentialStatus]) -> CredentialStatus | None:
     return max(bad, key=lambda each: STATES.index(each.state), default=None)
 
 
-@attrs.define(eq=False, repr=False, slots=False)
 class CredentialWatch:
     """Reads credentials at the start and once a day, and logs each that is about to expire.
 
@@ -94,10 +93,13 @@ class CredentialWatch:
 
     _log = Logger()
 
-    _read: Callable[[], Awaitable[Sequence[Credential]]]
-    _clock: Any
-
-    def __attrs_post_init__(self) -> None:
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[Sequence[Credential]]],
+        clock: Any,
+    ) -> None:
+        self._read = read
+        self._clock = clock
         self._found: Sequence[Credential] = ()
         self.was_read = False
         self._logged: dict[tuple[str, str], str] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -15,28 +15,22 @@ from twisted.internet.defer import DeferredLock, maybeDeferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from buildbot_koji.arguments.plugins import DeclaredArguments
 from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.cancellations import Cancellations
 from buildbot_koji.durable.once import CheckClaim, OnceAction
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import recorded_tasks
+from buildbot_koji.hubs.builders import ChannelBuilders
 from buildbot_koji.hubs.buses import HubBuses
+from buildbot_koji.hubs.configured import configured_profile, may_name
+from buildbot_koji.hubs.counts import TaskCounts
 from buildbot_koji.hubs.credentials import CredentialStatus, CredentialWatch, worst
 from buildbot_koji.hubs.koji_hub import RenderedHub
-from buildbot_koji.hubs.survey import (
-    HISTORY_CLASS,
-    INTERVAL,
-    ChannelBuilders,
-    HubSurvey,
-    Point,
-    SurveyResult,
-    TaskCounts,
-)
+from buildbot_koji.hubs.survey import HISTORY_CLASS, INTERVAL, HubSurvey, Point, SurveyResult
+from buildbot_koji.hubs.users import HubUsers
 from txkoji import (
     Call,
     Connection,
-    Profile,
     RequestStatistics,
     Submission,
     TaskTree,
@@ -46,65 +40,7 @@ from txkoji import (
     WatchedTask,
     WatcherStatus,
     one_line,
-    profiles,
 )
-from txkoji.exceptions import ConfigurationError
-
-
-class HubUsers:
-    """The steps and listeners that use a link; the last one closes it if nobody needs it.
-
-    Args:
-        clock: the master's reactor.
-        has_work: returns whether the link watches or cancels tasks.
-        close: closes the link.
-
-    Attributes:
-        is_needed: whether a configuration names the link, and no newer one has replaced it.
-    """
-
-    def __init__(
-        self, clock: Any, has_work: Callable[[], bool], close: Callable[[], object]
-    ) -> None:
-        self._clock = clock
-        self._has_work = has_work
-        self._close = close
-        self._users: set[object] = set()
-        self._used_at = float(clock.seconds())
-        self.is_needed = True
-
-    def __iter__(self) -> Iterator[object]:
-        return iter(list(self._users))
-
-    def add(self, user: object) -> None:
-        """Keep the link open until :meth:`discard`, even if a newer one replaces it."""
-        self._users.add(user)
-
-    def discard(self, user: object) -> None:
-        """Note that a user is done."""
-        self._users.discard(user)
-        self.touch()
-        if not self.is_needed:
-            self.close_if_idle()
-
-    def touch(self) -> None:
-        """Note that someone uses the link now."""
-        self._used_at = float(self._clock.seconds())
-
-    def close_if_idle(self, idle: float = 0.0) -> None:
-        """Close the link if it has no use, and had none for so many seconds."""
-        unused = float(self._clock.seconds()) - self._used_at
-        if not self._is_in_use() and not 0 <= unused < idle:
-            # Not from within what that cancels.
-            self._clock.callLater(0, self._close_unless_in_use)
-
-    def _close_unless_in_use(self) -> None:
-        if not self._is_in_use():
-            self._close()
-
-    def _is_in_use(self) -> bool:
-        return bool(self._users) or self._has_work()
-
 
 PREFIX = "koji-hub-"
 """The start of the names of all hubs."""
@@ -471,30 +407,3 @@ def identity_of(profile: str | RenderedHub) -> str:
 def hubs_of(master: Any) -> list[Hub]:
     """Return the hubs that the plugins of a master have used so far."""
     return [each for each in master if isinstance(each, Hub)]
-
-
-def configured_profile(name: str) -> Profile | None:
-    """Return what the files say of a profile now; None if it can't be used."""
-    try:
-        return profiles.load(name)
-    except ConfigurationError:
-        return None
-
-
-def may_name(config: Any, profile: str) -> bool:
-    """Return whether a plugin of a master's configuration may use the hub of a profile."""
-    names = [getattr(each, "profile", each) for each in configured_hubs(config)]
-    # A renderable may name any hub.
-    return profile in names or not all(isinstance(each, str) for each in names)
-
-
-def configured_hubs(config: Any) -> Iterator[Any]:
-    """Yield the hubs that the plugins of a configuration name, each as its argument does."""
-    for plugin in (*config.change_sources, *config.services.values()):
-        if isinstance(plugin, DeclaredArguments) and plugin.declared_values.get("profile"):
-            yield plugin.declared_values["profile"]
-    for builder in config.builders:
-        for step in builder.factory.steps:
-            if issubclass(step.step_class, DeclaredArguments):
-                named = step.kwargs.get("profile", step.args[0] if step.args else None)
-                yield from () if named is None else (named,)

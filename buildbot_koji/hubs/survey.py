@@ -6,9 +6,8 @@ the page.
 
 from __future__ import annotations
 
-import bisect
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,72 +18,8 @@ from buildbot_koji.database_values import number
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.unreadable import UnreadableRow, reading
 from buildbot_koji.error_messages import PLUGINS
-from txkoji import Call, Connection, TaskTree, task_states
+from txkoji import Call, Connection, task_states
 from txkoji.exceptions import KojiException, UnusableAnswer
-
-KEPT = 300.0
-"""Seconds until the hosts of a channel are read again."""
-
-
-def no_builder(arch: str) -> str:
-    """Say what :func:`lacking` returned."""
-    return "its channel has no builder" if arch == "noarch" else f"no builder for {arch}"
-
-
-def lacking(task: Any, arches: Mapping[int, frozenset[str]]) -> str | None:
-    """Return the architecture of a task if no builder of its channel has it. Pure, and total.
-
-    Args:
-        task: a task; its ``arch`` says which hosts may take it.
-        arches: what :attr:`ChannelBuilders.arches` is.
-
-    Returns:
-        The architecture, ``noarch`` for a channel without builders; None if there is one, and until
-        the channel was read.
-    """
-    arch, channel = task.get("arch"), task.get("channel_id")
-    known = arches.get(channel) if isinstance(channel, int) else None
-    return arch if known is not None and isinstance(arch, str) and arch not in known else None
-
-
-class ChannelBuilders:
-    """The architectures that the enabled hosts of a hub's channels build for.
-
-    Args:
-        checked: calls a hub method, and checks its answer.
-        clock: an IReactorTime; says when an answer is old.
-
-    Attributes:
-        arches: the architectures, by the channel's id; another object when they changed.
-    """
-
-    def __init__(self, checked: Callable[..., Awaitable[Any]], clock: Any) -> None:
-        self._checked = checked
-        self._clock = clock
-        self._read_at: dict[int, float] = {}
-        self.arches: Mapping[int, frozenset[str]] = {}
-
-    async def read(self, tasks: Iterable[Any]) -> None:
-        """Read the channels of some tasks, each at most once in five minutes.
-
-        If the hub does not answer, the next call asks again.
-        """
-        for channel in {task.get("channel_id") for task in tasks}:
-            now = self._clock.seconds()
-            if not isinstance(channel, int) or now - self._read_at.get(channel, -KEPT) < KEPT:
-                continue
-            # One request at a time, and none right after a refusal.
-            self._read_at[channel] = now
-            try:
-                hosts = await self._checked("listHosts", channelID=channel, enabled=True)
-            except KojiException:
-                continue
-            listed = [host.arches.split() for host in hosts if host.arches is not None]
-            # Any host takes a noarch task.
-            arches = frozenset(arch for several in listed for arch in (*several, "noarch"))
-            if arches != self.arches.get(channel):
-                self.arches = {**self.arches, channel: arches}
-
 
 INTERVAL = 300.0
 """Seconds between two points of the history."""
@@ -202,6 +137,12 @@ def _capacity(host: Mapping[str, Any]) -> float:
     return min(max(number(host.get("capacity")) or 0.0, 0.0), MOST_CAPACITY)
 
 
+def _host_names(answers: Sequence[Any]) -> dict[int, str]:
+    """Return the names of hosts, by id, from the answers for :func:`loads`. Pure."""
+    hosts = (each for answer in answers[2::3] for each in answer or ())
+    return {each["id"]: each["name"] for each in hosts if each["name"] is not None}
+
+
 class HubSurvey:
     """Asks one hub, and keeps the history of a day over restarts.
 
@@ -315,61 +256,9 @@ class HubSurvey:
         answers = await self._answers(calls)
         self._totals = (answers[0], answers[1])
         named = [(channel, self._names.get(channel, f"channel {channel}")) for channel in wanted]
-        hosts = (each for answer in answers[4::3] for each in answer or ())
         self.result = attrs.evolve(
             self.result,
             channels=loads(named, answers[2:], ours),
-            hosts={each["id"]: each["name"] for each in hosts if each["name"] is not None},
+            hosts=_host_names(answers[2:]),
             counted_at=self._clock.seconds(),
         )
-
-
-WAIT_BOUNDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
-"""The upper bounds of the buckets of :attr:`TaskCounts.waits`, in seconds."""
-
-FAILURE_KINDS = ("failed", "infrastructure")
-"""The kinds of ends that are failures."""
-
-
-class TaskCounts:
-    """Counts how the tasks ended that the steps of this master followed.
-
-    Attributes:
-        ended: how many tasks ended, by kind: ``succeeded``, ``failed`` (the package),
-            ``infrastructure`` (the build system) or ``canceled``.
-        waits: how many tasks waited at most :data:`WAIT_BOUNDS` for a builder, each counted in the
-            first bucket that takes it; the last bucket takes the rest.
-        wait_sum: the seconds that all of them waited.
-    """
-
-    def __init__(self) -> None:
-        self.ended = dict.fromkeys(("succeeded", *FAILURE_KINDS, "canceled"), 0)
-        self.waits = [0] * (len(WAIT_BOUNDS) + 1)
-        self.wait_sum = 0.0
-
-    @property
-    def total(self) -> int:
-        """How many tasks ended."""
-        return sum(self.ended.values())
-
-    @property
-    def failed(self) -> int:
-        """How many of them failed."""
-        return sum(self.ended[kind] for kind in FAILURE_KINDS)
-
-    def add(self, tree: TaskTree, *, infrastructure: bool) -> None:
-        """Count a tree that has ended."""
-        state = tree.root.state
-        if state == task_states.CLOSED:
-            kind = "succeeded"
-        elif state == task_states.CANCELED:
-            kind = "canceled"
-        else:
-            kind = "infrastructure" if infrastructure else "failed"
-        self.ended[kind] += 1
-        for task in tree.tasks():
-            created, started = number(task.get("create_ts")), number(task.get("start_ts"))
-            if created is not None and started is not None:
-                waited = max(started - created, 0.0)
-                self.waits[bisect.bisect_left(WAIT_BOUNDS, waited)] += 1
-                self.wait_sum += waited

@@ -8,7 +8,6 @@ from functools import partial
 from inspect import iscoroutine
 from typing import Any
 
-import attrs
 from twisted.internet.defer import Deferred
 
 from buildbot_koji.arguments import checks
@@ -25,11 +24,11 @@ from buildbot_koji.mass.packages import (
     ordered_names,
     plan_mistakes,
     refusals,
-    seconds_of,
     sources_in_tag,
     unlisted,
 )
 from buildbot_koji.mass.plan import MassPackage, PackageState
+from buildbot_koji.mass.values import seconds_of
 from buildbot_koji.words import named
 from txkoji import Connection, one_line
 
@@ -57,7 +56,6 @@ class PlanRequest:
     skip_unknown: bool
 
 
-@attrs.define(eq=False, repr=False, slots=False)
 class MassPlanner:
     """Makes the plan of one mass build.
 
@@ -66,12 +64,17 @@ class MassPlanner:
         destination: the id of the target's destination tag; None until :meth:`make` has it.
     """
 
-    _connection: Connection
-    _request: PlanRequest
-    _pause: Callable[[], Awaitable[None]]
-    _in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]
-
-    def __attrs_post_init__(self) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        request: PlanRequest,
+        pause: Callable[[], Awaitable[None]],
+        in_thread: Callable[[Callable[[], Any]], Awaitable[Any]],
+    ) -> None:
+        self._connection = connection
+        self._request = request
+        self._pause = pause
+        self._in_thread = in_thread
         self._complaints: list[str] = []
         self.notes: list[str] = []
         self.destination: int | None = None

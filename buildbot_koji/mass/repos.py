@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import attrs
-
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.packages import BadPlan, latest_in_tag
 from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageEvent
@@ -19,7 +17,6 @@ LONG = 600.0
 """Seconds after which the summary says how long a repo has been waited for."""
 
 
-@attrs.define(eq=False, repr=False, slots=False)
 class RepoWaiter:
     """Waits for repos of the build tag that a target has when the wait begins.
 
@@ -31,13 +28,18 @@ class RepoWaiter:
         is_refused: whether the hub refused the last poll.
     """
 
-    _hub: Hub
-    _target: str
-    _clock: Any
-    _polling: RetryPolicy
-
-    def __attrs_post_init__(self) -> None:
-        self._tag = (0, f"target {self._target}")
+    def __init__(
+        self,
+        hub: Hub,
+        target: str,
+        clock: Any,
+        polling: RetryPolicy,
+    ) -> None:
+        self._hub = hub
+        self._target = target
+        self._tag = (0, f"target {target}")
+        self._clock = clock
+        self._polling = polling
         self._request: int | None = None
         self._waiting: list[MassPackage] = []
         self._lacking: list[MassPackage] = []

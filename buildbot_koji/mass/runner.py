@@ -8,81 +8,30 @@ late; nothing else happens to it.
 from __future__ import annotations
 
 import operator
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-import attrs
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.plugins import Unrenderable
 from buildbot_koji.durable.unreadable import reading
-from buildbot_koji.hubs.survey import no_builder
+from buildbot_koji.hubs.builders import no_builder
+from buildbot_koji.mass.at_once import AtOnce
 from buildbot_koji.mass.context import MassContext
+from buildbot_koji.mass.idle import IdleChannel
 from buildbot_koji.mass.plan import MassPlan, PackageState
 from buildbot_koji.mass.progress import MassProgress
 from buildbot_koji.mass.repos import RepoWaiter
 from buildbot_koji.mass.settling import Settler
 from buildbot_koji.mass.stored import MassStore
-from buildbot_koji.mass.tasks import MassSubmissions, MassTasks
+from buildbot_koji.mass.submissions import MassSubmissions
+from buildbot_koji.mass.tasks import MassTasks
 from buildbot_koji.words import duration
-from txkoji import one_line, task_states
-
-AT_ONCE = 50
-"""The number unless the configuration gives another one."""
-
-
-class AtOnce:
-    """The number that a configuration gives, which is evaluated now and then.
-
-    Args:
-        render: renders it, as a ``CheckedRenderable``.
-    """
-
-    _log = Logger()
-
-    def __init__(self, render: Callable[[], Awaitable[Any]]) -> None:
-        self._render = render
-        self._mistake = ""
-
-    async def now(self, last: int | None) -> int:
-        """Return the number now.
-
-        Args:
-            last: the number so far, also of an earlier attempt, which stays in force if the
-                configuration gives none; None at first.
-        """
-        found = await self.evaluate()
-        last = AT_ONCE if last is None else last
-        mistake = found if isinstance(found, str) else ""
-        if mistake and mistake != self._mistake:
-            self._log.warn(
-                "at_once can't be evaluated: {mistake}; {last} stays in force",
-                mistake=mistake,
-                last=last,
-            )
-        self._mistake = mistake
-        return found if isinstance(found, int) else last
-
-    async def evaluate(self) -> int | str | None:
-        """Return the configuration's current number, or what is wrong with it."""
-        found = checks.rendered(checks.count, await self._render())
-        if isinstance(found, Unrenderable):
-            return found.reason
-        complaint = None if found is None else checks.count(found)
-        if complaint is not None:
-            return one_line(f"{found!r:.100} {complaint}")
-        return None if found is None else int(found)
-
 
 YOUNG_SHARE = 10
 """How many moments of the progress a mass build has at least."""
 
 
-@attrs.define(eq=False, repr=False, slots=False)
 class MassRunner:
     """Runs a mass build.
 
@@ -95,25 +44,31 @@ class MassRunner:
         submissions: what it has submitted.
     """
 
-    _context: MassContext
-    _store: MassStore
-    started: float
-    _most_at_once: AtOnce
-    _repos: RepoWaiter | None = None
-
-    def __attrs_post_init__(self) -> None:
-        self._host = self._context.host
-        self._timing = self._context.timing
-        self.plan: MassPlan = self._context.plan
+    def __init__(
+        self,
+        context: MassContext,
+        store: MassStore,
+        started: float,
+        most_at_once: AtOnce,
+        repos: RepoWaiter | None = None,
+    ) -> None:
+        self._context = context
+        self._host = context.host
+        self._timing = context.timing
+        self.plan: MassPlan = context.plan
+        self.started = started
+        self._store = store
+        self._most_at_once = most_at_once
+        self._repos = repos
         self.paused = False
         self.progress = MassProgress()
         self.at_once: int | None = None
-        self._tasks = MassTasks(self._context, self.wake)
+        self._tasks = MassTasks(context, self.wake)
         self.submissions = MassSubmissions(
-            self._context, self._tasks.follow, self.flush, lambda: self.paused
+            context, self._tasks.follow, self.flush, lambda: self.paused
         )
-        self._settler = Settler(self._context, self._tasks.follow)
-        self._channel = IdleChannel(self._context)
+        self._settler = Settler(context, self._tasks.follow)
+        self._channel = IdleChannel(context)
         self._control_changed = False
         self._flushed = 0.0
         self._wake: Deferred[None] | None = None
@@ -298,45 +253,14 @@ class MassRunner:
         )
         if lines:
             await self._host.until_stored(lambda: self._host.note(lines))
-        # While there are few moments, they are closer.
-        pause = max(self._timing.tick, (now - self.started) / YOUNG_SHARE)
-        is_due = now - self.progress.last >= min(pause, self._timing.progress_interval)
+        is_due = now - self.progress.last >= self._progress_interval(now)
         if self._control_changed or is_due or self.plan.is_over:
             failed = self.plan.counts[PackageState.FAILED]
             self.progress.note(now, self.plan.ended, failed, paused=not self._submits)
             await self._host.until_stored(lambda: self._store.save_control(self.control()))
             self._control_changed = False
 
-
-class IdleChannel:
-    """Checks now and then whether tasks of other users wait in the channel of a mass build.
-
-    Attributes:
-        is_busy: whether any waited at the last check.
-    """
-
-    def __init__(self, context: MassContext) -> None:
-        self._context = context
-        self._until = 0.0
-        self.is_busy = False
-
-    async def is_idle(self) -> bool:
-        """Return whether no other user's task waits, or the mass build need not care."""
-        if not self._context.options.only_when_idle:
-            return True
-        if self._context.now() >= self._until:
-            channel = await self._context.find_channel()
-            if channel is None:
-                return False
-            self.is_busy = await self._context.ask(partial(self._others_wait, channel["id"]))
-            self._until = self._context.now() + self._context.timing.idle_interval
-        return not self.is_busy
-
-    async def _others_wait(self, channel: int) -> bool:
-        hub = self._context.hub
-        wanted: dict[str, Any] = {"channel_id": channel, "state": [int(task_states.FREE)]}
-        await hub.log_in()
-        me = await hub.connection.checked("getLoggedInUser")
-        if me is not None:
-            wanted["not_owner"] = int(me.id)
-        return bool(await hub.connection.call("listTasks", wanted, {"limit": 1}))
+    def _progress_interval(self, now: float) -> float:
+        """Return the seconds between two moments of the progress: fewer while there are few."""
+        longest = self._timing.progress_interval
+        return min(max(self._timing.tick, (now - self.started) / YOUNG_SHARE), longest)

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.logger import Logger
 
 from buildbot_koji.database_values import member, number
-from buildbot_koji.hubs.builds import find_existing_build
+from buildbot_koji.hubs.existing import find_existing_build
 from buildbot_koji.mass.context import REFUSALS, MassContext
 from buildbot_koji.mass.packages import answers_by_key
 from buildbot_koji.mass.plan import MassPackage, PackageEvent

@@ -9,37 +9,17 @@ submitted. After that, only the rows that changed are written.
 from __future__ import annotations
 
 import operator
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Collection,
-    Container,
-    Iterable,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
 from dataclasses import astuple
-from functools import partial
 from types import NoneType
 from typing import Any
 from uuid import uuid4
 
-import attrs
-from buildbot.data import resultspec
-
 from buildbot_koji.durable.attempts import StepIdentity, read_identity
 from buildbot_koji.durable.store import BuildRows, RowsPlace
-from buildbot_koji.durable.unreadable import (
-    DamagedRow,
-    StoredByNewerVersion,
-    UnreadableRow,
-    reading,
-)
-from buildbot_koji.mass.packages import BadPlan
-from buildbot_koji.mass.plan import FINAL, MassPackage, PackageState
+from buildbot_koji.durable.unreadable import DamagedRow, StoredByNewerVersion, reading
+from buildbot_koji.mass.plan import MassPackage, PackageState
 from buildbot_koji.words import named
-from txkoji import one_line
 from txkoji.exceptions import KojiException
 
 PLAN_ROW = 500
@@ -324,109 +304,3 @@ def _apply(package: MassPackage, facts: Sequence[Any] | None) -> None:
 async def find_store(master: Any, mass_id: int, name: str) -> MassStore:
     """Return the store of a mass build by its id, or any build of its request, and its step."""
     return await MassStores(await RowsPlace.find(master, mass_id)).find(name)
-
-
-SEARCHED = 20
-"""How many builds of a builder are searched for a mass build to compare with."""
-
-_BY_KIND = {"failed": PackageState.FAILED, "skipped": PackageState.SKIPPED}
-
-
-Found = tuple[dict[str, Any], list[MassPackage]]
-"""The header and the packages of a stored mass build."""
-
-_BUILT = (PackageState.BUILT, PackageState.ADOPTED)
-
-
-@attrs.define(eq=False, repr=False, slots=False)
-class EarlierMassBuilds:
-    """The mass builds that are in the master's database.
-
-    Args:
-        master: the Buildbot master.
-        name: the name of the step whose mass builds they are.
-        until_stored: reads the database, and retries while it is unreachable.
-
-    Attributes:
-        notes: which mass builds can't be compared with, for the log.
-    """
-
-    _master: Any
-    _name: str
-    _until_stored: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
-
-    def __attrs_post_init__(self) -> None:
-        self.notes: list[str] = []
-
-    async def names_of(self, mass_id: int, kinds: Collection[str]) -> set[str]:
-        """Return the packages of a mass build that failed, were skipped, or are missing.
-
-        Raises:
-            BadPlan: there is no such mass build.
-        """
-        _, packages = await self._found(mass_id)
-        states = [_BY_KIND[each] for each in kinds if each in _BY_KIND]
-        return {
-            each.name
-            for each in packages
-            if each.state in states or ("missing" in kinds and each.state not in FINAL)
-        }
-
-    async def _store_of(self, build_id: int) -> MassStore:
-        find = partial(find_store, self._master, build_id, self._name)
-        store: MassStore = await self._until_stored(find)
-        return store
-
-    async def _found(self, mass_id: int) -> Found:
-        found = await self._until_stored((await self._store_of(mass_id)).load)
-        if found is None:
-            raise BadPlan(f"there is no mass build {mass_id}: give its property koji_mass_id")
-        return found
-
-    async def built(self, mass_id: int | None, build_id: int, root: int) -> set[str]:
-        """Return the packages that the mass build to compare with has built.
-
-        Args:
-            mass_id: that mass build; None for the builder's previous one.
-            build_id: the build that asks.
-            root: the first build of its build request.
-
-        Raises:
-            BadPlan: there is no such mass build.
-        """
-        if mass_id:
-            return await self._built_by(await self._found(mass_id))
-        for each in await self._before(build_id, root):
-            try:
-                store = await self._store_of(each)
-                if (await self._until_stored(store.control)).get("ended"):
-                    return await self._built_by(await self._until_stored(store.load))
-            except UnreadableRow as error:
-                self.notes.append(f"no regressions against mass build {each}: {one_line(error)}")
-        return set()
-
-    async def _built_by(self, found: Found | None) -> set[str]:
-        """Return what a mass build has built; of one that built the rest of another, all of it."""
-        built: set[str] = set()
-        seen: set[str] = set()
-        for _ in range(SEARCHED):
-            header, packages = found or ({}, [])
-            states = {each.name: each.state for each in packages}
-            built.update(name for name in states.keys() - seen if states[name] in _BUILT)
-            seen.update(states)
-            if not isinstance(rest_of := header.get("rest_of"), int):
-                break
-            found = await self._until_stored((await self._store_of(rest_of)).load)
-        return built
-
-    async def _before(self, build_id: int, root: int) -> list[int]:
-        """Return the builder's latest builds before a build, the newest first."""
-        build = await self._master.data.get(("builds", build_id))
-        found = await self._master.data.get(
-            ("builders", build["builderid"], "builds"),
-            filters=[resultspec.Filter("complete", "eq", [True])],
-            order=["-number"],
-            limit=SEARCHED,
-        )
-        ids = (int(each["buildid"]) for each in found)
-        return [each for each in ids if each < root]

@@ -13,15 +13,14 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-import attrs
-
 from buildbot_koji.durable.once import CheckClaim, Intent, IntentState, OnceAction
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.durable.unreadable import check_fields, reading
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import TaggedBuild, builds_of
-from buildbot_koji.mass.context import REFUSALS, StepHost
+from buildbot_koji.mass.context import REFUSALS
+from buildbot_koji.mass.options import StepHost
 from txkoji import Call, Submission, TaskTree, Watch, one_line, read_outcome, task_states
 from txkoji.exceptions import HubFault, KojiException, UnusableAnswer
 from txkoji.gathering import gather
@@ -122,18 +121,25 @@ def _by_build(pairs: Any, *kinds: type[int | str]) -> dict[int, Any]:
     return found
 
 
-@attrs.define(eq=False, repr=False, slots=False)
 class MassTagger:
     """Tags builds with a tag."""
 
-    _hub: Hub
-    _tag: str | int
-    _rows: BuildRows
-    _host: TagHost
-    _bypass: bool = attrs.field(kw_only=True)
-    _part: int = attrs.field(default=PART, kw_only=True)
-
-    def __attrs_post_init__(self) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        tag: str | int,
+        rows: BuildRows,
+        host: TagHost,
+        *,
+        bypass: bool,
+        part: int = PART,
+    ) -> None:
+        self._hub = hub
+        self._tag = tag
+        self._rows = rows
+        self._host = host
+        self._bypass = bypass
+        self._part = part
         self.parts: list[TagPart] = []
 
     async def load(self) -> None:

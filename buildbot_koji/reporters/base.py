@@ -24,8 +24,8 @@ from buildbot_koji.error_messages import cause_of
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.hubs.koji_hub import profile_name
 from buildbot_koji.reporters.backlogs import Backlogs
+from buildbot_koji.reporters.build_results import counting_properties, counting_result
 from buildbot_koji.reporters.status import OpenGate, ReporterStatus
-from buildbot_koji.reporters.votes import counting_properties, counting_result
 from txkoji import RetryPolicy
 
 RETRY_FOR = 3 * 24 * 3600.0

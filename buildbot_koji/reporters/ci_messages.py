@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, ClassVar
 
-from buildbot.data.resultspec import Filter
 from buildbot.process.properties import Properties
 from buildbot.reporters.utils import getURLForBuildrequest
 from buildbot.util.twisted import async_to_deferred
@@ -15,127 +13,21 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, required
+from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.database_values import id_of
-from buildbot_koji.durable.claims import ClaimLost, acts_for_gone_masters
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.durable.outbox import (
-    Accepted,
-    Attempt,
-    DeliveryStore,
-    Outbox,
-    Refused,
-    mapped_errors,
-)
-from buildbot_koji.durable.store import MasterState
+from buildbot_koji.durable.outbox import Accepted, Attempt, Refused
 from buildbot_koji.hubs.brokers import check_broker
 from buildbot_koji.hubs.builds import named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.hubs.koji_hub import check_hub
 from buildbot_koji.reporters import ci_schema
-from buildbot_koji.reporters.backlog import log_settled
 from buildbot_koji.reporters.base import KojiReporter
-from buildbot_koji.reporters.records import CLASS
+from buildbot_koji.reporters.queued import QueuedRequests
+from buildbot_koji.reporters.sender_errors import mapped_errors
 from buildbot_koji.reporters.votes import KojiSubject, subject_of
 from txkoji import nvr
 from txkoji.bus import Broker, Publisher
-
-KEY = "queued"
-
-
-class QueuedRequests:
-    """Delivers a reporter's messages about pending build requests, each once.
-
-    Args:
-        master: the master that this runs in.
-        reporter: the reporter's name.
-        wanted: returns what to deliver about a pending request, or None.
-        outbox: makes the outbox, of a store and a callback for settled deliveries.
-    """
-
-    def __init__(
-        self,
-        master: Any,
-        reporter: str,
-        wanted: Callable[[Mapping[str, Any]], Awaitable[Delivery | None]],
-        outbox: Callable[[DeliveryStore, Callable[[Delivery], None]], Outbox],
-    ) -> None:
-        self._master = master
-        self._state = MasterState(master, reporter, CLASS)
-        self._wanted = wanted
-        self._outbox = outbox(self, partial(log_settled, reporter, "build request"))
-        self._taken: set[int] = set()
-
-    def stop(self) -> None:
-        """Leave the rest to the next start; returns at once."""
-        self._outbox.stop()
-
-    async def _mark(self) -> int | None:
-        mark: int | None = await self._state.get(KEY)
-        return mark
-
-    async def _set_mark(self, mark: int) -> None:
-        await self._state.put(KEY, mark)
-
-    async def save(self, delivery: Delivery) -> None:
-        """Advance the mark past a settled request; the outbox calls it."""
-        if delivery.is_final:
-            await self._set_mark(max(delivery.build_id, await self._mark() or 0))
-
-    async def check(self, delivery: Delivery) -> None:
-        """Raise ClaimLost if another master reports the request, or did."""
-        mark = await self._mark() or 0
-        if delivery.build_id <= mark or not await acts_for_gone_masters(self._master):
-            # The outbox drops the later ones, too.
-            self._taken.clear()
-            raise ClaimLost
-
-    async def scan(self) -> None:
-        """Take up the pending requests that were not reported; the very first scan takes none."""
-        if not await acts_for_gone_masters(self._master):
-            return
-        mark = await self._mark()
-        if mark is None:
-            last = await self._master.data.get(
-                ("buildrequests",), order=["-buildrequestid"], limit=1
-            )
-            await self._set_mark(last[0]["buildrequestid"] if last else 0)
-            return
-        waiting = await self._master.data.get(
-            ("buildrequests",),
-            filters=[
-                Filter("buildrequestid", "gt", [mark]),
-                Filter("complete", "eq", [False]),
-                Filter("claimed", "eq", [False]),
-            ],
-            order=["buildrequestid"],
-        )
-        known = {each["buildrequestid"] for each in waiting}
-        self._taken &= known | {each.build_id for each in self._outbox.pending()}
-        for request in waiting:
-            await self._take(request)
-
-    async def take(self, request_id: int) -> None:
-        """Take up a new request."""
-        if await acts_for_gone_masters(self._master):
-            request = await self._master.data.get(("buildrequests", request_id))
-            if request is not None:
-                await self._take(request)
-
-    async def _take(self, request: Mapping[str, Any]) -> None:
-        request_id = request["buildrequestid"]
-        if request_id in self._taken:
-            return
-        self._taken.add(request_id)
-        try:
-            delivery = await self._wanted(request)
-        except Exception:
-            # The database may be unavailable: the next scan takes it up.
-            self._taken.discard(request_id)
-            raise
-        if delivery is not None:
-            self._outbox.add(delivery)
-
 
 ARTIFACTS = ("koji-build", "brew-build")
 SETTLING = 2.0
@@ -156,25 +48,30 @@ class KojiCIMessages(KojiReporter):
 
     logs_in = False
 
-    profile = required(
-        check_hub, "the profile of the hub, which is asked what the build is; or a ``util.KojiHub``"
+    profile = argument(
+        check_hub,
+        "the profile of the hub, which is asked what the build is; or a ``util.KojiHub``",
+        required=True,
     )
-    bus = required(
+    bus = argument(
         check_broker,
         "the broker: a ``util.KojiAMQP`` or ``util.KojiAMQP1``. The topic begins with its"
         " ``topic_prefix`` and a dot. The broker refuses a message whose topic no queue is bound"
         " to: bind one, or set ``mandatory=False``",
+        required=True,
         renderable="parts",
     )
-    contact = required(
+    contact = argument(
         ci_schema.contact,
         "who answers for the tests: a dictionary with ``name``, ``team``, ``docs`` (a URL) and"
         " ``email``; it may have ``url``, ``irc``, ``slack`` and ``version``",
+        required=True,
     )
-    test = required(
+    test = argument(
         ci_schema.test,
         "a dictionary with ``namespace``; it may have ``category`` (by default ``functional``),"
         " ``type`` (the builder's name), ``docs``, ``label``, ``lifetime`` and ``scenario``",
+        required=True,
     )
     system = argument(
         ci_schema.system,
@@ -182,7 +79,9 @@ class KojiCIMessages(KojiReporter):
         " ``architecture``",
     )
     states = argument(
-        checks.several_of(*ci_schema.STATES), "the messages to publish", default=ci_schema.STATES
+        checks.several_of(*ci_schema.STATES),
+        "the messages to publish",
+        default=ci_schema.STATES,
     )
     artifact_type = argument(
         checks.one_of(*ARTIFACTS), "what the messages are about", default=ARTIFACTS[0]

@@ -11,15 +11,9 @@ from buildbot.process import results
 from buildbot.util import datetime2epoch
 from twisted.internet.defer import DeferredLock
 
+from buildbot_koji.reporters.build_results import counting_properties, counting_result
 from buildbot_koji.reporters.status import OpenGate
-from buildbot_koji.reporters.votes import (
-    Vote,
-    Votes,
-    counting_properties,
-    counting_result,
-    newest,
-    subject_of,
-)
+from buildbot_koji.reporters.votes import Vote, Votes, newest, subject_of
 from buildbot_koji.words import result_name
 
 MOST_GATES = 200

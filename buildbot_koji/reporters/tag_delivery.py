@@ -8,10 +8,11 @@ from typing import Any
 
 from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.durable.once import Intent, Once
-from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Undone, mapped_errors
+from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Undone
 from buildbot_koji.durable.unreadable import check_fields, reading
 from buildbot_koji.hubs.builds import fault_of_task, named_build
 from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.reporters.sender_errors import mapped_errors
 from buildbot_koji.reporters.votes import KojiSubject
 from txkoji import (
     Call,
@@ -117,10 +118,9 @@ class TagSender:
         with mapped_errors():
             hub = await self._hub()
             await hub.log_in()
-            if "submission" in delivery.notes:
-                task_id = await hub.submit_once(*_begun_of(delivery.notes)).search()
-                if task_id is not None:
-                    return _accepted(hub, delivery.notes, task_id)
+            task_id = await _find_earlier(hub, delivery.notes)
+            if task_id is not None:
+                return _accepted(hub, delivery.notes, task_id)
             koji = hub.connection
             build = await named_build(koji, delivery.content["build"])
             if build.state != build_states.COMPLETE:
@@ -188,6 +188,13 @@ def _begun_of(notes: Mapping[str, Any]) -> tuple[Call, Submission]:
     with reading("the notes of a delivery"):
         check_fields(Submission, notes["submission"], "the notes of a delivery")
         return Call.from_json(notes["call"]), Submission(**notes["submission"])
+
+
+async def _find_earlier(hub: Hub, notes: Mapping[str, Any]) -> int | None:
+    """Return the task that an earlier attempt submitted, or None."""
+    if "submission" not in notes:
+        return None
+    return await hub.submit_once(*_begun_of(notes)).search()
 
 
 def _accepted(hub: Hub, notes: Mapping[str, Any], task_id: int) -> Accepted:

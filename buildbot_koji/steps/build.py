@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, option, required
-from buildbot_koji.hubs.builds import find_existing_build, waitable_name
+from buildbot_koji.arguments.declaration import argument, flag, option
+from buildbot_koji.hubs.builds import waitable_name
+from buildbot_koji.hubs.existing import find_existing_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.framework.priority import (
     REPO_ID,
@@ -84,12 +85,16 @@ class KojiBuild(PackageBuildStep, PrioritizedTaskStep):
     name = "koji build"
 
     target = argument(
-        checks.name, "the name of the build target", required_unless=("repo_id",), positional=True
+        checks.name,
+        "the name of the build target",
+        required_unless=("repo_id",),
+        positional=True,
     )
-    source = required(
+    source = argument(
         checks.source,
         "an SCM URL with a revision (``git+https://host/path.git#ref``), or the hub's path of an"
         " uploaded source RPM",
+        required=True,
         positional=True,
     )
     existing = argument(

@@ -17,13 +17,14 @@ from buildbot.process.remotetransfer import StringFileReader
 
 from buildbot_koji import fetcher
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, required
+from buildbot_koji.arguments.declaration import argument, flag
 from buildbot_koji.database_values import id_of
 from buildbot_koji.hubs.builds import build_of_task, named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
-from buildbot_koji.steps.framework.worker import BLOCK, megabytes, run_on_worker
+from buildbot_koji.steps.framework.uploads import megabytes
+from buildbot_koji.steps.framework.worker import BLOCK, run_on_worker
 from buildbot_koji.steps.view.result import LONGEST_PROPERTY
 from buildbot_koji.words import counted, size_in_words
 from txkoji import RemoteFile, nvr, one_line, task_states
@@ -178,10 +179,11 @@ class KojiDownloadBuild(DownloadStep):
 
     name = "koji download-build"
 
-    build_name = required(
+    build_name = argument(
         checks.name_or_id,
         "the NVR or id of the build. With ``latestfrom`` the name of a package, with ``task_id``"
         " the id of a task, with ``rpm`` the name of an RPM",
+        required=True,
     )
     arches = argument(
         checks.text_or_texts, "download only RPMs of these architectures, a list or one string"
@@ -263,7 +265,7 @@ class KojiDownloadTask(DownloadStep):
 
     name = "koji download-task"
 
-    task_id = required(checks.positive, "the id of the task")
+    task_id = argument(checks.positive, "the id of the task", required=True)
     arches = argument(
         checks.text_or_texts,
         "download only RPMs and logs of these architectures, a list or one string",

@@ -15,30 +15,25 @@ from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, required
+from buildbot_koji.arguments.declaration import argument, flag
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import CheckedRenderable
 from buildbot_koji.durable.attempts import StepIdentity
 from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.unreadable import reading
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.mass.context import MassContext, MassOptions, MassTiming
+from buildbot_koji.mass.at_once import AT_ONCE, AtOnce
+from buildbot_koji.mass.context import MassContext
+from buildbot_koji.mass.earlier import EarlierMassBuilds
+from buildbot_koji.mass.options import MassOptions, MassTiming
 from buildbot_koji.mass.packages import (
     BadPlan,
     MassOrder,
-    check_levels,
-    check_moment,
     check_package_template,
     check_packages,
-    check_reasons,
-    check_requirements,
-    count_or_share,
     names_in,
-    number_of,
     ordered_names,
     plan_mistakes,
-    seconds_of,
-    some_or_share,
 )
 from buildbot_koji.mass.plan import MassPackage, MassPlan
 from buildbot_koji.mass.planning import MassPlanner, PlanRequest
@@ -51,9 +46,19 @@ from buildbot_koji.mass.report import (
     result_of,
 )
 from buildbot_koji.mass.repos import RepoWaiter
-from buildbot_koji.mass.runner import AT_ONCE, AtOnce, MassRunner
+from buildbot_koji.mass.runner import MassRunner
 from buildbot_koji.mass.status import MassStatus, register
-from buildbot_koji.mass.stored import EarlierMassBuilds, MassStore, MassStores, MixedPlans
+from buildbot_koji.mass.stored import MassStore, MassStores, MixedPlans
+from buildbot_koji.mass.values import (
+    check_levels,
+    check_moment,
+    check_reasons,
+    check_requirements,
+    count_or_share,
+    number_of,
+    seconds_of,
+    some_or_share,
+)
 from buildbot_koji.properties import MASS_ID, SOURCE
 from buildbot_koji.steps.build import KojiBuild, PackageBuildStep
 from buildbot_koji.steps.framework.base import SUPERSEDED
@@ -93,7 +98,7 @@ class KojiMassBuild(PackageBuildStep):
     mass_timing: ClassVar[MassTiming] = MassTiming()
     """The pauses and limits that users don't set."""
 
-    target = required(checks.name, "the build target", positional=True)
+    target = argument(checks.name, "the build target", required=True, positional=True)
     packages = argument(
         check_packages,
         "the names of the packages: a list, one string, or a ``util.KojiPackages``, which asks"

@@ -217,7 +217,9 @@ class KojiWaitRepo(RepoStep):
         excludes=("at_event", "current"),
     )
     at_event = argument(
-        checks.positive, "wait for a repo of exactly this event of the hub", excludes=("current",)
+        checks.positive,
+        "wait for a repo of exactly this event of the hub",
+        excludes=("current",),
     )
     current = argument(
         checks.flag,

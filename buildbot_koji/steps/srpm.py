@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import required
+from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.build import KojiBuild
-from buildbot_koji.steps.framework.worker import UploadingStep
+from buildbot_koji.steps.framework.uploads import UploadingStep
 from txkoji import Outcome
 
 
@@ -31,7 +31,9 @@ class KojiBuildSRPM(KojiBuild, UploadingStep):
     # The source is the upload: whether another build has the same source can't be determined.
     withdrawn: ClassVar[Sequence[str]] = ("source", "existing")
 
-    srpm = required(srpm, "the source RPM, or a pattern that matches it alone (``*.src.rpm``)")
+    srpm = argument(
+        srpm, "the source RPM, or a pattern that matches it alone (``*.src.rpm``)", required=True
+    )
 
     async def prepare(self, hub: Hub) -> None:
         """Upload the source RPM."""

@@ -10,7 +10,7 @@ from typing import Any
 from buildbot.www.plugin import Application
 from twisted.logger import Logger
 
-from buildbot_koji.arguments.places import mistakes_in_options
+from buildbot_koji.arguments.www_plugins import mistakes_in_options
 from buildbot_koji.www.collect import Collector
 from buildbot_koji.www.resource import koji_pages
 from buildbot_koji.www.router_loss import answer_after_router_loss

@@ -21,7 +21,8 @@ from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.hubs.hub import Hub, hubs_of
 from buildbot_koji.hubs.left_tasks import resume_cancellations
 from buildbot_koji.hubs.survey import INTERVAL
-from buildbot_koji.mass.status import EndedMassBuild, EndedMassBuilds, MassStatus, running
+from buildbot_koji.mass.ended import EndedMassBuilds
+from buildbot_koji.mass.status import EndedMassBuild, MassStatus, running
 from buildbot_koji.orphans import takes_changes_once
 from buildbot_koji.reporters.base import reporters_of
 from buildbot_koji.reporters.records import (
@@ -33,8 +34,8 @@ from buildbot_koji.reporters.records import (
 from buildbot_koji.reporters.status import ReporterStatus
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.words import counted
-from buildbot_koji.www import health, pages
-from buildbot_koji.www.health import clock_trouble, database_trouble, router_trouble
+from buildbot_koji.www import attention, deliveries, health, overview, sources
+from buildbot_koji.www.masters import clock_trouble, database_trouble, router_trouble
 from buildbot_koji.www.metrics import Snapshot
 from buildbot_koji.www.packages import (
     DAY,
@@ -128,15 +129,15 @@ class Collector:
         hubs = [hub.status() for hub in self.hubs()]
         return {
             "master": text(self._master.name),
-            "masters": pages.masters_json(masters),
-            "hubs": [pages.hub_json(hub, now) for hub in hubs],
+            "masters": overview.masters_json(masters),
+            "hubs": [overview.hub_json(hub, now) for hub in hubs],
             "health": await self.health(),
             "attention": await self._attention(),
         }
 
     async def _attention(self) -> list[dict[str, str | None]]:
         trees = [key for hub in self.hubs() for key, _ in await self._trees(hub)]
-        return pages.attention(
+        return attention.attention(
             sum(1 for level, *_ in trees if level < 0),
             self._sources(),
             [*await self._reporters(), *(await self._left_behind())],
@@ -180,7 +181,7 @@ class Collector:
 
     def _down(self) -> list[dict[str, Any]]:
         """Return the hubs that do not answer: the pages show their last answers."""
-        hubs = (pages.hub_json(hub.status(), self._now()) for hub in self.hubs())
+        hubs = (overview.hub_json(hub.status(), self._now()) for hub in self.hubs())
         names = ("name", "state", "since", "reason")
         return [
             {name: hub[name] for name in names} for hub in hubs if hub["state"] == "unreachable"
@@ -188,7 +189,7 @@ class Collector:
 
     async def _trees(self, hub: Hub) -> list[tuple[tuple[Any, ...], bytes]]:
         status, rendered = hub.status(), 0
-        now = pages.heard(status, self._now())
+        now = overview.heard(status, self._now())
         trees = self._made.get(hub)
         if trees is None:
             trees = Trees(status.profile, status.weburl, hub.connection.topurl)
@@ -222,10 +223,10 @@ class Collector:
         paused = await paused_sources(self._master, [each.name for each in found])
         newest = await self._master.data.get(("changes",), order=["-changeid"], limit=CHANGES_READ)
         ahead = {each.name: self._ahead(each.hub) for each in found}
-        changes = pages.last_changes(newest, ahead)
+        changes = sources.last_changes(newest, ahead)
         running_on = await owners(self._master)
         shown = [
-            pages.source_json(
+            sources.source_json(
                 each,
                 each.name in paused,
                 changes.get(each.name, ()),
@@ -249,18 +250,18 @@ class Collector:
             # A person may have to start the build that votes.
             missing = {name for gate in status.gates for name in gate.missing}
             ids = {name: await self._builder_id(name) for name in missing}
-            shown = pages.reporter_json(status, elsewhere, dead, weburl, ids)
+            shown = deliveries.reporter_json(status, elsewhere, dead, weburl, ids)
             await self._name_builds([*shown["pending"], *shown["dead"]])
             found.append(shown)
         for status, left in (await self._left_behind()).items():
-            shown = pages.reporter_json(status, (), left, None, {})
+            shown = deliveries.reporter_json(status, (), left, None, {})
             await self._name_builds(shown["dead"])
             found.append(shown)
         found.sort(key=lambda each: not each["dead_count"])
         return {
             "reporters": found,
             "cancellations": [
-                pages.cancellation_json(each, hub.connection.profile, hub.connection.weburl)
+                deliveries.cancellation_json(each, hub.connection.profile, hub.connection.weburl)
                 for hub in self.hubs()
                 for each in (*hub.cancellations.status(), *await hub.cancellations.elsewhere())
             ],

@@ -6,18 +6,11 @@ A paused change source is no trouble: a person did that.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.defer import TimeoutError as DeferredTimeout
 
 from buildbot_koji.changes.status import SourceStatus
-from buildbot_koji.error_messages import cause_of
 from buildbot_koji.hubs.hub import HubStatus
-from buildbot_koji.orphans import KojiOrphanReleaser
 from buildbot_koji.words import duration
 from buildbot_koji.www.plain import LONG, text
-from buildbot_koji.www.router_loss import ROUTER_LOST
 
 UNREACHABLE_AFTER = 300.0
 """Seconds for which a hub may be unreachable."""
@@ -56,68 +49,3 @@ def warnings(hubs: Sequence[HubStatus], now: float) -> list[str]:
                 f"{hub.profile} has not answered for {duration(now - since)}: {hub.trouble}"
             )
     return [text(each, LONG) or "" for each in found]
-
-
-DATABASE_PATIENCE = 5.0
-"""Seconds after which a database that does not answer counts as unreachable."""
-
-CLOCK_TOLERANCE = 60.0
-"""Seconds by which a clock may be set back: timers are late by no more than that."""
-
-
-def router_trouble(master: Any) -> str | None:
-    """Return what is wrong with the connection to the other masters, None if nothing is."""
-    if master.config.mq.get("type") != "wamp":
-        return None
-    session = master.wamp.service
-    if session is None:
-        return "the master has not joined its message router: restart it once that answers"
-    if not session.is_attached():
-        return ROUTER_LOST
-    return None
-
-
-def clock_trouble(master: Any) -> str | None:
-    """Return what is wrong with the master's clock, None if nothing is.
-
-    Twisted's timers go by the wall clock: after it was set back, all that wait are late.
-    """
-    heartbeat = getattr(master.masterHeartbeatService, "_loop", None)
-    releasers = [each for each in master.service_manager if isinstance(each, KojiOrphanReleaser)]
-    # A loop that awaits something, perhaps a timer, has no next call.
-    calls = [
-        (loop.call.getTime(), loop.interval or 0.0)
-        for loop in (heartbeat, *(each.guarding for each in releasers))
-        if loop is not None and loop.call is not None
-    ]
-    now = master.reactor.seconds()
-    late = max((time - interval - now for time, interval in calls), default=0.0)
-    if late <= CLOCK_TOLERANCE:
-        return None
-    return (
-        f"the master's clock was set back by {late:.0f} s or more: all that waits in it is late by"
-        " as much; restart it"
-    )
-
-
-async def database_trouble(master: Any) -> str | None:
-    """Return what is wrong with the master's database, None if it answers."""
-    asking: Deferred[Any] = master.data.get(("masters",))
-    try:
-        await asking.addTimeout(DATABASE_PATIENCE, master.reactor)
-    except CancelledError:
-        raise
-    except DeferredTimeout:
-        return f"the master's database has not answered for {DATABASE_PATIENCE:.0f} s"
-    except Exception as error:  # noqa: BLE001 - of whatever driver
-        return database_words(error)
-    return None
-
-
-def database_words(error: BaseException | None) -> str:
-    """Return that the master's database is unreachable.
-
-    Args:
-        error: its error, whose text is left out: it may name the database with its password.
-    """
-    return f"the master's database is unreachable: {type(cause_of(error)).__name__}"

@@ -8,10 +8,10 @@ from typing import Any
 import attrs
 
 from buildbot_koji.changes.status import SourceStatus
+from buildbot_koji.hubs.counts import WAIT_BOUNDS
 from buildbot_koji.hubs.hub import HubStatus
-from buildbot_koji.hubs.survey import WAIT_BOUNDS
 from buildbot_koji.reporters.status import ReporterStatus
-from buildbot_koji.www.pages import hub_state
+from buildbot_koji.www.overview import hub_state
 from buildbot_koji.www.plain import text
 from txkoji import LATENCY_BOUNDS
 

@@ -8,8 +8,8 @@ from typing import Any
 import attrs
 
 from buildbot_koji.database_values import number
+from buildbot_koji.hubs.builders import lacking, no_builder
 from buildbot_koji.hubs.hub import WatchingBuild
-from buildbot_koji.hubs.survey import lacking, no_builder
 from buildbot_koji.www.plain import LONG, encoded, link, text
 from txkoji import TaskTree, WatchedTask, nvr, paths, task_states
 

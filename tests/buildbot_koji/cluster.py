@@ -13,7 +13,7 @@ from buildbot.data import masters
 from buildbot.plugins import changes, reporters, schedulers, steps, util, worker
 from buildbot.process.buildstep import BuildStep
 from buildbot.util import service
-from buildbot_koji.mass.context import MassTiming
+from buildbot_koji.mass.options import MassTiming
 
 # A master is dead after six seconds instead of ten minutes.
 masters.EXPIRE_MINUTES = 6 / 60

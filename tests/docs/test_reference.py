@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from buildbot_koji.arguments.declaration import described
-from buildbot_koji.www.resource import find_action
+from buildbot_koji.www.actions import find_action
 from tests.docs.scripts import load
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -22,7 +22,7 @@ from twisted.internet.task import deferLater
 import txkoji
 from tests.support import DATA, HubInMemory
 from txkoji import Connection, build_states, task_states
-from txkoji._values import moment
+from txkoji._times import moment
 from txkoji.messages import BuildStateChange, TagUntag, TaskStateChange
 from txkoji.testing import FakeHub
 

@@ -11,9 +11,9 @@ from twisted.internet.task import Clock
 
 from txkoji import Connection, KojiException, Profile, login_problem, profiles
 from txkoji.exceptions import BrokenConfiguration, ConfigurationError, ProfileNotFound
+from txkoji.hub.auth import way_to_log_in
 from txkoji.hub.credentials import certificate_credential
 from txkoji.hub.kerberos import Kerberos
-from txkoji.hub.login import way_to_log_in
 from txkoji.hub.tls import PEMFile, plain_authorities, trust_root
 
 

@@ -5,11 +5,12 @@ settings, :class:`AMQP` or :class:`AMQP1`, describe the broker. The libraries fo
 are extras: ``pip install 'buildbot-koji[amqp]'`` (pika) and ``'buildbot-koji[amqp1]'`` (proton).
 """
 
-from txkoji.bus.base import BusMessage, Reject, dialect_of, topic_of
+from txkoji.bus.base import BusMessage, Reject
 from txkoji.bus.handling import MessageCounts
 from txkoji.bus.publisher import Publisher
 from txkoji.bus.receiver import Receiver, ReceiverState
 from txkoji.bus.settings import AMQP, AMQP1, Broker
+from txkoji.bus.topics import dialect_of, topic_of
 from txkoji.retry import is_passing_trouble
 
 __all__ = [

@@ -23,11 +23,11 @@ from txkoji.bus.base import (
     QueueState,
     ReceivedMessage,
     Settlement,
-    bus_message,
     decoded,
 )
 from txkoji.bus.connecting import connect, plain_error
 from txkoji.bus.settings import AMQP1
+from txkoji.bus.topics import bus_message
 from txkoji.exceptions import BrokerRefusal, BrokerUnreachable, BusError, MessageNotTaken
 
 TROUBLES = frozenset(

@@ -73,9 +73,7 @@ class Follower:
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         # A misspelt tag would otherwise be followed forever without an event.
-        await self._retried(
-            lambda: gather([self._client.call("getTag", each, strict=True) for each in self._tags])
-        )
+        await self._retried(self._look_up_tags)
         while True:
             found = await self._retried(self._round)
             latest = found.cursor.checkpoints[-1].time
@@ -89,6 +87,10 @@ class Follower:
                 key: when for key, when in self._known.items() if when >= found.cursor.horizon
             }
             await deferLater(self._clock, self._interval)
+
+    async def _look_up_tags(self) -> None:
+        """Fail if the hub lacks a tag."""
+        await gather([self._client.call("getTag", name, strict=True) for name in self._tags])
 
     async def _round(self) -> Round:
         if self._cursor is None:

@@ -16,10 +16,12 @@ from txkoji.history.cursor import Cursor
 from txkoji.history.events import Event, TagUntag
 from txkoji.history.hub import BatchedCalls, RichHub
 from txkoji.history.interest import Interest
-from txkoji.history.records import RecordReader, UnusableItems, identity
+from txkoji.history.paging import Listing, Unreadable
+from txkoji.history.records import RecordReader, identity
 from txkoji.history.tags import TagWatch
+from txkoji.history.unusable import UnusableItems
 from txkoji.hub.answers import a_list, a_struct
-from txkoji.hub.paging import Listing, LongestPage, Unreadable
+from txkoji.hub.paging import LongestPage
 from txkoji.retry import UNREADABLE
 
 MAX_CLOCK_SKEW = 86400.0

@@ -16,7 +16,8 @@ from typing import Any
 from munch import Munch
 
 from txkoji import task_states
-from txkoji._values import moment, seconds
+from txkoji._times import moment
+from txkoji._values import seconds
 from txkoji.task_info import TaskInfo
 
 TaskRecord = tuple[Any, ...]

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from txkoji import task_states
 from txkoji._deferreds import Deferred
-from txkoji._values import moment
+from txkoji._times import moment
 from txkoji.watching.records import METHOD, START, STATE, TreeRecords
 from txkoji.watching.task_tree import TaskChange, TaskTree, changes_between, states_of
 

@@ -22,7 +22,8 @@ from txkoji._values import MAX_ID
 from txkoji.exceptions import KojiException, UnusableAnswer
 from txkoji.hub.client import HubClient
 from txkoji.retry import UNREADABLE, is_passing
-from txkoji.watching.estimates import AverageDurations, ChannelQueues, package_with_average
+from txkoji.watching.durations import AverageDurations, package_with_average
+from txkoji.watching.queues import ChannelQueues
 from txkoji.watching.records import ID, START, TreeRecords, info_of, is_final
 from txkoji.watching.schedule import DueTasks, Situation, WatchSchedule
 from txkoji.watching.task_tree import TaskTree

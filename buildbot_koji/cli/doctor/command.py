@@ -16,7 +16,7 @@ from buildbot.process.properties import Properties
 from buildbot.secrets.manager import SecretManager
 from twisted.internet.threads import deferToThread
 
-from buildbot_koji.arguments.places import mistakes_in_plugins
+from buildbot_koji.arguments.www_plugins import mistakes_in_plugins
 from buildbot_koji.cli.doctor.broker import check_broker
 from buildbot_koji.cli.doctor.database import check_database
 from buildbot_koji.cli.doctor.findings import (

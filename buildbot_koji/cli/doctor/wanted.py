@@ -11,7 +11,7 @@ from buildbot.process.buildstep import BuildStep
 from buildbot_koji.arguments.checks import is_renderable
 from buildbot_koji.arguments.plugins import DeclaredArguments, DeclaredObject
 from buildbot_koji.hubs.brokers import KojiBroker
-from txkoji import Connection, is_glob
+from txkoji import is_glob
 
 TAGS = ("tag", "tags", "from_tag", "to_tag", "basetag", "sidetag")
 TARGETS = ("target", "targets")
@@ -150,26 +150,3 @@ def _names(plugin: Any, arguments: Iterable[str]) -> Iterator[str]:
         for each in value if isinstance(value, (list, tuple)) else ():
             if isinstance(each, str) and each and not is_glob(each) and "%(" not in each:
                 yield each
-
-
-@attrs.define
-class Examined:
-    """A hub under examination.
-
-    Attributes:
-        connection: the connection to it.
-        wanted: what is wanted of it.
-        is_reachable: it answers as a hub does.
-        can_log_in: no credential is known to be unusable.
-        user: who we are, None until the login.
-        destinations: the tags that builds go into.
-        arches: the architectures of the build tags, by the targets.
-    """
-
-    connection: Connection
-    wanted: HubNeeds
-    is_reachable: bool = False
-    can_log_in: bool = True
-    user: Any = None
-    destinations: set[str] = attrs.field(factory=set)
-    arches: dict[str, str] = attrs.field(factory=dict)

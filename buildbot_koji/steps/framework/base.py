@@ -13,14 +13,15 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, required
+from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.claims import ClaimCheck, ClaimLost, has_request
 from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
 from buildbot_koji.error_messages import explain, unreachable, with_remedy
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.hubs.koji_hub import check_hub
-from buildbot_koji.steps.framework.early_end import Ending, Patience
+from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.interruptible_step import InterruptibleStep
+from buildbot_koji.steps.framework.patience import Patience
 from txkoji import is_refusal
 from txkoji.exceptions import KojiException, UnknownOutcome
 from txkoji.retry import is_passing, until_answered
@@ -50,9 +51,10 @@ class KojiStep(InterruptibleStep):
         hub: the hub, None until the step has it.
     """
 
-    profile = required(
+    profile = argument(
         check_hub,
         "the profile of the hub in Koji's configuration files, or a ``util.KojiHub``",
+        required=True,
         positional=True,
     )
     timeout = argument(
@@ -302,8 +304,7 @@ class KojiStep(InterruptibleStep):
                 except KojiException as error:
                     self.say(f"stopped; {explain(error)}")
                     return ending.result
-            is_limit = ending in (Ending.TIMED_OUT, Ending.QUEUED_TOO_LONG)
-            trouble = self.trouble if is_limit else None
+            trouble = self.trouble if ending.is_limit else None
             result = await self._end(self.hub, ending)
             if trouble is None:
                 return result

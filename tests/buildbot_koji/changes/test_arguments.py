@@ -14,7 +14,7 @@ from buildbot.config.errors import capture_config_errors
 from buildbot.plugins import changes, steps, util
 from buildbot.process.properties import Properties
 
-from buildbot_koji.changes.context import SourceOptions
+from buildbot_koji.changes.options import SourceOptions
 from tests.support import REPOSITORY
 
 GOOD: dict[str, Any] = {"profile": "koji", "tags": ["f44-candidate"]}

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DataError, OperationalError
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
-from buildbot_koji.changes.context import SourceLimits
+from buildbot_koji.changes.options import SourceLimits
 from buildbot_koji.changes.storage import SourceStorage
 from buildbot_koji.hubs.hub import get_hub
 from tests.buildbot_koji.inprocess import ForwardReactor, Site, koji

@@ -8,8 +8,8 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from buildbot_koji.changes.context import Alarm, Interruption
-from buildbot_koji.changes.health_reports import Health
+from buildbot_koji.changes.health import Health
+from buildbot_koji.changes.interruption import Alarm, Interruption
 from buildbot_koji.changes.pacing import HourlyLimit, PendingEvents, PollSchedule
 from txkoji import RepoDone, RetryPolicy
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, FirstError
 from twisted.python.failure import Failure
 
-from buildbot_koji.changes.context import Selection
 from buildbot_koji.changes.mapping import change_of, fitted
+from buildbot_koji.changes.selection import Selection
 from buildbot_koji.changes.set_aside import is_passing
 from buildbot_koji.database_values import (
     MAX_VALUE,

@@ -15,7 +15,7 @@ from buildbot_koji.changes.storage import HeldChanges
 from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.properties import EVENT_KEY
-from buildbot_koji.reporters.ci_messages import QueuedRequests
+from buildbot_koji.reporters.queued import QueuedRequests
 from tests.buildbot_koji.durable.states import States
 
 

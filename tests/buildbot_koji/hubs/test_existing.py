@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import pytest_twisted
 
-from buildbot_koji.hubs.builds import fault_of_task, find_existing_build, find_taken_name
+from buildbot_koji.hubs.builds import fault_of_task
+from buildbot_koji.hubs.existing import find_existing_build, find_taken_name
 from tests.support import until
 from txkoji import Connection, reason_of, task_states
 from txkoji.exceptions import AuthExpired, GenericError, HubFault, ServerOffline

@@ -28,10 +28,11 @@ from buildbot_koji.durable.store import ROWS, BuildData
 from buildbot_koji.error_messages import was_cancelled
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.mass import status as mass_status
-from buildbot_koji.mass.context import MassTiming
+from buildbot_koji.mass.ended import EndedMassBuilds
+from buildbot_koji.mass.options import MassTiming
 from buildbot_koji.mass.plan import PackageState
 from buildbot_koji.mass.report import by_reason, package_row
-from buildbot_koji.mass.status import EndedMassBuilds, running
+from buildbot_koji.mass.status import running
 from buildbot_koji.mass.stored import MassStore
 from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending, StepTiming

@@ -34,7 +34,7 @@ RETRIES = 1
 CONFIG = """\
 import json
 from buildbot.plugins import schedulers, steps, util, worker
-from buildbot_koji.mass.context import MassTiming
+from buildbot_koji.mass.options import MassTiming
 from txkoji import RetryPolicy
 
 PLAN = json.load(open("plan.json"))

@@ -14,9 +14,11 @@ from buildbot_koji.durable.claims import CLAIM_AGE
 from buildbot_koji.durable.once import Intent, Once, OnceAction
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.mass.context import MassContext, MassOptions, MassTiming
+from buildbot_koji.mass.context import MassContext
+from buildbot_koji.mass.options import MassOptions, MassTiming
 from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageEvent, PackageState
-from buildbot_koji.mass.tasks import MassSubmissions, MassTasks
+from buildbot_koji.mass.submissions import MassSubmissions
+from buildbot_koji.mass.tasks import MassTasks
 from txkoji import Call, Submission, TaskTree, task_states
 from txkoji.exceptions import GenericError, HubFault
 from txkoji.gathering import gather

@@ -15,7 +15,8 @@ from twisted.internet import reactor
 
 from buildbot_koji.durable.store import BuildData
 from buildbot_koji.hubs.hub import get_hub
-from buildbot_koji.mass.status import EndedMassBuilds, running
+from buildbot_koji.mass.ended import EndedMassBuilds
+from buildbot_koji.mass.status import running
 from buildbot_koji.steps.framework.early_end import StepTiming
 from buildbot_koji.steps.mass import KojiMassBuild
 from tests.buildbot_koji.mass.test_mass_build import (

@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred, succeed
 from buildbot_koji.durable.attempts import StepIdentity
 from buildbot_koji.durable.store import BuildRows, RowsPlace
 from buildbot_koji.durable.unreadable import DamagedRow, StoredByNewerVersion, UnreadableRow
-from buildbot_koji.mass.packages import PackageQuery, check_moment, number_of, seconds_of
+from buildbot_koji.mass.packages import PackageQuery
 from buildbot_koji.mass.plan import (
     FINAL,
     TRANSITIONS,
@@ -37,6 +37,7 @@ from buildbot_koji.mass.report import (
 )
 from buildbot_koji.mass.stored import MassStore, MassStores, MixedPlans
 from buildbot_koji.mass.tagging import MassTagger, TagPart
+from buildbot_koji.mass.values import check_moment, number_of, seconds_of
 from buildbot_koji.words import duration
 
 

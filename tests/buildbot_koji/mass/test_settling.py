@@ -12,8 +12,9 @@ from munch import Munch
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
-from buildbot_koji.hubs.survey import TaskCounts
-from buildbot_koji.mass.context import MassContext, MassOptions, MassTiming
+from buildbot_koji.hubs.counts import TaskCounts
+from buildbot_koji.mass.context import MassContext
+from buildbot_koji.mass.options import MassOptions, MassTiming
 from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageState
 from buildbot_koji.mass.settling import FAILED_AT_ONCE, Settler
 from txkoji import Call, Submission, TaskTree, build_states, task_states

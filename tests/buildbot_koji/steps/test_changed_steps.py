@@ -9,7 +9,7 @@ import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
 
-from buildbot_koji.steps.framework import interruptible_step
+from buildbot_koji.steps.framework import storing_step
 from tests.buildbot_koji.workbench import SOURCE, Ended, Workbench
 from tests.support.hubs import hold
 from tests.support.waiting import until
@@ -146,7 +146,7 @@ async def second_attempt(bench: Workbench, monkeypatch: Any, to_row: Any) -> End
     """Return how a build ends whose worker is lost after its step was stored in another way."""
     release = hold(bench.hub, "buildArch")
     with monkeypatch.context() as patch:
-        patch.setattr(interruptible_step, "to_row", to_row)
+        patch.setattr(storing_step, "to_row", to_row)
         request = await bench.begin(koji_build(bench, "hello"), ref="main")
         await until(lambda: followed(bench) is not None)
     bench.lose_worker()
@@ -172,7 +172,7 @@ async def test_stored_by_a_newer_version(
     bench: Workbench, monkeypatch: Any, newer: dict[str, Any], stored: str
 ) -> None:
     """A master that was not upgraded yet submits nothing again, and says why."""
-    own = interruptible_step.to_row
+    own = storing_step.to_row
 
     def to_row(value: Any, identity: Any) -> bytes:
         return json.dumps({**json.loads(own(value, identity)), **newer}).encode()

@@ -12,7 +12,8 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 
 from buildbot_koji.steps.framework.base import KojiStep
-from buildbot_koji.steps.framework.early_end import EarlyEnd, Ending, Patience, StepTiming
+from buildbot_koji.steps.framework.early_end import EarlyEnd, Ending, StepTiming
+from buildbot_koji.steps.framework.patience import Patience
 
 TIMING = StepTiming(cancel_limit=30.0, grace=60.0, wake_interval=2.0)
 

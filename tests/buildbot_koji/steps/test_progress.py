@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from buildbot_koji.durable.store import data_name
-from buildbot_koji.steps.view.display import about, describe, link_name
+from buildbot_koji.steps.view.progress import about, describe, link_name
 from buildbot_koji.words import clock_time, counted, size_in_words
 from txkoji import TaskTree
 from txkoji.task import Task

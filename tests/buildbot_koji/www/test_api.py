@@ -20,7 +20,8 @@ from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import get_hub, hubs_of
 from buildbot_koji.hubs.survey import HubSurvey
-from buildbot_koji.mass.status import EndedMassBuilds, running
+from buildbot_koji.mass.ended import EndedMassBuilds
+from buildbot_koji.mass.status import running
 from buildbot_koji.reporters.records import CLASS as REPORTERS
 from buildbot_koji.reporters.records import DeliveryRecords, Position, position_key
 from buildbot_koji.www import KojiApplication, collect

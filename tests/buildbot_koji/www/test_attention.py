@@ -8,7 +8,7 @@ from buildbot_koji.changes.status import ListenerStatus, SourceStatus
 from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent
 from buildbot_koji.hubs.credentials import CredentialStatus
 from buildbot_koji.reporters.status import OpenGate, ReporterStatus
-from buildbot_koji.www.pages import attention
+from buildbot_koji.www.attention import attention
 
 NOW = 1_000_000.0
 

@@ -16,11 +16,13 @@ from twisted.internet.task import Clock
 
 from buildbot_koji.changes.status import ListenerStatus, SourceStatus
 from buildbot_koji.durable.deliveries import Delivery
+from buildbot_koji.hubs.counts import TaskCounts
 from buildbot_koji.hubs.credentials import CredentialStatus
 from buildbot_koji.hubs.hub import HubStatus
-from buildbot_koji.hubs.survey import ChannelLoad, SurveyResult, TaskCounts
+from buildbot_koji.hubs.survey import ChannelLoad, SurveyResult
 from buildbot_koji.reporters.status import ReporterStatus
-from buildbot_koji.www.health import clock_trouble, database_trouble, reasons, router_trouble
+from buildbot_koji.www.health import reasons
+from buildbot_koji.www.masters import clock_trouble, database_trouble, router_trouble
 from buildbot_koji.www.metrics import METRICS, Snapshot, exposition
 from tests.support import REPOSITORY
 from txkoji import RequestStatistics, TaskTree, WatcherStatus, task_states

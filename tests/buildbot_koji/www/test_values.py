@@ -17,9 +17,11 @@ from buildbot_koji.hubs.hub import WatchingBuild
 from buildbot_koji.hubs.survey import loads
 from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
 from buildbot_koji.reporters.status import ReporterStatus
+from buildbot_koji.www.deliveries import reporter_json
+from buildbot_koji.www.overview import heard
 from buildbot_koji.www.packages import build_json
-from buildbot_koji.www.pages import heard, last_changes, reporter_json
 from buildbot_koji.www.plain import LONG, bounded, encoded, link, number, text
+from buildbot_koji.www.sources import last_changes
 from buildbot_koji.www.tasks import Trees, by_trouble
 from tests.buildbot_koji.www import test_metrics
 from txkoji import Call, TaskTree, WatchedTask, one_line, task_states

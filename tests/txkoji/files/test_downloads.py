@@ -22,7 +22,7 @@ from tests.support.hubs import Connect
 from txkoji import Connection, task_states
 from txkoji.exceptions import ConnectionFailed, HTTPStatusError, TransferError, UnusableAnswer
 from txkoji.files.downloads import RemoteFile, download, files_of_build, files_of_task
-from txkoji.files.part import payload_hash
+from txkoji.files.rpm import payload_hash
 from txkoji.files.uploads import Progress
 from txkoji.retry import RetryPolicy
 from txkoji.testing import FakeHub

@@ -14,7 +14,8 @@ from tests.txkoji.history.test_poller import MaintenancePage, Site
 from txkoji import Interest
 from txkoji.exceptions import GenericError, UnusableAnswer
 from txkoji.history.following import PORTION
-from txkoji.hub.paging import Listing, LongestPage
+from txkoji.history.paging import Listing
+from txkoji.hub.paging import LongestPage
 
 TAGGED = Interest(frozenset({"tagged", "untagged"}), tags=("demo-candidate",))
 

@@ -20,7 +20,7 @@ from txkoji import Connection, Cursor, Interest, Poller, Profile
 from txkoji.exceptions import NotXMLRPC, ReplyTooLarge, ServerOffline, UnusableAnswer
 from txkoji.history import events
 from txkoji.history.cursor import Checkpoint
-from txkoji.hub.paging import PAGE
+from txkoji.history.paging import PAGE
 from txkoji.testing import FakeHub
 
 SOURCE = "git+https://git.example.test/rpms/hello.git#"

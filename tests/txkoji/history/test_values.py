@@ -16,8 +16,9 @@ from tests.support import DATA
 from txkoji import Connection, Profile, matches, messages
 from txkoji._values import integer, redacted, seconds, text
 from txkoji.exceptions import MalformedMessage
-from txkoji.history.records import RecordReader, UnusableItems
+from txkoji.history.records import RecordReader
 from txkoji.history.structs import UnusableRecord, read_build, read_rpm, read_task
+from txkoji.history.unusable import UnusableItems
 
 EDGES = st.sampled_from(
     [

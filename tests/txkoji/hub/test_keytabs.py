@@ -7,7 +7,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txkoji.hub.credentials import principals
+from txkoji.hub.keytabs import principals
 
 
 def _entry(realm: str, *names: str) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from tests.support import HubInMemory
 from txkoji.exceptions import ServerOffline
 from txkoji.task_info import TaskInfo
-from txkoji.watching.estimates import AverageDurations, package_with_average
+from txkoji.watching.durations import AverageDurations, package_with_average
 
 HOUR = 3600.0
 SOURCE = "git+https://git.example.test/rpms/{}.git#1"

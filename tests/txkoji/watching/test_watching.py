@@ -20,7 +20,7 @@ from txkoji.exceptions import KojiException
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import METHODS
 from txkoji.testing.methods.tasks import make_task
-from txkoji.watching.estimates import QUEUE_LIMIT
+from txkoji.watching.queues import QUEUE_LIMIT
 
 FREE, OPEN, CLOSED, CANCELED, ASSIGNED, FAILED = range(6)
 SOURCE = "git+https://git.example.test/rpms/{}.git#1"

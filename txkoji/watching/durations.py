@@ -1,10 +1,9 @@
-"""What estimates need beside the trees: average durations, and places in the channels' queues."""
+"""Average build durations of packages: each asked for once, and kept for hours."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from txkoji import task_states
 from txkoji._deferreds import returns_deferred
 from txkoji._interfaces import Clock
 from txkoji._values import seconds
@@ -13,7 +12,6 @@ from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 from txkoji.retry import is_passing
 from txkoji.task_info import TaskInfo
-from txkoji.watching.records import CHANNEL, ID, STATE, TaskRecord
 
 _METHODS_WITH_AVERAGE = frozenset(
     [
@@ -92,62 +90,3 @@ def package_with_average(task: TaskInfo) -> str | None:
         return None
     package: str | None = task.package
     return package
-
-
-QUEUE_LIMIT = 500
-"""How many tasks of a channel are read: a place further back need not be exact."""
-
-INTERVAL = 60.0
-"""Seconds between two reads of a queue."""
-
-
-class ChannelQueues:
-    """The queues of the channels in which watched tasks wait."""
-
-    def __init__(self, client: HubClient, clock: Clock) -> None:
-        self._client = client
-        self._clock = clock
-        self._queues: dict[int, tuple[float, dict[int, int], bool]] = {}
-
-    def place(self, task: TaskRecord) -> int | None:
-        """Return how many tasks were before a FREE task when its queue was last read.
-
-        A task is before another of its channel if its priority number is smaller, or the same and
-        its id is smaller.
-
-        Returns:
-            The number, :data:`QUEUE_LIMIT` for that many or more; None for a task that is not FREE,
-            and if the queue has not been read since the task was made.
-        """
-        if task[STATE] != task_states.FREE or task[CHANNEL] not in self._queues:
-            return None
-        _, places, is_cut = self._queues[task[CHANNEL]]
-        return places.get(task[ID], QUEUE_LIMIT if is_cut else None)
-
-    @returns_deferred
-    async def read(self, tasks: Iterable[TaskRecord]) -> bool:
-        """Read the queues of the FREE ones among the tasks, if it is time to.
-
-        Returns:
-            A Deferred of whether any was read.
-
-        Raises:
-            KojiException: a request failed.
-        """
-        now = self._clock.seconds()
-        free = (task[CHANNEL] for task in tasks if task[STATE] == task_states.FREE)
-        wanted = {channel for channel in free if channel is not None}
-        due = [
-            channel
-            for channel in sorted(wanted)
-            if channel not in self._queues or self._queues[channel][0] + INTERVAL <= now
-        ]
-        for channel in due:
-            rows = await self._client.checked(
-                "listTasks",
-                {"channel_id": channel, "state": [int(task_states.FREE)]},
-                {"order": "priority,id", "limit": QUEUE_LIMIT},
-            )
-            places = {row["id"]: place for place, row in enumerate(rows)}
-            self._queues[channel] = (now, places, len(rows) == QUEUE_LIMIT)
-        return bool(due)

@@ -1,0 +1,67 @@
+"""Submit the task of a step, or find the one that an earlier attempt submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from buildbot_koji.durable.once import Intent, IntentState
+from buildbot_koji.durable.task_intents import TaskIntent
+from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.steps.framework.base import KojiStep
+from txkoji import Call
+
+
+async def begin(hub: Hub, call: Call, began: float, **known: Any) -> TaskIntent:
+    """Return the intent to submit a task; see :class:`TaskIntent` for the arguments."""
+    return TaskIntent(call, await hub.begin(call), began, **known)
+
+
+async def submit(
+    step: KojiStep,
+    hub: Hub,
+    intent: TaskIntent,
+    state: IntentState,
+    save: Callable[[TaskIntent], Awaitable[None]],
+) -> TaskIntent:
+    """Submit a task, or find it, if its id is unknown; returns the intent with the id.
+
+    Args:
+        step: the step.
+        hub: the hub.
+        intent: what to submit, or what was submitted.
+        state: IN_DOUBT if an earlier attempt may have submitted it.
+        save: stores the intent.
+    """
+    submissions = hub.connection.submissions
+    if intent.task_id is not None:
+        if not intent.adopted:
+            submissions.claim(intent.task_id, intent.submission)
+        with step.early_end.critical():
+            await save(intent)
+        return intent
+
+    def submitted(task_id: int | None) -> TaskIntent:
+        """Return the intent with its task."""
+        # Someone else's task is never canceled.
+        is_ours = task_id is None or submissions.is_certain(task_id)
+        return replace(intent, task_id=task_id, adopted=not is_ours)
+
+    action = hub.submit_once(intent.call, intent.submission)
+    known = Intent(lambda task_id: save(submitted(task_id)), state)
+    words = "looking for the task as soon as the hub answers"
+    task_id = await step.run_once(hub, action, known, words)
+    return submitted(task_id)
+
+
+async def unless_lost(step: KojiStep, hub: Hub, intent: TaskIntent) -> TaskIntent:
+    """Return what an earlier attempt submitted, without a task that the hub has lost."""
+    if intent.task_id is None or intent.adopted:
+        return intent
+    is_lost = partial(
+        hub.connection.submissions.is_lost, intent.task_id, intent.call, intent.submission
+    )
+    words = f"looking for task {intent.task_id} as soon as the hub answers"
+    return replace(intent, task_id=None) if await step.ask(is_lost, words) else intent
