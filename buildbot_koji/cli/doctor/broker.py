@@ -96,7 +96,10 @@ def _queue(messages: int | None, receivers: int | None) -> Finding:
         said += f", {waiting} waiting, {readers}"
     if not messages:
         # Any way for a client to try the bindings would write to the broker.
-        said += "; only the broker shows its bindings (RabbitMQ: rabbitmqctl list_bindings)"
+        said += (
+            "; only the broker shows its bindings, and which topics its user may bind (RabbitMQ:"
+            " rabbitmqctl list_bindings, list_topic_permissions)"
+        )
     return ok("queue", said)
 
 

@@ -7,7 +7,15 @@ from collections.abc import AsyncIterator, Callable
 from buildbot_koji.cli.doctor.examined import Examined
 from buildbot_koji.cli.doctor.findings import Finding, error, ok
 from buildbot_koji.cli.doctor.login import credentials, login
-from buildbot_koji.cli.doctor.names import channels, packages, tags, targets
+from buildbot_koji.cli.doctor.names import (
+    channels,
+    mass_builds,
+    packages,
+    runroots,
+    tags,
+    targets,
+    users,
+)
 from buildbot_koji.cli.doctor.server import OLDEST, clock, reachable, tls_remedy, version, way
 from buildbot_koji.cli.doctor.wanted import HubNeeds
 from buildbot_koji.cli.doctor.websites import files, pages
@@ -30,6 +38,9 @@ CHECKS = (
     targets,
     tags,
     packages,
+    mass_builds,
+    runroots,
+    users,
     channels,
     pages,
     files,

@@ -74,6 +74,8 @@ async def login(examined: Examined) -> AsyncIterator[Finding]:
     except (KojiLoginException, ConfigurationError) as problem:
         level = error if wanted.logs_in else warning
         remedy = "koji moshimoshi, as the user of the master, says the same"
+        if "realm" in str(problem).lower():
+            remedy = "'principal' of the profile must be of a realm that the hub accepts"
         yield level("login", str(problem), remedy)
         return
     if examined.user is None and koji.settings.authtype == "noauth":

@@ -12,7 +12,7 @@ from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
 from buildbot_koji.database_values import number
 from buildbot_koji.error_messages import add_package, grant_permission
 from buildbot_koji.hubs.survey import ready_hosts
-from buildbot_koji.words import counted
+from buildbot_koji.words import counted, named
 from txkoji import Connection, task_states
 from txkoji.exceptions import HubFault
 
@@ -60,7 +60,7 @@ async def targets(examined: Examined) -> AsyncIterator[Finding]:
             yield ok(f"target {name}", f"{build_tag} -> {destination}")
         examined.arches[name] = str(getattr(config, "arches", None) or "")
         wanted.tags.setdefault(destination, f"target {name}")
-        examined.destinations.add(destination)
+        examined.destinations[name] = destination
 
 
 async def tags(examined: Examined) -> AsyncIterator[Finding]:
@@ -101,7 +101,8 @@ async def packages(examined: Examined) -> AsyncIterator[Finding]:
             remedy = f"{add_package('TAG', name)} lists it, if the name is right"
             yield _missing("package", name, where, remedy=remedy)
             continue
-        blocked = [tag for tag in examined.destinations if await _is_blocked(koji, tag, name)]
+        tags = dict.fromkeys(examined.destinations.values())
+        blocked = [tag for tag in tags if await _is_blocked(koji, tag, name)]
         if blocked:
             yield warning(
                 f"package {name}",
@@ -118,6 +119,45 @@ async def packages(examined: Examined) -> AsyncIterator[Finding]:
             )
         else:
             yield ok(f"package {name}", "exists")
+
+
+async def mass_builds(examined: Examined) -> AsyncIterator[Finding]:
+    """Check that the packages of mass builds are listed where their builds are to go."""
+    for (target, names), where in examined.wanted.mass.items():
+        tag = examined.destinations.get(target)
+        if tag is None:
+            continue
+        listed = await examined.connection.checked("listPackages", tag, inherited=True)
+        here = {each.package_name for each in listed if not each.blocked}
+        if missing := [each for each in names if each not in here]:
+            yield warning(
+                "packages",
+                f"{where} builds {len(missing)} of {counted(len(names), 'package')} that are not"
+                f" listed in {tag}: {named(missing, 5)}",
+                add_package(tag, missing[0]),
+            )
+
+
+async def runroots(examined: Examined) -> AsyncIterator[Finding]:
+    """Check that commands can run on the architectures of their tags."""
+    for (name, arch), where in examined.wanted.runroots.items():
+        config: Any = await examined.connection.getBuildConfig(name)
+        arches = str(getattr(config, "arches", None) or "")
+        # Another check says that there is no such tag.
+        if config is not None and arch not in arches.split():
+            yield error(
+                f"tag {name}",
+                f"has no architecture {arch}, on which {where} runs a command; it has"
+                f" {arches or 'none'}",
+                f"koji edit-tag --arches '{arches} {arch}' {name}, by an admin, or another arch",
+            )
+
+
+async def users(examined: Examined) -> AsyncIterator[Finding]:
+    """Check that the users exist."""
+    for name, where in examined.wanted.users.items():
+        if await examined.connection.getUser(name) is None:
+            yield _missing("user", name, where)
 
 
 async def _is_blocked(koji: Connection, tag: str, package: str) -> bool:

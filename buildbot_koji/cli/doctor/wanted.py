@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -10,8 +10,10 @@ from buildbot.process.buildstep import BuildStep
 
 from buildbot_koji.arguments.checks import is_renderable
 from buildbot_koji.arguments.plugins import DeclaredArguments, DeclaredObject
+from buildbot_koji.changes.change_filter import KojiChangeFilter
 from buildbot_koji.hubs.brokers import KojiBroker
-from txkoji import is_glob
+from buildbot_koji.hubs.koji_hub import profile_name
+from txkoji import is_glob, matches
 
 TAGS = ("tag", "tags", "from_tag", "to_tag", "basetag", "sidetag")
 TARGETS = ("target", "targets")
@@ -51,6 +53,9 @@ class HubNeeds:
         targets: names of build targets, each with who names it.
         packages: names of packages by tag, each with who names it.
         channels: names of channels, each with who names it.
+        users: names of users, each with who names it.
+        runroots: names of tags and architectures, each with who runs a command there.
+        mass: names of targets and of all packages that are built for them, each with who does.
         permissions: sets of permissions of which one is needed, each with who needs it.
         methods: hub methods that must be there, each with who needs it.
         brokers: the brokers that its messages are received from.
@@ -65,6 +70,9 @@ class HubNeeds:
     targets: dict[str, str] = attrs.field(factory=dict)
     packages: dict[str, str] = attrs.field(factory=dict)
     channels: dict[str, str] = attrs.field(factory=dict)
+    users: dict[str, str] = attrs.field(factory=dict)
+    runroots: dict[tuple[str, str], str] = attrs.field(factory=dict)
+    mass: dict[tuple[str, tuple[str, ...]], str] = attrs.field(factory=dict)
     permissions: dict[tuple[str, ...], str] = attrs.field(factory=dict)
     methods: dict[str, str] = attrs.field(factory=dict)
     brokers: list[KojiBroker] = attrs.field(factory=list)
@@ -75,6 +83,7 @@ class HubNeeds:
 def wanted_of(config: Any) -> list[HubNeeds]:
     """Return what a ``MasterConfig`` wants of each hub that it names."""
     found: dict[tuple[str, ...], HubNeeds] = {}
+    listening: list[tuple[str, HubNeeds]] = []
     for plugin, where in _plugins(config):
         hub = plugin.declared_values.get("profile")
         if hub is None or (is_renderable(hub) and not hasattr(hub, "complaints_about")):
@@ -83,18 +92,45 @@ def wanted_of(config: Any) -> list[HubNeeds]:
         values = getattr(hub, "declared_values", {}).values()
         key = (repr(hub), *(str(getattr(each, "secret_name", each)) for each in values))
         _add(found.setdefault(key, HubNeeds(hub)), plugin, where)
+        if where.startswith("change source"):
+            listening.append((plugin.declared_values["name"], found[key]))
+    for scheduler in config.schedulers.values():
+        # Before it starts it keeps its arguments only.
+        values = {**vars(scheduler), **vars(scheduler).get("_config_kwargs", {})}
+        for each in values.values():
+            if isinstance(each, KojiChangeFilter):
+                _add_filter(listening, each.declared_values, f"scheduler {scheduler.name}")
     return list(found.values())
+
+
+def _add_filter(
+    listening: Sequence[tuple[str, HubNeeds]], values: Mapping[str, Any], where: str
+) -> None:
+    """Add what a filter of changes names; its changes come from one hub, or it is left out."""
+    hubs = {
+        id(needs): needs
+        for name, needs in listening
+        if (values["sources"] is None or matches(name, values["sources"]))
+        and (values["hubs"] is None or matches(profile_name(needs.profile), values["hubs"]))
+    }
+    if len(hubs) == 1:
+        [needs] = hubs.values()
+        for argument in ("tags", "targets", "packages", "users"):
+            for name in _plain_names(values[argument]):
+                getattr(needs, argument).setdefault(name, where)
+        for name in _plain_names(values["owners"]):
+            needs.users.setdefault(name, where)
 
 
 def _plugins(config: Any) -> Iterator[tuple[Any, str]]:
     """Yield our plugins in a configuration, each with where it is."""
-    for source in config.change_sources:
-        if isinstance(source, DeclaredArguments):
-            yield source, f"change source {source.declared_values['name']}"
-    services = config.services
-    for service in services.values() if isinstance(services, dict) else services:
-        if isinstance(service, DeclaredArguments):
-            yield service, f"reporter {service.declared_values['name']}"
+    for kind, services in (
+        ("change source", config.change_sources),
+        ("reporter", config.services.values()),
+    ):
+        for service in services:
+            if isinstance(service, DeclaredArguments):
+                yield service, f"{kind} {service.declared_values['name']}"
     for builder in config.builders:
         for factory in builder.factory.steps:
             step = factory.buildStep() if hasattr(factory, "buildStep") else factory
@@ -122,6 +158,12 @@ def _add(wanted: HubNeeds, plugin: Any, where: str) -> None:
     if is_source:
         for name in _names(plugin, PACKAGES):
             wanted.packages.setdefault(name, where)
+    for tag, arch in zip(_names(plugin, ("tag",)), _names(plugin, ("arch",)), strict=False):
+        wanted.runroots.setdefault((tag, arch), where)
+    skips = plugin.declared_values.get("skip_unknown")
+    if kind == "KojiMassBuild" and not skips and (built := tuple(_names(plugin, PACKAGES))):
+        for target in _names(plugin, ("target",)):
+            wanted.mass.setdefault((target, built), where)
     if kind in PERMISSIONS:
         wanted.permissions.setdefault(PERMISSIONS[kind], where)
     if kind in PLUGINS:
@@ -142,11 +184,14 @@ def _add(wanted: HubNeeds, plugin: Any, where: str) -> None:
 def _names(plugin: Any, arguments: Iterable[str]) -> Iterator[str]:
     """Yield the names that a plugin's arguments give, those that are known before a build."""
     for argument in arguments:
-        value = plugin.declared_values.get(argument)
-        if isinstance(value, Mapping):
-            value = list(value.values())
-        if isinstance(value, str):
-            value = [value]
-        for each in value if isinstance(value, (list, tuple)) else ():
-            if isinstance(each, str) and each and not is_glob(each) and "%(" not in each:
-                yield each
+        yield from _plain_names(plugin.declared_values.get(argument))
+
+
+def _plain_names(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, str):
+        value = value.split()
+    for each in value if isinstance(value, (list, tuple)) else ():
+        if isinstance(each, str) and each and not is_glob(each) and "%(" not in each:
+            yield each
