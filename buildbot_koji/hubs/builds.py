@@ -11,8 +11,13 @@ from txkoji.exceptions import GenericError, HubFault, fault_from
 from txkoji.retry import is_passing
 
 
-async def named_build(connection: Connection, build: int | str) -> Any:
+async def named_build(connection: Connection, build: int | str, name: str | None = None) -> Any:
     """Return a build; a draft that was promoted since is also found by its old NVR.
+
+    Args:
+        connection: the hub.
+        build: its id or NVR.
+        name: the NVR that the build of that id had, None if unknown.
 
     Raises:
         GenericError: the hub has no such build.
@@ -24,11 +29,24 @@ async def named_build(connection: Connection, build: int | str) -> Any:
     if found is None and draft is not None:
         # Promotion keeps the build's id, which is in the NVR of a draft.
         found = await connection.checked("getBuild", draft.draft_id)
-        regular = str(replace(draft, release=draft.target_release))
-        found = found if found is not None and found.nvr == regular else None
+        found = found if found is not None and found.nvr == _promoted(str(key)) else None
     if found is None:
         raise GenericError(f"the hub has no build {build}")
+    if name is not None and not may_be(found.nvr, name):
+        raise GenericError(
+            f"the hub has {found.nvr} as build {build}, not {name}: was it restored from a backup?"
+        )
     return found
+
+
+def may_be(name: str, other: str) -> bool:
+    """Return whether two NVRs may be those of one build: its promotion changes that of a draft."""
+    return _promoted(name) == _promoted(other)
+
+
+def _promoted(name: str) -> str:
+    draft = _draft(name)
+    return name if draft is None else str(replace(draft, release=draft.target_release))
 
 
 async def waitable_name(connection: Connection, build: str) -> str | None:

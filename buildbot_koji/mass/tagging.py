@@ -199,7 +199,7 @@ class MassTagger:
         part = TagPart(len(self.parts), {each.id: str(each.nvr) for each in builds})
         if not self._bypass:
             part.submission, others = await self._host.ask(
-                partial(self._begin_submission, self._call(builds[0].id)), WAITING
+                partial(self._begin_submission, self._call(str(builds[0].nvr))), WAITING
             )
             part.answers.update({each: others[each] for each in part.builds if each in others})
         await self._store(part)
@@ -212,8 +212,9 @@ class MassTagger:
     async def _begin_submission(self, call: Call) -> tuple[Submission, dict[int, int]]:
         return await self._hub.begin(call), await self._in_progress()
 
-    def _call(self, build: int) -> Call:
-        return Call("tagBuildBypass" if self._bypass else "tagBuild", (self._tag, build))
+    def _call(self, nvr: str) -> Call:
+        # Not its id, which a hub that is restored meanwhile gives to another build.
+        return Call("tagBuildBypass" if self._bypass else "tagBuild", (self._tag, nvr))
 
     async def _send(self, part: TagPart, state: IntentState) -> None:
         """Send what the hub has not answered, once."""
@@ -232,7 +233,7 @@ class MassTagger:
         asked = part.unanswered
         multicall = self._hub.connection.MultiCall(batch=len(asked))
         for build in asked:
-            call = self._call(build)
+            call = self._call(part.builds[build])
             multicall.call(call.method, *call.args)
         answers = iter(await multicall(before=check_claim))
         passing: HubFault | None = None
@@ -263,7 +264,9 @@ class MassTagger:
         # The tasks first: one that ends between the two reads has tagged its build by the second.
         if part.submission is not None:
             find = self._hub.connection.submissions.find_all
-            found = await find([(self._call(each), part.submission_of(each)) for each in asked])
+            found = await find(
+                [(self._call(part.builds[each]), part.submission_of(each)) for each in asked]
+            )
             part.answers.update(
                 {build: task for build, task in zip(asked, found, strict=True) if task is not None}
             )

@@ -122,7 +122,7 @@ class TagSender:
             if task_id is not None:
                 return _accepted(hub, delivery.notes, task_id)
             koji = hub.connection
-            build = await named_build(koji, delivery.content["build"])
+            build = await named_build(koji, delivery.content["build"], delivery.nvr)
             if build.state != build_states.COMPLETE:
                 return f"nothing done with {build.nvr}: it is {build_states.to_str(build.state)}"
             tags = [tag.name for tag in await koji.checked("listTags", build=build.id)]

@@ -10,6 +10,7 @@ from typing import Any
 from buildbot.process.results import worst_status
 
 from buildbot_koji.database_values import id_of
+from buildbot_koji.hubs.builds import may_be
 from buildbot_koji.properties import SOURCE
 
 MOST_SUBJECTS = 5000
@@ -32,6 +33,16 @@ class KojiSubject:
     def key(self) -> int | str:
         """The argument of a hub method that names the build."""
         return self.build_id if self.build_id is not None else str(self.nvr)
+
+    def may_be(self, other: KojiSubject) -> bool:
+        """Return whether it is the same build, as far as ids and NVRs tell.
+
+        A hub that was restored from a backup gives an id to another build.
+        """
+        ids = {self.build_id, other.build_id} - {None}
+        return len(ids) < 2 and (
+            self.nvr is None or other.nvr is None or may_be(self.nvr, other.nvr)
+        )
 
     def __str__(self) -> str:
         return self.nvr or f"build {self.build_id}"
@@ -81,12 +92,14 @@ class Votes:
     def add(self, subject: KojiSubject, builder: str, vote: Vote) -> Mapping[str, Vote]:
         """Count a vote; returns the newest votes for the Koji build by the builders' names."""
         keys = {key for key in (subject.build_id, subject.nvr) if key is not None}
-        number = next((self._numbers[key] for key in keys if key in self._numbers), None)
+        known = (self._numbers[key] for key in keys if key in self._numbers)
+        number = next((each for each in known if subject.may_be(self._subjects[each])), None)
         if number is None:
             number, self._next = self._next, self._next + 1
             self._groups[number] = {}
             self._subjects[number] = subject
             self._keys[number] = set()
+            self._numbers.update(dict.fromkeys(keys, number))
         for key in keys:
             self._numbers.setdefault(key, number)
             self._keys[number].add(key)

@@ -182,8 +182,7 @@ def may_have_made(call: Call, marker: str, task: Mapping[str, Any]) -> bool:
         method = arguments.get(entry.task, entry.task)
         if task.get("method") not in (None, method):
             return False
-    have = _held(entry, task["request"])
-    found = {METADATA: _marker(have), LABEL: task.get(LABEL)}.get(entry.marker or "")
+    have, found = _held(entry, task["request"]), _marker_in(call, task)
     if found is None and entry.marker == METADATA:
         # A hub may drop what it does not know: only another source is another task.
         source = entry.parameters[0]
@@ -197,6 +196,18 @@ def may_have_made(call: Call, marker: str, task: Mapping[str, Any]) -> bool:
             for ours, theirs, kind in pairs
         )
     return bool(found == marker)
+
+
+def is_marked_by(call: Call, marker: str, task: Mapping[str, Any]) -> bool:
+    """Return whether a task carries the marker of the call that made it."""
+    return isinstance(task.get("request"), list) and _marker_in(call, task) == marker
+
+
+def _marker_in(call: Call, task: Mapping[str, Any]) -> Any:
+    entry = TASK_METHODS[call.method]
+    if entry.marker == LABEL:
+        return task.get(LABEL)
+    return _marker(_held(entry, task["request"])) if entry.marker == METADATA else None
 
 
 def surplus(

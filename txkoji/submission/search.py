@@ -198,11 +198,11 @@ class TaskSearch:
     async def _restored(self, submissions: Collection[Submission]) -> set[Submission]:
         """Return the submissions since which the hub lost tasks: a backup was restored."""
         asked = list({replace(each, marker="") for each in submissions})
-        answers = await gather([self._was_restored(each) for each in asked])
+        answers = await gather([self.was_restored(each) for each in asked])
         lost = {each for each, is_lost in zip(asked, answers, strict=True) if is_lost}
         return {each for each in submissions if replace(each, marker="") in lost}
 
-    async def _was_restored(self, submission: Submission) -> bool:
+    async def was_restored(self, submission: Submission) -> bool:
         """Return whether the hub lost tasks since a submission began: a backup was restored."""
         if not submission.newest_task:
             return False

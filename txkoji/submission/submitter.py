@@ -27,7 +27,12 @@ from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 from txkoji.hub.session import CallNumber
 from txkoji.retry import was_not_carried_out
-from txkoji.submission.recognition import TASK_METHODS, may_have_made, with_marker
+from txkoji.submission.recognition import (
+    TASK_METHODS,
+    is_marked_by,
+    may_have_made,
+    with_marker,
+)
 from txkoji.submission.search import CLOCKS_DIFFER, Candidate, Submission, TaskSearch
 
 PAUSES = (0.0, 2.0, 8.0)
@@ -214,13 +219,17 @@ class Submitter:
             submission: what was stored before the call.
 
         Returns:
-            A Deferred of True if the hub has no task of that id, or gave the id to another task.
+            A Deferred of True if the hub has no task of that id, or gave the id to another task: to
+            one without a marker, if it has lost the newest task from before the submission as well.
         """
         task = await self._client.call("getTaskInfo", task_id, request=True)
         if task is None:
             return True
-        task = a_struct(task, "getTaskInfo")
-        return not self.may_have_made(task, call.as_received(), submission)
+        task, call = a_struct(task, "getTaskInfo"), call.as_received()
+        if not self.may_have_made(task, call, submission):
+            return True
+        is_marked = is_marked_by(call, submission.marker, task)
+        return not is_marked and await self._search.was_restored(submission)
 
     def may_have_made(self, task: Mapping[str, Any], call: Call, submission: Submission) -> bool:
         """Return whether a submission may have made a task that has the id of its task.

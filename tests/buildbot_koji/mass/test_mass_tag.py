@@ -223,6 +223,31 @@ async def test_lost_request(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest_twisted.ensureDeferred
+async def test_hub_restored_during_an_outage(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A build that has the id of one to tag, on the restored hub, is not tagged for it."""
+    monkeypatch.setattr(steps.KojiMassTag, "timing", StepTiming(retry=RetryPolicy(first=0.1)))
+    nvr = await bench.built("hello")
+    build = bench.hub.call("getBuild", nvr)["build_id"]
+    cut = list[bytes]()
+
+    def decide(data: bytes) -> Fate:
+        if cut or b"<string>tagBuild</string>" not in data:
+            return Fate.PASS
+        cut.append(data)
+        bench.hub.state.update("build", build, version="2.0")
+        bench.hub.call("createEmptyBuild", "hello", "1.0", "main", None)
+        return Fate.RESET_BEFORE
+
+    bench.proxy.decide = decide
+    await bench.build(
+        steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
+    )
+    assert (len(cut), tagged(bench)) == (1, {nvr})
+
+
+@pytest_twisted.ensureDeferred
 async def test_refused_builds(bench: Workbench) -> None:
     """A build that the hub refuses doesn't stop the others, and the log says why."""
     nvrs = [await bench.built("hello"), await bench.built("world")]

@@ -53,6 +53,14 @@ def test_names_and_ids() -> None:
         "two",
         "three",
     }
+    # Its promotion renames a draft; a restored hub gives its id to another build.
+    draft = KojiSubject(7, "a-1-3,draft_7")
+    counted.add(draft, "one", Vote(5, SUCCESS))
+    promoted, other = KojiSubject(7, "a-1-3"), KojiSubject(7, "b-1-1")
+    assert len(counted.add(promoted, "two", Vote(6, SUCCESS))) == 2
+    assert set(counted.add(other, "two", Vote(7, SUCCESS))) == {"two"}
+    assert set(counted.add(KojiSubject(8, "a-1-2"), "two", Vote(8, SUCCESS))) == {"two"}
+    assert set(counted.add(other, "three", Vote(9, SUCCESS))) == {"two", "three"}
 
 
 def test_worst() -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
+from typing import Any
 
 import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
 
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.durable.outbox import Refused
+from buildbot_koji.durable.outbox import Attempt, Refused
 from buildbot_koji.hubs.hub import get_hub
-from buildbot_koji.reporters.tag_delivery import TagSender
+from buildbot_koji.reporters.tag_delivery import TagSender, tag_delivery
+from buildbot_koji.reporters.votes import KojiSubject
 from tests.buildbot_koji.steps.lost_replies import without_reply
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import until
@@ -88,8 +91,19 @@ async def test_id_that_a_restored_hub_uses_again(bench: Workbench) -> None:
     begun = await hub.connection.submissions.begin(call)
     notes = {"submission": asdict(begun), "call": call.to_json(), "task_id": other, "said": "done"}
     delivery = Delivery(1, "tag", "lane", {}, 0.0, notes=notes)
+    sender = TagSender(lambda: get_hub(bench.master, bench.profile))
     with pytest.raises(Refused, match="another program's by now: was it restored"):
-        await TagSender(lambda: get_hub(bench.master, bench.profile)).follow(delivery)
+        await sender.follow(delivery)
+
+    async def never(_: Any) -> None:
+        pytest.fail("it is nothing to send")
+
+    build = bench.hub.call("getBuild", nvr)["build_id"]
+    subject = KojiSubject(build, "world-1.0-1")
+    delivery = tag_delivery(1, 0.0, subject, {"tag": "demo-released"})
+    words = f"the hub has {nvr} as build {build}, not world-1.0-1: was it restored from a backup?"
+    with pytest.raises(Refused, match=re.escape(words)):
+        await sender.send(delivery, Attempt(delivery, never, never))
 
 
 @pytest_twisted.ensureDeferred

@@ -615,6 +615,14 @@ async def test_lost_tasks(koji: Connection, hub: FakeHub) -> None:
         assert await koji.submissions.is_lost(task_id, call, begun)
         assert hub.call("build", f"{SOURCE}other", "demo", {"scratch": True}) == task_id
         assert await koji.submissions.is_lost(task_id, call, begun)
+    # An empty hub under the same address: another program's task has the id, and looks alike.
+    call = calls[1]
+    begun = await koji.submissions.begin(call)
+    task_id = await koji.submissions.submit(call, begun)
+    hub.state.rewind("task", 0)
+    while hub.call("newRepo", "demo-candidate") != task_id:
+        assert await koji.submissions.is_lost(task_id, call, begun)
+    assert await koji.submissions.is_lost(task_id, call, begun)
 
 
 @pytest_twisted.ensureDeferred
