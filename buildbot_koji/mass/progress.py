@@ -53,6 +53,12 @@ class MassProgress:
         """The newest moment, in seconds since the epoch; 0 if there is none."""
         return self.steps[-1].time if self.steps else 0.0
 
+    @property
+    def still_since(self) -> float | None:
+        """Since when no package has ended, as far as the moments tell; None if there are none."""
+        done = self.steps[-1].done if self.steps else 0
+        return next((each.time for each in self.steps if each.done == done), None)
+
     def note(self, now: float, done: int, failed: int, *, paused: bool = False) -> None:
         """Add a moment; see :class:`Step`."""
         worked = 0.0

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from buildbot_koji.hubs.builds import fault_of_task
 from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.mass.options import MassTiming
 from buildbot_koji.mass.packages import BadPlan, latest_in_tag
 from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageEvent
 from buildbot_koji.words import duration, named
-from txkoji import RetryPolicy, one_line
+from txkoji import one_line, reason_of
 from txkoji.exceptions import AuthError, GenericError, HubFault
 from txkoji.retry import is_passing
 
 LONG = 600.0
-"""Seconds after which the summary says how long a repo has been waited for."""
+"""Seconds after which the summary says how long something has been waited for."""
 
 
 class RepoWaiter:
@@ -33,13 +35,13 @@ class RepoWaiter:
         hub: Hub,
         target: str,
         clock: Any,
-        polling: RetryPolicy,
+        timing: MassTiming,
     ) -> None:
         self._hub = hub
         self._target = target
         self._tag = (0, f"target {target}")
         self._clock = clock
-        self._polling = polling
+        self._timing = timing
         self._request: int | None = None
         self._waiting: list[MassPackage] = []
         self._lacking: list[MassPackage] = []
@@ -47,8 +49,8 @@ class RepoWaiter:
         self._event = 0
         self._since: float | None = None
         self._is_old_hub = False
-        self._polls = 0
-        self._trouble = ""
+        self._polls = self._failures = 0
+        self._trouble = self._how = ""
         self.is_refused = False
         self.due = 0.0
 
@@ -59,7 +61,7 @@ class RepoWaiter:
         since = f", for {duration(waited)} now" if waited >= LONG else ""
         lacking = [each.nvr or each.name for each in self._lacking]
         lacks = f" with {named(lacking, 3)}, which must be tagged" if lacking else ""
-        return f"a repo of {self._tag[1]}{lacks}{self._trouble}{since}"
+        return f"a repo of {self._tag[1]}{lacks}{self._trouble}{self._how}{since}"
 
     async def poll(self, plan: MassPlan) -> None:
         """Request a repo for the packages that are held, or ask whether it is ready.
@@ -82,11 +84,16 @@ class RepoWaiter:
             for package in self._waiting:
                 if package.index in plan.held:
                     plan.happened(package, PackageEvent.IN_REPO)
-            self._waiting, self._request, self._trouble = [], None, ""
-            self._since, self._polls, self.due = None, 0, 0.0
+            self._waiting, self._request, self._trouble, self._how = [], None, "", ""
+            self._since = self._since if self._lacking else None
+            self._polls, self._failures, self.due = 0, 0, 0.0
             return
         self._polls += 1
-        self.due = self._clock.seconds() + self._polling.pause(self._polls)
+        pause = self._timing.repo_polling.pause(self._polls)
+        if self._failures and self._request is None:
+            pause = self._timing.infra_retry.pause(self._failures)
+            self._how = f"; asking again in {duration(pause)}"
+        self.due = self._clock.seconds() + pause
 
     async def _poll(self, plan: MassPlan) -> bool:
         """Return whether there is a repo for those that wait."""
@@ -157,8 +164,15 @@ class RepoWaiter:
         if check.get("repo"):
             return True
         request = check.get("request") or {}
-        self._request = request.get("id")
-        if not request.get("active", True):
-            self._trouble = ", which the hub gave up making: see its newRepo tasks; asking again"
-            self._request = None
+        self._request, task_id = request.get("id"), request.get("task_id")
+        if request.get("active", True):
+            self._how = f" (task {task_id})" if task_id else " (in the hub's queue)"
+            return False
+        # Each request costs the hub several tries.
+        self._request, self._failures = None, self._failures + 1
+        self._trouble = ", which the hub gave up making"
+        if task_id is not None:
+            last = await fault_of_task(connection, task_id)
+            why = "see there" if last is None else reason_of(last.text)
+            self._trouble += f": task {task_id}: {why}"
         return False

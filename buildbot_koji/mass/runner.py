@@ -21,7 +21,7 @@ from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.idle import IdleChannel
 from buildbot_koji.mass.plan import MassPlan, PackageState
 from buildbot_koji.mass.progress import MassProgress
-from buildbot_koji.mass.repos import RepoWaiter
+from buildbot_koji.mass.repos import LONG, RepoWaiter
 from buildbot_koji.mass.settling import Settler
 from buildbot_koji.mass.stored import MassStore
 from buildbot_koji.mass.submissions import MassSubmissions
@@ -129,15 +129,26 @@ class MassRunner:
             text += f", retrying in {duration(pause)}"
         if self._tasks.lacking and not has_ended:
             text += f"; {', '.join(map(no_builder, self._tasks.lacking))}"
+        still = "" if has_ended else self._still_words
         if self.plan.stopped:
-            return f"{self.plan.stopped}: {text}"
+            return f"{self.plan.stopped}: {text}{still}"
         if self.paused:
-            return f"paused: {text}"
+            return f"paused: {text}{still}"
         if self.at_once == 0:
-            return f"{text}; at_once is 0"
+            return f"{text}; at_once is 0{still}"
         if self._channel.is_busy:
-            return f"{text}; waiting until others' tasks have builders"
-        return text + self.held_words
+            return f"{text}; waiting until others' tasks have builders{still}"
+        return text + self.held_words + still
+
+    @property
+    def _still_words(self) -> str:
+        """For how long no package has ended, if that is long, and which is in Koji longest."""
+        now, since = self._context.now(), self.progress.still_since
+        if since is None or now - since < LONG:
+            return ""
+        text = f"; nothing has ended for {duration(now - since)}"
+        oldest = self._tasks.oldest
+        return f"{text}, longest in Koji: {oldest.name} (task {oldest.task_id})" if oldest else text
 
     # The run
 

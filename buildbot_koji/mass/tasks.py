@@ -95,6 +95,12 @@ class MassTasks:
         for watch in watches.values():
             watch.stop()
 
+    @property
+    def oldest(self) -> MassPackage | None:
+        """The package whose task is in Koji longest, None if there is none."""
+        packages = [self._context.plan.packages[index] for index in self._watches]
+        return min(packages, key=lambda each: each.since or 0.0, default=None)
+
     def keep_averages(self) -> None:
         """Keep the average durations that were read: the next attempt need not ask again."""
         plan = self._context.plan

@@ -345,7 +345,7 @@ class KojiMassBuild(PackageBuildStep):
         plan = await self.in_thread(partial(MassPlan, packages, holds=holds, stop_after=most))
         repos = None
         if holds:
-            repos = RepoWaiter(hub, self.target, clock, timing.repo_polling)
+            repos = RepoWaiter(hub, self.target, clock, timing)
         options = MassOptions(
             lambda package: self.build_call(package.source),
             self.target,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.durable.store import ROWS, BuildData
 from buildbot_koji.error_messages import was_cancelled
 from buildbot_koji.hubs.hub import get_hub
+from buildbot_koji.mass import runner
 from buildbot_koji.mass import status as mass_status
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.options import MassTiming
@@ -541,9 +543,16 @@ async def test_restored_hub(bench: Workbench) -> None:
 async def test_stop(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stop cancels running tasks and says what is left; a later build builds the rest.
 
-    Until then the summary says that the hub is unreachable, although nothing is asked of it.
+    Until then the summary says that the hub is unreachable, although nothing is asked of it, and
+    for how long nothing has ended.
     """
     names, request, release = await begin_held(bench, 20, at_once=5)
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "LONG", 2.0)
+        task_id = bench.hub.call("listTasks", {"method": "build"}, {"order": "id"})[0]["id"]
+        words = f" s, longest in Koji: p0 (task {task_id})"
+        await until(lambda: bench.text().endswith(words))
+        assert bench.text().startswith("0 of 20 done, 5 running; nothing has ended for ")
     with monkeypatch.context() as patch:
         patch.setattr(KojiMassBuild, "trouble", "the hub has not answered since 12:00: gone")
         words = "0 of 20 done, 5 running; the hub has not answered since 12:00: gone"
@@ -628,17 +637,31 @@ async def test_stop_in_an_outage(bench: Workbench, monkeypatch: pytest.MonkeyPat
 
 @pytest_twisted.ensureDeferred
 async def test_repo_that_never_comes(bench: Workbench) -> None:
-    """A mass build that waits for a repo says so, also when it is stopped."""
+    """A mass build that waits for a repo says for which task, and why it asks again."""
     names = add_packages(bench.hub, "low", "top")
     await bench.built("low")
     bench.hub.call("disableHost", "builder1")
     step = mass(bench, packages=names, requires={"top": ["low"]}, since=1)
     request = await bench.begin(step)
-    words = "1 waits for a repo of demo-build"
-    await until(lambda: words in bench.text())
+
+    def repos() -> list[int]:
+        """Return the tasks that make repos."""
+        return [each["id"] for each in bench.hub.call("listTasks", {"method": "newRepo"})]
+
+    def gave_up() -> bool:
+        """Cancel the newest task: the hub makes another one, some times."""
+        bench.hub.call("cancelTask", repos()[-1])
+        return "gave up" in bench.text()
+
+    words = "1 of 2 done; 1 waits for a repo of demo-build"
+    await until(lambda: bool(repos()) and bench.text() == f"{words} (task {repos()[-1]})")
+    await until(gave_up)
+    words = bench.text().partition("; asking again in ")[0].partition(" (task")[0]
+    assert re.search(r"demo-build, which the hub gave up making: task (\d+): .*\1", words)
+    await until(lambda: bench.text() == f"{words} (task {repos()[-1]})")
     await bench.stop_build()
     ended = await bench.ended(request)
-    text = f"stopped: 1 of 2 done, 1 left; {words}"
+    text = f"stopped: {words.replace('done', 'done, 1 left')} (task {repos()[-1]})"
     assert (ended.result, ended.text) == ("cancelled", text)
 
 
