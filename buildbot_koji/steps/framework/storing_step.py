@@ -33,6 +33,9 @@ IDENTIFYING = frozenset({"args", "draft", "kwargs", "scratch"})
 LOG_PART = 50_000
 """Characters of a report that are written at once."""
 
+NAME_SIZE = 46
+"""Bytes of a step's name: its column holds 50 characters, of which Buildbot numbers namesakes."""
+
 LINK_SIZE = 1000
 """Bytes of the text or the address of a link, or of the title of a log."""
 
@@ -58,6 +61,14 @@ class StoringStep(DeclaredStep):
         self._links_size = 0
         self._earlier: list[int] | None = None
         self.found_attempt: tuple[int, str] | None = None
+
+    @async_to_deferred
+    async def addStep(self) -> None:
+        """Begin with a name that the database takes, whatever the argument renders to."""
+        name = await self.build.render(self.name)
+        shown = "" if name is None else fit_text(clean_line(name), NAME_SIZE)
+        self.name = shown or type(self).__name__
+        await super().addStep()
 
     def setProperty(
         self, propname: str, value: Any, source: str = "Step", runtime: bool | None = None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
-from buildbot.plugins import steps
+from buildbot.plugins import steps, util
 from twisted.internet.threads import deferToThread
 
 from buildbot_koji.durable.store import MasterState
@@ -84,17 +85,23 @@ async def test_many_links(strict: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_odd_texts(strict: Workbench) -> None:
-    """Characters that a database refuses are replaced, in properties, summaries and logs."""
+    """What a database refuses is replaced, in a step's name, properties, summaries and logs."""
     refused = [ODD]
 
     def answer(name: str, _: list[Any], run: Callable[[], Any]) -> Any:
         return refused if name == "getTag" else run()
 
     strict.hub.answer = answer
+    call = partial(steps.KojiCall, strict.profile, method="getTag", args=["demo-candidate"])
+    names = (f"call\n{ODD * 20}", None, 7, " ")
     ended = await strict.build(
-        steps.KojiCall(strict.profile, method="getTag", args=["demo-candidate"])
+        *[call(name=util.Transform(lambda each: each, name)) for name in names]
     )
-    assert ended.result == "success"
+    assert ended.result == "success", ended
+    rows = await strict.master.data.get(("builds", 1, "steps"))
+    first, *others = [row["name"] for row in rows][-len(names) :]
+    assert first.startswith("call \N{REPLACEMENT CHARACTER}")
+    assert others == ["KojiCall", "7", "KojiCall_1"]
     assert "\0" not in ended.properties["koji_call_result"][0]
 
 
