@@ -269,7 +269,7 @@ class CIMessageSender:
     async def _describe(self, artifact: Mapping[str, Any]) -> dict[str, Any]:
         koji = (await self._hub()).connection
         if "build" in artifact:
-            build = await named_build(koji, artifact["build"])
+            build = await named_build(koji, artifact["build"], artifact["nvr"])
             if build.task_id is None:
                 raise Refused(f"{build.nvr} was made by no task: the schema has no place for that")
             return {

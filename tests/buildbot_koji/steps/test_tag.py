@@ -13,6 +13,7 @@ from buildbot.plugins import steps, util
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.outbox import Attempt, Refused
 from buildbot_koji.hubs.hub import get_hub
+from buildbot_koji.reporters.ci_messages import CIMessageSender
 from buildbot_koji.reporters.tag_delivery import TagSender, tag_delivery
 from buildbot_koji.reporters.votes import KojiSubject
 from tests.buildbot_koji.steps.lost_replies import without_reply
@@ -20,6 +21,7 @@ from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import until
 from tests.support.hubs import hold
 from txkoji import Call
+from txkoji.exceptions import GenericError
 
 
 def tagged(bench: Workbench, tag: str) -> list[str]:
@@ -104,6 +106,10 @@ async def test_id_that_a_restored_hub_uses_again(bench: Workbench) -> None:
     words = f"the hub has {nvr} as build {build}, not world-1.0-1: was it restored from a backup?"
     with pytest.raises(Refused, match=re.escape(words)):
         await sender.send(delivery, Attempt(delivery, never, never))
+    # Nor is it reported as tested.
+    publisher = CIMessageSender(lambda: get_hub(bench.master, bench.profile), never)
+    with pytest.raises(GenericError, match=re.escape(words)):
+        await publisher._describe({"build": build, "nvr": "world-1.0-1"})
 
 
 @pytest_twisted.ensureDeferred
