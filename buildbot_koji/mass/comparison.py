@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from txkoji.nvr import NVR, compare_evr
@@ -121,18 +122,24 @@ def names_of(differences: Iterable[Difference], limit: int) -> dict[str, list[st
 
 
 def plan_tagging(
-    builds: Iterable[TaggedBuild], target: Iterable[TaggedBuild]
+    builds: Iterable[TaggedBuild],
+    target: Iterable[TaggedBuild],
+    latest: Iterable[TaggedBuild] = (),
 ) -> Iterator[tuple[TaggedBuild, str]]:
     """Return why each build need not be tagged.
+
+    Args:
+        builds: the builds.
+        target: all builds in the tag itself.
+        latest: the latest builds in the tag, those that it inherits, too.
 
     Returns:
         Each build with the reason, which is empty for a build that is to be tagged.
     """
     newest: dict[str, NVR] = {}
-    there, names = set(), set()
-    for each in target:
-        there.add(each.id)
-        names.add(str(each.nvr))
+    own = list(target)
+    there, names = {each.id for each in own}, {str(each.nvr) for each in own}
+    for each in chain(own, latest):
         found = newest.setdefault(each.nvr.name, each.nvr)
         if compare_evr(each.nvr, found) > 0:
             newest[each.nvr.name] = each.nvr

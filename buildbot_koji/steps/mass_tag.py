@@ -170,19 +170,20 @@ class KojiMassTag(KojiWriteStep):
             # Of two steps at once, the second one sees what the first one has tagged.
             return await self._tag(hub, only, locked)
 
-    async def _tag(self, hub: Hub, only: set[int] | None, locked: str) -> int:
+    async def _tag(self, hub: Hub, only: Mapping[int, str] | None, locked: str) -> int:
         """Tag what is not tagged yet of the latest builds, or ``only`` of some."""
         builds = await self._builds(hub, only)
         tagger = await self._tagger(hub)
         begun = {each for part in tagger.parts for each in part.builds}
         rest = [each for each in builds if each.id not in begun]
-        there = await tagger.tagged()
-        plan = await self.in_thread(lambda: list(plan_tagging(rest, there)))
+        there, latest = await tagger.tagged(), await self._latest(hub)
+        plan = await self.in_thread(lambda: list(plan_tagging(rest, there, latest)))
         todo = [build for build, reason in plan if not reason]
         lines = [f"{build.nvr}: skipped: {reason}\n" for build, reason in plan if reason]
+        here = {each.id for each in builds}
+        gone = [nvr for build, nvr in (only or {}).items() if build not in here]
+        lines += [f"{nvr}: skipped: not in {self.from_tag}\n" for nvr in gone]
         skipped = len(lines)
-        if only is not None and (gone := len(only - {each.id for each in builds})):
-            lines.append(f"{gone:,} builds of the mass build are not in {self.from_tag}\n")
         if self.dry_run:
             return await self._would_tag(hub, todo, lines, skipped, locked)
         if todo or begun:
@@ -211,12 +212,17 @@ class KojiMassTag(KojiWriteStep):
             broken or tagger.refusal,
         )
 
-    async def _builds(self, hub: Hub, only: set[int] | None) -> list[TaggedBuild]:
+    async def _builds(self, hub: Hub, only: Mapping[int, str] | None) -> list[TaggedBuild]:
         """Return the latest builds in the tag, or ``only`` of some, the oldest first."""
         options = {"latest": True} if only is None else {}
         rows = await hub.connection.checked("listTagged", self.from_tag, **options)
         builds = await self.in_thread(partial(builds_of, rows))
         return [each for each in reversed(builds) if only is None or each.id in only]
+
+    async def _latest(self, hub: Hub) -> list[TaggedBuild]:
+        """Return the latest builds that the tag has or inherits."""
+        rows = await hub.connection.checked("listTagged", self.to_tag, inherit=True, latest=True)
+        return await self.in_thread(partial(builds_of, rows))
 
     async def _tagger(self, hub: Hub) -> MassTagger:
         """Return what tags the builds, with what earlier attempts began."""
@@ -267,10 +273,11 @@ class KojiMassTag(KojiWriteStep):
         self.say(words)
         return results.SUCCESS
 
-    async def _made(self) -> set[int]:
-        """Return the ids of the builds that the mass build made or adopted."""
+    async def _made(self) -> dict[int, str]:
+        """Return the NVRs of the builds that the mass build made or adopted, by their ids."""
         find = partial(find_store, self.master, self.mass, self.mass_name)
         store = await self.until_stored(find)
         _, packages = await self.until_stored(store.load) or (None, [])
         states = (PackageState.BUILT, PackageState.ADOPTED)
-        return {each.build_id for each in packages if each.state in states and each.build_id}
+        made = (each for each in packages if each.state in states)
+        return {each.build_id: each.nvr or each.name for each in made if each.build_id}

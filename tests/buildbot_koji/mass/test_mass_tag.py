@@ -141,6 +141,15 @@ async def test_builds_are_tagged(bench: Workbench) -> None:
     again = await bench.build(steps.KojiMassTag(bench.profile, **tags))
     assert again.text == "tagged no builds with demo-released, skipped 2"
     assert "hello-1.0-main: skipped: already tagged" in again.logs["builds"]
+    # What a tag inherits is replaced by what is tagged with it: by nothing older.
+    bench.hub.call("createTag", "heir", parent="demo-released")
+    newer = await bench.built("hello", ref="next")
+    bench.hub.call("tagBuildBypass", "demo-released", newer)
+    bench.hub.call("untagBuildBypass", "demo-candidate", newer)
+    heir = {**tags, "to_tag": "heir"}
+    ended = await bench.build(steps.KojiMassTag(bench.profile, **heir, bypass=True))
+    assert ended.text == "tagged 1 build with heir, skipped 1"
+    assert f"hello-1.0-main: skipped: {newer} is newer" in ended.logs["builds"]
 
 
 def test_what_is_newer_stays() -> None:
@@ -494,12 +503,16 @@ async def test_unknown_mass_build(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_what_a_mass_build_made(bench: Workbench) -> None:
-    """Only what the mass build made is tagged."""
+    """Only what the mass build made is tagged; what is not in the tag any more is named."""
     await bench.built("world")
+    bench.hub.add_package("demo-candidate", "foo")
     source = "git+https://git.example.test/rpms/{package}.git#main"
     ended = await bench.build(
-        steps.KojiMassBuild(bench.profile, "demo", ["hello"], source=source, name="all of it")
+        steps.KojiMassBuild(
+            bench.profile, "demo", ["hello", "foo"], source=source, name="all of it"
+        )
     )
+    bench.hub.call("untagBuildBypass", "demo-candidate", "foo-1.0-main")
     number = ended.properties["koji_mass_id"]
     ended = await bench.build(
         steps.KojiMassTag(
@@ -507,3 +520,5 @@ async def test_what_a_mass_build_made(bench: Workbench) -> None:
         )
     )
     assert (ended.result, tagged(bench)) == ("success", {"hello-1.0-main"})
+    assert ended.text == "tagged 1 build with demo-released, skipped 1"
+    assert "foo-1.0-main: skipped: not in demo-candidate" in ended.logs["builds"]
