@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -187,13 +188,25 @@ class _HTTPS(urllib.request.HTTPSHandler):
 
 
 class _SecureRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect from https to http."""
+    """Follows no redirect from https to http, to another scheme, or to what is no address."""
+
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        """Return the reply to follow, None if the redirect itself is the answer."""
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except ValueError:
+            return None
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
     def redirect_request(
         self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> Any:
         """Return the request to send instead, None for none."""
-        if req.type == "https" and not newurl.startswith("https:"):
+        address = urllib.parse.urlsplit(newurl)
+        good = ("https",) if req.type == "https" else ("http", "https")
+        # Reading the port checks it.
+        if address.scheme not in good or address.port == 0:
             return None
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 

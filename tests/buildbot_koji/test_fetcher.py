@@ -261,6 +261,10 @@ class Odd(Protocol):
     answers: ClassVar[list[bytes]] = []
     drips = False
     drip: LoopingCall | None = None
+    made: ClassVar[int] = 0
+
+    def connectionMade(self) -> None:  # noqa: N802
+        Odd.made += 1
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         assert self.transport is not None
@@ -369,6 +373,21 @@ async def test_redirect_without_tls(
     url = f"https://127.0.0.1:{port.getHost().port}/big"
     koji = connect(serverca=str(hub.authority.certificate_path))
     assert "301" in await fetch(RemoteFile("big", url), tmp_path, koji)
+
+
+@pytest.mark.parametrize("location", ["http://[", "http://a..b/big", "ftp://127.0.0.1:{}/big"])
+@pytest_twisted.ensureDeferred
+async def test_redirect_that_leads_nowhere(
+    fetch: Fetch, tmp_path: Path, location: str, at_end: AtEnd
+) -> None:
+    """A redirect to what is no address of the web is not followed, and is waited out."""
+    port = reactor.listenTCP(0, Factory.forProtocol(Odd), interface="127.0.0.1")
+    at_end(port.stopListening)
+    number = port.getHost().port
+    Odd.answers, Odd.drips, Odd.made = [], False, 0
+    Odd.answers.append(HEAD % f"302 X\r\nLocation: {location.format(number)}\r\n\r\n".encode())
+    assert await fetch(RemoteFile("big", f"http://127.0.0.1:{number}/big", 9), tmp_path) == ""
+    assert Odd.made == 2
 
 
 @pytest_twisted.ensureDeferred
