@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from txkoji.testing.announcements.emission import Outgoing
 from txkoji.testing.announcements.messages import Announcement
-from txkoji.testing.tables.lookups.tasks import task_struct
+from txkoji.testing.tables.lookups.structs import task_struct
 from txkoji.testing.tables.lookups.users import user_name
 from txkoji.testing.tables.state import HubState, Row
 

@@ -14,9 +14,8 @@ from txkoji import build_states, task_states
 from txkoji.testing.formats import marshal
 from txkoji.testing.tables.lookups.builds import build_struct, build_types
 from txkoji.testing.tables.lookups.packages import package_name
-from txkoji.testing.tables.lookups.rpms import rpm_struct
+from txkoji.testing.tables.lookups.structs import rpm_struct, task_struct
 from txkoji.testing.tables.lookups.tags import find_tag, tag_extra, tag_struct
-from txkoji.testing.tables.lookups.tasks import task_struct
 from txkoji.testing.tables.lookups.users import user_struct
 from txkoji.testing.tables.state import HubState, Row
 

@@ -15,6 +15,7 @@ from txkoji.testing.core import HubCore
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.methods.tasks import FINISHED
 from txkoji.testing.tables.lookups.builds import build_struct
+from txkoji.testing.tables.lookups.structs import rpm_name
 from txkoji.testing.tables.state import Row
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
@@ -136,10 +137,8 @@ class PagesResource(_Leaf):
             ("Built by", escape(struct["owner_name"])),
             ("Task", f'<a href="taskinfo?taskID={struct["task_id"]}">{struct["task_id"]}</a>'),
         ]
-        rows += [
-            ("RPM", escape(f"{rpm['name']}-{rpm['version']}-{rpm['release']}.{rpm['arch']}"))
-            for rpm in self.hub.state.rows("rpminfo", build_id=row["id"])
-        ]
+        rpms = self.hub.state.rows("rpminfo", build_id=row["id"])
+        rows += [("RPM", escape(rpm_name(rpm))) for rpm in rpms]
         return self._html(request, struct["nvr"], rows)
 
     def _file(self, request: Request, arguments: dict[str, str]) -> bytes | None:

@@ -14,7 +14,6 @@ from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tagged import list_tagged
 from txkoji.testing.tables.columns import check_name
 from txkoji.testing.tables.filters import Filter, equals, select
-from txkoji.testing.tables.lookups.archives import archive_struct
 from txkoji.testing.tables.lookups.builds import (
     build_nvr,
     build_type_name,
@@ -23,6 +22,7 @@ from txkoji.testing.tables.lookups.builds import (
     require_build_row,
     tagged_builds,
 )
+from txkoji.testing.tables.lookups.structs import archive_struct
 from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.lookups.values import check_integers, integer, row_by_id, row_if
 from txkoji.testing.tables.queries import apply_query_options, apply_to_list

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import HubMethod, declare, hub_method
+from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.lookups.tags import require_tag_id, tag_name, tag_order
 from txkoji.testing.tables.lookups.values import require_row
-from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.state import Row, pick
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,11 @@ class _List:
     table: str
     key: str | None
     defaults: dict[str, Any]
+
+    @property
+    def columns(self) -> str:
+        """The columns of an entry that callers see."""
+        return " ".join(("blocked", "group_id", "tag_id", self.key or "", *self.defaults))
 
 
 _CONFIG = _List(
@@ -51,85 +56,85 @@ _PACKAGES = _List(
 _REQUIRED = _List("group_req_listing", "req_id", {"is_metapkg": False, "type": "mandatory"})
 
 
-def _group(state: HubState, info: Any) -> Row:
-    return require_row(state, "groups", info)
+class _Entry(NamedTuple):
+    """An entry that a caller names, whether or not it is there.
+
+    Attributes:
+        keys: the columns that identify it.
+        row: the row of the tag itself, or None.
+        what: what it is, in the hub's words.
+        tag: the name of the tag.
+    """
+
+    keys: dict[str, Any]
+    row: Row | None
+    what: str
+    tag: str
 
 
-def _own(call: MethodCall, kind: _List, tag_id: int, group_id: int, item: Any) -> Row | None:
-    """Return a tag's own entry."""
-    keys = {"tag_id": tag_id, "group_id": group_id}
-    if kind.key is not None:
-        keys[kind.key] = item
-    return call.state.current(kind.table, **keys)
-
-
-def _what(state: HubState, kind: _List, group: Row, item: Any) -> str:
-    if kind is _CONFIG:
-        return f"group {group['name']}"
-    name = item if kind is _PACKAGES else state.row("groups", item)["name"]
-    sort = "package" if kind is _PACKAGES else "group requirement"
-    return f"{sort} {name} in group {group['name']}"
-
-
-def _target(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> tuple[int, Row, Any]:
-    """Return the tag's id, the group and the key of the entry."""
-    tag_id = require_tag_id(call.state, args[0])
-    group = _group(call.state, args[1])
-    item = args[2] if kind.key is not None else None
-    if kind is _REQUIRED:
-        item = _group(call.state, item)["id"]
-    return tag_id, group, item
+def _find(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> _Entry:
+    state = call.state
+    tag_id = require_tag_id(state, args[0])
+    group = require_row(state, "groups", args[1])
+    keys = {"tag_id": tag_id, "group_id": group["id"]}
+    what = f"group {group['name']}"
+    if kind is _PACKAGES:
+        keys["package"] = args[2]
+        what = f"package {args[2]} in {what}"
+    elif kind is _REQUIRED:
+        required = require_row(state, "groups", args[2])
+        keys["req_id"] = required["id"]
+        what = f"group requirement {required['name']} in {what}"
+    return _Entry(keys, state.current(kind.table, **keys), what, tag_name(state, tag_id))
 
 
 def _store(
     call: MethodCall, kind: _List, args: tuple[Any, ...], blocked: bool, force: bool, opts: Any
 ) -> None:
-    tag_id, group, item = _target(call, kind, args)
-    row = _own(call, kind, tag_id, group["id"], item)
-    what = _what(call.state, kind, group, item)
+    keys, row, what, tag = _find(call, kind, args)
     if row is not None:
         if row["blocked"] and not blocked and not force:
-            raise GenericError(f"{what} is blocked in tag {tag_name(call.state, tag_id)}")
+            raise GenericError(f"{what} is blocked in tag {tag}")
         if row["blocked"] == blocked and not opts:
             return
     settings = {key: row[key] if row else value for key, value in kind.defaults.items()}
     if kind is _CONFIG and row is None:
-        settings["display_name"] = group["name"]
+        settings["display_name"] = call.state.row("groups", keys["group_id"])["name"]
     settings.update({key: opts[key] for key in settings if key in opts})
-    entry = {"tag_id": tag_id, "group_id": group["id"], "blocked": blocked, **settings}
-    if kind.key is not None:
-        entry[kind.key] = item
-    call.state.insert_version(kind.table, entry, call.user_id)
+    call.state.insert_version(kind.table, {**keys, "blocked": blocked, **settings}, call.user_id)
 
 
-def _remove(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> None:
-    tag_id, group, item = _target(call, kind, args)
-    row = _own(call, kind, tag_id, group["id"], item)
+def _add(
+    kind: _List,
+    call: MethodCall,
+    tag: Any,
+    group: Any,
+    item: Any,
+    block: Any,
+    force: Any,
+    **opts: Any,
+) -> None:
+    _store(call, kind, (tag, group, item), bool(block), force, opts)
+
+
+def _remove(kind: _List, call: MethodCall, *args: Any) -> None:
+    keys, row, what, tag = _find(call, kind, args)
     if row is None:
-        what = _what(call.state, kind, group, item)
-        raise GenericError(f"No {what} in tag {tag_name(call.state, tag_id)}")
+        raise GenericError(f"No {what} in tag {tag}")
     call.state.revoke(kind.table, row["id"], call.user_id)
-    if kind is _CONFIG:
-        for other in (_PACKAGES, _REQUIRED):
-            keys = {"tag_id": tag_id, "group_id": group["id"]}
-            call.state.revoke_all(other.table, call.user_id, **keys)
+    for other in (_PACKAGES, _REQUIRED) if kind is _CONFIG else ():
+        call.state.revoke_all(other.table, call.user_id, **keys)
 
 
-def _unblock(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> None:
-    tag_id, group, item = _target(call, kind, args)
-    row = _own(call, kind, tag_id, group["id"], item)
+def _unblock(kind: _List, call: MethodCall, *args: Any) -> None:
+    _, row, what, tag = _find(call, kind, args)
     if row is None or not row["blocked"]:
-        what = _what(call.state, kind, group, item)
-        raise GenericError(f"{what} is NOT blocked in tag {tag_name(call.state, tag_id)}")
+        raise GenericError(f"{what} is NOT blocked in tag {tag}")
     call.state.revoke(kind.table, row["id"], call.user_id)
 
 
-def _block(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> None:
+def _block(kind: _List, call: MethodCall, *args: Any) -> None:
     _store(call, kind, args, True, False, {})
-
-
-def _with_items(run: HubMethod, kind: _List, call: MethodCall, *args: Any) -> None:
-    run(call, kind, args)
 
 
 @hub_method("groupListAdd(taginfo, grpinfo, block=False, force=False, **opts)")
@@ -143,31 +148,18 @@ def group_list_add(
     _store(call, _CONFIG, (taginfo, grpinfo), bool(block), force, opts)
 
 
-def _adder(kind: _List) -> HubMethod:
-    def add(
-        call: MethodCall, tag: Any, group: Any, item: Any, block: Any, force: Any, **opts: Any
-    ) -> None:
-        _store(call, kind, (tag, group, item), bool(block), force, opts)
-
-    return add
-
-
-declare(
-    "groupPackageListAdd(taginfo, grpinfo, pkg_name, block=False, force=False, **opts)",
-    _adder(_PACKAGES),
-)
-declare(
-    "groupReqListAdd(taginfo, grpinfo, reqinfo, block=False, force=False, **opts)",
-    _adder(_REQUIRED),
-)
 for _kind, _stem, _parameters, _force in (
     (_CONFIG, "groupList", "taginfo, grpinfo", ", force=False"),
     (_PACKAGES, "groupPackageList", "taginfo, grpinfo, pkg_name", ""),
     (_REQUIRED, "groupReqList", "taginfo, grpinfo, reqinfo", ", force=None"),
 ):
-    declare(f"{_stem}Remove({_parameters}{_force})", partial(_with_items, _remove, _kind))
-    declare(f"{_stem}Block({_parameters})", partial(_with_items, _block, _kind))
-    declare(f"{_stem}Unblock({_parameters})", partial(_with_items, _unblock, _kind))
+    if _kind is not _CONFIG:
+        declare(
+            f"{_stem}Add({_parameters}, block=False, force=False, **opts)", partial(_add, _kind)
+        )
+    declare(f"{_stem}Remove({_parameters}{_force})", partial(_remove, _kind))
+    declare(f"{_stem}Block({_parameters})", partial(_block, _kind))
+    declare(f"{_stem}Unblock({_parameters})", partial(_unblock, _kind))
 
 
 def _inherited(
@@ -200,19 +192,14 @@ def get_tag_groups(
     tags = [parent for parent, _ in tag_order(state, tag_id, event)] if inherit else [tag_id]
     groups: dict[int, dict[str, Any]] = {}
     for row in _inherited(call, _CONFIG, tags, event, incl_blocked):
-        struct = {key: row[key] for key in ("blocked", "group_id", "tag_id", *_CONFIG.defaults)}
         name = state.row("groups", row["group_id"])["name"]
-        groups[row["group_id"]] = {**struct, "name": name, "packagelist": [], "grouplist": []}
-    if incl_pkgs:
-        for row in _inherited(call, _PACKAGES, tags, event, incl_blocked):
-            keys = ("blocked", "group_id", "package", "tag_id", *_PACKAGES.defaults)
-            if row["group_id"] in groups:
-                groups[row["group_id"]]["packagelist"].append({key: row[key] for key in keys})
-    if incl_reqs:
-        for row in _inherited(call, _REQUIRED, tags, event, incl_blocked):
-            keys = ("blocked", "group_id", "req_id", "tag_id", *_REQUIRED.defaults)
-            if row["group_id"] in groups and row["req_id"] in groups:
-                name = state.row("groups", row["req_id"])["name"]
-                entry = {**{key: row[key] for key in keys}, "name": name}
-                groups[row["group_id"]]["grouplist"].append(entry)
+        lists: dict[str, Any] = {"packagelist": [], "grouplist": []}
+        groups[row["group_id"]] = {**pick(row, _CONFIG.columns), "name": name, **lists}
+    for row in _inherited(call, _PACKAGES, tags, event, incl_blocked) if incl_pkgs else ():
+        if row["group_id"] in groups:
+            groups[row["group_id"]]["packagelist"].append(pick(row, _PACKAGES.columns))
+    for row in _inherited(call, _REQUIRED, tags, event, incl_blocked) if incl_reqs else ():
+        if row["group_id"] in groups and row["req_id"] in groups:
+            entry = {**pick(row, _REQUIRED.columns), "name": groups[row["req_id"]]["name"]}
+            groups[row["group_id"]]["grouplist"].append(entry)
     return list(groups.values())

@@ -293,18 +293,14 @@ def _selected(
 
 def _in_time(state: HubState, row: Row, kwargs: dict[str, Any]) -> bool:
     """Return whether a row was created or revoked in the requested time."""
-    events = [row["create_event"]]
-    if row["revoke_event"] is not None:
-        events.append(row["revoke_event"])
     active = kwargs.get("active")
     if active is not None and (row["revoke_event"] is None) != bool(active):
         return False
-    after, before = kwargs.get("afterEvent"), kwargs.get("beforeEvent")
-    if after is not None and not any(event > after for event in events):
-        return False
-    if before is not None and not any(event < before for event in events):
-        return False
+    events = [row[key] for key in ("create_event", "revoke_event") if row[key] is not None]
     for option, sign in (("after", 1), ("before", -1)):
+        limit = kwargs.get(f"{option}Event")
+        if limit is not None and all((each - limit) * sign <= 0 for each in events):
+            return False
         limit = kwargs.get(option)
         if limit is not None and all((_ts(state, each) - limit) * sign <= 0 for each in events):
             return False

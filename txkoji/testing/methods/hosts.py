@@ -12,12 +12,13 @@ from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tasks import make_task
 from txkoji.testing.methods.users import insert_user
 from txkoji.testing.tables.filters import Filter, Test, equals, select
-from txkoji.testing.tables.lookups.hosts import require_channel, require_host
 from txkoji.testing.tables.lookups.values import (
     integer,
     must,
     no_attribute,
     parse_arches,
+    require_channel,
+    require_host,
     require_row,
     row_by_id,
     row_by_info,

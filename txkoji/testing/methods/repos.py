@@ -10,7 +10,7 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.history import last_change
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tasks import DEFAULT_PRIORITY, FINISHED, make_task
-from txkoji.testing.tables.lookups.repos import repo_struct
+from txkoji.testing.tables.lookups.structs import repo_struct
 from txkoji.testing.tables.lookups.tags import require_tag, require_tag_id, tag_extra, tag_order
 from txkoji.testing.tables.lookups.values import (
     database_integer,
@@ -300,20 +300,19 @@ _REQUESTS = View(
 )
 
 
-@hub_method("repo.query")
-def repo_query(call: MethodCall, clauses: Any, fields: Any = None, opts: Any = None) -> Any:
-    """Return repos by conditions (hub 1.35)."""
-    rows = [repo_struct(call.state, row) for row in call.state.rows("repo")]
-    return _REPOS.select(rows, clauses, fields, opts)
+def _repos(call: MethodCall) -> list[dict[str, Any]]:
+    return [repo_struct(call.state, row) for row in call.state.rows("repo")]
 
 
-@hub_method("repo.queryQueue")
-def repo_query_queue(
-    call: MethodCall, clauses: Any = None, fields: Any = None, opts: Any = None
-) -> Any:
-    """Return requests for repos by conditions (hub 1.35)."""
-    rows = [request_struct(call.state, row) for row in call.state.rows("repo_queue")]
-    return _REQUESTS.select(rows, clauses, fields, opts)
+def _requests(call: MethodCall) -> list[dict[str, Any]]:
+    return [request_struct(call.state, row) for row in call.state.rows("repo_queue")]
+
+
+for _signature, _run, _doc in (
+    ("query(clauses, fields=None, opts=None)", _REPOS.of(_repos), "repos"),
+    ("queryQueue(clauses=None, fields=None, opts=None)", _REQUESTS.of(_requests), "requests"),
+):
+    declare(f"repo.{_signature}", _run, f"Return {_doc} by conditions (hub 1.35).")
 
 
 @hub_method("repo.setRequestPriority")

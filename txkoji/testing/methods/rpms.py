@@ -13,7 +13,7 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.filters import Filter, Test, equals, select
 from txkoji.testing.tables.lookups.builds import find_build_row, require_build_row
-from txkoji.testing.tables.lookups.rpms import rpm_struct
+from txkoji.testing.tables.lookups.structs import rpm_name, rpm_struct
 from txkoji.testing.tables.lookups.values import (
     check_integers,
     database_integer,
@@ -130,8 +130,7 @@ def get_rpm(call: MethodCall, rpminfo: Any, strict: bool = False, multi: bool = 
 def rpm_path(call: MethodCall, row: Row) -> str:
     """Return the path of an RPM below the hub's top directory."""
     build = call.state.row("build", row["build_id"])
-    file = f"{row['name']}-{row['version']}-{row['release']}.{row['arch']}.rpm"
-    return f"{build_directory(call, build)}/{row['arch']}/{file}"
+    return f"{build_directory(call, build)}/{row['arch']}/{rpm_name(row)}.rpm"
 
 
 def insert_rpm(call: MethodCall, **columns: Any) -> Row:
@@ -220,7 +219,7 @@ def add_external_rpm(
     )
     keys = {key: row[key] for key in ("name", "version", "release", "arch")}
     known = call.state.one("rpminfo", **keys, external_repo_id=repo["id"])
-    what = f"{row['name']}-{row['version']}-{row['release']}.{row['arch']}@{repo['name']}"
+    what = f"{rpm_name(row)}@{repo['name']}"
     if known is None:
         insert_rpm(call, **row, external_repo_id=repo["id"])
     elif strict:

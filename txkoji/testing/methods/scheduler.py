@@ -6,7 +6,7 @@ from typing import Any
 
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.hosts import host_struct
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.lookups.values import hub_error
 from txkoji.testing.tables.queries import View
 from txkoji.testing.tables.state import pick
@@ -38,27 +38,17 @@ def _runs(call: MethodCall) -> list[dict[str, Any]]:
     return runs
 
 
-@hub_method("scheduler.getTaskRuns")
-def get_task_runs(
-    call: MethodCall, clauses: Any = None, fields: Any = None, opts: Any = None
-) -> Any:
-    """Return which builders had which tasks."""
-    return _RUNS.select(_runs(call), clauses, fields, opts)
+def _log(call: MethodCall) -> list[dict[str, Any]]:
+    return [{**run, "msg_ts": run["create_ts"], "msg": "Assigning task"} for run in _runs(call)]
 
 
-@hub_method("scheduler.getLogMessages")
-def get_log_messages(
-    call: MethodCall, clauses: Any = None, fields: Any = None, opts: Any = None
-) -> Any:
-    """Return the scheduler's log."""
-    rows = [{**run, "msg_ts": run["create_ts"], "msg": "Assigning task"} for run in _runs(call)]
-    return _LOGS.select(rows, clauses, fields, opts)
-
-
-@hub_method("scheduler.getTaskRefusals")
-def get_task_refusals(call: MethodCall, clauses: Any = None, fields: Any = None) -> Any:
-    """Return which builders refused which tasks, and why."""
-    return _REFUSALS.select([], clauses, fields, None)
+_CLAUSES = "clauses=None, fields=None"
+for _signature, _run, _doc in (
+    (f"TaskRuns({_CLAUSES}, opts=None)", _RUNS.of(_runs), "which builders had which tasks"),
+    (f"LogMessages({_CLAUSES}, opts=None)", _LOGS.of(_log), "the scheduler's log"),
+    (f"TaskRefusals({_CLAUSES})", _REFUSALS.of(lambda _: []), "who refused which tasks, and why"),
+):
+    declare(f"scheduler.get{_signature}", _run, f"Return {_doc}.")
 
 
 @hub_method("scheduler.getHostData")

@@ -7,12 +7,11 @@ from typing import Any
 from txkoji.exceptions import ActionNotAllowed, GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.methods.tags import drop_tag, edit_tag2, insert_tag
-from txkoji.testing.methods.targets import drop_target, insert_target
+from txkoji.testing.methods.tags import delete_tag, edit_tag2, insert_tag
+from txkoji.testing.methods.targets import create_build_target, delete_build_target
 from txkoji.testing.tables.lookups.tags import require_tag, tag_extra
 from txkoji.testing.tables.lookups.users import require_user
 from txkoji.testing.tables.queries import apply_query_options
-from txkoji.testing.tables.state import Row
 
 
 @hub_method("createSideTag(basetag, debuginfo=False, suffix=None)", plugin="sidetag")
@@ -26,10 +25,8 @@ def create_side_tag(call: MethodCall, basetag: Any, suffix: Any, **_: Any) -> di
     number = max((row["id"] for row in call.state.rows("tag")), default=0) + 1
     name = f"{base['name']}-side-{number}" + (f"-{suffix}" if suffix else "")
     extra = {"sidetag": True, "sidetag_user": user["name"], "sidetag_user_id": user["id"]}
-    tag_id = insert_tag(
-        call, user["id"], name, parent=base["id"], arches=base["arches"], extra=extra
-    )
-    insert_target(call, user["id"], name, tag_id, tag_id)
+    tag_id = insert_tag(call, name, parent=base["id"], arches=base["arches"], extra=extra)
+    create_build_target(call, name, tag_id, tag_id)
     reply: dict[str, Any] = {"name": name, "id": tag_id}
     if call.hub.release >= (1, 34):
         reply["task_id"] = None
@@ -38,8 +35,8 @@ def create_side_tag(call: MethodCall, basetag: Any, suffix: Any, **_: Any) -> di
     return reply
 
 
-def _own_side_tag(call: MethodCall, info: Any) -> tuple[Row, dict[str, Any]]:
-    """Return who asks, and their side tag; refuse what is not theirs."""
+def _own_side_tag(call: MethodCall, info: Any) -> dict[str, Any]:
+    """Return the caller's side tag; refuse what is not theirs."""
     user = call.require_login()
     tag = require_tag(call.state, info)
     extra = tag_extra(call.state, tag["id"])
@@ -47,15 +44,15 @@ def _own_side_tag(call: MethodCall, info: Any) -> tuple[Row, dict[str, Any]]:
         raise GenericError(f"Not a sidetag: {tag['name']}")
     if extra.get("sidetag_user_id") != user["id"] and not call.has_permission("admin"):
         raise ActionNotAllowed("This is not your sidetag")
-    return user, tag
+    return tag
 
 
 @hub_method("removeSideTag", plugin="sidetag")
 def remove_side_tag(call: MethodCall, sidetag: Any) -> None:
     """Remove a side tag and its target (plugin sidetag)."""
-    user, tag = _own_side_tag(call, sidetag)
-    drop_target(call, user["id"], tag["name"])
-    drop_tag(call, user["id"], tag["id"])
+    tag = _own_side_tag(call, sidetag)
+    delete_build_target(call, tag["name"])
+    delete_tag(call, tag["id"])
 
 
 @hub_method(
@@ -73,7 +70,7 @@ def edit_side_tag(
     remove_extra: Any,
 ) -> None:
     """Change a side tag (plugin sidetag)."""
-    _, tag = _own_side_tag(call, sidetag)
+    tag = _own_side_tag(call, sidetag)
     [link] = call.state.active("tag_inheritance", tag_id=tag["id"])
     allowed = tag_extra(call.state, link["parent_id"])
     changes: dict[str, Any] = dict(extra or {})

@@ -13,13 +13,10 @@ from txkoji.testing.methods.builds import build_directory
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.rpms import find_rpm, require_rpm, rpm_path
 from txkoji.testing.methods.table import hub_method
+from txkoji.testing.tables.lookups.structs import rpm_name
 from txkoji.testing.tables.lookups.values import require_type
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
-
-
-def _nvra(row: Row) -> str:
-    return f"{row['name']}-{row['version']}-{row['release']}.{row['arch']}"
 
 
 def add_signature(call: MethodCall, row: Row, sigkey: str, header: bytes) -> None:
@@ -33,10 +30,10 @@ def add_signature(call: MethodCall, row: Row, sigkey: str, header: bytes) -> Non
     """
     state = call.state
     if state.one("rpmsigs", rpm_id=row["id"], sigkey=sigkey):
-        raise GenericError(f"Signature already exists for package {_nvra(row)}, key {sigkey}")
+        raise GenericError(f"Signature already exists for package {rpm_name(row)}, key {sigkey}")
     sighash = hashlib.md5(header).hexdigest()
     state.insert("rpmsigs", {"rpm_id": row["id"], "sigkey": sigkey, "sighash": sighash})
-    path = f"data/sigcache/{sigkey}/{row['arch']}/{_nvra(row)}.rpm.sig"
+    path = f"data/sigcache/{sigkey}/{row['arch']}/{rpm_name(row)}.rpm.sig"
     build = state.row("build", row["build_id"])
     call.hub.files.write(f"{build_directory(call, build)}/{path}", header)
     state.announce(lambda: messages.rpm_signed(state, row, sigkey, sighash))
@@ -53,7 +50,7 @@ def add_rpm_sig(call: MethodCall, an_rpm: Any, data: Any) -> None:
     except ValueError as error:
         raise GenericError(f"Invalid signature header: {error}") from error
     if rpms.header_hash(header) != row["payloadhash"]:
-        raise GenericError(f"wrong md5 for {_nvra(row)}: {rpms.header_hash(header)}")
+        raise GenericError(f"wrong md5 for {rpm_name(row)}: {rpms.header_hash(header)}")
     add_signature(call, row, sigkey or "", header)
 
 
@@ -69,7 +66,7 @@ def delete_rpm_sig(
         if all_sigs or each["sigkey"] == sigkey
     ]
     if not found:
-        raise GenericError(f"{_nvra(row)} has no matching signatures to delete")
+        raise GenericError(f"{rpm_name(row)} has no matching signatures to delete")
     for each in found:
         call.state.delete("rpmsigs", each["id"])
 
@@ -79,9 +76,9 @@ def write_signed_rpm(call: MethodCall, an_rpm: Any, sigkey: Any, force: bool = F
     """Write the signed copy of an RPM."""
     row = require_rpm(call, an_rpm)
     if not call.state.rows("rpmsigs", rpm_id=row["id"], sigkey=sigkey):
-        raise GenericError(f"No cached signature for package {_nvra(row)}, key {sigkey}")
+        raise GenericError(f"No cached signature for package {rpm_name(row)}, key {sigkey}")
     build = call.state.row("build", row["build_id"])
-    path = f"data/signed/{sigkey}/{row['arch']}/{_nvra(row)}.rpm"
+    path = f"data/signed/{sigkey}/{row['arch']}/{rpm_name(row)}.rpm"
     call.hub.files.copy(rpm_path(call, row), f"{build_directory(call, build)}/{path}")
 
 

@@ -52,7 +52,7 @@ def _snapshot(call: MethodCall, *, dst: Any, **asked: Any) -> None:
     if find_tag(call.state, dst):
         raise GenericError(f"Target tag already exists: {dst}")
     source = require_tag(call.state, asked["src"], event=asked["event"])
-    tag_id = insert_tag(call, call.user_id, dst, **_settings(call, source, asked))
+    tag_id = insert_tag(call, dst, **_settings(call, source, asked))
     _fill(call, source["id"], tag_id, asked)
 
 

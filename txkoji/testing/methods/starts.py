@@ -10,10 +10,9 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import HubMethod, declare, hub_method
 from txkoji.testing.methods.tasks import absolute_priority, make_task
 from txkoji.testing.tables.lookups.builds import build_struct, require_build_row
-from txkoji.testing.tables.lookups.hosts import require_channel
 from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.lookups.targets import find_target, require_target
-from txkoji.testing.tables.lookups.values import require_type
+from txkoji.testing.tables.lookups.values import require_channel, require_type
 
 RUNROOT_PRIORITY = 15
 IMAGE_TYPES = ("livecd", "appliance", "livemedia")
@@ -110,12 +109,6 @@ for _signature, _start in _STARTS.items():
     declare(_signature, _starter(_start), plugin=_start.plugin)
 
 
-@hub_method("mavenEnabled")
-def maven_enabled(call: MethodCall) -> bool:
-    """Return whether the hub takes Maven builds."""
-    return call.hub.maven_enabled
-
-
 @hub_method("wrapperRPM(build, url, target, priority=None, channel='maven', opts=None)")
 def wrapper_rpm(
     call: MethodCall, build: Any, url: Any, target: Any, priority: Any, channel: Any, opts: Any
@@ -206,12 +199,6 @@ def _kiwi_build(
         channel="image",
         priority=absolute_priority(call, priority),
     )
-
-
-@hub_method("winEnabled")
-def win_enabled(call: MethodCall) -> bool:
-    """Return whether the hub takes Windows builds."""
-    return call.hub.win_enabled
 
 
 @hub_method("winBuild(vm, url, target, opts=None, priority=None, channel='vm')")

@@ -11,36 +11,20 @@ from typing import Any, NoReturn
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.dispatch import find_method, invoke
-from txkoji.testing.methods.table import METHODS, PASSES_ON, HubMethod, hub_method, method_of
+from txkoji.testing.methods.table import (
+    METHODS,
+    PASSES_ON,
+    HubMethod,
+    declare,
+    hub_method,
+    method_of,
+)
 from txkoji.testing.tables.columns import check_name
 from txkoji.testing.tables.lookups.builds import build_nvr, require_build_row
+from txkoji.testing.tables.lookups.structs import rpm_name
 from txkoji.testing.tables.lookups.values import hub_error, require_row, row_by_info
 from txkoji.testing.tables.queries import apply_query_options, in_order
 from txkoji.testing.tables.state import HubState, Row
-
-
-@hub_method("hello")
-def hello(call: MethodCall, *args: Any) -> str:
-    """Return a greeting."""
-    return "Hello World"
-
-
-@hub_method("echo")
-def echo(call: MethodCall, *args: Any) -> list[Any]:
-    """Return the arguments."""
-    return list(args)
-
-
-@hub_method("getAPIVersion")
-def get_api_version(call: MethodCall) -> int:
-    """Return the version of the API, which is 1."""
-    return 1
-
-
-@hub_method("getKojiVersion")
-def get_koji_version(call: MethodCall) -> str:
-    """Return the hub's version (hub 1.23)."""
-    return call.hub.version
 
 
 def _present(call: MethodCall) -> dict[str, HubMethod]:
@@ -77,16 +61,22 @@ def _parameters(name: str, function: HubMethod) -> inspect.Signature:
     return inspect.Signature([each.replace(annotation=each.empty) for each in parameters])
 
 
-@hub_method("system.listMethods")
-def list_methods(call: MethodCall) -> list[str]:
-    """Return the names of all methods."""
-    return sorted(_present(call))
-
-
-@hub_method("system.methodSignature")
-def method_signature(call: MethodCall, method: str) -> str:
-    """Return the arguments of a method."""
-    return "signatures not supported"
+for _signature, _doc, _run in (
+    ("hello(*args)", "Return a greeting.", lambda *_: "Hello World"),
+    ("echo(*args)", "Return the arguments.", lambda _, *args: list(args)),
+    ("getAPIVersion()", "Return the version of the API, which is 1.", lambda _: 1),
+    ("getKojiVersion()", "Return the hub's version (hub 1.23).", lambda call: call.hub.version),
+    ("mavenEnabled()", "Tell whether it builds with Maven.", lambda call: call.hub.maven_enabled),
+    ("winEnabled()", "Tell whether it builds on Windows.", lambda call: call.hub.win_enabled),
+    ("listVolumes()", "Return all volumes.", lambda call: call.state.rows("volume")),
+    ("system.listMethods()", "Return their names.", lambda call: sorted(_present(call))),
+    (
+        "system.methodSignature(method)",
+        "Return a fixed text.",
+        lambda *_: "signatures not supported",
+    ),
+):
+    declare(_signature, _run, _doc)
 
 
 @hub_method("system.methodHelp")
@@ -104,12 +94,6 @@ def list_btypes(call: MethodCall, query: Any = None, queryOpts: Any = None) -> A
     wanted = {key: query[key] for key in ("id", "name") if query and key in query}
     rows = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
     return apply_query_options(rows, queryOpts, "listBTypes")
-
-
-@hub_method("listVolumes")
-def list_volumes(call: MethodCall) -> list[dict[str, Any]]:
-    """Return all volumes."""
-    return call.state.rows("volume")
 
 
 @hub_method("getVolume")
@@ -215,14 +199,10 @@ def _file_name(_: HubState, row: Row) -> str:
     return str(row["filename"])
 
 
-def _rpm_name(_: HubState, row: Row) -> str:
-    return f"{row['name']}-{row['version']}-{row['release']}.{row['arch']}.rpm"
-
-
 _SEARCHED: dict[str, tuple[str, Callable[[HubState, Row], str]]] = {
     "build": ("build", build_nvr),
     "maven": ("archiveinfo", _file_name),
-    "rpm": ("rpminfo", _rpm_name),
+    "rpm": ("rpminfo", lambda _, row: f"{rpm_name(row)}.rpm"),
     "win": ("archiveinfo", _file_name),
     "host": ("host", _plain_name),
     "package": ("package", _plain_name),

@@ -193,15 +193,20 @@ def hub_method(
     return register
 
 
-def declare(signature: str, run: Callable[..., Any], *, plugin: str | None = None) -> None:
+def declare(
+    signature: str, run: Callable[..., Any], doc: str | None = None, *, plugin: str | None = None
+) -> None:
     """Register a method that a function runs which others share.
 
     Args:
         signature: the name and the parameters: ``addBType(name)``.
         run: called with the call and the arguments, in their order.
+        doc: what the method says of itself; by default the function's docstring.
         plugin: the hub plugin that provides it; by default the hub itself does.
     """
-    _register(*_with_parameters(signature, run, False), plugin)
+    name, function = _with_parameters(signature, run, False)
+    function.__doc__ = doc or function.__doc__
+    _register(name, function, plugin)
 
 
 def _with_parameters(

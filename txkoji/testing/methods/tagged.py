@@ -16,7 +16,7 @@ from txkoji.testing.tables.lookups.builds import (
     type_columns,
 )
 from txkoji.testing.tables.lookups.packages import package_name
-from txkoji.testing.tables.lookups.rpms import rpm_struct
+from txkoji.testing.tables.lookups.structs import rpm_struct
 from txkoji.testing.tables.lookups.tags import find_tag, require_tag, require_tag_id
 from txkoji.testing.tables.lookups.users import user_name
 from txkoji.testing.tables.queries import apply_query_options

@@ -100,31 +100,12 @@ def list_tags(
     "createTag(name, parent=None, arches=None, perm=None, locked=False, maven_support=False,"
     " maven_include_all=False, extra=None)"
 )
-def create_tag(
-    call: MethodCall,
-    name: str,
-    parent: Any,
-    arches: Any,
-    perm: Any,
-    locked: bool,
-    maven_support: bool,
-    maven_include_all: bool,
-    extra: Any,
-) -> int:
+def create_tag(call: MethodCall, *, name: Any, perm: Any, extra: Any, **settings: Any) -> int:
     """Make a tag; return its id."""
-    _check_maven(call, maven_support or maven_include_all)
-    return insert_tag(
-        call,
-        call.user_id,
-        name,
-        parent=parent,
-        arches=arches,
-        extra=extra or {},
-        perm_id=_permission_id(call, perm),
-        locked=locked,
-        maven_support=bool(maven_support),
-        maven_include_all=bool(maven_include_all),
-    )
+    maven = {key: bool(settings.pop(key)) for key in ("maven_support", "maven_include_all")}
+    _check_maven(call, any(maven.values()))
+    settings |= {"perm_id": _permission_id(call, perm), **maven}
+    return insert_tag(call, name, extra=extra or {}, **settings)
 
 
 def _permission_id(call: MethodCall, info: Any) -> int | None:
@@ -136,9 +117,18 @@ def _check_maven(call: MethodCall, wanted: Any) -> None:
         raise GenericError("Maven support not enabled")
 
 
+_NEW = {"perm_id": None, "locked": False, "maven_support": False, "maven_include_all": False}
+_NEW_LINK = {
+    "priority": 0,
+    "maxdepth": None,
+    "intransitive": False,
+    "noconfig": False,
+    "pkg_filter": "",
+}
+
+
 def insert_tag(
     call: MethodCall,
-    user_id: int,
     name: str,
     *,
     parent: Any = None,
@@ -147,7 +137,7 @@ def insert_tag(
     **columns: Any,
 ) -> int:
     """Create a tag without a permission check; ``columns`` are more of its configuration."""
-    state = call.state
+    state, user_id = call.state, call.user_id
     check_name(name)
     arches = parse_arches(arches)
     if find_tag(state, name):
@@ -156,37 +146,15 @@ def insert_tag(
     if parent is not None and parent_tag is None:
         raise GenericError(f"Parent tag '{parent}' could not be found")
     tag = state.one("tag", name=name) or state.insert("tag", {"name": name})
-    config = {
-        "tag_id": tag["id"],
-        "perm_id": None,
-        "arches": arches if arches is not None else "",
-        "locked": False,
-        "maven_support": False,
-        "maven_include_all": False,
-        **columns,
-    }
+    own = {"tag_id": tag["id"]}
+    config = {**_NEW, **own, "arches": arches if arches is not None else "", **columns}
     state.insert_version("tag_config", config, user_id)
     for key, value in (extra or {}).items():
-        state.insert_version(
-            "tag_extra", {"tag_id": tag["id"], "key": key, "value": value}, user_id
-        )
+        state.insert_version("tag_extra", {**own, "key": key, "value": value}, user_id)
     if parent_tag is not None:
-        link_tags(call, user_id, tag["id"], parent_tag["id"], 0)
+        link = {**own, "parent_id": parent_tag["id"], **_NEW_LINK}
+        state.insert_version("tag_inheritance", link, user_id)
     return int(tag["id"])
-
-
-def link_tags(call: MethodCall, user_id: int, child: int, parent: int, priority: int) -> None:
-    """Make a tag inherit from another."""
-    link = {
-        "tag_id": child,
-        "parent_id": parent,
-        "priority": priority,
-        "maxdepth": None,
-        "intransitive": False,
-        "noconfig": False,
-        "pkg_filter": "",
-    }
-    call.state.insert_version("tag_inheritance", link, user_id)
 
 
 @hub_method("editTag2")
@@ -253,16 +221,11 @@ declare("editTag(tagInfo, name, arches, locked, permissionID, extra=None)", _edi
 
 @hub_method("deleteTag")
 def delete_tag(call: MethodCall, tagInfo: Any) -> None:
-    """Delete a tag."""
-    drop_tag(call, call.user_id, tagInfo)
-
-
-def drop_tag(call: MethodCall, user_id: int, info: Any) -> None:
-    """Revoke a tag and everything in it, without a permission check."""
-    tag = require_tag(call.state, info)
+    """Delete a tag and everything in it."""
+    tag = require_tag(call.state, tagInfo)
     for column, tables in _TABLES_OF_TAGS.items():
         for table in tables.split():
-            call.state.revoke_all(table, user_id, **{column: tag["id"]})
+            call.state.revoke_all(table, call.user_id, **{column: tag["id"]})
 
 
 _TABLES_OF_TAGS = {

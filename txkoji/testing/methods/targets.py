@@ -54,7 +54,18 @@ def get_build_targets(
 @hub_method("createBuildTarget")
 def create_build_target(call: MethodCall, name: str, build_tag: Any, dest_tag: Any) -> None:
     """Make a build target."""
-    insert_target(call, call.user_id, name, build_tag, dest_tag)
+    state = call.state
+    check_name(name)
+    if find_target(state, name):
+        raise GenericError(f"A build target with the name '{name}' already exists")
+    build_id, dest_id = _tag_ids(state, build_tag, dest_tag)
+    target = state.one("build_target", name=name) or state.insert("build_target", {"name": name})
+    _configure(call, target, build_id, dest_id)
+
+
+def _configure(call: MethodCall, target: dict[str, Any], build_tag: int, dest_tag: int) -> None:
+    config = {"build_target_id": target["id"], "build_tag": build_tag, "dest_tag": dest_tag}
+    call.state.insert_version("build_target_config", config, call.user_id)
 
 
 def _tag_ids(state: HubState, build_tag: Any, dest_tag: Any) -> tuple[int, int]:
@@ -63,19 +74,6 @@ def _tag_ids(state: HubState, build_tag: Any, dest_tag: Any) -> tuple[int, int]:
         must(build_id, f"build tag '{build_tag}' does not exist"),
         must(dest_id, f"destination tag '{dest_tag}' does not exist"),
     )
-
-
-def insert_target(call: MethodCall, user_id: int, name: str, build_tag: Any, dest_tag: Any) -> int:
-    """Create a build target, without a permission check."""
-    state = call.state
-    check_name(name)
-    if find_target(state, name):
-        raise GenericError(f"A build target with the name '{name}' already exists")
-    build_id, dest_id = _tag_ids(state, build_tag, dest_tag)
-    target = state.one("build_target", name=name) or state.insert("build_target", {"name": name})
-    config = {"build_target_id": target["id"], "build_tag": build_id, "dest_tag": dest_id}
-    state.insert_version("build_target_config", config, user_id)
-    return int(target["id"])
 
 
 @hub_method("editBuildTarget")
@@ -90,17 +88,11 @@ def edit_build_target(
         if state.one("build_target", name=name):
             raise GenericError(f'name "{name}" is already taken by build target')
         state.update("build_target", target["id"], name=name)
-    config = {"build_target_id": target["id"], "build_tag": build_id, "dest_tag": dest_id}
-    state.insert_version("build_target_config", config, call.user_id)
+    _configure(call, target, build_id, dest_id)
 
 
 @hub_method("deleteBuildTarget")
 def delete_build_target(call: MethodCall, buildTargetInfo: Any) -> None:
     """Delete a build target."""
-    drop_target(call, call.user_id, buildTargetInfo)
-
-
-def drop_target(call: MethodCall, user_id: int, info: Any) -> None:
-    """Revoke a build target, without a permission check."""
-    target = require_target(call.state, info)
-    call.state.revoke_all("build_target_config", user_id, build_target_id=target["id"])
+    target = require_target(call.state, buildTargetInfo)
+    call.state.revoke_all("build_target_config", call.user_id, build_target_id=target["id"])

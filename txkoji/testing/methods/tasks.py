@@ -11,14 +11,14 @@ from txkoji.testing.formats import marshal
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.filters import Filter, Test, after, before, select
-from txkoji.testing.tables.lookups.hosts import require_host
-from txkoji.testing.tables.lookups.tasks import task_struct
+from txkoji.testing.tables.lookups.structs import task_struct
 from txkoji.testing.tables.lookups.values import (
     database_integer,
     hub_error,
     integer,
     must,
     no_attribute,
+    require_host,
     row_by_id,
     row_by_info,
     row_if,

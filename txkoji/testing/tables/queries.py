@@ -178,6 +178,12 @@ class View(NamedTuple):
     joined: str
     default: str
 
+    def of(self, rows: Callable[[Any], list[dict[str, Any]]]) -> Callable[..., Any]:
+        """Return a hub method that selects from the rows of the hub that it is called on."""
+        return lambda call, clauses, fields, options=None: self.select(
+            rows(call), clauses, fields, options
+        )
+
     def select(self, rows: list[dict[str, Any]], clauses: Any, fields: Any, options: Any) -> Any:
         """Return parts of rows.
 

@@ -9,7 +9,7 @@ from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.farm.handlers.repos import REPO_SHARE
 from txkoji.testing.methods.repos import EXPIRED, READY
 from txkoji.testing.tables.lookups.builds import tagged_builds
-from txkoji.testing.tables.lookups.repos import repo_struct
+from txkoji.testing.tables.lookups.structs import repo_struct, rpm_name
 from txkoji.testing.tables.lookups.tags import require_tag_id
 
 
@@ -52,7 +52,7 @@ async def create_dist_repo(job: Job) -> None:
         for rpm in job.state.rows("rpminfo", build_id=build["id"]):
             if rpm["arch"] not in (arch, "noarch"):
                 continue
-            file = f"{rpm['name']}-{rpm['version']}-{rpm['release']}.{rpm['arch']}.rpm"
+            file = f"{rpm_name(rpm)}.rpm"
             signatures = job.state.rows("rpmsigs", rpm_id=rpm["id"])
             found = {each["sigkey"] for each in signatures}
             (names if not keys or found & set(keys) else unsigned).append(file)

@@ -14,7 +14,7 @@ from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.methods.archives import import_archive
 from txkoji.testing.methods.builds import build_directory
 from txkoji.testing.methods.output import task_directory
-from txkoji.testing.tables.lookups.repos import repo_struct
+from txkoji.testing.tables.lookups.structs import repo_struct
 from txkoji.testing.tables.lookups.targets import require_target
 from txkoji.testing.tables.state import Row
 

@@ -21,7 +21,7 @@ from txkoji.testing.methods.repos import (
     repo_request,
 )
 from txkoji.testing.tables.lookups.builds import find_build_row
-from txkoji.testing.tables.lookups.repos import repo_struct
+from txkoji.testing.tables.lookups.structs import repo_struct
 from txkoji.testing.tables.lookups.tags import require_tag, tag_name, tag_order
 from txkoji.testing.tables.state import Row
 

@@ -136,6 +136,16 @@ def require_row(state: HubState, table: str, info: Any) -> Row:
     return must(row_by_info(state, table, info), f"No such entry in table {table}: {info}")
 
 
+def require_channel(state: HubState, info: Any) -> Row:
+    """Find a channel, or refuse."""
+    return must(row_by_info(state, "channels", info), "query returned no rows")
+
+
+def require_host(state: HubState, info: Any) -> Row:
+    """Find a host, or refuse."""
+    return must(row_by_info(state, "host", info), f"Invalid hostInfo: {info}")
+
+
 def row_if(found: Found | None, strict: Any, text: str = "query returned no rows") -> Found | None:
     """Return what was found, perhaps None; with ``strict``, refuse that with the hub's text."""
     return must(found, text) if strict else found
