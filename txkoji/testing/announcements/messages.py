@@ -125,26 +125,24 @@ def build_promoted(state: HubState, row: Row, draft_release: str, user_id: int) 
     return _message("build.promote", properties, {**releases, "build": build, "user": user})
 
 
-def _tagging(
-    kind: str, state: HubState, tag_id: int, row: Row, user_id: int, rest: dict[str, Any]
+def tagging(
+    kind: str, state: HubState, tag_id: int, row: Row, user_id: int, **rest: Any
 ) -> Announcement:
+    """A build that was tagged or untagged.
+
+    Args:
+        kind: ``Tag`` or ``Untag``.
+        state: the hub's state.
+        tag_id: the tag.
+        row: the build.
+        user_id: who did it.
+        rest: ``force``, and ``strict`` of an untagging.
+    """
     tag, build = _tag(state, tag_id), build_struct(state, row)
     user = user_struct(state.row("users", user_id))
     properties = {"type": kind, "tag": tag["name"], **_nvr(build), "user": user["name"]}
     body = {"tag": tag, "build": build, "user": user, **rest}
     return _message(f"build.{kind.lower()}", properties, body)
-
-
-def tagged(state: HubState, tag_id: int, row: Row, user_id: int, *, force: bool) -> Announcement:
-    """A build that was tagged."""
-    return _tagging("Tag", state, tag_id, row, user_id, {"force": force})
-
-
-def untagged(
-    state: HubState, tag_id: int, row: Row, user_id: int, *, strict: bool, force: bool | None
-) -> Announcement:
-    """A build that was untagged."""
-    return _tagging("Untag", state, tag_id, row, user_id, {"force": force, "strict": strict})
 
 
 # Imports and signatures

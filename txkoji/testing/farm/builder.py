@@ -150,7 +150,7 @@ class Builder:
             self._log.info(
                 "the simulated builder failed in task {id}: {error!r}", id=task_id, error=error
             )
-        self._fail_build(task_id)
+        self._end_builds(task_id, BUILD_STATES["FAILED"])
         self._end(task_id, FAILED, fault=fault)
 
     def _broken(self, failure: Failure, task_id: int) -> None:
@@ -174,9 +174,6 @@ class Builder:
         self.on_end(task)
         for waiter in self._waiting.pop(task_id, []):
             waiter.callback(None)
-
-    def _fail_build(self, task_id: int) -> None:
-        self._end_builds(task_id, BUILD_STATES["FAILED"])
 
     def _end_builds(self, task_id: int, build_state: int) -> None:
         with self.hub.state.transaction():

@@ -6,7 +6,6 @@ It uses Python's own ``xmlrpc.client``, as Koji's hub does, and shares nothing w
 
 from __future__ import annotations
 
-import datetime
 import xmlrpc.client
 from typing import Any, NoReturn
 
@@ -27,15 +26,7 @@ class _Marshaller(xmlrpc.client.Marshaller):
         else:
             raise OverflowError("long int exceeds XML-RPC limits")
 
-    def dump_iterable(self, value: Any, write: Any) -> None:
-        self.dump_array(list(value), write)
-
-    def dump_datetime_as_text(self, value: datetime.datetime, write: Any) -> None:
-        self.dump_unicode(str(value), write)
-
     dispatch[int] = dump_int
-    dispatch[type(_ for _ in ())] = dump_iterable
-    dispatch[datetime.datetime] = dump_datetime_as_text
 
 
 def _params(value: Any) -> str:

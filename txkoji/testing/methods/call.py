@@ -79,9 +79,5 @@ class MethodCall:
         """Return the user if they hold the permission, or refuse as the hub does."""
         if self.user is not None and self.has_permission(permission):
             return self.user
-        raise self.lacks_permission(permission)
-
-    def lacks_permission(self, permission: str) -> exceptions.ActionNotAllowed:
-        """Return the refusal of a call that needs a permission."""
         who = f"logged in as {self.user['name']}" if self.user else "user not logged in"
-        return exceptions.ActionNotAllowed(f"{permission} permission required ({who})")
+        raise exceptions.ActionNotAllowed(f"{permission} permission required ({who})")

@@ -41,7 +41,7 @@ def tag_build_row(
     if not force and listing_of(state, tag_id, build["id"]):
         raise TagError(f"build {build_nvr(state, build)} already tagged ({tag['name']})")
     state.insert_version("tag_listing", {"tag_id": tag_id, "build_id": build["id"]}, user_id)
-    state.announce(lambda: messages.tagged(state, tag_id, build, user_id, force=force))
+    state.announce(lambda: messages.tagging("Tag", state, tag_id, build, user_id, force=force))
 
 
 def untag_build_row(
@@ -67,7 +67,7 @@ def untag_build_row(
         return
     state.revoke("tag_listing", own["id"], user_id)
     state.announce(
-        lambda: messages.untagged(state, tag_id, build, user_id, strict=strict, force=force)
+        lambda: messages.tagging("Untag", state, tag_id, build, user_id, force=force, strict=strict)
     )
 
 
