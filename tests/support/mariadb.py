@@ -49,6 +49,11 @@ class MariaDB:
         """The address of its database, as SQLAlchemy has it."""
         return f"mysql+pymysql://buildbot:buildbot@127.0.0.1:{self._port}/buildbot?storage_engine=InnoDB"
 
+    @property
+    def _environment(self) -> dict[str, str]:
+        """What its programs run with: a server that starts clears away temporary tables."""
+        return {**os.environ, "TMPDIR": str(self._directory)}
+
     def _command(self, program: Path, *arguments: str) -> list[str]:
         command = [str(program), *arguments]
         if os.geteuid() == 0:
@@ -73,6 +78,7 @@ class MariaDB:
                 stdout=log,
                 stderr=log,
                 cwd=self._directory,
+                env=self._environment,
             )
         self.resume()
         self.say(
@@ -108,6 +114,7 @@ class MariaDB:
                 stdout=log,
                 stderr=log,
                 cwd=self._directory,
+                env=self._environment,
             )
         self._wait_for(socket)
 

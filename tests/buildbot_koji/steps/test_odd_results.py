@@ -39,9 +39,11 @@ ODD = "\0\U0001f600\x1b[31m<b>ü"
 async def database() -> AsyncIterator[mariadb.MariaDB]:
     """A server, which the tests share."""
     database = mariadb.MariaDB()
-    await deferToThread(database.start)
-    yield database
-    await deferToThread(database.stop)
+    try:
+        await deferToThread(database.start)
+        yield database
+    finally:
+        await deferToThread(database.stop)
 
 
 @pytest_twisted.async_fixture
