@@ -115,7 +115,9 @@ class ChangeRecorder:
 
     def forget(self, horizon: float) -> None:
         """Forget the keys of events before a time: they are not polled again."""
-        self._read_from = max(self._read_from, horizon)
+        if horizon <= self._read_from:
+            return
+        self._read_from = horizon
         self._keys = {key: when for key, when in self._keys.items() if when >= horizon}
 
     async def record(
