@@ -24,8 +24,16 @@ from txkoji import Connection, Profile, exceptions
 from txkoji.bus.settings import Broker
 from txkoji.testing.tables.sessions import HubSession, HubSessions
 
-KEY = re.compile(r"(?=(\d+-[A-Za-z0-9_-]{24}))")
-"""What a session key of an embedded hub looks like."""
+KEY = re.compile(r"-(?<=[0-9]-)(?=([A-Za-z0-9_-]{24}))")
+"""What a session key of an embedded hub looks like, after the digits that it begins with.
+
+A pattern that begins with a letter is found in a database thirty times as fast as one with digits.
+"""
+
+DIGITS = re.compile(r"[0-9]*\Z")
+
+LONGEST_ID = 20
+"""Digits of a session's id, which its key begins with."""
 
 SHORTEST = 8
 """Characters: a shorter password is that of a demonstration, a word that may stand anywhere."""
@@ -78,7 +86,7 @@ class SecretNet:
         """Return where a secret was written, and which."""
         found = []
         for place, text in self._heard:
-            said = {match[1] for match in KEY.finditer(text)} & self.keys
+            said = set(_like_keys(text)) & self.keys
             said |= {word for word in self.words if word in text}
             found += [f"{place} shows {secret}" for secret in sorted(said)]
         return found
@@ -120,6 +128,15 @@ class SecretNet:
         fields = {key: value for key, value in event.items() if not key.startswith("log_")}
         text = f"{formatEvent(event)} {fields!r}"
         self.hear("Twisted's log", text if failure is None else f"{text} {failure.getTraceback()}")
+
+
+def _like_keys(text: str) -> Iterator[str]:
+    """Yield each part of a text that looks like a session key."""
+    for match in KEY.finditer(text):
+        end = match.start()
+        found = DIGITS.search(text, max(0, end - LONGEST_ID), end)
+        digits = found[0] if found else ""
+        yield from (f"{digits[start:]}-{match[1]}" for start in range(len(digits)))
 
 
 class _Handler(logging.Handler):
