@@ -270,8 +270,10 @@ def _init(parsed: argparse.Namespace) -> int:
             await create(
                 reactor, parsed.directory, sys.stdout, profile=parsed.profile, target=parsed.target
             )
-        except (CantCreate, OSError) as error:
+        except CantCreate as error:
             raise _Mistake(str(error)) from error
+        except OSError as error:
+            raise _Mistake(f"can't write {error.filename}: {error.strerror}") from error
         return 0
 
     return _in_reactor(run)

@@ -81,6 +81,7 @@ def _write(directory: Path, values: Mapping[str, str | None]) -> None:
         value = values[name]
         return f"{name} = {None if value is None else json.dumps(value, ensure_ascii=False)}"
 
+    directory.mkdir(parents=True, exist_ok=True)
     text = re.sub(r'(?m)^([A-Z_]+) = ".*"$', assignment, example())
     buildbot = Path(sys.executable).with_name("buildbot")
     command = [str(buildbot), "create-master", str(directory)]

@@ -71,8 +71,8 @@ async def watch(reactor: Any, what: str, out: TextIO, *, profile: str) -> int:
 
 async def _task_of(koji: Connection, what: str) -> int:
     if what.isdecimal():
-        if int(what) >= 2**31:
-            raise NotFound(f"{what} is larger than any id of a task")
+        if not 0 < int(what) < 2**31:
+            raise NotFound(f"{what} can't be the id of a task")
         return int(what)
     if "://" not in what and nvr.parse(what) is None:
         raise NotFound(f"{what} is no id of a task, no name-version-release, and no address")

@@ -77,6 +77,9 @@ async def _subjects_of(path: Path, reactor: Any) -> AsyncIterator[tuple[str, Fin
         return
     for each in mistakes_in_plugins(config.www, str(path)):
         yield f"configuration {path}", error("www", each, f"correct {path.name} there")
+    if config.www.get("port") and "koji" not in config.www.get("plugins", {}):
+        words = "without the Koji pages, which c['www']['plugins'] = {'koji': {}} adds"
+        yield f"configuration {path}", ok("www", words)
     if (taken := await deferToThread(taken_port, config.www.get("port"))) is not None:
         yield f"configuration {path}", taken
     all_wanted = wanted_of(config)

@@ -79,10 +79,10 @@ def test_output_that_ends() -> None:
 @pytest_twisted.ensureDeferred
 async def test_init(at_home: FakeHub, tmp_path: Path, empty_home: Path) -> None:
     """It creates a master that checkconfig accepts, asks the hub first, and overwrites nothing."""
-    directory = tmp_path / "master"
+    directory = tmp_path / "new" / "master"
     with pytest.raises(CantCreate, match="no target dmeo; there are: demo"):
         await create(reactor, directory, io.StringIO(), profile="fake", target="dmeo")
-    assert not directory.exists()
+    assert not directory.parent.exists()
     out = io.StringIO()
     await create(reactor, directory, out, profile="fake", target="demo")
     assert f"buildbot start {directory}" in out.getvalue()
@@ -104,6 +104,9 @@ async def test_init(at_home: FakeHub, tmp_path: Path, empty_home: Path) -> None:
         2,
         f"{directory} is not empty: name a new directory\n",
     )
+    below = directory / "master.cfg" / "x"
+    wrong = await run("init", str(below), "--profile", "fake", "--target", "demo")
+    assert wrong.stderr == f"can't write {below}: Not a directory\n"
 
 
 async def fail_with_colours(builder: Builder, task: Row) -> None:
@@ -138,6 +141,7 @@ async def test_watch(at_home: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     for nothing in (
         "99999",
         "9" * 20,
+        "0",
         "nothing-1-1",
         "http://elsewhere.example.test/taskinfo?taskID=1",
     ):

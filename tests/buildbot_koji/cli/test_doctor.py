@@ -1100,7 +1100,11 @@ async def test_it_writes_nothing(site: Site) -> None:
 async def test_hub_without_login(site: Site) -> None:
     """An embedded hub may let everyone write: nothing is wrong with that of the demonstration."""
     site.set("authtype", "noauth")
+    site.values["more"] = '"www": {"port": "tcp:0"},'
     status, found = await site.doctor()
+    assert "without the Koji pages" in next(
+        each["text"] for each in found if each["check"] == "www"
+    )
     assert [each["text"] for each in found if each["check"] == "login"] == ["as kojiadmin"]
     assert status == 0
 
