@@ -56,8 +56,9 @@ def list_packages(
     state = call.state
     if tagID is None and filters["userID"] is None and filters["pkgID"] is None:
         return list_packages_simple(call, filters["prefix"], queryOpts)
-    entries = state.active("tag_packages", event)
-    if tagID is not None:
+    if tagID is None:
+        entries = state.active("tag_packages", event)
+    else:
         tag_id = require_tag_id(state, tagID)
         entries = list(package_entries(state, tag_id, event, inherit=inherited).values())
     filters["with_blocked"] = bool(filters["with_blocked"])

@@ -34,6 +34,7 @@ REFUSALS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], int, str]] = [
     ("alice", "repo.get", TAG, {"opts": {"nosuch": 1}}, 1019, "Invalid repo option: nosuch"),
     ("alice", "tagChangedSinceEvent", (1, []), {}, 1, "integer"),
     ("alice", "tagChangedSinceEvent", (1, ["x"]), {}, 1, "integer"),
+    ("alice", "downloadTaskOutput", (1, ["x"]), {}, 1, "expected str instance"),
     # Filters
     ("alice", "listBuilds", (), {"type": "nosuch"}, 1000, "unsupported build type: nosuch"),
     ("alice", "listBuilds", (), {"type": []}, 1019, "Invalid name or id value: []"),
