@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy
 from buildbot.data.resultspec import Filter
 from buildbot.db.schedulers import SchedulerAlreadyClaimedError
-from buildbot.process.results import CANCELLED, RETRY, statusToString
+from buildbot.process.results import RETRY, statusToString
 from buildbot.schedulers.basic import BaseBasicScheduler
 from buildbot.util import datetime2epoch, service
 from buildbot.util.twisted import async_to_deferred
@@ -25,11 +25,7 @@ from buildbot_koji.durable.background import Background, stop_consuming
 from buildbot_koji.durable.claims import Supersedable, gone_masters, has_request, has_scheduler
 from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable, select
 from buildbot_koji.durable.fence import fence_scheduler
-from buildbot_koji.hubs.left_tasks import (
-    cancel_abandoned,
-    resume_cancellations,
-    take_over_cancellations,
-)
+from buildbot_koji.hubs.left_tasks import resume_cancellations, take_over_cancellations
 from buildbot_koji.properties import CHANGE_SOURCE
 
 GUARD_INTERVAL = 5.0
@@ -120,8 +116,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
 
     Tasks of stopped builds that their unreachable hub could not cancel are canceled after a restart
     of the master, too, although nothing uses that hub yet; those of a dead master by another one
-    that uses the hub. The tasks of a build request that is canceled between two attempts, or before
-    its next attempt reaches the step, are canceled as well.
+    that uses the hub.
 
     Put one among the ``services`` of each master.
     """
@@ -150,7 +145,6 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         consume = self.master.mq.startConsuming
         self._consumers = [
             await consume(self._stopped, ("masters", None, "stopped")),
-            await consume(self._completed, ("buildrequests", None, "complete")),
             await consume(self._revived, ("masters", str(self.master.masterid), "started")),
         ]
         self._background = Background()
@@ -179,13 +173,6 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     async def _stopped(self, _: Any, message: Mapping[str, Any]) -> None:
         del message
         await self._release_all()
-
-    def _completed(self, _: Any, message: Mapping[str, Any]) -> None:
-        if message["results"] == CANCELLED:
-            canceling = cancel_abandoned(self.master, message["buildrequestid"])
-            self._background.run(
-                canceling, f"{self.name}: can't cancel the tasks of a canceled build request"
-            )
 
     @async_to_deferred
     async def _look(self) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from buildbot.process.results import CANCELLED
+from buildbot.util import service
+from buildbot.util.twisted import async_to_deferred
 from twisted.logger import Logger
 
 from buildbot_koji.durable.abandoned import AbandonedTask, abandoned_tasks
+from buildbot_koji.durable.background import Background, stop_consuming
 from buildbot_koji.durable.cancellations import CLASS, PENDING, object_of
 from buildbot_koji.durable.claims import gone_masters
 from buildbot_koji.durable.store import SOURCE, BuildData, object_name, objects_with
@@ -19,11 +24,43 @@ from txkoji.exceptions import ConfigurationError
 _log = Logger()
 
 
+class CanceledRequests(service.SharedService):
+    """Cancels the tasks of build requests that are canceled between two attempts, one a master.
+
+    Buildbot stops it after everything else.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._background = Background()
+        self._consumers: list[Any] = []
+
+    @async_to_deferred
+    async def startService(self) -> None:
+        """Start to listen."""
+        await super().startService()
+        event = ("buildrequests", None, "complete")
+        self._consumers = [await self.master.mq.startConsuming(self._completed, event)]
+
+    def _completed(self, _: Any, message: Mapping[str, Any]) -> None:
+        if message["results"] == CANCELLED:
+            canceling = cancel_abandoned(self.master, message["buildrequestid"])
+            self._background.run(canceling, "can't cancel the tasks of a canceled build request")
+
+    @async_to_deferred
+    async def stopService(self) -> None:
+        """Stop listening; the next start finds what is left."""
+        self._background.stop()
+        await stop_consuming(self._consumers)
+        await super().stopService()
+
+
 async def resume_cancellations(master: Any) -> None:
     """Cancel, at the start, what earlier runs of this master, and dead ones, left to be canceled.
 
     It logs the names of the hubs that can't be used, or that no plugin names any more.
     """
+    await CanceledRequests.getService(master)
     left = await cancel_abandoned(master)
     waiting = {*await objects_with(master, CLASS, PENDING)}
     used = await _cancel_on_hubs(master, waiting, [master.name, *await _dead(master)])

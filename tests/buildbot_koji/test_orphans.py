@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.logger import LogEvent
 
 from buildbot_koji.hubs.hub import hubs_of
-from buildbot_koji.hubs.left_tasks import resume_cancellations
+from buildbot_koji.hubs.left_tasks import CanceledRequests, resume_cancellations
 from tests.buildbot_koji.inprocess import Master
 from tests.buildbot_koji.workbench import BRANCH, SOURCE, Workbench
 from tests.support import until
@@ -465,12 +465,15 @@ async def test_canceled_between_two_attempts(
         await cancel_before_next_attempt(request)
         request, first = await begin("first")
         await cancel_before_next_attempt(request)
-        assert canceled() == []
-        await releaser.setServiceParent(bench.master)
         await until(lambda: canceled() == [first])
 
         request, second = await begin("second")
+        # Killed as the request is canceled.
+        [listening] = [each for each in bench.master if isinstance(each, CanceledRequests)]
+        await listening.disownServiceParent()
         await cancel_before_next_attempt(request)
+        assert canceled() == [first]
+        await releaser.setServiceParent(bench.master)
         await until(lambda: canceled() == [first, second])
 
         request, third = await begin("third", FirstOnlyOnce())

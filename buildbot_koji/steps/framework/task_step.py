@@ -16,6 +16,7 @@ from buildbot_koji.durable.once import IntentState
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.existing import find_taken_name, may_be_generated
 from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.hubs.left_tasks import CanceledRequests
 from buildbot_koji.properties import PACKAGE, SOURCE
 from buildbot_koji.steps.framework.base import NO_ANSWER, SUPERSEDED, KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
@@ -151,6 +152,7 @@ class KojiTaskStep(KojiStep):
 
     async def work(self, hub: Hub) -> int:
         """Submit the task, or find that of an earlier attempt, and follow it to its end."""
+        await CanceledRequests.getService(self.master)
         intent, state = self.intent or await self.resume(hub), IntentState.IN_DOUBT
         if intent is None:
             result = await self.prepare(hub)
