@@ -27,7 +27,13 @@ LONGEST_REASON = 300
 """Characters of the reason of a failure, or for skipping a package, that are kept."""
 
 
-class PackageState(enum.Enum):
+class _Named(enum.Enum):
+    """Members that are looked up for each of 17,000 packages: their usual hash takes long."""
+
+    __hash__ = object.__hash__
+
+
+class PackageState(_Named):
     """How far a package has come."""
 
     WAITING = "waiting"
@@ -41,7 +47,7 @@ class PackageState(enum.Enum):
     SKIPPED = "skipped"
 
 
-class PackageEvent(enum.Enum):
+class PackageEvent(_Named):
     """What happens to a package."""
 
     NEEDS_MET = "everything that it requires is built"
@@ -333,8 +339,6 @@ class MassPlan:
         if package.is_final:
             package.begun = None
             self._ended(package)
-        elif package.state is PackageState.HELD:
-            self.held[package.index] = package
         elif package.state is PackageState.READY:
             package.attempt += event is PackageEvent.INFRASTRUCTURE
             package.task_id = package.begun = None
@@ -345,8 +349,10 @@ class MassPlan:
         state = TRANSITIONS[package.state, event]
         for name, value in facts.items():
             setattr(package, name, clean_line(value) if isinstance(value, str) else value)
-        package.reason = package.reason[:LONGEST_REASON]
-        package.is_excluded = package.is_excluded or event is PackageEvent.EXCLUDED
+        if facts:
+            package.reason = package.reason[:LONGEST_REASON]
+        if event is PackageEvent.EXCLUDED:
+            package.is_excluded = True
         self.counts[package.state] -= 1
         self.counts[state] += 1
         package.state = state
@@ -355,10 +361,14 @@ class MassPlan:
         self.held.pop(package.index, None)
 
     def _enqueue(self, package: MassPackage) -> None:
-        heapq.heappush(self._delayed, (package.not_before, package.index))
+        if package.not_before:
+            heapq.heappush(self._delayed, (package.not_before, package.index))
+        else:
+            heapq.heappush(self._ready, (self._rank[package.index], package.index))
 
     def _released(self, package: MassPackage) -> None:
-        self.happened(package, PackageEvent.NEEDS_MET)
+        self._apply(package, PackageEvent.NEEDS_MET)
+        self.held[package.index] = package
         has_needs = package.requires or package.level > self._lowest
         if not (self._holds and has_needs):
             self.happened(package, PackageEvent.IN_REPO)
@@ -384,7 +394,7 @@ class MassPlan:
     def _drop(self, package: MassPackage) -> None:
         """Skip what requires a package that was not built, directly or indirectly."""
         how = "failed" if package.state is PackageState.FAILED else "was skipped"
-        reason = f"requires {package.name}, which {how}"
+        reason = clean_line(f"requires {package.name}, which {how}")[:LONGEST_REASON]
         dropped = [package.index]
         while dropped:
             for each in self._dependants.get(dropped.pop(), ()):
@@ -392,7 +402,8 @@ class MassPlan:
                 if found is None and each not in self._closed_gates:
                     self._closed_gates.add(each)
                 elif found is not None and found.state in _IDLE:
-                    self._apply(found, PackageEvent.DROPPED, reason=reason)
+                    self._apply(found, PackageEvent.DROPPED)
+                    found.reason = reason
                 else:
                     continue
                 dropped.append(each)

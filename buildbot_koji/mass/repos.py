@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from twisted.internet.task import deferLater
+
 from buildbot_koji.hubs.builds import fault_of_task
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.options import MassTiming
@@ -17,6 +19,9 @@ from txkoji.retry import is_passing
 
 LONG = 600.0
 """Seconds after which the summary says how long something has been waited for."""
+
+RELEASED_AT_ONCE = 1000
+"""Packages that a repo releases before the reactor's next iteration."""
 
 
 class RepoWaiter:
@@ -81,9 +86,11 @@ class RepoWaiter:
             is_there, self._waiting, self._request, self.is_refused = False, [], None, True
             self._trouble = f" ({one_line(fault)}); asking again"
         if is_there:
-            for package in self._waiting:
+            for place, package in enumerate(self._waiting):
                 if package.index in plan.held:
                     plan.happened(package, PackageEvent.IN_REPO)
+                if place % RELEASED_AT_ONCE == RELEASED_AT_ONCE - 1:
+                    await deferLater(self._clock, 0)
             self._waiting, self._request, self._trouble, self._how = [], None, "", ""
             self._since = self._since if self._lacking else None
             self._polls, self._failures, self.due = 0, 0, 0.0
