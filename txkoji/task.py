@@ -9,6 +9,7 @@ from typing_extensions import Unpack
 from txkoji import estimates, paths, task_states
 from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import RichObject, make
+from txkoji._values import structs
 from txkoji.exceptions import KojiException
 from txkoji.options import HostOptions, QueryOptions, TaskOptions
 from txkoji.results import Host
@@ -163,5 +164,5 @@ class Channel(RichObject):
     @returns_deferred
     async def total_capacity(self) -> float:
         """Return a Deferred of the sum of the capacities of the channel's enabled hosts."""
-        hosts = await self.hosts(enabled=True)
-        return float(sum(host.capacity for host in hosts))
+        found = [host.get("capacity") for host in structs(await self.hosts(enabled=True))]
+        return float(sum(each for each in found if isinstance(each, (int, float))))

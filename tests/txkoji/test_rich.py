@@ -358,6 +358,9 @@ async def test_package_and_channel(koji: Connection, hub: FakeHub) -> None:
     assert await channel.tasks(state=closed) == []
     some = await channel.tasks(queryOpts={"limit": 1})
     assert [each.id for each in some] == [urgent]
+    odd = [None, "x", {}, {"capacity": "2"}, {"capacity": None}, {"capacity": 1}]
+    hub.answer = lambda name, _, run: [*run(), *odd] if name == "listHosts" else run()
+    assert await channel.total_capacity() == 3.0
 
 
 @pytest_twisted.ensureDeferred
