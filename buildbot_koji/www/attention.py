@@ -25,6 +25,7 @@ def attention(
     paused: Mapping[str, str] | None = None,
     clocks: Mapping[str, float] | None = None,
     idle: Sequence[float] = (),
+    silent: Sequence[str] = (),
 ) -> list[dict[str, str | None]]:
     """Return what needs a look, each with the page that says more; the worst comes first.
 
@@ -38,6 +39,7 @@ def attention(
         paused: the paused mass builds: their names, by their ids.
         clocks: the seconds that the clock of each hub is ahead of ours.
         idle: since when steps run that follow no task.
+        silent: the hubs that have lost their message bus.
     """
     found = [("", each.message) for each in credentials if not each.is_usable]
     if troubled:
@@ -50,6 +52,9 @@ def attention(
         if each.dead
     ]
     found += [("sources", said) for each in sources for said in _of_source(each)]
+    # A source that hears the same bus says so itself.
+    said = {each.hub for each in sources if each.listener and each.listener.bus is False}
+    found += [("", f"{hub} has lost its message bus") for hub in silent if hub not in said]
     found += [
         (f"mass/{id_}", f"the mass build {name} is paused") for id_, name in (paused or {}).items()
     ]

@@ -151,6 +151,7 @@ class Collector:
             },
             {hub.connection.profile: hub.connection.statistics.clock_ahead for hub in self.hubs()},
             [step.began for hub in hubs_of(self._master) for step in _idle(hub)],
+            [hub.connection.profile for hub in self.hubs() if hub.buses.is_connected is False],
         )
 
     async def tasks(self, name: str | None) -> bytes:

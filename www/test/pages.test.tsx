@@ -107,7 +107,9 @@ describe("the overview", () => {
   it("answers at a glance, and says why the last builds failed", async () => {
     const channels = [{ ...DEFAULT, free: 3, open: 2, arches: {} }];
     answers["overview"] = () =>
-      answer(overview(hub({ channels, watched: 4, counted_at: 0, clock_ahead: -7200 })));
+      answer(
+        overview(hub({ channels, watched: 4, counted_at: 0, clock_ahead: -7200, latency: 5 })),
+      );
     const build = { buildid: 1, builder: "official", builder_id: 3, build_number: 7, results: 2 };
     const failed = { ...build, nvr: "hello-1.0-1", failed_arch: "s390x", reason: "no space left" };
     const log_url = "https://koji.example.test/build.log";
@@ -117,7 +119,7 @@ describe("the overview", () => {
     show("/koji", <OverviewPage />);
     const tiles = within(await screen.findByRole("list", { name: "At a glance" }));
     expect(tiles.getAllByRole("listitem").map((each) => each.textContent)).toEqual([
-      "Kojiup1 hub",
+      "Kojiupslow: 5.0 s an answer",
       "We are building4 taskssee the tasks",
       expect.stringMatching(/^Queue3 waiting2 building, counted \d+ d( \d+ h)? ago$/),
       "Needs a looknothingnothing is stuck",

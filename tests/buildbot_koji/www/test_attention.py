@@ -56,7 +56,7 @@ def test_worst_first() -> None:
     found = attention(
         3, sources, [reporter(2, [delivery], [gate])], 1, NOW,
         paused={"7-1": "rebuild #2"}, clocks={"fedora": -7200.0, "centos": 5.0},
-        idle=[NOW - 3601, NOW - 3599],
+        idle=[NOW - 3601, NOW - 3599], silent=["centos", "fedora"],
     )  # fmt: skip
     assert [(each["page"], each["text"]) for each in found] == [
         ("tasks", "3 tasks in trouble"),
@@ -67,6 +67,7 @@ def test_worst_first() -> None:
         ("sources", "2 events of the source tags set aside"),
         ("sources", "the source old is stale"),
         ("sources", "the source old has lost its message bus"),
+        ("", "centos has lost its message bus"),
         ("mass/7-1", "the mass build rebuild #2 is paused"),
         ("deliveries", "1 task to be canceled"),
         ("deliveries", "1 delivery of stable retried"),

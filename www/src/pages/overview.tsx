@@ -19,6 +19,8 @@ const THROUGHPUT = [
 ];
 /** Seconds below which a plot has no time axis that one could read. */
 const SHORTEST = 60;
+/** Seconds of an answer from which on a hub is called slow. */
+const SLOW = 2;
 const CREDENTIAL_TONES: Record<Credential["state"], Tone> = {
   ok: "good",
   warning: "waiting",
@@ -96,6 +98,7 @@ export function Tiles(props: { overview: Overview; now: number }) {
   const free = sum(channels.map((each) => each.free));
   const open = sum(channels.map((each) => each.open));
   const [gone] = down;
+  const slowest = Math.max(...hubs.map((hub) => hub.latency ?? 0));
   const moments = hubs.flatMap((hub) => hub.counted_at ?? []);
   const counted = moments.length ? Math.min(...moments) : null;
   const stuck = attention[0];
@@ -116,7 +119,9 @@ export function Tiles(props: { overview: Overview; now: number }) {
           ? hubLine(gone, props.now)
           : down.length
             ? `${hubs.length - down.length} of ${count(hubs.length, "hub")} up`
-            : count(hubs.length, "hub")}
+            : slowest >= SLOW
+              ? `slow: ${latency(slowest)} an answer`
+              : count(hubs.length, "hub")}
       </Tile>
       <Tile tone={watched ? "busy" : "off"} title="We are building" value={count(watched, "task")}>
         <Link to="/koji/tasks">see the tasks</Link>
