@@ -170,115 +170,56 @@ async def test_bad_input(bench: Workbench) -> None:
     (bench.worker_directory / "empty").write_bytes(b"# good\n")
     (bench.worker_directory / "large").write_bytes(b"good\n" * 1_000_000)
     mistakes = (
-        (
-            {"packages": ["good", "stopped", "rare", "rare"]},
-            "given twice: rare; blocked in demo-candidate: stopped; not in demo-candidate: rare",
-        ),
-        (
-            {"requires": {"good": ["hello"], "hello": ["world"], "world": ["good"]}},
-            "packages require each other: good -> hello -> world -> good",
-        ),
-        (
-            {"packages": ["good", "hello"], "max_packages": 1},
-            "2 packages are more than max_packages, 1",
-        ),
-        (
-            {"packages_file": "odd"},
-            "no package names: 'good\\x00', '<b>'; not in demo-candidate: rare",
-        ),
-        (
-            {"packages": util.KojiPackages("nowhere")},
-            (
-                "can't read tag nowhere: listPackages: No such entry in table tag: nowhere:"
-                " `koji list-tags` lists them"
-            ),
-        ),
-        (
-            {"packages": util.KojiPackages("demo-candidate", globs=["x*"])},
-            "no package of tag demo-candidate matches owners, globs and except_",
-        ),
-        (
-            {"packages": ["hello"], "source": None, "source_tag": "demo-candidate"},
-            "no source: hello",
-        ),
-        (
-            {
-                "packages": ["hello"],
-                "source": None,
-                "source_tag": "lost",
-                "at_once": util.Transform(lambda: {}["number"]),
-            },
-            (
-                "at_once can't be evaluated: KeyError: 'number'; the hub has no tag lost:"
-                " `koji list-tags` lists them"
-            ),
-        ),
-        (
-            {
-                "packages": ["stopped"],
-                "channel": "none",
-                "at_once": util.Transform(lambda: "many"),
-            },
-            (
-                "at_once can't be evaluated: 'many' must be a whole number, 0 or more; the hub has"
-                " no channel none: `koji list-channels` lists them; blocked in demo-candidate:"
-                " stopped"
-            ),
-        ),
-        (
-            {"packages": ["good"], "earlier": 4711},
-            "there is no mass build 4711: give its property koji_mass_id",
-        ),
-        (
-            {"packages": ["good"], "source": lambda name: f"{name}.git"},
-            f"source {checks.source('good.git')}: good",
-        ),
-        (
-            {"packages": ["good"], "source": lambda name: name[99]},
-            "source('good') failed: IndexError: string index out of range",
-        ),
-        (
-            {"packages": ["good"], "source": lambda _: b"git+https://git.example.test/good.git#x"},
-            "source('good') returned bytes, not str",
-        ),
-        (
-            {"packages": ["good"], "source": lambda _: f"git+https://{'x' * 70_000}#main"},
-            "source has 70,017 characters: a source has at most 4,096: good",
-        ),
-        (
-            {"packages": ["good"], "source": lambda _: "git+https://git.example.test/a\n#main"},
-            "source holds the control character U+000A: good",
-        ),
-        (
-            {"packages": ["good", "hello", "rare"], "source": lambda _: SOURCE.format(package="x")},
-            "built from the same source: good, hello; not in demo-candidate: rare",
-        ),
-        (
-            {"packages": ["good"], "source": lambda _: sys.exit("no")},
-            "source('good') failed: SystemExit: no",
-        ),
-        (
-            {"packages": ["good"], "source": lambda _: fail(ValueError("late"))},
-            "source('good') returned Deferred, not str",
-        ),
-        (
-            {"packages": ["stopped"], "wait_builds": ["rare-1-1", "other-1-1"]},
-            (
-                "wait_builds: the hub has no such build, or it failed: rare-1-1, other-1-1;"
-                " blocked in demo-candidate: stopped"
-            ),
-        ),
+        ({"packages": ["good", "stopped", "rare", "rare"]},
+         "given twice: rare; blocked in demo-candidate: stopped; not in demo-candidate: rare"),
+        ({"requires": {"good": ["hello"], "hello": ["world"], "world": ["good"]}},
+         "packages require each other: good -> hello -> world -> good"),
+        ({"packages": ["good", "hello"], "max_packages": 1},
+         "2 packages are more than max_packages, 1"),
+        ({"packages_file": "odd"},
+         "no package names: 'good\\x00', '<b>'; not in demo-candidate: rare"),
+        ({"packages": util.KojiPackages("nowhere")},
+         ("can't read tag nowhere: listPackages: No such entry in table tag: nowhere:"
+          " `koji list-tags` lists them")),
+        ({"packages": util.KojiPackages("demo-candidate", globs=["x*"])},
+         "no package of tag demo-candidate matches owners, globs and except_"),
+        ({"packages": ["hello"], "source": None, "source_tag": "demo-candidate"},
+         "no source: hello"),
+        ({"packages": ["hello"], "source": None, "source_tag": "lost",
+          "at_once": util.Transform(lambda: {}["number"])},
+         ("at_once can't be evaluated: KeyError: 'number'; the hub has no tag lost:"
+          " `koji list-tags` lists them")),
+        ({"packages": ["stopped"], "channel": "none", "at_once": util.Transform(lambda: "many")},
+         ("at_once can't be evaluated: 'many' must be a whole number, 0 or more; the hub has"
+          " no channel none: `koji list-channels` lists them; blocked in demo-candidate:"
+          " stopped")),
+        ({"packages": ["good"], "earlier": 4711},
+         "there is no mass build 4711: give its property koji_mass_id"),
+        ({"packages": ["good"], "source": lambda name: f"{name}.git"},
+         f"source {checks.source('good.git')}: good"),
+        ({"packages": ["good"], "source": lambda name: name[99]},
+         "source('good') failed: IndexError: string index out of range"),
+        ({"packages": ["good"], "source": lambda _: b"git+https://git.example.test/good.git#x"},
+         "source('good') returned bytes, not str"),
+        ({"packages": ["good"], "source": lambda _: f"git+https://{'x' * 70_000}#main"},
+         "source has 70,017 characters: a source has at most 4,096: good"),
+        ({"packages": ["good"], "source": lambda _: "git+https://git.example.test/a\n#main"},
+         "source holds the control character U+000A: good"),
+        ({"packages": ["good", "hello", "rare"], "source": lambda _: SOURCE.format(package="x")},
+         "built from the same source: good, hello; not in demo-candidate: rare"),
+        ({"packages": ["good"], "source": lambda _: sys.exit("no")},
+         "source('good') failed: SystemExit: no"),
+        ({"packages": ["good"], "source": lambda _: fail(ValueError("late"))},
+         "source('good') returned Deferred, not str"),
+        ({"packages": ["stopped"], "wait_builds": ["rare-1-1", "other-1-1"]},
+         ("wait_builds: the hub has no such build, or it failed: rare-1-1, other-1-1;"
+          " blocked in demo-candidate: stopped")),
         ({"packages_file": "empty"}, "empty on the worker names no packages"),
         ({"packages_file": "large"}, "large on the worker has more than 4,194,304 bytes"),
-        (
-            {"packages_file": "binary"},
-            f"can't read binary on the worker: {BINARY}",
-        ),
-        (
-            {"packages_file": "nosuch", "files_on": "master"},
-            "can't read nosuch on the master: No such file or directory",
-        ),
-    )
+        ({"packages_file": "binary"}, f"can't read binary on the worker: {BINARY}"),
+        ({"packages_file": "nosuch", "files_on": "master"},
+         "can't read nosuch on the master: No such file or directory"),
+    )  # fmt: skip
     found = await bench.build_all(*(mass(bench, **options) for options, _ in mistakes))
     for (_, text), ended in zip(mistakes, found, strict=True):
         assert (ended.result, ended.text) == ("failure", text)

@@ -117,96 +117,45 @@ class Case:
 
 
 CASES = (
-    Case(
-        "KojiTag",
-        {"tag": "demo-released", "builds": NVR},
-        (("untagBuild", "demo-released", NVR),),
-    ),
-    Case(
-        "KojiUntag",
-        {"tag": "demo-released", "builds": "hello", "all": True},
-        (("tagBuildBypass", "demo-released", NVR),),
-    ),
-    Case(
-        "KojiMove",
-        {"from_tag": "demo-candidate", "to_tag": "demo-released", "builds": "hello", "all": True},
-        (("untagBuild", "demo-released", NVR),),
-    ),
+    Case("KojiTag", {"tag": "demo-released", "builds": NVR},
+     (("untagBuild", "demo-released", NVR),)),
+    Case("KojiUntag", {"tag": "demo-released", "builds": "hello", "all": True},
+     (("tagBuildBypass", "demo-released", NVR),)),
+    Case("KojiMove",
+     {"from_tag": "demo-candidate", "to_tag": "demo-released", "builds": "hello", "all": True},
+     (("untagBuild", "demo-released", NVR),)),
     Case("KojiPromote", {"draft": "{draft}"}),
     Case("KojiCancel", {"tasks": "{task}", "builds": NVR}),
     Case("KojiDownloadBuild", {"build_name": NVR, "to": "master", "directory": "rpms"}),
-    Case(
-        "KojiDownloadBuild",
-        {
-            "build_name": "hello",
-            "latestfrom": "demo-candidate",
-            "to": "master",
-            "directory": "rpms",
-            "key": "aa",
-            "fallback_unsigned": True,
-        },
-    ),
-    Case(
-        "KojiDownloadBuild",
-        {"build_name": "{task}", "task_id": True, "to": "master", "directory": "rpms"},
-    ),
-    Case(
-        "KojiDownloadBuild",
-        {"build_name": f"{NVR}.x86_64", "rpm": True, "to": "master", "directory": "rpms"},
-    ),
-    Case(
-        "KojiDownloadBuild",
-        {"build_name": NVR, "type": "maven", "to": "master", "directory": "rpms"},
-    ),
-    Case(
-        "KojiDownloadTask",
-        {"task_id": "{task}", "to": "master", "directory": "rpms", "all": True, "dirpertask": True},
-    ),
-    Case(
-        "KojiDistRepo",
-        {
-            "tag": "demo-build",
-            "keys": "aa",
-            "allow_missing_signatures": True,
-            "delta_rpms": "{dist}",
-        },
-    ),
-    Case(
-        "KojiDistRepo",
-        {
-            "tag": "demo-build",
-            "keys": "aa",
-            "allow_missing_signatures": True,
-            "delta_rpms": "demo-build",
-        },
-    ),
+    Case("KojiDownloadBuild",
+     {"build_name": "hello", "latestfrom": "demo-candidate", "to": "master", "directory": "rpms",
+      "key": "aa", "fallback_unsigned": True}),
+    Case("KojiDownloadBuild",
+     {"build_name": "{task}", "task_id": True, "to": "master", "directory": "rpms"}),
+    Case("KojiDownloadBuild",
+     {"build_name": f"{NVR}.x86_64", "rpm": True, "to": "master", "directory": "rpms"}),
+    Case("KojiDownloadBuild",
+     {"build_name": NVR, "type": "maven", "to": "master", "directory": "rpms"}),
+    Case("KojiDownloadTask",
+     {"task_id": "{task}", "to": "master", "directory": "rpms", "all": True, "dirpertask": True}),
+    Case("KojiDistRepo",
+     {"tag": "demo-build", "keys": "aa", "allow_missing_signatures": True, "delta_rpms": "{dist}"}),
+    Case("KojiDistRepo",
+     {"tag": "demo-build", "keys": "aa", "allow_missing_signatures": True,
+      "delta_rpms": "demo-build"}),
     Case("KojiCreateSideTag", {"basetag": "demo-build"}),
-    Case(
-        "KojiRemoveSideTag",
-        {"sidetags": "{sidetag}"},
-    ),
-    Case(
-        "KojiChainBuild",
-        {"target": "demo", "sources": [[GIT], [SOURCE.format("foo", "{number}")]]},
-    ),
+    Case("KojiRemoveSideTag", {"sidetags": "{sidetag}"}),
+    Case("KojiChainBuild",
+     {"target": "demo", "sources": [[GIT], [SOURCE.format("foo", "{number}")]]}),
     Case("KojiWaitRepo", {"target": "demo", "builds": NVR}),
     Case("KojiWaitRepo", {"tag": "demo-build", "current": True}),
     Case("KojiRegenRepo", {"tag": "demo-build"}),
     Case("KojiRegenRepo", {"tag": "demo-build", "make_task": True}),
-    Case(
-        "KojiMassTag",
-        {"from_tag": "demo-candidate", "to_tag": "demo-released"},
-        (("untagBuild", "demo-released", NVR),),
-    ),
+    Case("KojiMassTag", {"from_tag": "demo-candidate", "to_tag": "demo-released"},
+     (("untagBuild", "demo-released", NVR),)),
     Case("KojiCompareTags", {"tag": "demo-candidate", "other": "demo-released"}),
-    Case(
-        "KojiMassBuild",
-        {
-            "target": "demo",
-            "packages": ["foo"],
-            "source": SOURCE.format("{{package}}", "m{number}"),
-        },
-    ),
+    Case("KojiMassBuild",
+     {"target": "demo", "packages": ["foo"], "source": SOURCE.format("{{package}}", "m{number}")}),
     Case("KojiBuild", {"target": "demo", "source": SOURCE.format("hello", "b{number}")}),
     Case("KojiBuild", {"target": "demo", "source": GIT}),
     Case("KojiBuild", {"target": "demo", "source": SOURCE.format("failarch", "b{number}")}),
@@ -215,15 +164,10 @@ CASES = (
     Case("KojiCall", {"method": "packageListBlock", "args": ["demo-released", "foo"]}),
     Case("KojiRunroot", {"tag": "demo-build", "arch": "x86_64", "command": ["ls"]}),
     Case("KojiTask", {"method": "sleep", "args": [0]}),
-    Case(
-        "KojiContainerBuild",
-        {
-            "target": "demo",
-            "source": SOURCE.format("hello-container", "c{number}"),
-            "git_branch": "main",
-        },
-    ),
-)
+    Case("KojiContainerBuild",
+     {"target": "demo", "source": SOURCE.format("hello-container", "c{number}"),
+      "git_branch": "main"}),
+)  # fmt: skip
 
 
 class Attack:
