@@ -12,21 +12,18 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
 import pytest_twisted
 from OpenSSL import SSL, crypto
-from twisted.internet import reactor
-from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import DefaultOpenSSLContextFactory
-from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
 from buildbot_koji import fetcher
 from buildbot_koji.fetcher import __main__ as program
 from tests.support.ends import AtEnd
 from tests.support.hubs import Connect
+from tests.support.peers import Peer
 from txkoji import Connection, RemoteFile
 from txkoji.exceptions import KojiException
 from txkoji.testing import FakeHub
@@ -241,9 +238,7 @@ async def test_server_that_asks_for_a_certificate(
     context = DefaultOpenSSLContextFactory(certificate, certificate)
     wanted = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
     context.getContext().set_verify(wanted, lambda *_: True)
-    port = reactor.listenSSL(0, Factory.forProtocol(Odd), context, interface="127.0.0.1")
-    at_end(port.stopListening)
-    url = f"https://127.0.0.1:{port.getHost().port}/big"
+    url = f"https://{odd([]).start(at_end, context)}/big"
     koji = connect(serverca=str(hub.authority.certificate_path))
     handshakes: list[int] = []
     context.getContext().set_info_callback(lambda _, step, __: handshakes.append(step))
@@ -255,39 +250,24 @@ async def test_server_that_asks_for_a_certificate(
 HEAD = b"HTTP/1.1 %s\r\nConnection: close\r\n"
 
 
-class Odd(Protocol):
-    """Answers the first request oddly, and the others with what is missing of a file."""
+def odd(answers: list[bytes], drip: bytes = b"") -> Peer:
+    """Answer the first requests oddly, and the others with what is missing of a file."""
 
-    answers: ClassVar[list[bytes]] = []
-    drips = False
-    drip: LoopingCall | None = None
-    made: ClassVar[int] = 0
+    def answer(data: bytes) -> bytes:
+        if answers:
+            return answers.pop(0)
+        peer.drip = b""
+        begin = int((re.search(rb"bytes=(\d+)-", data) or [b"", b"0"])[1])
+        status = b"206 Part\r\nContent-Range: bytes %d-/9" % begin if begin else b"200 OK"
+        return HEAD % status + b"\r\n" + b"x" * (9 - begin)
 
-    def connectionMade(self) -> None:  # noqa: N802
-        Odd.made += 1
-
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802
-        assert self.transport is not None
-        if self.answers:
-            self.transport.write(self.answers.pop())
-            if self.drips:
-                self.drip = LoopingCall(self.transport.write, b"x")
-                self.drip.start(0.05)
-                return
-        else:
-            begin = int((re.search(rb"bytes=(\d+)-", data) or [b"", b"0"])[1])
-            status = b"206 Part\r\nContent-Range: bytes %d-/9" % begin if begin else b"200 OK"
-            self.transport.write(HEAD % status + b"\r\n" + b"x" * (9 - begin))
-        self.transport.loseConnection()
-
-    def connectionLost(self, _reason: Any = None) -> None:  # noqa: N802
-        if self.drip is not None:
-            self.drip.stop()
+    peer = Peer(then=answer, drip=drip, closes=True)
+    return peer
 
 
 @pytest.mark.parametrize("fetch", ["worker"], indirect=True)
 @pytest.mark.parametrize(
-    "odd",
+    "rest",
     [
         b"Content-Length: 9\r\n\r\nxxx",
         b"Content-Length: 1000\r\n\r\nxxx",
@@ -297,29 +277,12 @@ class Odd(Protocol):
     ids=["short", "slow", "page", "compressed"],
 )
 @pytest_twisted.ensureDeferred
-async def test_odd_answer(fetch: Fetch, tmp_path: Path, odd: bytes, at_end: AtEnd) -> None:
+async def test_odd_answer(fetch: Fetch, tmp_path: Path, rest: bytes, at_end: AtEnd) -> None:
     """What ends early, drips, is a web page, or comes compressed is requested once more."""
-    Odd.answers, Odd.drips = [HEAD % b"200 OK" + odd], b"1000" in odd
-    port = reactor.listenTCP(0, Factory.forProtocol(Odd), interface="127.0.0.1")
-    at_end(port.stopListening)
-    url = f"http://127.0.0.1:{port.getHost().port}/big"
+    peer = odd([HEAD % b"200 OK" + rest], drip=b"x" if b"1000" in rest else b"")
+    url = f"http://{peer.start(at_end)}/big"
     assert await fetch(RemoteFile("big", url), tmp_path) == ""
     assert set((tmp_path / "big").read_bytes()) == {120}
-
-
-class Dripping(Protocol):
-    """Begins to answer each request, and drips a byte now and then forever."""
-
-    start = b""
-
-    def connectionMade(self) -> None:  # noqa: N802
-        assert self.transport is not None
-        self.transport.write(self.start)
-        self.drip = LoopingCall(self.transport.write, b"x")
-        self.drip.start(0.05, now=False)
-
-    def connectionLost(self, _reason: Any = None) -> None:  # noqa: N802
-        self.drip.stop()
 
 
 @pytest.mark.parametrize(
@@ -343,11 +306,8 @@ async def test_dripping_answer(
     at_end: AtEnd,
 ) -> None:
     """No part of an answer may take forever, though each read of it is short."""
-    monkeypatch.setattr(Dripping, "start", start)
     monkeypatch.setattr(program, "ATTEMPTS", 1)
-    port = reactor.listenTCP(0, Factory.forProtocol(Dripping), interface="127.0.0.1")
-    at_end(port.stopListening)
-    url = f"{scheme}://127.0.0.1:{port.getHost().port}/big"
+    url = f"{scheme}://{Peer(first=start, drip=b'x').start(at_end)}/big"
     koji.deadline = 2
     order = fetcher.request_for(koji, str(tmp_path), [RemoteFile("big", url)], 1)
     assert await deferToThread(program.main, order) == 1
@@ -365,12 +325,10 @@ async def test_redirect_without_tls(
     at_end: AtEnd,
 ) -> None:
     """Nobody follows a redirect from https to http."""
-    Odd.answers, Odd.drips = [HEAD % b"301 Moved\r\nLocation: http://127.0.0.1:1/" + b"\r\n"], False
+    peer = odd([HEAD % b"301 Moved\r\nLocation: http://127.0.0.1:1/" + b"\r\n"])
     certificate = str(hub.authority.server("127.0.0.1"))
     context = DefaultOpenSSLContextFactory(certificate, certificate)
-    port = reactor.listenSSL(0, Factory.forProtocol(Odd), context, interface="127.0.0.1")
-    at_end(port.stopListening)
-    url = f"https://127.0.0.1:{port.getHost().port}/big"
+    url = f"https://{peer.start(at_end, context)}/big"
     koji = connect(serverca=str(hub.authority.certificate_path))
     assert "301" in await fetch(RemoteFile("big", url), tmp_path, koji)
 
@@ -381,27 +339,22 @@ async def test_redirect_that_leads_nowhere(
     fetch: Fetch, tmp_path: Path, location: str, at_end: AtEnd
 ) -> None:
     """A redirect to what is no address of the web is not followed, and is waited out."""
-    port = reactor.listenTCP(0, Factory.forProtocol(Odd), interface="127.0.0.1")
-    at_end(port.stopListening)
-    number = port.getHost().port
-    Odd.answers, Odd.drips, Odd.made = [], False, 0
-    Odd.answers.append(HEAD % f"302 X\r\nLocation: {location.format(number)}\r\n\r\n".encode())
-    assert await fetch(RemoteFile("big", f"http://127.0.0.1:{number}/big", 9), tmp_path) == ""
-    assert Odd.made == 2
+    answers: list[bytes] = []
+    peer = odd(answers)
+    place = peer.start(at_end)
+    location = location.format(place.partition(":")[2])
+    answers.append(HEAD % f"302 X\r\nLocation: {location}\r\n".encode() + b"\r\n")
+    assert await fetch(RemoteFile("big", f"http://{place}/big", 9), tmp_path) == ""
+    assert peer.count == 2
 
 
 @pytest_twisted.ensureDeferred
 async def test_odd_headers(fetch: Fetch, tmp_path: Path, at_end: AtEnd) -> None:
     """A redirect to an address in UTF-8 is followed; the encoding ``identity`` is none."""
-    port = reactor.listenTCP(0, Factory.forProtocol(Odd), interface="127.0.0.1")
-    at_end(port.stopListening)
-    url = f"http://127.0.0.1:{port.getHost().port}"
-    moved = f"302 Found\r\nLocation: {url}/Gr\u00f6\u00dfe\r\n".encode()
-    Odd.drips = False
-    Odd.answers = [
-        HEAD % b"200 OK" + b"Content-Encoding: identity\r\n\r\nxxxxxxxxx",
-        HEAD % moved + b"\r\n",
-    ]
+    plain = HEAD % b"200 OK" + b"Content-Encoding: identity\r\n\r\nxxxxxxxxx"
+    peer = Peer(then=lambda data: plain if b"/Gr" in data else moved, closes=True)
+    url = f"http://{peer.start(at_end)}"
+    moved = HEAD % f"302 Found\r\nLocation: {url}/Gr\u00f6\u00dfe\r\n".encode() + b"\r\n"
     assert await fetch(RemoteFile("big", f"{url}/big", 9), tmp_path) == ""
     assert (tmp_path / "big").read_bytes() == b"x" * 9
-    assert Odd.answers == []
+    assert peer.count == 2

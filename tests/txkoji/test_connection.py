@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,12 +17,13 @@ import pytest_twisted
 from twisted.internet import error, reactor
 from twisted.internet._sslverify import IOpenSSLTrustRoot
 from twisted.internet.defer import fail
-from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThread
 
 from tests.support import ONE_ATTEMPT, PROCESS_LIMIT, HubInMemory, free_port, until
 from tests.support.cables import Cable
+from tests.support.ends import AtEnd
+from tests.support.peers import Peer
 from txkoji import Connection, Profile, TaskWatcher
 from txkoji.build import Build
 from txkoji.exceptions import (
@@ -306,45 +307,9 @@ async def test_close_after_the_hub_did(hub: FakeHub, profile: Profile) -> None:
     await koji.close()
 
 
-class Canned(Protocol):
-    """Answers everything with fixed bytes, and closes by default."""
-
-    answer = b""
-    close = True
-
-    def dataReceived(self, _data: bytes) -> None:  # noqa: N802
-        self.transport.write(self.answer)
-        if self.close:
-            self.transport.loseConnection()
-
-
 def ok(body: bytes, length: int | None = None) -> bytes:
     size = len(body) if length is None else length
     return b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n" % size + body
-
-
-@pytest_twisted.async_yield_fixture
-async def canned() -> AsyncIterator[Callable[..., Connection]]:
-    ports: list[Any] = []
-    connections: list[Connection] = []
-
-    def make(
-        answer: bytes, *, close: bool = True, timeout: float = 120, **options: Any
-    ) -> Connection:
-        factory = Factory.forProtocol(type("P", (Canned,), {"answer": answer, "close": close}))
-        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
-        ports.append(port)
-        url = f"http://127.0.0.1:{port.getHost().port}/kojihub"
-        profile = Profile(name="c", server=url, timeout=timeout)
-        connection = Connection(profile, reactor=reactor, retry=ONE_ATTEMPT, **options)
-        connections.append(connection)
-        return connection
-
-    yield make
-    for connection in connections:
-        await connection.close()
-    for port in ports:
-        await port.stopListening()
 
 
 BOMB = b"<?xml version='1.0'?><!DOCTYPE b [<!ENTITY a 'aaaa'>]><methodResponse/>"
@@ -365,11 +330,9 @@ BOMB = b"<?xml version='1.0'?><!DOCTYPE b [<!ENTITY a 'aaaa'>]><methodResponse/>
     ],
 )
 @pytest_twisted.ensureDeferred
-async def test_bad_answers(
-    canned: Callable[..., Connection], answer: bytes, kind: type[Exception], words: str
-) -> None:
+async def test_bad_answers(answer: bytes, kind: type[Exception], words: str, at_end: AtEnd) -> None:
     """What is no hub's answer is one clear line of its own class, and nothing hangs."""
-    connection = canned(answer, max_reply_bytes=2000)
+    connection = Peer(then=answer, closes=True).connect(at_end, max_reply_bytes=2000)
     with pytest.raises(kind) as caught:
         await connection.getTag("x")
     assert words in str(caught.value)
@@ -378,26 +341,26 @@ async def test_bad_answers(
 
 @pytest.mark.parametrize("answer", [b"", ok(b"<?xml version='1.0'?>", 4000)])
 @pytest_twisted.ensureDeferred
-async def test_stalled_hub(canned: Callable[..., Connection], answer: bytes) -> None:
+async def test_stalled_hub(answer: bytes, at_end: AtEnd) -> None:
     """A hub that says nothing, or stops inside a reply, is a RequestTimeout."""
-    connection = canned(answer, close=False, request_timeout=0.1)
+    connection = Peer(then=answer).connect(at_end, request_timeout=0.1)
     with pytest.raises(RequestTimeout):
         await connection.getTag("x")
 
 
+@pytest.mark.parametrize(("profile", "given"), [(0.1, {}), (3600, {"request_timeout": 0.1})])
 @pytest_twisted.ensureDeferred
-async def test_timeout_of_the_profile(canned: Callable[..., Connection]) -> None:
+async def test_timeout_of_the_profile(profile: float, given: Any, at_end: AtEnd) -> None:
     """A profile's ``timeout`` limits each request, unless the connection is given another."""
-    for options in ({"timeout": 0.1}, {"timeout": 3600, "request_timeout": 0.1}):
-        connection = canned(b"", close=False, **options)
-        with pytest.raises(RequestTimeout, match=r"within 0\.1 s"):
-            await connection.build("git+https://src.test/rpms/hello.git#1", "demo")
+    connection = Peer().connect(at_end, profile={"timeout": profile}, **given)
+    with pytest.raises(RequestTimeout, match=r"within 0\.1 s"):
+        await connection.build("git+https://src.test/rpms/hello.git#1", "demo")
 
 
 @pytest_twisted.ensureDeferred
-async def test_write_is_not_sent_again(hub: FakeHub, canned: Callable[..., Connection]) -> None:
+async def test_write_is_not_sent_again(at_end: AtEnd) -> None:
     """A write whose reply is lost fails at once: whether it was carried out is not known."""
-    connection = canned(b"")
+    connection = Peer(closes=True).connect(at_end)
     with pytest.raises(ConnectionFailed) as caught:
         await connection.build("git+https://src.test/rpms/hello.git#1", "demo")
     assert caught.value.may_have_arrived

@@ -12,10 +12,10 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import pytest_twisted
@@ -23,9 +23,8 @@ from attrs import evolve
 from cryptography.hazmat.primitives import serialization
 from OpenSSL import SSL
 from twisted.internet import reactor
-from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import DefaultOpenSSLContextFactory
-from twisted.internet.task import Clock, LoopingCall
+from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 from twisted.web import resource, server, static
 
@@ -36,6 +35,7 @@ from buildbot_koji.cli.doctor.network import answer_to, way_to
 from tests.support import PROCESS_LIMIT, forks, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
 from tests.support.ends import AtEnd
+from tests.support.peers import Peer
 from txkoji import Connection, TaskWatcher
 from txkoji.bus import AMQP, AMQP1, Broker, Publisher, Receiver, ReceiverState
 from txkoji.exceptions import AuthError, GenericError
@@ -78,8 +78,7 @@ class Site:
     hub: FakeHub
     home: Path
     monkeypatch: pytest.MonkeyPatch
-    ports: list[Any] = field(default_factory=list)
-    directory: Path | None = None
+    at_end: AtEnd
 
     def __post_init__(self) -> None:
         (self.home / ".koji").mkdir()
@@ -117,7 +116,7 @@ class Site:
             pem = str(authority.server("127.0.0.1"))
             context = DefaultOpenSSLContextFactory(pem, pem)
             port = reactor.listenSSL(0, site, context, interface=interface)
-        self.ports.append(port)
+        self.at_end(port.stopListening)
         scheme = "http" if days is None else "https"
         return f"{scheme}://{interface}:{port.getHost().port}"
 
@@ -159,17 +158,10 @@ class Site:
         assert "planted-secret" not in json.dumps(found)
 
 
-@pytest_twisted.async_yield_fixture
-async def site(
-    hub: FakeHub, empty_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Site]:
+@pytest.fixture
+def site(hub: FakeHub, empty_home: Path, monkeypatch: pytest.MonkeyPatch, at_end: AtEnd) -> Site:
     """Give a good setup."""
-    made = Site(hub, empty_home, monkeypatch)
-    yield made
-    for port in made.ports:
-        await port.stopListening()
-    if made.directory is not None:
-        shutil.rmtree(made.directory)
+    return Site(hub, empty_home, monkeypatch, at_end)
 
 
 def _bad_certificate(site: Site) -> None:
@@ -180,9 +172,10 @@ def _bad_certificate(site: Site) -> None:
 
 def _open_certificate(site: Site) -> None:
     # The directory of a test lets nobody else in.
-    site.directory = Path(tempfile.mkdtemp())
-    site.directory.chmod(0o755)
-    path = site.directory / "me.pem"
+    directory = Path(tempfile.mkdtemp())
+    site.at_end(shutil.rmtree, directory)
+    directory.chmod(0o755)
+    path = directory / "me.pem"
     shutil.copyfile(site.hub.certificate("kojiadmin"), path)
     path.chmod(0o644)
     site.set("cert", str(path))
@@ -194,18 +187,9 @@ def _maintenance(site: Site) -> None:
     site.set("server", f"{site.serve(days=30, page=page)}/kojihub")
 
 
-class _PlainHTTP(Protocol):
-    """Answers a TLS handshake as a web server without TLS does."""
-
-    def dataReceived(self, _: bytes) -> None:  # noqa: N802
-        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")  # type: ignore[union-attr]
-        self.transport.loseConnection()  # type: ignore[union-attr]
-
-
-def _plain_http(site: Site) -> None:
-    port = reactor.listenTCP(0, Factory.forProtocol(_PlainHTTP), interface="127.0.0.1")
-    site.ports.append(port)
-    site.set("server", f"https://127.0.0.1:{port.getHost().port}/kojihub")
+def _peer(**said: Any) -> Callable[[Site], None]:
+    """Let the hub be a server of another kind."""
+    return lambda site: site.set("server", f"https://{Peer(**said).start(site.at_end)}/kojihub")
 
 
 def _unknown_ca(site: Site) -> None:
@@ -300,20 +284,8 @@ def _page(key: str, status: int, **headers: str) -> Callable[[Site], None]:
 
 
 def _listening(site: Site, port: Any) -> str:
-    site.ports.append(port)
+    site.at_end(port.stopListening)
     return f"127.0.0.1:{port.getHost().port}"
-
-
-class _SSH(Protocol):
-    """Greets whoever connects as an SSH server does."""
-
-    def connectionMade(self) -> None:  # noqa: N802
-        self.transport.write(b"SSH-2.0-OpenSSH_9.6\r\n")  # type: ignore[union-attr]
-
-
-def _ssh(site: Site) -> None:
-    port = reactor.listenTCP(0, Factory.forProtocol(_SSH), interface="127.0.0.1")
-    site.set("server", f"https://{_listening(site, port)}/kojihub")
 
 
 def _of_another_ca(key: str) -> Callable[[Site], None]:
@@ -439,7 +411,6 @@ def _broker_secret(site: Site) -> None:
     )
 
 
-# fmt: off
 FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
     # What is broken: how, and the level and check, the text and the remedy that are to be found.
     "no profile": (lambda site: site.profile.write_text("[other]\nserver=http://x/"),
@@ -460,7 +431,7 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
         lambda site: site.monkeypatch.setenv("HTTPS_PROXY", "http://proxy:planted-secret"),
         "error hub", "https_proxy in the environment is no usable address",
         "the environment of the master"),
-    "plain http port": (_plain_http, "error TLS", "no TLS with", "https server at all"),
+    "plain http port": (_peer(then=b"HTTP/1.1 400 Bad Request\r\n\r\n", closes=True), "error TLS", "no TLS with", "https server at all"),
     "expired server certificate": (_server(days=-2), "error TLS",
         "the certificate of 127.0.0.1 expired on ", "the server's administrators have to renew it"),
     "server certificate runs out": (_server(days=5.5),
@@ -621,7 +592,7 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
         "its certificate is not trusted: ",
         "'serverca' of the profile must hold the CA of this server, too"),
     "hub of another CA": (_of_another_ca("server"), "error hub", "signed by a CA", "serverca"),
-    "port of SSH": (_ssh, "error TLS", "no TLS with 127.0.0.1", "is it an https server at all?"),
+    "port of SSH": (_peer(first=b"SSH-2.0-OpenSSH_9.6\r\n"), "error TLS", "no TLS with 127.0.0.1", "is it an https server at all?"),
     "no client certificate": (_asks_for_certificate,
         "error hub", "it wants a client certificate", "'cert' of the profile"),
     "encrypted key": (_encrypted_key,
@@ -669,8 +640,7 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
         "error checkconfig", "master.cfg:18: SyntaxError: ", "buildbot checkconfig"),
     "broken configuration": (_value("step", "steps.KojiBuild(),"),
         "error checkconfig", "", "buildbot checkconfig"),
-}
-# fmt: on
+}  # fmt: skip
 
 
 async def build(hub: FakeHub) -> None:
@@ -780,15 +750,6 @@ async def test_planted_fault(site: Site, name: str) -> None:
     assert "planted-secret" not in json.dumps(found)
 
 
-class Silent(Protocol):
-    """A server that takes connections and says nothing."""
-
-    made: ClassVar[list[Silent]] = []
-
-    def connectionMade(self) -> None:  # noqa: N802
-        self.made.append(self)
-
-
 def start_silently(*command: str) -> forks.ForkedProcess:
     """Start a command whose output nobody reads."""
     with Path(os.devnull).open("wb") as nowhere:
@@ -799,27 +760,22 @@ def start_silently(*command: str) -> forks.ForkedProcess:
 async def test_database_that_says_nothing(site: Site) -> None:
     """It is an error in the end, and does not keep the command alive after Ctrl-C."""
     pytest.importorskip("psycopg2", reason="pip install psycopg2-binary")
-    port = reactor.listenTCP(0, Factory.forProtocol(Silent), interface="127.0.0.1")
-    site.ports.append(port)
-    url = f"postgresql+psycopg2://me:planted-secret@127.0.0.1:{port.getHost().port}/x"
+    silent = Peer()
+    url = f"postgresql+psycopg2://me:planted-secret@{silent.start(site.at_end)}/x"
     [found] = await check_database(url, site.home, reactor, 0.3)
     assert (found.level, found.text) == ("error", "no answer within 0.3 s")
     assert "db_url" in found.remedy
     site.values["db"] = url
     config = site.write_config()
-    await until(lambda: len(Silent.made) == 1)
+    await until(lambda: silent.count == 1)
     command = ("buildbot_koji", "doctor", "--config", str(config))
     process = await deferToThread(start_silently, *command)
-    await until(lambda: len(Silent.made) == 2 or process.poll() is not None)
+    await until(lambda: silent.count == 2 or process.poll() is not None)
     process.send_signal(signal.SIGINT)
     try:
         status = await deferToThread(process.wait, PROCESS_LIMIT)
     finally:
         process.kill()
-        for each in Silent.made:
-            # Ends the thread that is left behind here, too.
-            each.transport.abortConnection()
-        Silent.made.clear()
     assert status == 130
 
 
@@ -840,10 +796,7 @@ async def test_network_without_a_proxy(hub: FakeHub, monkeypatch: pytest.MonkeyP
 @pytest_twisted.ensureDeferred
 async def test_broker_that_says_nothing(kind: type[Broker], at_end: AtEnd) -> None:
     """A broker that takes the connection and never lets anybody in is an error in the end."""
-    factory = Factory.forProtocol(Protocol)
-    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
-    at_end(port.stopListening)
-    url = f"amqp://127.0.0.1:{port.getHost().port}"
+    url = f"amqp://{Peer().start(at_end)}"
     place = {"address": "q"} if kind is AMQP1 else {"queue": "q", "passive": True}
     settings = kind(url, user="u", password="p", allow_insecure_login=True, **place)
     found = [each async for each in check_broker(settings, reactor, limit=0.3)]
@@ -960,34 +913,12 @@ async def test_the_command(site: Site) -> None:
     assert (missing.returncode, missing.stderr) == (2, "there is no file /nowhere/master.cfg\n")
 
 
-class Dripping(Protocol):
-    """Sends a byte now and then, forever."""
-
-    made: ClassVar[list[Dripping]] = []
-
-    def connectionMade(self) -> None:  # noqa: N802
-        assert self.transport is not None
-        self.made.append(self)
-        self.drip = LoopingCall(self.transport.write, b"H")
-        self.drip.start(0.05)
-
-    def connectionLost(self, _reason: Any = None) -> None:  # noqa: N802
-        self.drip.stop()
-
-
 @pytest_twisted.ensureDeferred
 async def test_server_that_drips(at_end: AtEnd) -> None:
     """A server that sends a byte now and then holds neither a check nor the program."""
-    port = reactor.listenTCP(0, Factory.forProtocol(Dripping), interface="127.0.0.1")
-    at_end(port.stopListening)
-    place = f"127.0.0.1:{port.getHost().port}"
+    place = Peer(first=b"H", drip=b"H").start(at_end)
     with pytest.raises(OSError, match=r"no complete answer within 0\.3 s"):
         await deferToThread(answer_to, f"http://{place}/koji", 0.3)
     # To TLS the bytes are a record whose length they say.
     found = await deferToThread(lambda: list(way_to(f"https://{place}/koji", 0.3)))
     assert found[-1].check == "TLS"
-    for each in Dripping.made:
-        # Ends the thread that is left behind, too.
-        each.transport.abortConnection()
-    await until(lambda: not any(each.drip.running for each in Dripping.made))
-    Dripping.made.clear()

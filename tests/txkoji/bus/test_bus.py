@@ -7,15 +7,13 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import pytest_twisted
 from attrs import evolve
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.internet.tcp import Client
 from twisted.internet.threads import deferToThread
@@ -26,6 +24,7 @@ from tests.support.brokers import PASSWORD, USER, RabbitMQ
 from tests.support.cables import Cable
 from tests.support.ends import AtEnd
 from tests.support.hostile_messages import publish_hostile
+from tests.support.peers import Peer
 from txkoji.bus import AMQP, AMQP1, Broker, BusMessage, Publisher, Receiver, ReceiverState
 from txkoji.exceptions import (
     BrokerRefusal,
@@ -59,6 +58,12 @@ class Bus:
     receivers: list[Receiver] = field(default_factory=list)
     publishers: list[Publisher] = field(default_factory=list)
     states: dict[Receiver, list[tuple[ReceiverState, str | None]]] = field(default_factory=dict)
+    got: list[BusMessage] = field(default_factory=list)
+
+    @property
+    def bodies(self) -> list[str | bytes]:
+        """The bodies of what it got, by the handler that it has by default."""
+        return [message.body for message in self.got]
 
     def amqp(self, **changes: Any) -> AMQP:
         """Return settings for AMQP 0-9-1."""
@@ -85,6 +90,12 @@ class Bus:
         """Return settings for the protocol that is tested."""
         return self.amqp(**changes) if self.protocol == "amqp" else self.amqp1(**changes)
 
+    def as_it_is(self) -> Broker:
+        """Return settings that declare no queue: it has arguments of its own."""
+        return self.settings(
+            **({"passive": True, "routing_keys": []} if self.protocol == "amqp" else {})
+        )
+
     async def make_queue(self, **changes: Any) -> None:
         """Let the queue be there."""
         maker = self.receiver(lambda _: None, self.amqp(**changes))
@@ -109,19 +120,37 @@ class Bus:
         self.states[made] = states
         return made
 
+    async def fails(self, settings: Broker | None, state: ReceiverState) -> str:
+        """Let a receiver start that can't be ready; returns the reason of its state."""
+        receiver = self.receiver(self.got.append, settings)
+        receiver.start()
+        return await self.reached(receiver, state)
+
     async def reached(self, receiver: Receiver, state: ReceiverState) -> str:
         """Wait until a receiver has been in a state; returns the reason."""
         await until(lambda: state in dict(self.states[receiver]))
         return str(dict(self.states[receiver])[state])
 
     async def listen(
-        self, handler: Callable[[BusMessage], Any], settings: Broker | None = None, **options: Any
+        self,
+        handler: Callable[[BusMessage], Any] | None = None,
+        settings: Broker | None = None,
+        **options: Any,
     ) -> Receiver:
         """Return a receiver that is ready."""
-        receiver = self.receiver(handler, settings, **options)
+        receiver = self.receiver(handler or self.got.append, settings, **options)
         receiver.start()
         await until(lambda: receiver.state is ReceiverState.READY)
         return receiver
+
+    def hold(self, done: Deferred[None]) -> Callable[[BusMessage], Deferred[None]]:
+        """Return a handler that is done with every message when ``done`` fires."""
+
+        def handler(message: BusMessage) -> Deferred[None]:
+            self.got.append(message)
+            return done
+
+        return handler
 
     def publisher(self, settings: Broker | None = None, **options: Any) -> Publisher:
         """Make a publisher, to be stopped at the end of the test."""
@@ -135,10 +164,22 @@ class Bus:
         for body in bodies:
             await publisher.publish("build.tag", body, {"type": "Tag"})
 
+    async def exchange(self, settings: Broker) -> tuple[Receiver, Publisher]:
+        """Receive what is published, both with these settings."""
+        receiver, publisher = await self.listen(settings=settings), self.publisher(settings)
+        await publisher.publish("build.tag", "1")
+        await until(lambda: self.got)
+        return receiver, publisher
+
     async def stop(self) -> None:
         """Stop everything."""
         for each in [*self.receivers, *self.publishers]:
             await each.stop()
+
+
+amqp, amqp1 = (
+    pytest.mark.parametrize("bus", [protocol], indirect=True) for protocol in ("amqp", "amqp1")
+)
 
 
 @pytest_twisted.async_fixture(params=["amqp", "amqp1"])
@@ -170,45 +211,38 @@ def warnings() -> Any:
 @pytest_twisted.ensureDeferred
 async def test_message(bus: Bus) -> None:
     """A message comes as it was sent: topic, headers, body and id."""
-    got: list[BusMessage] = []
-    await bus.listen(got.append)
+    await bus.listen()
     headers = {"type": "Tag", "tag": "f44", "n": 1, "none": None, "yes": True}
     await bus.publisher().publish("build.tag", '{"a": "é"}', headers, "id-1")
-    await until(lambda: got)
-    assert got == [BusMessage("build.tag", headers, '{"a": "é"}', "id-1", False, "protonmsg")]
-    assert got[0].json() == {"a": "é"}
+    await until(lambda: bus.got)
+    assert bus.got == [BusMessage("build.tag", headers, '{"a": "é"}', "id-1", False, "protonmsg")]
+    assert bus.got[0].json() == {"a": "é"}
 
 
 @pytest_twisted.ensureDeferred
 async def test_acknowledged_after_the_handler(bus: Bus) -> None:
     """The broker keeps a message until the handler is done, and gives it out again before that."""
     hanging: Deferred[None] = Deferred()
-    got: list[BusMessage] = []
-
-    def handler(message: BusMessage) -> Deferred[None]:
-        got.append(message)
-        return hanging if len(got) == 1 else succeed(None)
-
-    receiver = await bus.listen(handler)
+    receiver = await bus.listen(bus.hold(hanging))
     await bus.publish("1")
-    await until(lambda: got)
+    await until(lambda: bus.got)
     assert receiver._link is not None
     receiver._link.abort()
     await until(lambda: receiver.counts.received == 2)
     # The second copy waits until the first is done with: two at a time would not see each other.
-    assert len(got) == 1
+    assert len(bus.got) == 1
     hanging.callback(None)
     await until(lambda: receiver.counts.accepted == 2)
     # Over AMQP 1.0 the broker says of a first copy that it is one, of others nothing.
     repeated = True if bus.protocol == "amqp" else None
-    assert [message.redelivered for message in got] == [False, repeated]
+    assert [message.redelivered for message in bus.got] == [False, repeated]
     assert (receiver.counts.redelivered, receiver.reconnects) == (bool(repeated), 1)
     # Now it is done permanently: what comes next is what is published next.
     await receiver.stop()
     await bus.publish("2")
-    await bus.listen(handler)
-    await until(lambda: len(got) == 3)
-    assert got[2].body == "2"
+    await bus.listen()
+    await until(lambda: len(bus.got) == 3)
+    assert bus.got[2].body == "2"
 
 
 @pytest_twisted.ensureDeferred
@@ -235,33 +269,26 @@ async def test_one_after_the_other(bus: Bus) -> None:
 @pytest_twisted.ensureDeferred
 async def test_message_of_no_use(bus: Bus, warnings: list[str]) -> None:
     """A message that can never be used is set aside, counted and reported; the next one comes."""
-    got: list[str | bytes] = []
     bus.name += "-dead"
     aside = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": f"{bus.name}-aside"}
     await bus.make_queue(arguments=aside)
     put_aside = bus.amqp(queue=f"{bus.name}-aside", routing_keys=["nothing"])
-    dead: list[str | bytes] = []
-    await bus.listen(lambda message: dead.append(message.body), put_aside)
+    dead: list[BusMessage] = []
+    await bus.listen(dead.append, put_aside)
 
     def handler(message: BusMessage) -> None:
         message.json()
-        got.append(message.body)
+        bus.got.append(message)
 
-    passive = {"passive": True, "routing_keys": []} if bus.protocol == "amqp" else {}
-    receiver = await bus.listen(handler, bus.settings(**passive))
+    receiver = await bus.listen(handler, bus.as_it_is())
     await bus.publish("1", "no\nJSON", "2")
-    await until(lambda: len(got) == 2)
-    assert got == ["1", "2"]
-    assert (receiver.counts.received, receiver.counts.accepted, receiver.counts.rejected) == (
-        3,
-        2,
-        1,
-    )
+    await until(lambda: dead and len(bus.got) == 2)
+    assert (bus.bodies, dead[0].body) == (["1", "2"], "no\nJSON")
+    counts = receiver.counts
+    assert (counts.received, counts.accepted, counts.rejected) == (3, 2, 1)
     (words,) = warnings
     assert words.startswith("rejected the bus message build.tag: its body is not JSON")
     assert "\n" not in words
-    await until(lambda: dead)
-    assert dead == ["no\nJSON"]
 
 
 @pytest_twisted.ensureDeferred
@@ -269,11 +296,10 @@ async def test_hostile_messages(
     bus: Bus, warnings: list[str], logged_failures: list[LogEvent]
 ) -> None:
     """A message that a library can't decode is rejected in one line, and blocks no other."""
-    got: list[BusMessage] = []
-    receiver = await bus.listen(got.append)
+    receiver = await bus.listen()
     hostile = await deferToThread(publish_hostile, bus.broker, bus.name)
     await bus.publish("good")
-    await until(lambda: got and got[-1].body == "good")
+    await until(lambda: bus.got and bus.got[-1].body == "good")
     assert receiver.counts.received == hostile + 1
     assert receiver.counts.rejected == len(warnings)
     # The large one, and what pika or proton fail at.
@@ -311,17 +337,16 @@ async def test_handler_that_fails(bus: Bus, warnings: list[str]) -> None:
 @pytest_twisted.ensureDeferred
 async def test_handler_with_a_defect(bus: Bus, logged_failures: list[LogEvent]) -> None:
     """A message that breaks its handler is rejected and logged with a traceback, once."""
-    tries: list[str | bytes] = []
 
     def handler(message: BusMessage) -> None:
-        tries.append(message.body)
+        bus.got.append(message)
         if message.body == "1":
             raise ZeroDivisionError("a defect")
 
     receiver = await bus.listen(handler)
     await bus.publish("1", "2")
     await until(lambda: receiver.counts.accepted)
-    assert tries == ["1", "2"]
+    assert bus.bodies == ["1", "2"]
     assert (receiver.counts.rejected, receiver.counts.retried) == (1, 0)
     (event,) = logged_failures
     assert event["log_failure"].check(ZeroDivisionError)
@@ -345,11 +370,10 @@ async def test_credit(bus: Bus) -> None:
 @pytest_twisted.ensureDeferred
 async def test_passing_trouble_of_a_caller(bus: Bus) -> None:
     """The caller may name more errors that pass, such as those of a database."""
-    tries: list[str | bytes] = []
 
     def handler(message: BusMessage) -> None:
-        tries.append(message.body)
-        if len(tries) < 3:
+        bus.got.append(message)
+        if len(bus.got) < 3:
             raise ZeroDivisionError("the database restarts")
 
     receiver = await bus.listen(
@@ -357,7 +381,7 @@ async def test_passing_trouble_of_a_caller(bus: Bus) -> None:
     )
     await bus.publish("1")
     await until(lambda: receiver.counts.accepted)
-    assert (tries, receiver.counts.retried, receiver.counts.rejected) == (["1"] * 3, 2, 0)
+    assert (bus.bodies, receiver.counts.retried, receiver.counts.rejected) == (["1"] * 3, 2, 0)
 
 
 # Stopping
@@ -367,18 +391,10 @@ async def test_passing_trouble_of_a_caller(bus: Bus) -> None:
 async def test_stop_while_handling(bus: Bus) -> None:
     """A stop waits for the handler, whose message is done with; the others go to the next."""
     hanging: Deferred[None] = Deferred()
-    got: list[str | bytes] = []
     # The queue drops a message that is given back more often than once.
     bus.name += "-limited"
     await bus.make_queue(arguments={"x-delivery-limit": 1})
-
-    def handler(message: BusMessage) -> Deferred[None]:
-        got.append(message.body)
-        return hanging
-
-    passive = {"passive": True, "routing_keys": []} if bus.protocol == "amqp" else {}
-    settings = bus.settings(**passive)
-    receiver = await bus.listen(handler, settings)
+    receiver = await bus.listen(bus.hold(hanging), bus.as_it_is())
     await bus.publish("1", "2", "3")
     await until(lambda: receiver.counts.received == 3)
     stopping = receiver.stop()
@@ -386,33 +402,27 @@ async def test_stop_while_handling(bus: Bus) -> None:
     assert not stopping.called
     hanging.callback(None)
     await stopping
-    assert (receiver.state, got) == (ReceiverState.STOPPED, ["1"])
-    await bus.listen(handler, settings)
-    await until(lambda: len(got) == 4)
-    assert got == ["1", "2", "3", "4"]
+    assert (receiver.state, bus.bodies) == (ReceiverState.STOPPED, ["1"])
+    await bus.listen(settings=bus.as_it_is())
+    await until(lambda: len(bus.got) == 4)
+    assert bus.bodies == ["1", "2", "3", "4"]
 
 
 @pytest_twisted.ensureDeferred
 async def test_stop_after_handling(bus: Bus) -> None:
     """A stop loses no acknowledgement, however many are on their way: no message comes again."""
     hanging: Deferred[None] = Deferred()
-    got: list[str | bytes] = []
-
-    def handler(message: BusMessage) -> Deferred[None]:
-        got.append(message.body)
-        return hanging
-
-    receiver = await bus.listen(handler, prefetch=30)
+    receiver = await bus.listen(bus.hold(hanging), prefetch=30)
     sent = list(map(str, range(30)))
     await bus.publish(*sent)
     await until(lambda: receiver.counts.received == 30)
     hanging.callback(None)
     await until(lambda: receiver.counts.accepted == 30)
     await receiver.stop()
-    await bus.listen(handler)
+    await bus.listen()
     await bus.publish("last")
-    await until(lambda: "last" in got)
-    assert got == [*sent, "last"]
+    await until(lambda: "last" in bus.bodies)
+    assert bus.bodies == [*sent, "last"]
 
 
 @pytest_twisted.ensureDeferred
@@ -426,9 +436,8 @@ async def test_stop_with_a_handler_that_hangs(bus: Bus) -> None:
     await until(lambda: receiver.counts.received)
     await receiver.stop()
     assert cancelled == ["1"]
-    got: list[BusMessage] = []
-    await bus.listen(got.append)
-    await until(lambda: got)
+    await bus.listen()
+    await until(lambda: bus.got)
 
 
 @pytest_twisted.ensureDeferred
@@ -445,35 +454,15 @@ async def test_stop_while_trying_again(bus: Bus) -> None:
     assert receiver.counts.accepted == 0
 
 
-class Silence(Protocol):
-    """Takes a connection and says nothing."""
-
-    def connectionMade(self) -> None:  # noqa: N802
-        self.factory.connections.append(self.transport)  # type: ignore[union-attr]
-
-
-@pytest_twisted.async_yield_fixture
-async def silent() -> AsyncIterator[Any]:
-    """A broker that says nothing: its url, and the connections to it."""
-    factory = Factory.forProtocol(Silence)
-    factory.noisy = False
-    factory.connections = []
-    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
-    url = f"amqp://127.0.0.1:{port.getHost().port}"
-    yield SimpleNamespace(url=url, connections=factory.connections)
-    for connection in factory.connections:
-        connection.abortConnection()
-    await port.stopListening()
-
-
 @pytest_twisted.ensureDeferred
-async def test_broker_that_never_answers(bus: Bus, silent: Any) -> None:
+async def test_broker_that_never_answers(bus: Bus, at_end: AtEnd) -> None:
     """A handshake that takes too long is given up, reported, and retried."""
-    receiver = bus.receiver(lambda _: None, bus.settings(url=silent.url), ready_timeout=0.2)
+    url = f"amqp://{Peer().start(at_end)}"
+    receiver = bus.receiver(lambda _: None, bus.settings(url=url), ready_timeout=0.2)
     states = bus.states[receiver]
     receiver.start()
     await until(lambda: len(states) >= 4)
-    lost = f"the broker {silent.url} was not ready within 0.2 s: does it speak this protocol?"
+    lost = f"the broker {url} was not ready within 0.2 s: does it speak this protocol?"
     assert states[:3] == [
         (ReceiverState.CONNECTING, None),
         (ReceiverState.LOST, lost),
@@ -483,27 +472,12 @@ async def test_broker_that_never_answers(bus: Bus, silent: Any) -> None:
     await receiver.stop()
 
 
-class WebServer(Protocol):
-    """Answers as a web server does that is spoken to in another tongue."""
-
-    def connectionMade(self) -> None:  # noqa: N802
-        assert self.transport is not None
-        self.transport.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
-        self.transport.loseConnection()
-
-
 @pytest_twisted.ensureDeferred
 async def test_something_else_answers(bus: Bus, at_end: AtEnd) -> None:
     """A peer that is no broker is reported in one line, without a traceback, and retried."""
-    factory = Factory.forProtocol(WebServer)
-    factory.noisy = False
-    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
-    at_end(port.stopListening)
-    url = f"amqp://127.0.0.1:{port.getHost().port}"
-    receiver = bus.receiver(lambda _: None, bus.settings(url=url))
-    at_end(receiver.stop)
-    receiver.start()
-    reason = await bus.reached(receiver, ReceiverState.LOST)
+    web = Peer(first=b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", closes=True)
+    url = f"amqp://{web.start(at_end)}"
+    reason = await bus.fails(bus.settings(url=url), ReceiverState.LOST)
     assert url in reason
     assert "\n" not in reason
 
@@ -539,19 +513,13 @@ async def test_refused_login(bus: Bus, warnings: list[str]) -> None:
     assert secret not in str(warnings) + repr(wrong)
 
 
+@amqp1
 @pytest_twisted.ensureDeferred
-async def test_anonymous(broker: RabbitMQ, at_end: AtEnd) -> None:
+async def test_anonymous(bus: Bus) -> None:
     """An anonymous login must be asked for, and works if the broker allows it."""
-    bus = Bus(broker, "amqp1")
-    at_end(bus.stop)
-    await bus.make_queue()
     with pytest.raises(ConfigurationError, match="write mechanism='ANONYMOUS'"):
         bus.amqp1(user=None, password=None)
-    settings = bus.amqp1(user=None, password=None, mechanism="ANONYMOUS")
-    got: list[BusMessage] = []
-    await bus.listen(got.append, settings)
-    await bus.publisher(settings).publish("build.tag", "1")
-    await until(lambda: got)
+    await bus.exchange(bus.amqp1(user=None, password=None, mechanism="ANONYMOUS"))
 
 
 def by_certificate(bus: Bus, user: str, **changes: Any) -> Broker:
@@ -568,23 +536,15 @@ def by_certificate(bus: Bus, user: str, **changes: Any) -> Broker:
 @pytest_twisted.ensureDeferred
 async def test_client_certificate(bus: Bus) -> None:
     """TLS with a client certificate is a login, to receive and to publish."""
-    got: list[BusMessage] = []
-    settings = by_certificate(bus, "bob")
-    await bus.listen(got.append, settings)
-    await bus.publisher(settings).publish("build.tag", "1")
-    await until(lambda: got)
+    await bus.exchange(by_certificate(bus, "bob"))
 
 
 @pytest_twisted.ensureDeferred
 async def test_password_and_tls(bus: Bus) -> None:
     """TLS with a password is a login by password; both sides know the broker's certificate."""
-    got: list[BusMessage] = []
     settings = bus.settings(url=bus.broker.tls_url, ca=bus.broker.ca, allow_insecure_login=False)
-    receiver = await bus.listen(got.append, settings)
-    publisher = bus.publisher(settings)
-    assert publisher.server_expires is None
-    await publisher.publish("build.tag", "1")
-    await until(lambda: got)
+    assert bus.publisher(settings).server_expires is None
+    receiver, publisher = await bus.exchange(settings)
     assert receiver.server_expires is not None
     assert receiver.server_expires == publisher.server_expires > reactor.seconds()
 
@@ -602,9 +562,7 @@ async def test_unknown_authority(bus: Bus) -> None:
 async def test_certificate_that_is_not_there(bus: Bus) -> None:
     """An unreadable file is reported with its name and its argument."""
     settings = evolve(by_certificate(bus, "bob"), certificate="/nowhere/bob.pem")
-    receiver = bus.receiver(lambda _: None, settings)
-    receiver.start()
-    assert await bus.reached(receiver, ReceiverState.REFUSED) == (
+    assert await bus.fails(settings, ReceiverState.REFUSED) == (
         "can't read /nowhere/bob.pem, certificate of the broker"
         f" {bus.broker.tls_url}: No such file or directory"
     )
@@ -613,12 +571,8 @@ async def test_certificate_that_is_not_there(bus: Bus) -> None:
 @pytest_twisted.ensureDeferred
 async def test_nothing_listens(bus: Bus) -> None:
     """A broker that is down is reported once, however often it is retried."""
-    receiver = bus.receiver(lambda _: None, bus.settings(url="amqp://127.0.0.1:1"))
-    receiver.start()
-    assert (
-        await bus.reached(receiver, ReceiverState.LOST)
-        == "nothing listens at amqp://127.0.0.1:1: is the broker up?"
-    )
+    reason = await bus.fails(bus.settings(url="amqp://127.0.0.1:1"), ReceiverState.LOST)
+    assert reason == "nothing listens at amqp://127.0.0.1:1: is the broker up?"
 
 
 # Queues
@@ -630,47 +584,40 @@ async def test_queue_that_is_not_there(bus: Bus) -> None:
     changes: dict[str, Any] = {"address": "/amq/queue/nope"}
     if bus.protocol == "amqp":
         changes = {"queue": "nope", "passive": True, "routing_keys": []}
-    receiver = bus.receiver(lambda _: None, bus.settings(**changes))
-    receiver.start()
-    assert "no queue 'nope'" in await bus.reached(receiver, ReceiverState.REFUSED)
+    reason = await bus.fails(bus.settings(**changes), ReceiverState.REFUSED)
+    assert "no queue 'nope'" in reason
 
 
+@amqp
 @pytest_twisted.ensureDeferred
-async def test_queue_of_another_kind(broker: RabbitMQ, at_end: AtEnd) -> None:
+async def test_queue_of_another_kind(bus: Bus) -> None:
     """A queue that was declared otherwise before is refused with the broker's words."""
-    bus = Bus(broker, "amqp")
-    at_end(bus.stop)
+    bus.name += "-classic"
     await bus.make_queue(queue_type="classic")
-    receiver = bus.receiver(lambda _: None)
-    receiver.start()
-    assert "406 PRECONDITION_FAILED - inequivalent arg 'x-queue-type'" in await bus.reached(
-        receiver, ReceiverState.REFUSED
-    )
+    reason = await bus.fails(None, ReceiverState.REFUSED)
+    assert "406 PRECONDITION_FAILED - inequivalent arg 'x-queue-type'" in reason
 
 
+@amqp
 @pytest_twisted.ensureDeferred
-async def test_queue_that_is_taken_away(broker: RabbitMQ, at_end: AtEnd) -> None:
+async def test_queue_that_is_taken_away(bus: Bus) -> None:
     """A queue that is deleted while we listen is noticed and declared again."""
-    bus = Bus(broker, "amqp")
-    at_end(bus.stop)
-    got: list[BusMessage] = []
-    receiver = await bus.listen(got.append)
+    receiver = await bus.listen()
     assert receiver._link is not None
     receiver._link._channel.queue_delete(bus.name)  # type: ignore[attr-defined]
     await until(lambda: receiver.reconnects)
     await bus.publish("1")
-    await until(lambda: got)
-    assert [message.body for message in got] == ["1"]
+    await until(lambda: bus.got)
+    assert bus.bodies == ["1"]
 
 
 # Publishing
 
 
+@amqp
 @pytest_twisted.ensureDeferred
-async def test_nobody_takes_it(broker: RabbitMQ, at_end: AtEnd) -> None:
+async def test_nobody_takes_it(bus: Bus) -> None:
     """A message that no queue takes is an error, unless ``mandatory=False``."""
-    bus = Bus(broker, "amqp")
-    at_end(bus.stop)
     settings = bus.amqp(topic_prefix="nobody")
     with pytest.raises(MessageNotTaken, match=r"routing key 'nobody.build.tag'") as caught:
         await bus.publisher(settings).publish("build.tag", "1")
@@ -713,22 +660,20 @@ async def test_queue_that_is_full(bus: Bus) -> None:
         await publisher.publish("build.tag", "2")
 
 
+@amqp
 @pytest_twisted.ensureDeferred
-async def test_broker_that_is_low_on_disk(broker: RabbitMQ, at_end: AtEnd) -> None:
+async def test_broker_that_is_low_on_disk(bus: Bus, at_end: AtEnd) -> None:
     """A broker that takes no message from anyone says why; then it has each message."""
-    bus = Bus(broker, "amqp")
-    got: list[BusMessage] = []
-    await bus.listen(got.append)
+    await bus.listen()
     publisher = bus.publisher(timeout=1)
-    at_end(bus.stop)
-    at_end(broker.evaluate, CLEARED)
-    broker.evaluate("rabbit_alarm:set_alarm({{resource_limit, disk, node()}, []}).")
+    at_end(bus.broker.evaluate, CLEARED)
+    bus.broker.evaluate("rabbit_alarm:set_alarm({{resource_limit, disk, node()}, []}).")
     with pytest.raises(BrokerUnreachable, match="takes none from anyone, being low on disk"):
         await publisher.publish("build.tag", "1", message_id="1")
-    broker.evaluate(CLEARED)
+    bus.broker.evaluate(CLEARED)
     await publisher.publish("build.tag", "1", message_id="1")
-    await until(lambda: got)
-    assert {message.message_id for message in got} == {"1"}
+    await until(lambda: bus.got)
+    assert {message.message_id for message in bus.got} == {"1"}
 
 
 @pytest_twisted.ensureDeferred
@@ -741,8 +686,7 @@ async def test_header_of_the_wrong_kind(bus: Bus) -> None:
 @pytest_twisted.ensureDeferred
 async def test_checked_before_it_is_sent(bus: Bus) -> None:
     """What may forbid a message is asked when it is its turn; it is not sent then."""
-    got: list[BusMessage] = []
-    await bus.listen(got.append)
+    await bus.listen()
     publisher = bus.publisher()
     asked: list[int] = []
 
@@ -757,8 +701,8 @@ async def test_checked_before_it_is_sent(bus: Bus) -> None:
     with pytest.raises(LookupError):
         await second
     await publisher.publish("build.tag", "3")
-    await until(lambda: len(got) == 2)
-    assert [message.body for message in got] == ["1", "3"]
+    await until(lambda: len(bus.got) == 2)
+    assert bus.bodies == ["1", "3"]
 
 
 @pytest_twisted.async_yield_fixture
@@ -775,13 +719,12 @@ async def cable(broker: RabbitMQ) -> AsyncIterator[tuple[Cable, str]]:
 async def test_confirmation_that_is_lost(bus: Bus, cable: tuple[Cable, str], ending: str) -> None:
     """Where no confirmation comes it is an error: the broker may have the message."""
     wire, url = cable
-    got: list[BusMessage] = []
-    await bus.listen(got.append)
+    await bus.listen()
     publisher = bus.publisher(bus.settings(url=url), timeout=1)
     await publisher.publish("build.tag", "1", message_id="1")
     wire.is_mute = True
     publishing = publisher.publish("build.tag", "2", message_id="2")
-    await until(lambda: len(got) == 2)
+    await until(lambda: len(bus.got) == 2)
     if ending == "cut":
         wire.cut()
     with pytest.raises(BrokerUnreachable) as caught:
@@ -790,14 +733,15 @@ async def test_confirmation_that_is_lost(bus: Bus, cable: tuple[Cable, str], end
     wire.is_mute = False
     # With its own id, whoever receives can tell that this is the same message.
     await publisher.publish("build.tag", "2", message_id="2")
-    await until(lambda: len(got) == 3)
-    assert [message.message_id for message in got] == ["1", "2", "2"]
+    await until(lambda: len(bus.got) == 3)
+    assert [message.message_id for message in bus.got] == ["1", "2", "2"]
 
 
 @pytest_twisted.ensureDeferred
-async def test_publisher_that_is_stopped_while_it_connects(bus: Bus, silent: Any) -> None:
+async def test_publisher_that_is_stopped_while_it_connects(bus: Bus, at_end: AtEnd) -> None:
     """A stop ends the connecting too; the broker can't have the message."""
-    publisher = bus.publisher(bus.settings(url=silent.url), timeout=1e6)
+    silent = Peer()
+    publisher = bus.publisher(bus.settings(url=f"amqp://{silent.start(at_end)}"), timeout=1e6)
     publishing = publisher.publish("build.tag", "1")
     connecting = publisher.connect()
     await until(lambda: silent.connections)
@@ -826,47 +770,36 @@ async def test_publisher_that_is_stopped(bus: Bus, cable: tuple[Cable, str]) -> 
 # Dialects
 
 
+@amqp1
 @pytest_twisted.ensureDeferred
-async def test_recorded_messages(broker: RabbitMQ, at_end: AtEnd) -> None:
+async def test_recorded_messages(bus: Bus, at_end: AtEnd) -> None:
     """What a real hub sends over AMQP 1.0 comes the same over both protocols."""
-    bus = Bus(broker, "amqp1")
-    at_end(bus.stop)
-    await bus.make_queue()
-    other = Bus(broker, "amqp", f"{bus.name}.2")
+    other = Bus(bus.broker, "amqp", f"{bus.name}.2")
     at_end(other.stop)
     lines = (DATA / "protonmsg.jsonl").read_text(encoding="utf-8").splitlines()
     sent = [json.loads(line) for line in lines]
-    over_1_0: list[BusMessage] = []
-    over_0_9_1: list[BusMessage] = []
-    await bus.listen(over_1_0.append)
-    await other.listen(over_0_9_1.append, other.amqp(routing_keys=[f"{bus.name}.#"]))
+    await bus.listen()
+    await other.listen(settings=other.amqp(routing_keys=[f"{bus.name}.#"]))
     publisher = bus.publisher()
     for each in sent:
         await publisher.publish(each["address"], each["body"], each["properties"])
-    await until(lambda: len(over_1_0) == len(over_0_9_1) == len(sent))
-    assert (
-        [
-            {"address": each.topic, "properties": each.headers, "body": each.body}
-            for each in over_1_0
-        ]
-        == sent
-        != []
-    )
-    assert over_0_9_1 == over_1_0
+    await until(lambda: len(bus.got) == len(other.got) == len(sent) > 0)
+    names = {"address": "topic", "properties": "headers", "body": "body"}
+    assert [{key: getattr(each, name) for key, name in names.items()} for each in bus.got] == sent
+    assert other.got == bus.got
 
 
+@amqp
 @pytest_twisted.ensureDeferred
-async def test_fedora(broker: RabbitMQ, at_end: AtEnd) -> None:
+async def test_fedora(bus: Bus) -> None:
     """A message of Fedora's hub has its topic without the prefix, its headers and its id."""
-    bus = Bus(broker, "amqp")
-    at_end(bus.stop)
-    got: list[BusMessage] = []
-    await bus.listen(got.append, bus.amqp(routing_keys=[f"{bus.name}.prod.buildsys.#"]))
+    await bus.listen(settings=bus.amqp(routing_keys=[f"{bus.name}.prod.buildsys.#"]))
     publisher = bus.publisher(bus.amqp(topic_prefix=f"{bus.name}.prod"))
     headers = {"fedora_messaging_schema": "koji_fedoramessaging.build.BuildStateChangeV1"}
     await publisher.publish("buildsys.build.state.change", '{"new": 1}', headers, "id-1")
-    await until(lambda: got)
-    assert got == [BusMessage("build.state.change", headers, '{"new": 1}', "id-1", False, "fedora")]
+    await until(lambda: bus.got)
+    message = BusMessage("build.state.change", headers, '{"new": 1}', "id-1", False, "fedora")
+    assert bus.got == [message]
 
 
 def test_missing_extra(broker: RabbitMQ, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import Clock, LoopingCall
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.web._newclient import Response
 from twisted.web.http_headers import Headers
@@ -20,6 +18,7 @@ from zope.interface import implementer
 
 from tests.support import ONE_ATTEMPT, SilentResolver
 from tests.support.ends import AtEnd
+from tests.support.peers import Peer
 from txkoji import Connection, KojiException, Profile
 from txkoji.exceptions import (
     HTTPStatusError,
@@ -151,107 +150,57 @@ def test_lookup_of_the_host_name(method: str, logged: list[str]) -> None:
     assert late[0].value.may_have_arrived is False
 
 
-class Dripping(Protocol):
-    """Sends the head of an answer at once, and the body a byte at a time."""
-
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802
-        kind = b"text/xml" if data.startswith(b"POST") else b"application/octet-stream"
-        assert self.transport is not None
-        self.transport.write(HEAD % kind)
-        self.drip = LoopingCall(self.transport.write, b" ")
-        self.drip.start(0.02)
-
-    def connectionLost(self, reason: Any = None) -> None:  # noqa: ARG002, N802
-        self.drip.stop()
+def head(request: bytes) -> bytes:
+    return HEAD % (b"text/xml" if request.startswith(b"POST") else b"application/octet-stream")
 
 
-class Fixed(Protocol):
-    """Answers every request with the same bytes."""
-
-    answer = b""
-
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802
-        if b"\r\n\r\n" in data:
-            assert self.transport is not None
-            self.transport.write(self.answer)
-
-
-Serve = Callable[[type[Protocol]], str]
-
-
-@pytest_twisted.async_yield_fixture
-async def serve() -> AsyncIterator[Serve]:
-    """Serve a protocol; gives the address."""
-    ports: list[Any] = []
-
-    def start(protocol: type[Protocol]) -> str:
-        ports.append(reactor.listenTCP(0, Factory.forProtocol(protocol), interface="127.0.0.1"))
-        return f"http://127.0.0.1:{ports[-1].getHost().port}/kojihub"
-
-    yield start
-    for port in ports:
-        await port.stopListening()
+DRIPPING = {
+    # Sends the head of an answer at once, and the body a byte at a time; or the head like that.
+    "body": lambda: Peer(then=head, drip=b" "),
+    "head": lambda: Peer(then=b"H", drip=b"H"),
+}
 
 
 @pytest_twisted.ensureDeferred
-async def test_dripping_reply(serve: Serve, at_end: AtEnd) -> None:
+async def test_dripping_reply(at_end: AtEnd) -> None:
     """The deadline holds even against a hub that sends a byte now and then forever."""
-    koji = Connection(Profile(name="t", server=serve(Dripping)), reactor=reactor, deadline=0.5)
-    at_end(koji.close)
+    koji = DRIPPING["body"]().connect(at_end, deadline=0.5)
     with pytest.raises(RequestTimeout, match=r"did not finish its reply to getTag within 0\.5 s"):
         await koji.call("getTag", "f44", event=3)
 
 
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [("body", r"sent only \d+ bytes in 0\.5 s"), ("head", r"did not answer within 0\.5 s")],
+)
 @pytest_twisted.ensureDeferred
-async def test_dripping_file(serve: Serve, tmp_path: Path, at_end: AtEnd) -> None:
+async def test_dripping_file(part: str, words: str, tmp_path: Path, at_end: AtEnd) -> None:
     """A file of which next to nothing comes within a deadline is given up."""
-    url = serve(Dripping)
-    koji = Connection(Profile(name="t", server=url), reactor=reactor, deadline=0.5)
-    at_end(koji.close)
-    with pytest.raises(RequestTimeout, match=r"sent only \d+ bytes in 0\.5 s"):
-        await download(
-            koji.client, [RemoteFile("f", url, 1_000_000)], tmp_path, at_once=1, progress=None
-        )
+    koji = DRIPPING[part]().connect(at_end, deadline=0.5)
+    with pytest.raises(RequestTimeout, match=words):
+        await fetch(koji, tmp_path, 1_000_000)
 
 
-class DrippingHead(Dripping):
-    """Sends a header a byte at a time."""
-
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802, ARG002
-        assert self.transport is not None
-        self.drip = LoopingCall(self.transport.write, b"H")
-        self.drip.start(0.02)
+async def fetch(koji: Connection, directory: Path, size: int) -> None:
+    file = RemoteFile("f", koji.url, size)
+    await download(koji.client, [file], directory, at_once=1, progress=None)
 
 
-@pytest.mark.parametrize("protocol", [Dripping, DrippingHead])
+@pytest.mark.parametrize("part", list(DRIPPING))
 @pytest_twisted.ensureDeferred
-async def test_dripping_login(serve: Serve, protocol: type[Protocol], at_end: AtEnd) -> None:
+async def test_dripping_login(part: str, at_end: AtEnd) -> None:
     """The deadline holds for a login, too, in the head of its reply as in the body."""
-    profile = Profile(name="t", server=serve(protocol), user="u", password="p")
-    koji = Connection(profile, reactor=reactor, deadline=0.5, retry=ONE_ATTEMPT)
-    at_end(koji.close)
+    login = {"user": "u", "password": "p"}
+    koji = DRIPPING[part]().connect(at_end, deadline=0.5, profile=login)
     with pytest.raises(RequestTimeout, match=r"within 0\.5 s"):
         await koji.login()
 
 
-@pytest_twisted.ensureDeferred
-async def test_file_that_does_not_begin(serve: Serve, tmp_path: Path, at_end: AtEnd) -> None:
-    """A file whose first byte does not come within a deadline is given up."""
-    url = serve(DrippingHead)
-    profile = Profile(name="t", server=url)
-    koji = Connection(profile, reactor=reactor, deadline=0.5, retry=ONE_ATTEMPT)
-    at_end(koji.close)
-    with pytest.raises(RequestTimeout, match=r"did not answer within 0\.5 s"):
-        await download(
-            koji.client, [RemoteFile("f", url, 1_000_000)], tmp_path, at_once=1, progress=None
-        )
-
-
-def answer(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> type[Protocol]:
+def answer(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> Peer:
     lines = [b"HTTP/1.1 " + status, b"Content-Type: text/xml", *headers]
     lines.append(b"Content-Length: %d" % len(body))
     whole = b"\r\n".join([*lines, b"", body])
-    return type("Answer", (Fixed,), {"answer": whole})
+    return Peer(then=lambda request: whole if b"\r\n\r\n" in request else b"")
 
 
 def reply(value: bytes) -> bytes:
@@ -277,13 +226,10 @@ def reply(value: bytes) -> bytes:
     ],
 )
 @pytest_twisted.ensureDeferred
-async def test_odd_login_reply(serve: Serve, value: bytes, at_end: AtEnd) -> None:
+async def test_odd_login_reply(value: bytes, at_end: AtEnd) -> None:
     """A reply to a login that holds no session is an error of the login, whatever it is."""
-    profile = Profile(
-        name="t", server=serve(answer(reply(value))), authtype="password", user="a", password="b"
-    )
-    koji = Connection(profile, reactor=reactor, retry=ONE_ATTEMPT)
-    at_end(koji.close)
+    login = {"authtype": "password", "user": "a", "password": "b"}
+    koji = answer(reply(value)).connect(at_end, profile=login)
     with pytest.raises(KojiLoginException, match="gave no session"):
         await koji.login()
     assert koji.session_id is None
@@ -291,41 +237,29 @@ async def test_odd_login_reply(serve: Serve, value: bytes, at_end: AtEnd) -> Non
 
 @pytest.mark.parametrize("value", [b"<nil/>", b"<string>x</string>", b"<struct></struct>"])
 @pytest_twisted.ensureDeferred
-async def test_odd_reply_to_a_submission(serve: Serve, value: bytes, at_end: AtEnd) -> None:
+async def test_odd_reply_to_a_submission(value: bytes, at_end: AtEnd) -> None:
     """A submission that is answered with anything but a number is an error of txkoji's own."""
-    profile = Profile(name="t", server=serve(answer(reply(value))))
-    koji = Connection(profile, reactor=reactor, retry=ONE_ATTEMPT)
-    at_end(koji.close)
+    koji = answer(reply(value)).connect(at_end)
     with pytest.raises(KojiException):
         await koji.submit("build", "git+https://git.example.test/x#1", "demo")
 
 
 @pytest_twisted.ensureDeferred
-async def test_odd_range(serve: Serve, tmp_path: Path, at_end: AtEnd) -> None:
+async def test_odd_range(tmp_path: Path, at_end: AtEnd) -> None:
     """A Content-Range with odd bytes is refused with an error of txkoji's own."""
-    url = serve(answer(b"x", b"Content-Range: bytes \xff\xfe-9/10", status=b"206 Partial"))
+    peer = answer(b"x", b"Content-Range: bytes \xff\xfe-9/10", status=b"206 Partial")
     (tmp_path / ".f.part").write_bytes(b"12345")
-    koji = Connection(Profile(name="t", server=url), reactor=reactor, retry=ONE_ATTEMPT)
-    at_end(koji.close)
     with pytest.raises(KojiException, match="another part"):
-        await download(koji.client, [RemoteFile("f", url, 10)], tmp_path, at_once=1, progress=None)
+        await fetch(peer.connect(at_end), tmp_path, 10)
 
 
 @pytest_twisted.ensureDeferred
-async def test_odd_headers(serve: Serve) -> None:
+async def test_odd_headers(at_end: AtEnd) -> None:
     """An encoding that is none changes nothing; a redirect may name any address, or none."""
     encodings = [b"Content-Encoding: identity", b"Content-Encoding: \xff"]
-    koji = Connection(
-        Profile(name="t", server=serve(answer(reply(b"<int>7</int>"), *encodings))),
-        reactor=reactor,
-        retry=ONE_ATTEMPT,
-    )
+    koji = answer(reply(b"<int>7</int>"), *encodings).connect(at_end)
     assert await koji.call("getAPIVersion") == 7
-    await koji.close()
     for location in ("https://hub.test/Gr\u00f6\u00dfe".encode(), b"\xe9", b"//[", b"", b"a\tb"):
         moved = answer(b"", b"Location: " + location, status=b"302 Found")
-        profile = Profile(name="t", server=serve(moved))
-        koji = Connection(profile, reactor=reactor, retry=ONE_ATTEMPT)
         with pytest.raises(HTTPStatusError, match="it redirects: set 'server'"):
-            await koji.call("getAPIVersion")
-        await koji.close()
+            await moved.connect(at_end).call("getAPIVersion")

@@ -10,11 +10,10 @@ import pytest
 import pytest_twisted
 from cryptography.hazmat.primitives import serialization
 from twisted.internet import reactor
-from twisted.internet.protocol import Factory, Protocol
 
-from tests.support import ONE_ATTEMPT
 from tests.support.ends import AtEnd
 from tests.support.hubs import Connect
+from tests.support.peers import Peer
 from txkoji import Connection, Profile, profiles
 from txkoji.exceptions import BrokenConfiguration, ConnectionFailed, KojiLoginException, TLSError
 from txkoji.hub.tls import PEMFile, read_client_certificate
@@ -300,15 +299,6 @@ async def test_broken_handshake(
     answer: bytes, kind: type[Exception], words: str, at_end: AtEnd
 ) -> None:
     """A refusal of TLS is final; an internal error of the other side passes."""
-    factory = Factory()
-    factory.noisy = False
-    peer = Protocol()
-    peer.dataReceived = lambda _: peer.transport.write(answer)  # type: ignore[method-assign]
-    factory.buildProtocol = lambda _: peer  # type: ignore[method-assign]
-    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
-    at_end(port.stopListening)
-    profile = Profile(name="t", server=f"https://127.0.0.1:{port.getHost().port}/kojihub")
-    koji = Connection(profile, reactor=reactor, retry=ONE_ATTEMPT)
-    at_end(koji.close)
+    koji = Peer(then=answer).connect(at_end, scheme="https")
     with pytest.raises(kind, match=words):
         await koji.getKojiVersion()
