@@ -7,13 +7,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import CancelledError
+from twisted.internet.defer import TimeoutError as TimedOut
 
 from txkoji.exceptions import (
     ActionNotAllowed,
+    BusError,
     ConnectionFailed,
     ForbiddenXML,
     GenericError,
     HTTPStatusError,
+    KojiLoginException,
     NotXMLRPC,
     ReplyTooDeep,
     ReplyTooLarge,
@@ -26,7 +30,13 @@ from txkoji.exceptions import (
     UnknownOutcome,
     UnreadableReply,
 )
-from txkoji.retry import RetryPolicy, is_passing, was_not_carried_out
+from txkoji.retry import (
+    RetryPolicy,
+    is_passing,
+    is_passing_trouble,
+    was_idle,
+    was_not_carried_out,
+)
 
 STEADY = RetryPolicy(jitter=0)
 
@@ -140,6 +150,25 @@ def test_jitter(chance: float, failures: int, jitter: float) -> None:
     policy = RetryPolicy(jitter=jitter, chance=lambda: chance)
     pause = wait(ConnectionFailed("x"), policy, failures=failures, deadline=1e9)
     steady = wait(ConnectionFailed("x"), failures=failures, deadline=1e9)
-    assert pause is not None
     assert steady is not None
-    assert steady * (1 - jitter) - 1e-9 <= pause <= steady
+    assert pause == pytest.approx(steady * (1 - jitter * chance))
+
+
+def test_trouble_of_a_handler() -> None:
+    """A timeout, the login and the broker pass, too, where messages are handled; a defect stays."""
+    passing = [
+        CancelledError(),
+        TimedOut(),
+        KojiLoginException("no"),
+        BusError("gone"),
+        TLSError("x"),
+    ]
+    assert all(map(is_passing_trouble, [*passing, TLSError("x"), ServerOffline("closed")]))
+    assert not any(map(is_passing_trouble, [ZeroDivisionError(), GenericError("no such tag")]))
+
+
+def test_idle_connection() -> None:
+    """Only a connection that broke with a request on it may have been closed as an idle one."""
+    assert was_idle(ConnectionFailed("reset"))
+    assert not was_idle(ConnectionFailed("refused", may_have_arrived=False))
+    assert not was_idle(RequestTimeout("late"))

@@ -96,9 +96,12 @@ async def test_buildset_of_a_lost_scheduler(master: Any) -> None:
 @pytest.mark.parametrize("server", [pytest.param(postgres.PostgreSQL, marks=postgres.marks)])
 @pytest_twisted.ensureDeferred
 async def test_claim_taken_within_a_commit(
-    tmp_path: Path, server: type[postgres.PostgreSQL], request: Any
+    tmp_path: Path, server: type[postgres.PostgreSQL], request: Any, logged_failures: list[Any]
 ) -> None:
-    """A claim that was checked stays until the commit."""
+    """A claim that was checked stays until the commit, or until the database ends a frozen master.
+
+    PostgreSQL does that if it is told to, as the how-to of several masters advises.
+    """
     database = server()
     request.addfinalizer(database.stop)
     database.start()
@@ -124,5 +127,22 @@ async def test_claim_taken_within_a_commit(
         await add_change(master, **{CHANGE_SOURCE: "koji"})
         sqlalchemy.event.remove(engine, "commit", take_it)
         assert refusals
+
+        def freeze(mine: Any) -> None:
+            """Stay in the transaction while a peer waits for the claim, and takes it."""
+            mine.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 300")
+            with engine.connect() as other:
+                other.exec_driver_sql("SET lock_timeout = '15s'")
+                other.execute(take)
+                other.commit()
+
+        sqlalchemy.event.listen(engine, "commit", freeze, once=True)
+        with pytest.raises(sqlalchemy.exc.DBAPIError, match="connection"):
+            await add_change(master, **{CHANGE_SOURCE: "koji"})
+        logged_failures.clear()
+        # It wakes up, connects again, and learns that it has lost the source.
+        with pytest.raises(ChangeSourceAlreadyClaimedError):
+            await add_change(master, **{CHANGE_SOURCE: "koji"})
+        assert await changes(master) == 2
     finally:
         await running.stop()
