@@ -23,6 +23,8 @@ def test_polls() -> None:
     """A poll is due after the interval, when it is wanted, and sooner after a failure."""
     schedule = PollSchedule(300, RetryPolicy(first=5, ceiling=300, jitter=0))
     assert schedule.take(1000)
+    schedule.failed(1000)
+    assert schedule.next_at == 1005
     schedule.succeeded(1000)
     assert not schedule.take(1299)
     schedule.wanted = True
@@ -44,10 +46,10 @@ def test_polls() -> None:
 def test_pending_events() -> None:
     """Events are ready after the quiet time, or when the first has waited long enough."""
     pending = PendingEvents(60, longest=10)
-    assert pending.ready_at is None
+    assert pending.ready_at is pending.since is None
     for now in range(0, 1000, 50):
         pending.add([repo(now)], now)
-        assert pending.ready_at == min(now + 60, 600)
+        assert (pending.ready_at, pending.since) == (min(now + 60, 600), 0)
     assert [event.key for event in pending.first(2)] == ["repo:0:READY", "repo:50:READY"]
     assert "repo:50:READY" in pending
     for event in pending.first(100):
@@ -65,8 +67,9 @@ def test_pending_events() -> None:
 def test_hourly_limit() -> None:
     """No more changes come in an hour than allowed; a clock that is set back prolongs no hour."""
     limit = HourlyLimit(2)
-    assert limit.allows(10_000)
-    limit.count = 2
+    limit.add(2, 10_000)
+    # Nothing starts no hour.
+    limit.add(0, 14_000)
     assert not limit.allows(13_599)
     assert limit.renewed_at == 13_600
     assert limit.allows(13_600)

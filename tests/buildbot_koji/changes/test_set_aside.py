@@ -16,15 +16,17 @@ def repo(number: int) -> RepoDone:
 def test_a_lasting_trouble_costs_less_and_less() -> None:
     """One that stays unusable for a week is tried some forty times, not at each poll."""
     events = SetAside()
-    events.add("1", repo(1), "bad", 0.0)
+    assert events.add("1", repo(1), "bad", 0.0)
     tries = []
     for now in range(60, 7 * 86_400, 60):
         for event in events.due(20, now):
             tries.append(now)
-            events.add("1", event, "bad", now)
+            assert not events.add("1", event, "bad", now)
     assert tries[0] == 60
     assert 30 < len(tries) < 50
-    assert events.last(1)[0].tries == len(tries) + 1
+    [last] = events.last(1)
+    assert last.tries == len(tries) + 1
+    assert (events.discard("1"), events.discard("1"), events.last(1)) == (True, False, [])
 
 
 def test_a_clock_that_was_set_back() -> None:
@@ -42,4 +44,5 @@ def test_more_than_can_be_remembered() -> None:
     assert len(events) == MOST_REMEMBERED
     assert "4" not in events
     assert "5" in events
-    assert len(events.due(MOST_REMEMBERED, 1_000_000.0)) <= MOST_RETRIED
+    assert events.due(MOST_REMEMBERED, 1_000_000.0)[-1] == repo(MOST_RETRIED - 1)
+    assert [each.key for each in events.last(2)] == [str(MOST_REMEMBERED + n) for n in (4, 3)]

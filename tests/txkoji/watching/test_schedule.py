@@ -18,12 +18,14 @@ def wait(now: float, situation: Situation, count: int = 1, chance: float = 0.0) 
     ("situation", "seconds"),
     [
         # Just submitted; long in the queue; just changed; nothing for long.
-        (Situation(HOUR - 30, HOUR - 30), 6.0),
+        (Situation(HOUR - 59, HOUR - 59), 6.0),
+        (Situation(HOUR - 60, HOUR - 60), 18.0),
         (Situation(0, 0), 18.0),
-        (Situation(0, HOUR - 10), 6.0),
-        (Situation(0, HOUR - 30, started=10), 18.0),
-        # 30 s before and after the estimated end; long before it; long after it.
-        (Situation(0, 0, started=0, estimated=HOUR + 30), 6.0),
+        (Situation(0, HOUR - 17), 6.0),
+        (Situation(0, HOUR - 18, started=10), 18.0),
+        # A minute before and after the estimated end; long before it; long after it.
+        (Situation(0, 0, started=HOUR - 59, estimated=118), 6.0),
+        (Situation(0, 0, started=HOUR - 59, estimated=119), 18.0),
         (Situation(0, 0, started=0, estimated=HOUR - 30), 6.0),
         (Situation(0, 0, started=0, estimated=2 * HOUR), 18.0),
         (Situation(0, 0, started=0, estimated=HOUR / 2), 18.0),
@@ -63,6 +65,7 @@ def test_slow_profile() -> None:
     """A profile that wants few looks gets no more of them than that."""
     slow = WatchSchedule(60.0)
     assert slow.calm(1) == slow.eager(1) == 60 > CALM_LIMIT
+    assert WatchSchedule(2.0).calm(1) == 6
 
 
 def test_gap() -> None:
@@ -71,6 +74,13 @@ def test_gap() -> None:
     assert SCHEDULE.gap(10_000, 1) == pytest.approx(3)
     assert SCHEDULE.gap(10_000, 1500) == pytest.approx(5.25)
     assert WatchSchedule(0.1).gap(1, 1) == pytest.approx(0.025)
+    # Where a bus reports the changes, they wait half a second, longer among many tasks.
+    assert [SCHEDULE.gap(n, 1, hinted=True) for n in (1, 400, 10_000)] == [0.5, 1.0, 3.0]
+
+
+def test_early() -> None:
+    """What is due within half an interval is read along with others."""
+    assert [SCHEDULE.early(n) for n in (1, 1000)] == [3.0, 7.0]
 
 
 def test_due_tasks() -> None:
