@@ -10,62 +10,20 @@ from typing import Any
 __all__ = ["JSON_VALUES", "VALUES", "Mutator"]
 
 VALUES: tuple[Any, ...] = (
-    None,
-    True,
-    False,
-    0,
-    -1,
-    -(2**31),
-    2**31,
-    2**53 + 1,
-    2**63 - 1,
-    -(2**63),
-    0.5,
-    1e308,
-    float("inf"),
-    float("nan"),
-    "",
-    "0",
-    "-7",
-    "hello",
-    " ",
-    "\0",
-    "a\0b",
-    "\x1b[31m\x07\x7f\r\n\t",
-    "äöü€\ufffe\U0001f600",
-    "\U0001f600" * 300,
-    "ü" * 300,
-    "x" * 70_000,
-    "<b>&amp;%(prop:x)s{0}</b>",
-    "git+https://git.example.test/rpms/odd.git#",
-    "1970-01-01 00:00:00",
-    "3000-01-01 00:00:00.000000",
-    "0000-00-00T00:00:00+00:00",
-    32_503_680_000.0,
-    -62_135_596_801.0,
-    [],
-    {},
-    [None],
-    [[]],
-    [{}],
-    ["a", 1, None, {"b": [2]}],
-    {"": None},
-    {"id": {}, "name": [], "build_id": "7"},
-    {"faultCode": 1, "faultString": "x"},
-    [[[[[[[[[[["deep"]]]]]]]]]]],
-    ["odd-1-1.noarch"] * 2000,
-)
+    None, True, False, 0, -1, -(2**31), 2**31, 2**53 + 1, 2**63 - 1, -(2**63), 0.5, 1e308,
+    float("inf"), float("nan"), "", "0", "-7", "hello", " ", "\0", "a\0b", "\x1b[31m\x07\x7f\r\n\t",
+    "äöü€\ufffe\U0001f600", "\U0001f600" * 300, "ü" * 300, "x" * 70_000,
+    "<b>&amp;%(prop:x)s{0}</b>", "git+https://git.example.test/rpms/odd.git#",
+    "1970-01-01 00:00:00", "3000-01-01 00:00:00.000000", "0000-00-00T00:00:00+00:00",
+    32_503_680_000.0, -62_135_596_801.0, [], {}, [None], [[]], [{}], ["a", 1, None, {"b": [2]}],
+    {"": None}, {"id": {}, "name": [], "build_id": "7"}, {"faultCode": 1, "faultString": "x"},
+    [[[[[[[[[[["deep"]]]]]]]]]]], ["odd-1-1.noarch"] * 2000,
+)  # fmt: skip
 """What may stand in the place of any value, as far as XML-RPC can carry it."""
 
 JSON_VALUES: tuple[Any, ...] = (
-    *VALUES,
-    2**63,
-    -(2**70),
-    10**400,
-    "\ud800",
-    "a\udfffb",
-    {"\ud800": "\0"},
-)
+    *VALUES, 2**63, -(2**70), 10**400, "\ud800", "a\udfffb", {"\ud800": "\0"},
+)  # fmt: skip
 """The same for JSON, which carries more."""
 
 

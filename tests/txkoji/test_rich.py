@@ -53,56 +53,21 @@ def task(method: str, *request: Any, **more: Any) -> Task:
     [
         (task("build", "git+https://h/rpms/bash.git#1", "f44", {}), "bash", "f44", [], False),
         (task("build", "git+https://h/ns/?bash#1", "f44", {"scratch": 1}), "bash", "f44", [], True),
-        (
-            task("build", "cli-build/1/bash-5-1.fc44.src.rpm", "f44", {"arch_override": "a b"}),
-            "bash",
-            "f44",
-            ["a", "b"],
-            False,
-        ),
-        (
-            task("buildArch", "w/bash-5-1.src.rpm", 7, "s390x", True, {}),
-            "bash",
-            None,
-            ["s390x"],
-            False,
-        ),
-        (
-            task("buildContainer", "git://h/c#1", "f44", {"scratch": True}),
-            "c-container",
-            "f44",
-            [],
-            True,
-        ),
+        (task("build", "cli-build/1/bash-5-1.fc44.src.rpm", "f44", {"arch_override": "a b"}),
+         "bash", "f44", ["a", "b"], False),
+        (task("buildArch", "w/bash-5-1.src.rpm", 7, "s390x", True, {}), "bash", None, ["s390x"],
+         False),
+        (task("buildContainer", "git://h/c#1", "f44", {"scratch": True}), "c-container", "f44", [],
+         True),
         (task("image", "n", "1", ["x86_64"], "f44", "http://t", {}), "n", "f44", ["x86_64"], False),
         (task("buildSRPMFromSCM", "git+https://h/a.git#1", {"name": "x"}), "a", None, [], False),
         (task("unknownMethod", 1, 2), None, None, [], False),
-        (
-            task(
-                "indirectionimage",
-                {"name": "vm", "target": "f44", "arch": "s390x", "scratch": 1},
-            ),
-            "vm",
-            "f44",
-            ["s390x"],
-            True,
-        ),
-        (
-            task("vmExec", "win-vm", ["git://h/spice?src#1", {"name": "t"}, {}], {}),
-            "spice",
-            None,
-            [],
-            False,
-        ),
-        (
-            task(
-                "buildNotification", ["a@b"], {"package_name": "bash"}, {"name": "f44"}, "http://w"
-            ),
-            "bash",
-            "f44",
-            [],
-            False,
-        ),
+        (task("indirectionimage", {"name": "vm", "target": "f44", "arch": "s390x", "scratch": 1}),
+         "vm", "f44", ["s390x"], True),
+        (task("vmExec", "win-vm", ["git://h/spice?src#1", {"name": "t"}, {}], {}), "spice", None,
+         [], False),
+        (task("buildNotification", ["a@b"], {"package_name": "bash"}, {"name": "f44"}, "http://w"),
+         "bash", "f44", [], False),
         (task("createrepo", 5, "s390x", None), None, None, ["s390x"], False),
         (task("createdistrepo", "f44", 5, "s390x", [], {}), None, None, ["s390x"], False),
         (task("livecd", "n", "1", "x86_64", "f44", "k.ks"), "n", "f44", ["x86_64"], False),
@@ -110,7 +75,7 @@ def task(method: str, *request: Any, **more: Any) -> Task:
         (task("build", "svn://h/repo?devel/ceph#7", "f44"), "ceph", "f44", [], False),
         (task("buildContainer", "git://h/x-container#1", "t"), "x-container", "t", [], False),
     ],
-)
+)  # fmt: skip
 def test_what_a_task_builds(
     request_of: Task, package: str | None, target: str | None, arches: list[str], scratch: bool
 ) -> None:

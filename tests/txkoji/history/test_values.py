@@ -66,34 +66,17 @@ FEDORA = [
     ("tag", {"build_id": 1, "name": "a", "version": "1", "release": "1", "tag": "t", "tag_id": 1}),
     ("package.list.change", {"tag": "t", "package": "a", "action": "add"}),
     ("repo.done", {"tag": "t", "tag_id": 1, "repo_id": 1}),
-    (
-        "rpm.sign",
-        {
-            "build": {"id": 1, "name": "a", "version": "1", "release": "1"},
-            "rpm": {"id": 1, "name": "a"},
-            "sigkey": "x",
-        },
-    ),
-    (
-        "build.state.change",
-        {
-            "attribute": "state",
-            "build_id": 1,
-            "name": "a",
-            "version": "1",
-            "release": "1",
-            "new": 1,
-            "old": 0,
-            "task_id": 2,
-            "task": {"id": 2, "method": "build"},
-            "completion_time": "2026-11-23T17:20:00+00:00",
-        },
-    ),
-    (
-        "task.state.change",
-        {"attribute": "state", "id": 2, "method": "build", "new": "CLOSED", "info": {"owner": 1}},
-    ),
-]
+    ("rpm.sign",
+     {"build": {"id": 1, "name": "a", "version": "1", "release": "1"}, "rpm": {"id": 1,
+                                                                               "name": "a"},
+      "sigkey": "x"}),
+    ("build.state.change",
+     {"attribute": "state", "build_id": 1, "name": "a", "version": "1", "release": "1", "new": 1,
+      "old": 0, "task_id": 2, "task": {"id": 2, "method": "build"},
+      "completion_time": "2026-11-23T17:20:00+00:00"}),
+    ("task.state.change",
+     {"attribute": "state", "id": 2, "method": "build", "new": "CLOSED", "info": {"owner": 1}}),
+]  # fmt: skip
 
 
 def paths_of(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
