@@ -15,6 +15,7 @@ from buildbot.plugins import changes, schedulers, util, worker
 from twisted.internet import reactor
 from zope.interface import implementer
 
+from buildbot_koji.changes.options import SourceLimits
 from tests.buildbot_koji.databases import make_tables, write_database
 from tests.support import until
 from txkoji.testing import FakeHub
@@ -225,6 +226,19 @@ class Site:
         await self.polled()
         return self.master
 
+    async def change(self, **build: Any) -> dict[str, Any]:
+        """Make a build, let the first source poll, and return the one change of all."""
+        self.build(**build)
+        await self.polled()
+        [change] = await self.master.until_changes(1)
+        return dict(change)
+
+    def damage(self, **columns: Any) -> None:
+        """Let columns of the newest build be odd."""
+        with self.hub.state.transaction():
+            newest = max(self.hub.state.rows("build"), key=lambda row: row["id"])
+            self.hub.state.update("build", newest["id"], **columns)
+
     async def polled(self, name: str | None = None) -> None:
         """Let a source poll again, and wait for it."""
         sources = self.master.master.change_svc.namedServices
@@ -259,7 +273,10 @@ class Site:
         return nvr
 
 
-def koji(**options: Any) -> Any:
-    """Return a change source that polls only on request."""
+def koji(*, limits: SourceLimits | None = None, **options: Any) -> Any:
+    """Return a change source that polls only on request, with limits of its own."""
     given = {"profile": "fake", "tags": ["demo-candidate"], "poll_interval": 600}
-    return changes.KojiChangeSource(**{**given, "stale_after": 9000, **options})
+    source = changes.KojiChangeSource(**{**given, "stale_after": 9000, **options})
+    if limits is not None:
+        source.limits = limits
+    return source

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +21,7 @@ from zope.interface import implementer
 from buildbot_koji.changes.options import SourceLimits
 from buildbot_koji.changes.storage import SourceStorage
 from buildbot_koji.hubs.hub import get_hub
-from tests.buildbot_koji.inprocess import ForwardReactor, Site, koji
+from tests.buildbot_koji.inprocess import ForwardReactor, Master, Site, koji
 from tests.support import do_not_retry, until
 from txkoji import RetryPolicy, task_states
 
@@ -27,6 +29,8 @@ from txkoji import RetryPolicy, task_states
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 SOURCE = "git+https://git.example.test/rpms/hello.git#"
+
+SOON = SourceLimits(retry=RetryPolicy(first=0.1))
 
 NO_LIMIT = SourceLimits(stop=1e6)
 """A stop that waits for something does not end before the test's own limit."""
@@ -94,14 +98,8 @@ async def test_all_kinds_of_events(site: Site) -> None:
     master = await site.listen(
         koji(
             events=[
-                "build-complete",
-                "build-failed",
-                "build-promoted",
-                "tagged",
-                "untagged",
-                "task-closed",
-                "repo-done",
-                "package-listed",
+                *("build-complete", "build-failed", "build-promoted", "tagged", "untagged"),
+                *("task-closed", "repo-done", "package-listed"),
             ],
             tags=["demo-*"],
             methods=["build"],
@@ -109,11 +107,8 @@ async def test_all_kinds_of_events(site: Site) -> None:
         )
     )
     call = site.hub.call
-    for package, opts in (
-        ("hello", {"scratch": True}),
-        ("failarch", {}),
-        ("world", {"draft": True}),
-    ):
+    asked = {"hello": {"scratch": True}, "failarch": {}, "world": {"draft": True}}
+    for package, opts in asked.items():
         call("build", SOURCE.replace("hello", package) + "1", "demo", opts)
     over = {"method": "build", "state": [*task_states.DONE_GROUP]}
     await until(lambda: len(call("listTasks", over)) == 3)
@@ -124,11 +119,8 @@ async def test_all_kinds_of_events(site: Site) -> None:
     site.hub.add_repo("demo-build")
     site.hub.add_package("demo-build", "new")
     await site.polled()
-    found = {
-        (change["category"], change["project"], change["branch"])
-        for change in await master.changes()
-    }
-    assert found == {
+    changes = await master.changes()
+    assert {(each["category"], each["project"], each["branch"]) for each in changes} == {
         ("koji-task-closed", "hello", "demo"),
         ("koji-build-failed", "failarch", "demo"),
         ("koji-build-complete", "world", "demo"),
@@ -178,10 +170,8 @@ async def test_filters(site: Site) -> None:
 @pytest_twisted.ensureDeferred
 async def test_filter_that_fails(site: Site, logged_failures: list[Any]) -> None:
     """A filter function that raises loses no event: there is a change, and a line in the log."""
-    master = await site.listen(koji(filter=lambda event: event.no_such_thing))
-    site.build()
-    await site.polled()
-    assert len(await master.changes()) == 1
+    await site.listen(koji(filter=lambda event: event.no_such_thing))
+    await site.change()
     assert len(logged_failures) == 1
     logged_failures.clear()
 
@@ -206,15 +196,13 @@ async def test_restart(site: Site) -> None:
 async def test_cursor_of_before(site: Site) -> None:
     """A master that dies between a change and its cursor stores the change once."""
     master = await site.listen(koji())
-    object_id = await master.master.db.state.getObjectId(
-        "KojiChangeSource-fake", "KojiChangeSource"
-    )
-    before = await master.master.db.state.getState(object_id, "standing")
+    state = SourceStorage(master.master, "KojiChangeSource-fake")
+    before = await state.get("standing")
     for _ in range(8):
         site.build()
     await site.polled()
     await master.until_changes(8)
-    await master.master.db.state.setState(object_id, "standing", before)
+    await state.put("standing", before)
     await master.stop()
     site.build()
     master = await site.listen(koji())
@@ -249,8 +237,7 @@ async def test_announced_again(site: Site) -> None:
 @pytest_twisted.ensureDeferred
 async def test_announcement_is_lost(site: Site) -> None:
     """What a scheduler had not taken when its master ended is announced again, once."""
-    source = koji()
-    source.limits = SourceLimits(announce_again=(0.1, 0.3))
+    source = koji(limits=SourceLimits(announce_again=(0.1, 0.3)))
     master = await site.listen(source, services=[util.KojiOrphanReleaser()])
     updates = master.master.data.updates
     other = await master.master.db.masters.findMasterId("another")
@@ -386,13 +373,8 @@ async def test_quiet_time(site: Site) -> None:
 @pytest_twisted.ensureDeferred
 async def test_flood(site: Site, logged: list[str]) -> None:
     """Changes beyond the hourly limit wait in the database, in order, across restarts."""
-
-    def source() -> Any:
-        source = koji(max_changes_per_hour=5)
-        source.limits = SourceLimits(chunk=4000)
-        return source
-
-    master = await site.listen(source())
+    options = {"max_changes_per_hour": 5, "limits": SourceLimits(chunk=4000)}
+    master = await site.listen(koji(**options))
     expected = [site.build() for _ in range(14)]
     await site.polled()
     assert len(await master.changes()) == 5
@@ -403,7 +385,7 @@ async def test_flood(site: Site, logged: list[str]) -> None:
     expected.append(site.build())
     ahead = 0.0
     for count in (10, 15):
-        master = await site.listen(source())
+        master = await site.listen(koji(**options))
         ahead += 3601
         master.reactor.ahead = ahead
         await site.polled()
@@ -501,9 +483,7 @@ async def test_odd_builds(site: Site, event: str) -> None:
     expected = []
     for values in odd:
         expected.append(site.build())
-        with site.hub.state.transaction():
-            newest = max(site.hub.state.rows("build"), key=lambda row: row["id"])
-            site.hub.state.update("build", newest["id"], **values)
+        site.damage(**values)
         expected.append(site.build())
     await site.polled()
     found = await master.until_changes(10)
@@ -511,34 +491,38 @@ async def test_odd_builds(site: Site, event: str) -> None:
     assert all(change["when_timestamp"] < 2**31 for change in found)
 
 
-@pytest_twisted.ensureDeferred
-async def test_refused_by_the_database(site: Site, logged: list[str]) -> None:
-    """A change that the database refuses is set aside and retried; the others are stored."""
-    master = await site.listen(koji())
+@contextmanager
+def refusing(master: Master, bad: str) -> Iterator[list[str]]:
+    """Let the database refuse the change of a build; gives its revision for each time."""
     updates = master.master.data.updates
-    refused: list[str] = []
-    add_change = updates.addChange
+    refused, add_change = list[str](), updates.addChange
 
     def refuse(**change: Any) -> Any:
         if change["revision"] != bad:
             return add_change(**change)
-        refused.append(change["revision"])
+        refused.append(bad)
         raise DataError("INSERT", {}, Exception("Data too long for column"))
 
-    first, bad, last = (site.build() for _ in range(3))
     with mock.patch.object(updates, "addChange", refuse):
+        yield refused
+
+
+@pytest_twisted.ensureDeferred
+async def test_refused_by_the_database(site: Site, logged: list[str]) -> None:
+    """A change that the database refuses is set aside and retried; the others are stored."""
+    master = await site.listen(koji())
+    first, bad, last = (site.build() for _ in range(3))
+    with refusing(master, bad) as refused:
         for _ in range(2):
             master.reactor.ahead += 61
             await site.polled()
             found = await master.until_changes(3)
         assert master.source.status().listener.unusable == 1
     assert [change["revision"] for change in found][:2] == [first, last]
-    assert (found[2]["category"], found[2]["properties"]["koji_health"]) == (
-        "koji-health",
-        "unusable",
-    )
+    health = found[2]["properties"]
+    assert found[2]["category"] == "koji-health"
+    assert (health["koji_health"], health["koji_unusable"]) == ("unusable", 1)
     assert "Data too long" in found[2]["comments"]
-    assert found[2]["properties"]["koji_unusable"] == 1
     assert refused == [bad, bad]
     assert len([line for line in logged if "can't become a change: DataError" in line]) == 1
     master.reactor.ahead += 121
@@ -555,10 +539,10 @@ async def test_record_that_is_left_out(site: Site) -> None:
     master = await site.listen(koji(events=["build-complete"]))
     requester = (await get_hub(master.master, "fake")).connection.client.requester
     requester.limits = replace(requester.limits, max_reply_bytes=100_000)
-    first, bad, last = (site.build() for _ in range(3))
-    rows = sorted(site.hub.state.rows("build"), key=lambda row: row["id"])
-    with site.hub.state.transaction():
-        site.hub.state.update("build", rows[-2]["id"], extra={"note": "x" * 300_000})
+    first, bad = site.build(), site.build()
+    site.damage(extra={"note": "x" * 300_000})
+    [*_, row] = sorted(site.hub.state.rows("build"), key=lambda row: row["id"])
+    last = site.build()
     await site.polled()
     await site.polled()
     found = await master.until_changes(3)
@@ -567,7 +551,7 @@ async def test_record_that_is_left_out(site: Site) -> None:
     assert (health["koji_health"], health["koji_unusable"]) == ("unusable", 1)
     assert found[2]["comments"].startswith("events of ")
     with site.hub.state.transaction():
-        site.hub.state.update("build", rows[-2]["id"], extra=None)
+        site.hub.state.update("build", row["id"], extra=None)
     await site.polled()
     await site.polled()
     found = await master.until_changes(5)
@@ -579,18 +563,10 @@ async def test_record_that_is_left_out(site: Site) -> None:
 async def test_set_aside_before_a_restart(site: Site) -> None:
     """An event that could not become a change becomes one after a restart, however late."""
     master = await site.listen(koji(overlap=1))
-    updates = master.master.data.updates
-    add_change = updates.addChange
-
-    def refuse(**change: Any) -> Any:
-        if change["revision"] == bad:
-            raise DataError("INSERT", {}, Exception("Data too long for column"))
-        return add_change(**change)
-
     site.hub.clock = hub_clock = ForwardReactor()
     bad = site.build()
     expected = {bad}
-    with mock.patch.object(updates, "addChange", refuse):
+    with refusing(master, bad):
         for _ in range(3):
             expected.add(site.build())
             # Tags are looked up again, and their older history is read no more.
@@ -608,18 +584,12 @@ async def test_details_that_are_unusable(site: Site) -> None:
     """A build whose task's id is no id does not stop the others."""
     master = await site.listen(koji(events=["build-complete"]))
     odd = site.build()
-    with site.hub.state.transaction():
-        newest = max(site.hub.state.rows("build"), key=lambda row: row["id"])
-        extra = {"container_koji_task_id": "soon"}
-        site.hub.state.update("build", newest["id"], extra=extra)
+    site.damage(extra={"container_koji_task_id": "soon"})
     expected = [site.build(), site.build()]
     await site.polled()
     found = await master.changes()
-    assert [
-        change["revision"]
-        for change in found
-        if change["category"] == "koji-build-complete" and change["revision"] != odd
-    ] == expected
+    complete = [each["revision"] for each in found if each["category"] == "koji-build-complete"]
+    assert [each for each in complete if each != odd] == expected
 
 
 @pytest_twisted.ensureDeferred
@@ -628,9 +598,7 @@ async def test_database_that_is_unreachable(site: Site, logged: list[str]) -> No
 
     That is one line of the log, however often it is tried.
     """
-    source = koji()
-    source.limits = SourceLimits(retry=RetryPolicy(first=0.1))
-    master = await site.listen(source)
+    master = await site.listen(koji(limits=SOON))
     updates = master.master.data.updates
     down = mock.Mock(side_effect=OperationalError("INSERT", {}, Exception("server closed")))
     nvr = site.build()
@@ -643,12 +611,9 @@ async def test_database_that_is_unreachable(site: Site, logged: list[str]) -> No
     assert sum("the master's database is unreachable: " in line for line in logged) == 1
 
 
-@pytest_twisted.ensureDeferred
-async def test_database_that_ends_once_a_change_is_stored(site: Site) -> None:
-    """Buildbot reads what it has stored: if that fails, a change is announced, not added again."""
-    source = koji()
-    source.limits = SourceLimits(retry=RetryPolicy(first=0.1))
-    master = await site.listen(source)
+@contextmanager
+def ending(master: Master) -> Iterator[list[Any]]:
+    """Let the database end when Buildbot first reads a change that it has stored."""
     data = master.master.data
     get, ended = data.get, list[Any]()
 
@@ -659,11 +624,17 @@ async def test_database_that_ends_once_a_change_is_stored(site: Site) -> None:
         return get(path, *args, **kwargs)
 
     with mock.patch.object(data, "get", end):
-        nvr = site.build()
-        await site.polled()
-        [change] = await master.until_changes(1)
+        yield ended
+
+
+@pytest_twisted.ensureDeferred
+async def test_database_that_ends_once_a_change_is_stored(site: Site) -> None:
+    """Buildbot reads what it has stored: if that fails, a change is announced, not added again."""
+    master = await site.listen(koji(limits=SOON))
+    with ending(master) as ended:
+        await site.change()
         await master.until_scheduled([1])
-    assert (change["revision"], len(ended)) == (nvr, 1)
+    assert len(ended) == 1
     site.build()
     await site.polled()
     await master.until_scheduled([1, 2])
@@ -672,25 +643,9 @@ async def test_database_that_ends_once_a_change_is_stored(site: Site) -> None:
 @pytest_twisted.ensureDeferred
 async def test_database_that_ends_once_a_report_is_stored(site: Site) -> None:
     """A report of the source's health is made once, too."""
-    source = koji()
-    source.limits = SourceLimits(retry=RetryPolicy(first=0.1))
+    source = koji(limits=SOON)
     master = await site.listen(source)
-    data, updates = master.master.data, master.master.data.updates
-    get, ended, add_change = data.get, list[Any](), updates.addChange
-
-    def end(path: tuple[Any, ...], *args: Any, **kwargs: Any) -> Any:
-        if path[0] == "changes" and len(path) == 2 and len(ended) < 1:
-            ended.append(path)
-            return fail(OperationalError("SELECT", {}, Exception("server closed")))
-        return get(path, *args, **kwargs)
-
-    def refuse(**change: Any) -> Any:
-        if change["category"] == "koji-health":
-            return add_change(**change)
-        raise DataError("INSERT", {}, Exception("Data too long for column"))
-
-    with mock.patch.object(data, "get", end), mock.patch.object(updates, "addChange", refuse):
-        site.build()
+    with ending(master) as ended, refusing(master, site.build()):
         await site.polled()
         await until(lambda: source._running._intake.recorder.state.unusable)
     assert len(ended) == 1
@@ -701,9 +656,7 @@ async def test_database_that_ends_once_a_report_is_stored(site: Site) -> None:
 @pytest_twisted.ensureDeferred
 async def test_stop_while_the_hub_hangs(site: Site) -> None:
     """A stop does not wait for a hub that does not answer."""
-    source = koji()
-    source.limits = NO_LIMIT
-    master = await site.listen(source)
+    master = await site.listen(koji(limits=NO_LIMIT))
     site.hub.offline()
     master.source.wake()
     await until(lambda: site.hub.requests)
@@ -713,8 +666,7 @@ async def test_stop_while_the_hub_hangs(site: Site) -> None:
 @pytest_twisted.ensureDeferred
 async def test_stop_while_the_database_hangs(site: Site, logged: list[str]) -> None:
     """A stop waits for a change that is being stored, not forever, and says that it did."""
-    source = koji()
-    source.limits = SourceLimits(stop=0.1)
+    source = koji(limits=SourceLimits(stop=0.1))
     master = await site.listen(source)
     hanging = mock.Mock(side_effect=lambda **_: Deferred())
     nvr = site.build()
@@ -765,9 +717,7 @@ async def test_claim_lost(site: Site, logged: list[str]) -> None:
 @pytest_twisted.ensureDeferred
 async def test_schedulers_come_later(site: Site) -> None:
     """A source that takes over before the schedulers do makes no change that none of them sees."""
-    source = koji()
-    source.limits = SourceLimits(look_for_schedulers=0.01)
-    master = await site.listen(source)
+    master = await site.listen(koji(limits=SourceLimits(look_for_schedulers=0.01)))
     schedulers, mine = master.master.db.schedulers, master.master.masterid
     [scheduler] = master.master.scheduler_manager
     await schedulers.setSchedulerMaster(scheduler.serviceid, None)
@@ -837,12 +787,9 @@ class NeverKnown:
 async def test_reconfigured_while_it_starts(site: Site) -> None:
     """A source that waits for its hub's credentials is replaced at once."""
     never = util.KojiHub("fake", user="ci", password=NeverKnown())
-    sources = [koji(), koji(profile=never), koji(quiet_time=1)]
-    for source in sources:
-        source.limits = NO_LIMIT
-    master = await site.listen(sources[0])
-    for source in sources[1:]:
-        await master.reconfigure(source)
+    master = await site.listen(koji(limits=NO_LIMIT))
+    for changed in ({"profile": never}, {"quiet_time": 1}):
+        await master.reconfigure(koji(limits=NO_LIMIT, **changed))
     await site.polled()
 
 

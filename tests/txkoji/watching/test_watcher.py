@@ -111,25 +111,6 @@ def seen(watcher: TaskWatcher, task_id: int) -> tuple[list[TaskTree], list[Any]]
     return trees, ends
 
 
-def test_to_the_end(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
-    """A watch tells of each change, then fires once with the final tree; then nothing is asked."""
-    tasks.set(1, FREE)
-    trees, ends = seen(watcher, 1)
-    clock.advance(0)
-    tasks.set(1, OPEN)
-    clock.advance(10)
-    clock.advance(10)
-    tasks.set(2, OPEN, parent=1)
-    clock.advance(10)
-    tasks.set(1, CLOSED)
-    tasks.set(2, CLOSED, parent=1)
-    clock.advance(10)
-    assert [tree.root.state for tree in trees] == [FREE, OPEN, OPEN, CLOSED]
-    assert [len(list(tree.descendents())) for tree in trees] == [0, 0, 1, 1]
-    assert [end.root.state for end in ends] == [CLOSED]
-    assert clock.getDelayedCalls() == []
-
-
 def test_one_request_for_all(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
     """Many trees cost one lookup of the roots and one list for each level of children."""
     for root in range(1, 101):

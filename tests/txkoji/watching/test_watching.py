@@ -46,11 +46,14 @@ class Site(HubInMemory):
         """Submit a scratch build."""
         return int(self.hub.call("build", SOURCE.format(package), "demo", {"scratch": True}))
 
-    def task(self, method: str = "build", **options: Any) -> int:
-        """Make a task that nobody takes up."""
+    def task(self, method: str = "build", state: int = FREE, **options: Any) -> int:
+        """Make a task that no builder takes, in a state."""
         self.hub.builder.stop()
         with self.hub.state.transaction():
-            return make_task(MethodCall(self.hub, self.hub.admin), method, [], **options)
+            task_id = make_task(MethodCall(self.hub, self.hub.admin), method, [], **options)
+        if state != FREE:
+            self.set(task_id, state)
+        return task_id
 
     def set(self, task_id: int, state: int, **columns: Any) -> None:
         """Let a task be in a state."""
@@ -63,9 +66,7 @@ class Site(HubInMemory):
 
     def child(self, parent: int, state: int, method: str = "build") -> int:
         """Make a child of an OPEN task, in a state."""
-        task_id = self.task(method, parent=self.hub.state.get("task", parent))
-        self.set(task_id, state)
-        return task_id
+        return self.task(method, state, parent=self.hub.state.get("task", parent))
 
     def requests_in(self, seconds: float) -> int:
         """Return how many requests come in some seconds."""
@@ -105,23 +106,19 @@ def test_build_from_begin_to_end(site: Site) -> None:
     ended = [change.task.id for change in changes if change.is_final]
     assert sorted(new) == sorted(ended) == sorted(task.id for task in tree.tasks())
     assert new[0] == ended[-1] == watch.task_id
-    assert {arch: task.state for arch, task in tree.arches.items()} == {
-        "x86_64": CLOSED,
-        "aarch64": CLOSED,
-        "ppc64le": CLOSED,
-    }
+    arches = ["x86_64", "aarch64", "ppc64le"]
+    assert {arch: each.state for arch, each in tree.arches.items()} == dict.fromkeys(arches, CLOSED)
     # What a task was told to be last is what the hub has.
     for task in tree.tasks():
         assert task.state == site.hub.call("getTaskInfo", task.id)["state"]
         assert "result" not in task
+    assert site.requests_in(60) == 0
 
 
 def test_chain(site: Site) -> None:
     """Trees of several levels come whole: a chain of two builds."""
-    chain = site.hub.call(
-        "chainBuild", [[SOURCE.format("hello")], [SOURCE.format("world")]], "demo"
-    )
-    watch, changes = site.watch(chain)
+    levels = [[SOURCE.format("hello")], [SOURCE.format("world")]]
+    watch, changes = site.watch(site.hub.call("chainBuild", levels, "demo"))
     site.pass_time(1800)
     assert watch.tree is not None
     assert watch.tree.is_final
@@ -149,8 +146,7 @@ def test_restart(site: Site) -> None:
 
 def test_restart_between_two_looks(site: Site) -> None:
     """A task that was OPEN at both looks, but started again between, is reported as restarted."""
-    task_id = site.task()
-    site.set(task_id, OPEN)
+    task_id = site.task(state=OPEN)
     watch, changes = site.watch(task_id)
     trees: list[Any] = []
     watch.on_change(trees.append)
@@ -162,38 +158,26 @@ def test_restart_between_two_looks(site: Site) -> None:
     assert len(trees) == 2
 
 
-def test_children_of_a_task_that_is_free_again(site: Site) -> None:
-    """A task that is FREE again keeps its children, which go on being watched."""
-    parent = site.task()
-    site.set(parent, OPEN)
-    child = site.child(parent, OPEN)
-    _, changes = site.watch(parent)
+def test_between_two_looks(site: Site) -> None:
+    """A FREE task keeps its children, which are watched on; a child that came and went is told."""
+    parent, other = site.task(state=OPEN), site.task(state=OPEN)
+    child, first = site.child(parent, OPEN), site.child(other, OPEN)
+    (_, changes), (_, others) = site.watch(parent), site.watch(other)
     site.pass_time(1)
     site.set(parent, FREE)
     site.set(child, CLOSED)
-    changes.clear()
-    site.pass_time(INTERVAL)
-    assert told(changes) == [(parent, OPEN, FREE), (child, OPEN, CLOSED)]
-
-
-def test_child_that_came_and_went(site: Site) -> None:
-    """A child that was made and ended between two polls is reported with the next change."""
-    parent = site.task()
-    site.set(parent, OPEN)
-    first = site.child(parent, OPEN)
-    _, changes = site.watch(parent)
-    site.pass_time(1)
-    short = site.child(parent, CLOSED)
+    short = site.child(other, CLOSED)
     site.set(first, CLOSED)
     changes.clear()
+    others.clear()
     site.pass_time(INTERVAL)
-    assert sorted(told(changes)) == [(first, OPEN, CLOSED), (short, None, CLOSED)]
+    assert told(changes) == [(parent, OPEN, FREE), (child, OPEN, CLOSED)]
+    assert sorted(told(others)) == [(first, OPEN, CLOSED), (short, None, CLOSED)]
 
 
 def test_all_ends_at_once(site: Site) -> None:
     """What ended since the last look is told bottom up, each with its last state."""
-    root = site.task()
-    site.set(root, OPEN)
+    root = site.task(state=OPEN)
     middle = site.child(root, OPEN)
     leaf = site.child(middle, OPEN)
     free = site.child(middle, FREE)
@@ -218,8 +202,7 @@ def test_all_ends_at_once(site: Site) -> None:
 
 def test_orphan(site: Site) -> None:
     """A child that goes on after its parent was canceled alone is watched on, within the tree."""
-    root = site.task()
-    site.set(root, OPEN)
+    root = site.task(state=OPEN)
     middle = site.child(root, OPEN)
     leaf = site.child(middle, OPEN)
     _, changes = site.watch(root)
@@ -244,8 +227,7 @@ NEXT = {
 def test_any_life(site: Site, seed: int) -> None:
     """Whatever becomes of a tree and whenever it is looked at: what is told adds up to it."""
     chance = random.Random(seed)
-    root = site.task()
-    site.set(root, OPEN)
+    root = site.task(state=OPEN)
     tasks = {root: OPEN}
     parents = {root}
     watch, changes = site.watch(root)
@@ -287,9 +269,8 @@ def test_any_life(site: Site, seed: int) -> None:
 
 def test_hint(site: Site) -> None:
     """A hint makes the watcher look within a moment, of many hints it makes one look."""
-    ids = [site.task() for _ in range(20)]
+    ids = [site.task(state=OPEN) for _ in range(20)]
     for task_id in ids:
-        site.set(task_id, OPEN)
         site.child(task_id, OPEN, "buildArch")
     watches = [site.watch(task_id) for task_id in ids]
     site.pass_time(600)
@@ -306,8 +287,7 @@ def test_hint(site: Site) -> None:
 
 def test_hint_about_a_child(site: Site) -> None:
     """A hint may name a task of a tree, or the parent of one that is new; others are no news."""
-    root = site.task()
-    site.set(root, OPEN)
+    root = site.task(state=OPEN)
     child = site.child(root, OPEN)
     _, changes = site.watch(root)
     site.pass_time(600)
@@ -326,8 +306,7 @@ def test_hint_about_a_child(site: Site) -> None:
 
 def test_hint_during_a_look(site: Site) -> None:
     """A hint that comes while the tree is being read makes the watcher read it once more."""
-    root = site.task()
-    site.set(root, OPEN)
+    root = site.task(state=OPEN)
     watch, _ = site.watch(root)
     site.pass_time(600)
     requests = site.hub.requests
@@ -341,8 +320,7 @@ def test_hint_during_a_look(site: Site) -> None:
 
 def test_one_more_watch_of_the_same_task(site: Site) -> None:
     """Another watch of a task gets its tree soon, and costs the hub nothing."""
-    task_id = site.task()
-    site.set(task_id, OPEN)
+    task_id = site.task(state=OPEN)
     site.watch(task_id)
     site.pass_time(600)
     before = site.hub.requests
@@ -356,8 +334,7 @@ def test_one_more_watch_of_the_same_task(site: Site) -> None:
 @pytest.mark.parametrize("end", ["watch", "watcher", "done"])
 def test_end_inside_a_callback(site: Site, end: str) -> None:
     """Whoever ends a watch in the middle of a tree's changes hears nothing more of it."""
-    root = site.task()
-    site.set(root, OPEN)
+    root = site.task(state=OPEN)
     site.child(root, OPEN)
     watch, changes = site.watch(root)
     trees: list[Any] = []
@@ -373,8 +350,7 @@ def test_end_inside_a_callback(site: Site, end: str) -> None:
 
 def test_calm(site: Site) -> None:
     """A task that nothing happens to is looked at eagerly at first, then calmly."""
-    task_id = site.task()
-    site.set(task_id, OPEN)
+    task_id = site.task(state=OPEN)
     site.watch(task_id)
     # Two requests a poll: the task itself, and its active children.
     assert 2 * 60 / INTERVAL <= site.requests_in(60) <= 2 * 60 / INTERVAL / 0.8 + 2
@@ -520,8 +496,7 @@ def warnings(site: Site) -> list[str]:
 @pytest.mark.parametrize("others", [0, 3, 700])
 def test_result_that_breaks_the_answer(site: Site, others: int) -> None:
     """A child whose result the hub can't tell hides neither other trees nor its own state."""
-    bad = site.task()
-    site.set(bad, OPEN)
+    bad = site.task(state=OPEN)
     child = site.child(bad, OPEN)
     good = [site.task() for _ in range(others)]
     watches = [site.watch(task_id)[0] for task_id in good]
@@ -606,7 +581,4 @@ def test_estimates_that_the_hub_cannot_tell(
     site.pass_time(2 * INTERVAL)
     site.set(watch.task_id, CANCELED)
     site.pass_time(2 * INTERVAL)
-    assert told(changes) == [
-        (watch.task_id, None, FREE),
-        (watch.task_id, FREE, CANCELED),
-    ]
+    assert told(changes) == [(watch.task_id, None, FREE), (watch.task_id, FREE, CANCELED)]
