@@ -483,6 +483,10 @@ async def test_canceled_between_two_attempts(
         assert (await bench.ended(request)).result == "cancelled"
         await until(lambda: canceled() == [first, second, third])
 
+        [listening] = [each for each in bench.master if isinstance(each, CanceledRequests)]
+        # The hub may answer before the database: only then it is noted that they are canceled.
+        working = [each._background._work for each in (listening, releaser)]
+        await until(lambda: not any(working))
         await resume_cancellations(bench.master)
         [hub] = hubs_of(bench.master)
         await until(lambda: hub.cancellations.status() == [])
