@@ -411,10 +411,10 @@ def tls_words(problem: BaseException, *, authority: str, client: str | None = No
         return "its certificate is for another host name"
     words = " ".join(str(part) for item in problem.args for part in _flatten(item) if part)
     if "certificate verify failed" in words or "CERTIFICATE_VERIFY_FAILED" in words:
-        # OpenSSL says which of the two only to a callback, and that is Twisted's.
+        # OpenSSL says which it is only to a callback, and that is Twisted's.
         return (
             f"its certificate is signed by a CA that neither {authority} nor the system trusts,"
-            " or has expired"
+            " or is not valid now: it has expired, or this machine's clock is wrong"
         )
     if "alert" in words and any(each in words for each in _REFUSALS):
         if client is None:

@@ -95,7 +95,9 @@ async def test_expired_certificate(tmp_path: Path, at_end: AtEnd) -> None:
     )
     koji = Connection(profile, reactor=reactor)
     at_end(koji.close)
-    with pytest.raises(TLSError, match=r"its certificate is signed by.*or has expired$") as caught:
+    with pytest.raises(
+        TLSError, match=r"signed by.*: it has expired, or this machine's clock is wrong$"
+    ) as caught:
         await koji.getKojiVersion()
     assert not caught.value.may_have_arrived
 
