@@ -38,7 +38,7 @@ ROUNDS = int(os.environ.get("KOJI_TEST_FAULTS", 100 if SOAK else 4))
 pytestmark = [
     *postgres.marks,
     *crossbar.marks,
-    pytest.mark.limit(7200 if SOAK else 300),
+    pytest.mark.limit(7200 if SOAK else 600),
     pytest.mark.xdist_group("router"),
 ]
 
