@@ -68,7 +68,7 @@ def clean_text(text: str) -> str:
 
 
 def clean_line(text: str) -> str:
-    """Return a text for a line of its own, without what moves a terminal's or a page's cursor."""
+    """Return a text as one line, without control characters and what databases refuse."""
     return clean_text(one_line(text))
 
 

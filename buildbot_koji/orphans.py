@@ -290,7 +290,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     async def _close_builds(self) -> None:
         """Close the builds of an earlier process.
 
-        Buildbot notes first that it does: killed meanwhile, it leaves them to no one.
+        Buildbot records first that it closes them: killed in between, it never comes back to them.
         """
         data, running = self.master.data, {build.buildid for build in self._builds()}
         is_open = Filter("complete", "eq", [False])

@@ -68,7 +68,7 @@ _ADDRESS = re.compile(r"//((?:(?!//)\S)+)")
 _AUTHORITY = re.compile(r"[^/?#]*")
 
 _USER_AND_PASSWORD = re.compile(r"[^:\[]*:(?!\d*\Z)")
-"""What an authority begins with that has a password: not a port. The password may hold a slash."""
+"""The start of an authority with a password, and not just a port. The password may hold a slash."""
 
 
 _TOKEN = re.compile(

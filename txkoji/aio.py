@@ -44,7 +44,7 @@ T = TypeVar("T")
 def _takes_arguments_of(
     model: Callable[P, object],
 ) -> Callable[[Callable[..., T]], Callable[P, T]]:
-    """Show a function's arguments, to type checkers and to ``help()``, as those of another one."""
+    """Give a function the arguments of another one, for type checkers and ``help()``."""
 
     def show(function: Any) -> Callable[P, T]:
         parameters = signature(model).parameters.values()

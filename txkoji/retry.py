@@ -20,7 +20,6 @@ from txkoji.exceptions import (
     BusError,
     ConnectionFailed,
     HTTPStatusError,
-    KojiException,
     KojiLoginException,
     ProtocolError,
     ReplyTooLarge,
@@ -170,7 +169,6 @@ async def until_answered(
     say: Callable[[Any], object] = lambda _: None,
     *,
     ends: Callable[[Any], bool] = lambda error: not is_passing(error),
-    errors: type[Exception] = KojiException,
 ) -> T:
     """Ask the hub, or whatever may be away, until it answers.
 
@@ -181,9 +179,8 @@ async def until_answered(
         clock: an IReactorTime.
         policy: how long to pause after each failure.
         say: called before each pause with the error that says why there is no answer.
-        ends: returns whether to raise an error instead of pausing: by default, one that is an
-            answer of the hub.
-        errors: the errors that ``ends`` is asked about; any other, and CancelledError, is raised.
+        ends: returns whether to raise an error instead of pausing: by default, one that is not
+            passing. It is not asked about CancelledError.
 
     Returns:
         The answer.
@@ -197,7 +194,7 @@ async def until_answered(
             return await ask()
         except CancelledError:
             raise
-        except errors as error:
+        except Exception as error:
             if ends(error):
                 raise
             say(error)

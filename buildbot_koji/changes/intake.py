@@ -84,7 +84,7 @@ class EventIntake:
 
     @property
     def unusable_reason(self) -> str:
-        """Why the last of those can't."""
+        """Why the last of those can't become a change."""
         left_out = None if self._loaded_feed is None else self._loaded_feed.left_out
         return ": ".join(list(left_out.items())[-1]) if left_out else self.set_aside.reason
 

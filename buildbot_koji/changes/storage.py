@@ -20,7 +20,7 @@ HELD = "held-"
 """The start of the keys of changes that are held back."""
 
 CLAIM_KEY = "claim"
-"""The key of the token of the master that has the source."""
+"""The key of the token by which a master claims the source."""
 
 
 @dataclass

@@ -60,7 +60,7 @@ async def abandoned_tasks(master: Any, request_id: int | None) -> list[Abandoned
         query = query.where(requests.id.in_(retried))
     else:
         query = query.where(requests.id == request_id)
-    # The newest build with a submission knows best what becomes of its task.
+    # The newest build with a submission knows the outcome of its task best.
     newest: dict[str, tuple[AbandonedTask, bool]] = {}
     for row in await select(master, query):
         intent = _intent_in(bytes(row.value))

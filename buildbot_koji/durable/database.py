@@ -143,9 +143,7 @@ async def until_stored(
             raise CancelledError from None
         return not is_database_unreachable(error)
 
-    result = await until_answered(
-        write, clock, policy, partial(outage.failed, name), ends=ends, errors=Exception
-    )
+    result = await until_answered(write, clock, policy, partial(outage.failed, name), ends=ends)
     if outage.is_logged:
         _log.info("{name}: the master's database answers again", name=name)
     return result

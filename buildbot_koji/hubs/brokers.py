@@ -76,7 +76,7 @@ class KojiBroker(DeclaredObject, ComparableMixin):
     )
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
-        """Return what is wrong with the settings, and a missing library."""
+        """Return what is wrong with the settings, or which library is missing."""
         try:
             self._sample(values).require_extra()
         except ConfigurationError as error:

@@ -288,13 +288,6 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         if not self.users.is_needed:
             self.users.close_if_idle()
 
-    def _replace_earlier(self) -> None:
-        """Take over from the links of the same identity."""
-        for earlier in hubs_of(self.master):
-            if earlier is not self and earlier.identity == self.identity:
-                earlier.is_current = False
-                earlier.cancellations.hand_over(self.cancellations)
-
     def _other_buses(self) -> list[HubBuses]:
         """Return the buses of the other links to the same hub, also at an earlier address."""
         return [
@@ -357,7 +350,10 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         """Resume the cancellations that an earlier run of the master left, and start to listen."""
         await super().startService()
         self.connection.submissions.recorded = partial(recorded_tasks, self.master)
-        self._replace_earlier()
+        for earlier in hubs_of(self.master):
+            if earlier is not self and earlier.identity == self.identity:
+                earlier.is_current = False
+                earlier.cancellations.hand_over(self.cancellations)
         self.cancellations.start(self.master)
         name = f"hub {self.connection.profile}"
         self._background.run(self._sample(), f"{name}: keeping its history failed")

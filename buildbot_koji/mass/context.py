@@ -104,10 +104,11 @@ class MassContext:
             refusals: what is raised, unless it is about access: it is about this very call.
         """
 
-        def ends(error: KojiException) -> bool:
+        def ends(error: Exception) -> bool:
             """Return whether to raise an error."""
             is_access = isinstance(error, _ACCESS_REFUSALS)
-            return isinstance(error, refusals) and not (is_access or is_passing(error))
+            is_refusal = isinstance(error, refusals) and not (is_access or is_passing(error))
+            return is_refusal or not isinstance(error, KojiException)
 
         return await until_answered(do, self.clock, self.timing.retry, self.say_trouble, ends=ends)
 

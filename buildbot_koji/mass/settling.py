@@ -33,7 +33,7 @@ CLOSED_AT_ONCE = 100
 """Closed tasks that are asked about in one request."""
 
 _OF_THE_TAG = ("tag is locked", "tag requires", "not in list for", "No arches for tag")
-"""What the hub says of one package if it may be true of all."""
+"""Refusals about one package whose cause, the tag, may concern all of them."""
 
 FAILED_AT_ONCE = 20
 """Tasks that are asked about at the same time, each by several requests."""

@@ -102,7 +102,10 @@ class MassStore:
         async for start, rows in self._read("plan", total, PLAN_ROW):
             with reading(what):
                 for index, row in zip(_row(start, PLAN_ROW, total), rows, strict=True):
-                    packages.append(_planned(index, row, total))
+                    values = _read_values(row, _PLAN, f"the plan of {row[0]} in a mass build")
+                    values["requires"] = tuple(range(total)[each] for each in values["requires"])
+                    plan = {name: values[name] for name in _PLAN}
+                    packages.append(MassPackage(index, **plan))
         async for start, rows in self._read("state", total, STATE_ROW):
             with reading(f"the states from {packages[start].name} on of {what}"):
                 for index, facts in zip(_row(start, STATE_ROW, total), rows, strict=True):
@@ -191,7 +194,7 @@ class MassStores:
             return dict(found or {})
 
     async def called(self, name: str) -> MassStore:
-        """Return the store of the mass build of the step that the last attempt gave a name."""
+        """Return the store of a mass build by the name that its step had in the last attempt."""
         return self._store((await self._renamed()).get(name, name), await self._begun())
 
     async def find(self, name: str) -> MassStore:
@@ -273,12 +276,6 @@ def _read_values(row: Sequence[Any], types: Mapping[str, Any], what: str) -> dic
     if odd := [name for name, value in values.items() if not isinstance(value, types[name])]:
         raise TypeError(odd)
     return values
-
-
-def _planned(index: int, row: Sequence[Any], total: int) -> MassPackage:
-    values = _read_values(row, _PLAN, f"the plan of {row[0]} in a mass build")
-    values["requires"] = tuple(range(total)[each] for each in values["requires"])
-    return MassPackage(index, **{name: values[name] for name in _PLAN})
 
 
 def _apply(package: MassPackage, facts: Sequence[Any] | None) -> None:

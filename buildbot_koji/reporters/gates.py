@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import attrs
 from buildbot.data.resultspec import Filter
 from buildbot.process import results
 from buildbot.util import datetime2epoch
@@ -23,6 +24,7 @@ REMEMBERED = 200
 """Finished builds of each required builder whose results are read when the master starts."""
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class Gates:
     """Counts the newest results of the required builders for each Koji build, from all masters.
 
@@ -30,23 +32,18 @@ class Gates:
         master: the Buildbot master.
         required: the names of the builders.
         within: seconds that a gate waits for all results.
-        undecided: called when it is unknown yet which result of a build counts; scan again soon.
+        tell_undecided: called when it is unknown yet which result of a build counts; scan again
+            soon.
         complete: called with the newest vote of a gate that a build of another master completed.
     """
 
-    def __init__(
-        self,
-        master: Any,
-        required: Sequence[str],
-        within: float,
-        undecided: Callable[[], object],
-        complete: Callable[[Vote], object],
-    ) -> None:
-        self.required = required
-        self.within = within
-        self._master = master
-        self._tell_undecided = undecided
-        self._complete = complete
+    _master: Any
+    required: Sequence[str]
+    within: float
+    _tell_undecided: Callable[[], object]
+    _complete: Callable[[Vote], object]
+
+    def __attrs_post_init__(self) -> None:
         self._votes: Votes | None = None
         self._read_again = False
         self._undecided: set[int] = set()

@@ -94,7 +94,7 @@ class DeliveryRecords:
             return None
 
     def has_unreadable(self, build_id: int, delivery: str | None = None) -> bool:
-        """Return whether a stored delivery of a build, or any, could not be read."""
+        """Return whether a stored delivery of a build could not be read: the named one, or any."""
         if delivery is None:
             return any(each == build_id for each, _ in self._unreadable)
         return (build_id, self.name_of(delivery)) in self._unreadable

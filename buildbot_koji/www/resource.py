@@ -55,7 +55,7 @@ class Answers:
         self._made.clear()
 
     async def get(self, key: str, render: Render) -> bytes:
-        """Return the answer of a key."""
+        """Return the cached answer of a key, or render it."""
         made_at, body = self._made.get(key, (None, b""))
         if made_at is not None and 0 <= self._clock.seconds() - made_at < FRESH_FOR:
             return body

@@ -182,7 +182,7 @@ def _start(task: Any) -> float | None:
 
 
 def _label(task: Any) -> str | None:
-    """Return what a task builds, with its method unless that is plain; or its method and tag."""
+    """Return what a task builds, after its method unless that is obvious; or its method and tag."""
     method = task.get("method")
     if task.package:
         return str(task.package)

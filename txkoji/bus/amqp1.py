@@ -332,7 +332,7 @@ class _ProtonLink(Link):
     # Waiting for the peer
 
     def _wait_for(self, name: str) -> Deferred[None]:
-        """Return a Deferred for the next progress of a link, or of the connection."""
+        """Return a Deferred that fires when a link, or the connection, makes progress."""
         waiting: Deferred[None] = Deferred()
         self._waiting[name] = waiting
         self._engine.pump()

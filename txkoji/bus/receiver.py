@@ -121,7 +121,7 @@ class Receiver:
         self._logged_reason: str | None = None
 
     def start(self) -> None:
-        """Start to connect and to receive, in the background. Once only."""
+        """Connect and receive, in the background; call it only once."""
         if self.state is ReceiverState.IDLE:
             self._running = Deferred.fromCoroutine(self._run())
 

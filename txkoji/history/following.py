@@ -104,7 +104,6 @@ class Follower:
             self._clock,
             self._retry,
             ends=lambda error: not is_passing_trouble(error),
-            errors=Exception,
         )
 
 

@@ -97,7 +97,7 @@ class Query:
     async def _rows(
         self, kind: str, method: str, read: Callable[[Listing], Awaitable[list[Any]]]
     ) -> list[Any]:
-        """Read rows; one that can't be read is left out, and named by the row before it."""
+        """Read rows; one that can't be read is left out, and identified by the row before it."""
         left_out: set[str] = set()
 
         def add(before: Any, error: Exception) -> None:

@@ -328,7 +328,7 @@ class Requester:
             self.statistics.took(now - sent, now)
 
     def _set_trouble(self, trouble: KojiException | None, began: float | None = None) -> None:
-        """Set why the hub is unreachable, None if it is not; log when that begins and ends."""
+        """Record why the hub is unreachable, None if it is not; log when that begins and ends."""
         if self._has_ended:
             return
         now, since = self.reactor.seconds(), self.statistics.changed_at

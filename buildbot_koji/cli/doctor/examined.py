@@ -20,6 +20,7 @@ class Examined:
         is_reachable: it answers as a hub does.
         can_log_in: no credential is known to be unusable.
         user: who we are, None until the login.
+        held: the permissions that we have there; none before the login.
         destinations: the tags that builds go into, by the targets.
         arches: the architectures of the build tags, by the targets.
     """
@@ -29,5 +30,6 @@ class Examined:
     is_reachable: bool = False
     can_log_in: bool = True
     user: Any = None
+    held: set[str] = attrs.field(factory=set)
     destinations: dict[str, str] = attrs.field(factory=dict)
     arches: dict[str, str] = attrs.field(factory=dict)

@@ -90,9 +90,9 @@ async def login(examined: Examined) -> AsyncIterator[Finding]:
         yield error("login", "the hub forgot the session at once", "ask the hub's administrators")
         return
     yield ok("login", f"as {examined.user.name}")
-    held = set(await koji.checked("getPerms"))
+    examined.held = set(await koji.checked("getPerms"))
     for names, where in wanted.permissions.items():
-        if not held & {*names, "admin"}:
+        if not examined.held & {*names, "admin"}:
             yield warning(
                 "permission",
                 f"{examined.user.name} does not have {' or '.join(names)}, which {where} needs"

@@ -46,7 +46,7 @@ async def files(examined: Examined) -> AsyncIterator[Finding]:
         )
         return
     path = await _path_of_an_rpm(koji)
-    # A new hub has none: the server must do, whatever it says of its top directory.
+    # A new hub has no RPM: any answer for the top directory shows that the server works.
     url = koji.topurl if path is None else paths.url_of(koji.topurl, path)
     try:
         # Verify the server as a download on a worker does.

@@ -222,7 +222,7 @@ class LiveLogs:
         self._followers: dict[tuple[int, str], _Follower] = {}
 
     def changed(self, change: TaskChange) -> None:
-        """Start following the logs of a task that is open, stop when it has ended."""
+        """Follow the logs of a task from when it opens until it ends."""
         for name in self._names(change.task):
             key = (change.task.id, name)
             if change.new_state == task_states.OPEN and key not in self._followers:
