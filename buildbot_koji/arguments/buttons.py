@@ -8,13 +8,12 @@ from buildbot.process.results import FAILURE, SUCCESS
 from buildbot.util.twisted import async_to_deferred
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import required
 from buildbot_koji.arguments.plugins import DeclaredStep
 
-PAUSED = argument(
+PAUSED = required(
     checks.flag,
     "True to pause, False to resume; usually the property of a ``BooleanParameter``",
-    required=True,
     positional=True,
 )
 

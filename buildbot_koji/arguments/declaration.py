@@ -58,7 +58,10 @@ class Argument:
         """Return what is wrong with a value that is not None, or None."""
         literal = checks.literal_placeholder(value)
         if literal is not None:
-            return f"holds {literal}, which a plain string keeps as it is{self._instead()}"
+            instead = "use util.Interpolate"
+            if not self.renderable:
+                instead = "there is no build to take it from"
+            return f"holds {literal}, which a plain string keeps as it is: {instead}"
         is_later = is_renderable(value)
         if is_later and self.renderable is True:
             return None
@@ -66,11 +69,6 @@ class Argument:
         if found is not None and is_later and not self.renderable:
             return "can't be a renderable: it is evaluated without a build"
         return found
-
-    def _instead(self) -> str:
-        return (
-            ": use util.Interpolate" if self.renderable else ": there is no build to take it from"
-        )
 
     def is_given(self, value: Any) -> bool:
         """Return whether a value certainly differs from the default."""
@@ -96,6 +94,11 @@ def _of_any_type(make: Callable[P, Argument]) -> Callable[P, Any]:
 
 argument = _of_any_type(Argument)
 """Declare an argument in the body of a class; see :class:`Argument`."""
+
+
+def required(check: Check, meaning: str, **more: Any) -> Any:
+    """Declare an argument that must be given."""
+    return Argument(check, meaning, required=True, **more)
 
 
 def flag(meaning: str, **more: Any) -> Any:

@@ -3,7 +3,7 @@
 A class says what it takes::
 
     class KojiTag(KojiStep):
-        tag = argument(checks.text, "the tag", required=True)
+        tag = required(checks.text, "the tag")
         force = flag("also against the tag's rules")
 
 The checks of ``buildbot checkconfig``, the signature, the list of arguments in the docstring, and

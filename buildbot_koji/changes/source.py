@@ -13,7 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag
+from buildbot_koji.arguments.declaration import argument, flag, required
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.changes.change_filter import no_event
@@ -53,11 +53,8 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     masters, one of them runs it.
     """
 
-    profile = argument(
-        check_hub,
-        "the name of the hub's profile, or a ``util.KojiHub``",
-        required=True,
-        positional=True,
+    profile = required(
+        check_hub, "the name of the hub's profile, or a ``util.KojiHub``", positional=True
     )
     name = argument(
         checks.stored_name,

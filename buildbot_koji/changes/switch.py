@@ -8,7 +8,7 @@ from typing import Any
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.buttons import PAUSED, NotThere, PauseStep
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import required
 from buildbot_koji.changes.listener import POLL
 from buildbot_koji.changes.storage import SourceStorage
 from buildbot_koji.durable.unreadable import UnreadableRow
@@ -85,7 +85,7 @@ class KojiPauseChanges(PauseStep):
 
     name = "koji pause changes"
 
-    source = argument(checks.text, "the name of the change source", required=True, positional=True)
+    source = required(checks.text, "the name of the change source", positional=True)
     paused = PAUSED
 
     async def press(self) -> str:

@@ -63,6 +63,7 @@ class PendingCancellation:
     reason: str | None
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class Cancellations:
     """Cancels tasks on one hub.
 
@@ -73,15 +74,11 @@ class Cancellations:
 
     _log = Logger()
 
-    def __init__(
-        self,
-        name: str,
-        connection: Connection,
-        log_in: Callable[[], Deferred[None]],
-    ) -> None:
-        self._name = name
-        self._connection = connection
-        self._log_in = log_in
+    _name: str
+    _connection: Connection
+    _log_in: Callable[[], Deferred[None]]
+
+    def __attrs_post_init__(self) -> None:
         self._master: Any = None
         self._state: MasterState | None = None
         self._pending: dict[str, TaskIntent] = {}

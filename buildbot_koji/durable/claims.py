@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, runtime_checkable
 
+import attrs
 from buildbot.data import masters
 from buildbot.util import datetime2epoch
 
@@ -63,6 +64,7 @@ async def _always() -> bool:
     return True
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class Claim:
     """The claim to some work that several masters could do.
 
@@ -81,23 +83,16 @@ class Claim:
         check: checks that the claim is held.
     """
 
-    def __init__(
-        self,
-        state: MasterState,
-        key: str,
-        *,
-        lost: Callable[[], object],
-        clock: Any,
-        is_ours: Callable[[], Awaitable[bool]] = _always,
-    ) -> None:
-        self._state = state
-        self._key = key
-        self._lost = lost
-        self._clock = clock
-        self._is_ours = is_ours
+    _state: MasterState
+    _key: str
+    _lost: Callable[[], object] = attrs.field(kw_only=True)
+    _clock: Any = attrs.field(kw_only=True)
+    _is_ours: Callable[[], Awaitable[bool]] = attrs.field(default=_always, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
         self.token = uuid.uuid4().hex
         self._is_lost = False
-        self.check = ClaimCheck(clock.seconds, self._check)
+        self.check = ClaimCheck(self._clock.seconds, self._check)
 
     async def take(self) -> None:
         """Take the claim, even from another holder."""

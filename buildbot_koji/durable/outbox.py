@@ -7,10 +7,12 @@ send.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -18,7 +20,9 @@ from twisted.logger import Logger
 from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliveryState
 from buildbot_koji.durable.unreadable import UnreadableRow
-from txkoji import RetryPolicy
+from buildbot_koji.error_messages import with_remedy
+from txkoji import RetryPolicy, is_refusal, one_line
+from txkoji.exceptions import KojiException, MessageNotTaken, UnknownFault
 
 SLOTS = 10
 """Deliveries that are sent at a time: a long outage must not end in a stampede."""
@@ -61,6 +65,7 @@ class DeliveryStore(Protocol):
         """Raise :class:`ClaimLost` if another master sends the delivery by now."""
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class Attempt:
     """A delivery during one attempt.
 
@@ -68,15 +73,9 @@ class Attempt:
     frozen until then. Both raise :class:`ClaimLost` if another master sends the delivery by now.
     """
 
-    def __init__(
-        self,
-        delivery: Delivery,
-        save: Callable[[Delivery], Awaitable[None]],
-        check: Callable[[Delivery], Awaitable[None]],
-    ) -> None:
-        self.delivery = delivery
-        self._save = save
-        self._check = check
+    delivery: Delivery
+    _save: Callable[[Delivery], Awaitable[None]]
+    _check: Callable[[Delivery], Awaitable[None]]
 
     def happened(self, event: DeliveryEvent, said: str = "") -> None:
         """Apply an event."""
@@ -118,6 +117,7 @@ class Sender(Protocol):
         """Wait for the outcome of an accepted delivery; returns it in one line."""
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class Outbox:
     """Sends deliveries, and retries them through outages of hours.
 
@@ -133,24 +133,15 @@ class Outbox:
 
     _log = Logger()
 
-    def __init__(
-        self,
-        name: str,
-        store: DeliveryStore,
-        sender: Sender,
-        clock: Any,
-        *,
-        retry: RetryPolicy,
-        retry_for: Callable[[], float],
-        settled: Callable[[Delivery], None],
-    ) -> None:
-        self._name = name
-        self._store = store
-        self._sender = sender
-        self._clock = clock
-        self._retry = retry
-        self._retry_for = retry_for
-        self._settled = settled
+    _name: str
+    _store: DeliveryStore
+    _sender: Sender
+    _clock: Any
+    _retry: RetryPolicy = attrs.field(kw_only=True)
+    _retry_for: Callable[[], float] = attrs.field(kw_only=True)
+    _settled: Callable[[Delivery], None] = attrs.field(kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
         self._lanes: dict[str, deque[Delivery]] = {}
         self._work: dict[str, Deferred[None]] = {}
         self._slots = DeferredSemaphore(SLOTS)
@@ -300,3 +291,28 @@ class Outbox:
                 reason=reason,
                 count=sum(len(lane) for lane in self._lanes.values()),
             )
+
+
+@contextmanager
+def mapped_errors(about: str = "") -> Iterator[None]:
+    """Map errors to Refused (permanent) or Postponed (transient).
+
+    Raises:
+        Refused: the hub or broker refused, and would refuse again.
+        Postponed: anything else; also a failed login, which an administrator can repair.
+        UnreadableRow: it says nothing of the hub or broker.
+    """
+    try:
+        yield
+    except UnreadableRow:
+        raise
+    except KojiException as error:
+        said = f"{about}{one_line(error)}"
+        # A failure within the hub says nothing about the call.
+        refused = is_refusal(error) and not isinstance(error, UnknownFault)
+        if refused or isinstance(error, MessageNotTaken):
+            raise Refused(with_remedy(said)) from error
+        raise Postponed(said) from error
+    except ValueError as error:
+        # An argument that no hub takes: a property is wrong.
+        raise Refused(f"{about}{error}") from error

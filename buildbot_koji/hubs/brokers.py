@@ -12,7 +12,7 @@ from buildbot.util.twisted import async_to_deferred
 from zope.interface import implementer
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag
+from buildbot_koji.arguments.declaration import argument, flag, required
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import DeclaredObject
 from txkoji.bus import AMQP, AMQP1, Broker
@@ -31,10 +31,9 @@ class KojiBroker(DeclaredObject, ComparableMixin):
     compare_attrs: ClassVar[tuple[str, ...]] = ("declared_values",)
     settings: ClassVar[type[Broker]]
 
-    url = argument(
+    url = required(
         checks.text,
         "``amqps://host:port`` with TLS, ``amqp://host:port`` without; no user and password",
-        required=True,
         positional=True,
         secret=True,
     )
@@ -65,9 +64,7 @@ class KojiBroker(DeclaredObject, ComparableMixin):
     )
     allow_insecure_login = flag("send the password without TLS")
     topic_prefix = argument(
-        _any_text,
-        "prepended to the topic of a published message, with a dot",
-        default="",
+        _any_text, "prepended to the topic of a published message, with a dot", default=""
     )
     heartbeat = argument(
         checks.positive,

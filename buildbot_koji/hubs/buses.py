@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+import attrs
+
 from buildbot_koji.durable.background import Background
 from buildbot_koji.hubs.credentials import CredentialWatch
 from txkoji import Connection, Credential, Event, TaskStateChange, TaskWatcher, messages
@@ -11,6 +13,7 @@ from txkoji.bus import Broker, BusMessage, Receiver, ReceiverState, Reject
 from txkoji.exceptions import MalformedMessage
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class HubBuses:
     """The buses of one hub: its own, and those of the master's other plugins.
 
@@ -24,24 +27,19 @@ class HubBuses:
         credentials: reads the certificates of the brokers, and our own.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        watcher: TaskWatcher,
-        own: Broker | None,
-        background: Background,
-    ) -> None:
-        self._connection = connection
-        self._watcher = watcher
-        self._own = own
-        self._background = background
+    _connection: Connection
+    _watcher: TaskWatcher
+    _own: Broker | None
+    _background: Background
+
+    def __attrs_post_init__(self) -> None:
         self._receiver: Receiver | None = None
         self._others: Callable[[], Iterable[HubBuses]] = list
         self._connected: dict[str | HubBuses, bool] = {}
         self._brokers: dict[str, tuple[Broker, float | None]] = {}
-        self.credentials = CredentialWatch(self._read_credentials, connection.reactor)
-        if own is not None:
-            self.use("", own)
+        self.credentials = CredentialWatch(self._read_credentials, self._connection.reactor)
+        if self._own is not None:
+            self.use("", self._own)
 
     @property
     def is_connected(self) -> bool | None:

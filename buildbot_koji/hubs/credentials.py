@@ -80,6 +80,7 @@ def worst(credentials: Sequence[CredentialStatus]) -> CredentialStatus | None:
     return max(bad, key=lambda each: STATES.index(each.state), default=None)
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class CredentialWatch:
     """Reads credentials at the start and once a day, and logs each that is about to expire.
 
@@ -93,13 +94,10 @@ class CredentialWatch:
 
     _log = Logger()
 
-    def __init__(
-        self,
-        read: Callable[[], Awaitable[Sequence[Credential]]],
-        clock: Any,
-    ) -> None:
-        self._read = read
-        self._clock = clock
+    _read: Callable[[], Awaitable[Sequence[Credential]]]
+    _clock: Any
+
+    def __attrs_post_init__(self) -> None:
         self._found: Sequence[Credential] = ()
         self.was_read = False
         self._logged: dict[tuple[str, str], str] = {}

@@ -15,6 +15,7 @@ from twisted.internet.defer import DeferredLock, maybeDeferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from buildbot_koji.arguments.plugins import DeclaredArguments
 from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.cancellations import Cancellations
 from buildbot_koji.durable.once import CheckClaim, OnceAction
@@ -22,7 +23,6 @@ from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import recorded_tasks
 from buildbot_koji.hubs.builders import ChannelBuilders
 from buildbot_koji.hubs.buses import HubBuses
-from buildbot_koji.hubs.configured import configured_profile, may_name
 from buildbot_koji.hubs.counts import TaskCounts
 from buildbot_koji.hubs.credentials import CredentialStatus, CredentialWatch, worst
 from buildbot_koji.hubs.koji_hub import RenderedHub
@@ -31,6 +31,7 @@ from buildbot_koji.hubs.users import HubUsers
 from txkoji import (
     Call,
     Connection,
+    Profile,
     RequestStatistics,
     Submission,
     TaskTree,
@@ -40,7 +41,37 @@ from txkoji import (
     WatchedTask,
     WatcherStatus,
     one_line,
+    profiles,
 )
+from txkoji.exceptions import ConfigurationError
+
+
+def configured_profile(name: str) -> Profile | None:
+    """Return what the files say of a profile now; None if it can't be used."""
+    try:
+        return profiles.load(name)
+    except ConfigurationError:
+        return None
+
+
+def may_name(config: Any, profile: str) -> bool:
+    """Return whether a plugin of a master's configuration may use the hub of a profile."""
+    names = [getattr(each, "profile", each) for each in configured_hubs(config)]
+    # A renderable may name any hub.
+    return profile in names or not all(isinstance(each, str) for each in names)
+
+
+def configured_hubs(config: Any) -> Iterator[Any]:
+    """Yield the hubs that the plugins of a configuration name, each as its argument does."""
+    for plugin in (*config.change_sources, *config.services.values()):
+        if isinstance(plugin, DeclaredArguments) and plugin.declared_values.get("profile"):
+            yield plugin.declared_values["profile"]
+    for builder in config.builders:
+        for step in builder.factory.steps:
+            if issubclass(step.step_class, DeclaredArguments):
+                named = step.kwargs.get("profile", step.args[0] if step.args else None)
+                yield from () if named is None else (named,)
+
 
 PREFIX = "koji-hub-"
 """The start of the names of all hubs."""

@@ -19,7 +19,7 @@ from buildbot.util.twisted import async_to_deferred
 from zope.interface import implementer
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, required
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import DeclaredObject
 from buildbot_koji.hubs.brokers import check_receiving_broker
@@ -48,10 +48,9 @@ class KojiHub(DeclaredObject):
 
     renders: ClassVar[bool] = True
 
-    profile = argument(
+    profile = required(
         checks.text,
         "the profile of the hub in Koji's configuration files; the other arguments override it",
-        required=True,
         positional=True,
     )
     principal = argument(checks.text, "log in with Kerberos as this principal", secret=True)

@@ -16,8 +16,15 @@ from buildbot_koji.durable.background import Background, stop_consuming
 from buildbot_koji.durable.cancellations import CLASS, PENDING, object_of
 from buildbot_koji.durable.claims import gone_masters
 from buildbot_koji.durable.store import SOURCE, BuildData, object_name, objects_with
-from buildbot_koji.hubs.configured import configured_hubs
-from buildbot_koji.hubs.hub import PREFIX, Hub, get_hub, hubs_of, identity_of, rendered_hub
+from buildbot_koji.hubs.hub import (
+    PREFIX,
+    Hub,
+    configured_hubs,
+    get_hub,
+    hubs_of,
+    identity_of,
+    rendered_hub,
+)
 from buildbot_koji.hubs.koji_hub import RenderedHub
 from txkoji.exceptions import ConfigurationError
 

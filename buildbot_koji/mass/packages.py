@@ -13,7 +13,7 @@ from buildbot.util.twisted import async_to_deferred
 from zope.interface import implementer
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, words_for
+from buildbot_koji.arguments.declaration import argument, flag, required, words_for
 from buildbot_koji.arguments.plugins import DeclaredObject
 from buildbot_koji.mass.plan import find_cycle
 from buildbot_koji.words import named
@@ -47,7 +47,7 @@ class KojiPackages(DeclaredObject):
 
     renders: ClassVar[bool] = True
 
-    tag = argument(checks.name, "the name of the tag", required=True, positional=True)
+    tag = required(checks.name, "the name of the tag", positional=True)
     inherited = argument(checks.flag, "also the packages of the tags it inherits", default=True)
     owners = argument(checks.texts, "only the packages of these owners")
     globs = argument(

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import attrs
+
 from buildbot_koji.database_values import clean_line
 from buildbot_koji.words import duration
 
@@ -177,6 +179,7 @@ class MassPackage:
         return self.state in (PackageState.BUILT, PackageState.ADOPTED) or self.is_excluded
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class MassPlan:
     """The packages, and what may happen next.
 
@@ -193,19 +196,14 @@ class MassPlan:
         held: the packages that wait for a repo, by their places.
     """
 
-    def __init__(
-        self,
-        packages: Sequence[MassPackage],
-        *,
-        holds: bool = False,
-        stop_after: int | None = None,
-    ) -> None:
-        self.packages = packages
+    packages: Sequence[MassPackage]
+    _holds: bool = attrs.field(default=False, kw_only=True)
+    _stop_after: int | None = attrs.field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
         self.changed: set[int] = set()
-        self.counts: Counter[PackageState] = Counter(each.state for each in packages)
+        self.counts: Counter[PackageState] = Counter(each.state for each in self.packages)
         self.held: dict[int, MassPackage] = {}
-        self._holds = holds
-        self._stop_after = stop_after
         self._stopped = ""
         self._is_abandoned = False
         # The levels are nodes of the graph too, numbered after the packages.
@@ -213,7 +211,7 @@ class MassPlan:
         self._unmet: Counter[int] = Counter()
         self._rank: dict[int, int] = {}
         self._closed_gates: set[int] = set()
-        self._lowest = min((each.level for each in packages), default=0)
+        self._lowest = min((each.level for each in self.packages), default=0)
         self._ready: list[tuple[int, int]] = []
         self._delayed: list[tuple[float, int]] = []
         self._connect()

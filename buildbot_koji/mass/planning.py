@@ -8,6 +8,7 @@ from functools import partial
 from inspect import iscoroutine
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 
 from buildbot_koji.arguments import checks
@@ -56,6 +57,7 @@ class PlanRequest:
     skip_unknown: bool
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class MassPlanner:
     """Makes the plan of one mass build.
 
@@ -64,17 +66,12 @@ class MassPlanner:
         destination: the id of the target's destination tag; None until :meth:`make` has it.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        request: PlanRequest,
-        pause: Callable[[], Awaitable[None]],
-        in_thread: Callable[[Callable[[], Any]], Awaitable[Any]],
-    ) -> None:
-        self._connection = connection
-        self._request = request
-        self._pause = pause
-        self._in_thread = in_thread
+    _connection: Connection
+    _request: PlanRequest
+    _pause: Callable[[], Awaitable[None]]
+    _in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]
+
+    def __attrs_post_init__(self) -> None:
         self._complaints: list[str] = []
         self.notes: list[str] = []
         self.destination: int | None = None

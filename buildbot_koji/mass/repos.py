@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import attrs
 from twisted.internet.task import deferLater
 
 from buildbot_koji.hubs.builds import fault_of_task
@@ -24,6 +25,7 @@ RELEASED_AT_ONCE = 1000
 """Packages that a repo releases before the reactor's next iteration."""
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class RepoWaiter:
     """Waits for repos of the build tag that a target has when the wait begins.
 
@@ -35,18 +37,13 @@ class RepoWaiter:
         is_refused: whether the hub refused the last poll.
     """
 
-    def __init__(
-        self,
-        hub: Hub,
-        target: str,
-        clock: Any,
-        timing: MassTiming,
-    ) -> None:
-        self._hub = hub
-        self._target = target
-        self._tag = (0, f"target {target}")
-        self._clock = clock
-        self._timing = timing
+    _hub: Hub
+    _target: str
+    _clock: Any
+    _timing: MassTiming
+
+    def __attrs_post_init__(self) -> None:
+        self._tag = (0, f"target {self._target}")
         self._request: int | None = None
         self._waiting: list[MassPackage] = []
         self._lacking: list[MassPackage] = []

@@ -11,6 +11,7 @@ import operator
 from functools import partial
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -32,6 +33,7 @@ YOUNG_SHARE = 10
 """How many moments of the progress a mass build has at least."""
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class MassRunner:
     """Runs a mass build.
 
@@ -44,31 +46,25 @@ class MassRunner:
         submissions: what it has submitted.
     """
 
-    def __init__(
-        self,
-        context: MassContext,
-        store: MassStore,
-        started: float,
-        most_at_once: AtOnce,
-        repos: RepoWaiter | None = None,
-    ) -> None:
-        self._context = context
-        self._host = context.host
-        self._timing = context.timing
-        self.plan: MassPlan = context.plan
-        self.started = started
-        self._store = store
-        self._most_at_once = most_at_once
-        self._repos = repos
+    _context: MassContext
+    _store: MassStore
+    started: float
+    _most_at_once: AtOnce
+    _repos: RepoWaiter | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self._host = self._context.host
+        self._timing = self._context.timing
+        self.plan: MassPlan = self._context.plan
         self.paused = False
         self.progress = MassProgress()
         self.at_once: int | None = None
-        self._tasks = MassTasks(context, self.wake)
+        self._tasks = MassTasks(self._context, self.wake)
         self.submissions = MassSubmissions(
-            context, self._tasks.follow, self.flush, lambda: self.paused
+            self._context, self._tasks.follow, self.flush, lambda: self.paused
         )
-        self._settler = Settler(context, self._tasks.follow)
-        self._channel = IdleChannel(context)
+        self._settler = Settler(self._context, self._tasks.follow)
+        self._channel = IdleChannel(self._context)
         self._control_changed = False
         self._flushed = 0.0
         self._wake: Deferred[None] | None = None
@@ -264,14 +260,11 @@ class MassRunner:
         )
         if lines:
             await self._host.until_stored(lambda: self._host.note(lines))
-        is_due = now - self.progress.last >= self._progress_interval(now)
+        # While there are few moments, they are closer.
+        pause = max(self._timing.tick, (now - self.started) / YOUNG_SHARE)
+        is_due = now - self.progress.last >= min(pause, self._timing.progress_interval)
         if self._control_changed or is_due or self.plan.is_over:
             failed = self.plan.counts[PackageState.FAILED]
             self.progress.note(now, self.plan.ended, failed, paused=not self._submits)
             await self._host.until_stored(lambda: self._store.save_control(self.control()))
             self._control_changed = False
-
-    def _progress_interval(self, now: float) -> float:
-        """Return the seconds between two moments of the progress: fewer while there are few."""
-        longest = self._timing.progress_interval
-        return min(max(self._timing.tick, (now - self.started) / YOUNG_SHARE), longest)

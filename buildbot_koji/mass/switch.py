@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.buttons import PAUSED, NotThere, PauseStep
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import required
 from buildbot_koji.mass.status import running
 
 
@@ -16,7 +16,7 @@ class KojiPauseMassBuild(PauseStep):
 
     name = "koji pause mass build"
 
-    builder = argument(checks.text, "the name of the builder", required=True, positional=True)
+    builder = required(checks.text, "the name of the builder", positional=True)
     paused = PAUSED
 
     async def press(self) -> str:

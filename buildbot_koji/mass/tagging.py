@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+import attrs
+
 from buildbot_koji.durable.once import CheckClaim, Intent, IntentState, OnceAction
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.durable.unreadable import check_fields, reading
@@ -121,25 +123,18 @@ def _by_build(pairs: Any, *kinds: type[int | str]) -> dict[int, Any]:
     return found
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class MassTagger:
     """Tags builds with a tag."""
 
-    def __init__(
-        self,
-        hub: Hub,
-        tag: str | int,
-        rows: BuildRows,
-        host: TagHost,
-        *,
-        bypass: bool,
-        part: int = PART,
-    ) -> None:
-        self._hub = hub
-        self._tag = tag
-        self._rows = rows
-        self._host = host
-        self._bypass = bypass
-        self._part = part
+    _hub: Hub
+    _tag: str | int
+    _rows: BuildRows
+    _host: TagHost
+    _bypass: bool = attrs.field(kw_only=True)
+    _part: int = attrs.field(default=PART, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
         self.parts: list[TagPart] = []
 
     async def load(self) -> None:

@@ -13,10 +13,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, required
 from buildbot_koji.database_values import id_of
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.durable.outbox import Accepted, Attempt, Refused
+from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, mapped_errors
 from buildbot_koji.hubs.brokers import check_broker
 from buildbot_koji.hubs.builds import named_build
 from buildbot_koji.hubs.hub import Hub
@@ -24,7 +24,6 @@ from buildbot_koji.hubs.koji_hub import check_hub
 from buildbot_koji.reporters import ci_schema
 from buildbot_koji.reporters.base import KojiReporter
 from buildbot_koji.reporters.queued import QueuedRequests
-from buildbot_koji.reporters.sender_errors import mapped_errors
 from buildbot_koji.reporters.votes import KojiSubject, subject_of
 from txkoji import nvr
 from txkoji.bus import Broker, Publisher
@@ -48,30 +47,25 @@ class KojiCIMessages(KojiReporter):
 
     logs_in = False
 
-    profile = argument(
-        check_hub,
-        "the profile of the hub, which is asked what the build is; or a ``util.KojiHub``",
-        required=True,
+    profile = required(
+        check_hub, "the profile of the hub, which is asked what the build is; or a ``util.KojiHub``"
     )
-    bus = argument(
+    bus = required(
         check_broker,
         "the broker: a ``util.KojiAMQP`` or ``util.KojiAMQP1``. The topic begins with its"
         " ``topic_prefix`` and a dot. The broker refuses a message whose topic no queue is bound"
         " to: bind one, or set ``mandatory=False``",
-        required=True,
         renderable="parts",
     )
-    contact = argument(
+    contact = required(
         ci_schema.contact,
         "who answers for the tests: a dictionary with ``name``, ``team``, ``docs`` (a URL) and"
         " ``email``; it may have ``url``, ``irc``, ``slack`` and ``version``",
-        required=True,
     )
-    test = argument(
+    test = required(
         ci_schema.test,
         "a dictionary with ``namespace``; it may have ``category`` (by default ``functional``),"
         " ``type`` (the builder's name), ``docs``, ``label``, ``lifetime`` and ``scenario``",
-        required=True,
     )
     system = argument(
         ci_schema.system,
@@ -79,9 +73,7 @@ class KojiCIMessages(KojiReporter):
         " ``architecture``",
     )
     states = argument(
-        checks.several_of(*ci_schema.STATES),
-        "the messages to publish",
-        default=ci_schema.STATES,
+        checks.several_of(*ci_schema.STATES), "the messages to publish", default=ci_schema.STATES
     )
     artifact_type = argument(
         checks.one_of(*ARTIFACTS), "what the messages are about", default=ARTIFACTS[0]

@@ -7,7 +7,7 @@ from typing import Any
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.buttons import ButtonStep, NotThere
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import required
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.reporters.base import REDELIVER, KojiReporter
 from buildbot_koji.reporters.records import dead_letters
@@ -44,7 +44,7 @@ class KojiRedelivery(ButtonStep):
 
     name = "redelivery"
 
-    reporter = argument(checks.text, "the name of the reporter", required=True, positional=True)
+    reporter = required(checks.text, "the name of the reporter", positional=True)
 
     async def press(self) -> str:
         """List them, and have all masters retry them."""

@@ -8,11 +8,10 @@ from typing import Any
 
 from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.durable.once import Intent, Once
-from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Undone
+from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Undone, mapped_errors
 from buildbot_koji.durable.unreadable import check_fields, reading
 from buildbot_koji.hubs.builds import fault_of_task, named_build
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.reporters.sender_errors import mapped_errors
 from buildbot_koji.reporters.votes import KojiSubject
 from txkoji import (
     Call,

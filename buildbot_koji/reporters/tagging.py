@@ -12,7 +12,7 @@ from buildbot.util.twisted import async_to_deferred
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag
+from buildbot_koji.arguments.declaration import argument, flag, required
 from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.error_messages import was_cancelled
@@ -70,10 +70,8 @@ class KojiTagReporter(KojiReporter):
     builds. If a build was retried because its master or worker was lost, its last attempt counts.
     """
 
-    profile = argument(
-        check_hub,
-        "the profile of the hub, or a ``util.KojiHub``; its user must be allowed to tag",
-        required=True,
+    profile = required(
+        check_hub, "the profile of the hub, or a ``util.KojiHub``; its user must be allowed to tag"
     )
     on_success = argument(
         action,

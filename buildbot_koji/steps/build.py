@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, option
+from buildbot_koji.arguments.declaration import argument, flag, option, required
 from buildbot_koji.hubs.builds import waitable_name
 from buildbot_koji.hubs.existing import find_existing_build
 from buildbot_koji.hubs.hub import Hub
@@ -85,16 +85,12 @@ class KojiBuild(PackageBuildStep, PrioritizedTaskStep):
     name = "koji build"
 
     target = argument(
-        checks.name,
-        "the name of the build target",
-        required_unless=("repo_id",),
-        positional=True,
+        checks.name, "the name of the build target", required_unless=("repo_id",), positional=True
     )
-    source = argument(
+    source = required(
         checks.source,
         "an SCM URL with a revision (``git+https://host/path.git#ref``), or the hub's path of an"
         " uploaded source RPM",
-        required=True,
         positional=True,
     )
     existing = argument(

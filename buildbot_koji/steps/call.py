@@ -11,7 +11,7 @@ from typing import Any
 from buildbot.process import results
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag
+from buildbot_koji.arguments.declaration import argument, flag, required
 from buildbot_koji.durable.once import CheckClaim, OnceAction, Unsearchable
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.builds import named_build
@@ -75,7 +75,7 @@ class KojiCall(KojiWriteStep):
         """Whether the method may be one that changes something."""
         return bool(self.login or Call(str(self.method)).kind is not Kind.READ)
 
-    method = argument(_method, "the method, such as ``getBuildTarget``", required=True)
+    method = required(_method, "the method, such as ``getBuildTarget``")
     args = argument(_positional, "the positional arguments of the method", default=())
     kwargs = argument(_named, "the named arguments of the method", default={})
     property = argument(

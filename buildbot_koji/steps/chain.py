@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from buildbot.process import results
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, words_for
+from buildbot_koji.arguments.declaration import argument, required, words_for
 from buildbot_koji.database_values import member
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
@@ -53,16 +53,10 @@ class KojiChainBuild(PrioritizedTaskStep):
     name = "koji chain-build"
     activity: ClassVar[str] = "building the chain"
 
-    target = argument(
-        checks.name,
-        "the build target; its build tag must inherit its destination tag",
-        required=True,
+    target = required(
+        checks.name, "the build target; its build tag must inherit its destination tag"
     )
-    sources = argument(
-        levels,
-        "the levels: a list of lists of SCM URLs, or of NVRs to wait for",
-        required=True,
-    )
+    sources = required(levels, "the levels: a list of lists of SCM URLs, or of NVRs to wait for")
     channel = argument(checks.name, "the channel of the task; by default the hub's policy chooses")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

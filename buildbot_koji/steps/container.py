@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, option
+from buildbot_koji.arguments.declaration import argument, flag, option, required
 from buildbot_koji.database_values import member
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
@@ -23,7 +23,7 @@ class KojiContainerBuild(PrioritizedTaskStep):
     name = "koji container-build"
     activity: ClassVar[str] = "building the container"
 
-    target = argument(checks.name, "the build target", required=True)
+    target = required(checks.name, "the build target")
     source = argument(
         checks.scm_url,
         "an SCM URL with a revision",
@@ -57,9 +57,7 @@ class KojiContainerBuild(PrioritizedTaskStep):
     yum_repourls = option(checks.texts, "URLs of repo files")
     signing_intent = option(checks.text, "the signing intent of the composes")
     compose_ids = argument(
-        checks.ids,
-        "the ids of composes to use, a list or one",
-        excludes=("signing_intent",),
+        checks.ids, "the ids of composes to use, a list or one", excludes=("signing_intent",)
     )
     skip_build = flag("only update the settings for automatic rebuilds", option=True)
     release = option(checks.text, "the release")

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, option
+from buildbot_koji.arguments.declaration import argument, flag, option, required
 from buildbot_koji.database_values import id_of, member
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
@@ -31,11 +31,10 @@ class KojiDistRepo(UploadingStep):
     name = "koji dist-repo"
     activity: ClassVar[str] = "making the repo"
 
-    tag = argument(checks.name_or_id, "the name or id of the tag", required=True)
-    keys = argument(
+    tag = required(checks.name_or_id, "the name or id of the tag")
+    keys = required(
         checks.text_or_texts,
         "the ids of the keys that the packages are signed with, a list or one string",
-        required=True,
     )
     arches = argument(
         checks.text_or_texts, "the architectures, a list or one string; by default those of the tag"

@@ -17,7 +17,7 @@ from buildbot.process.remotetransfer import StringFileReader
 
 from buildbot_koji import fetcher
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag
+from buildbot_koji.arguments.declaration import argument, flag, required
 from buildbot_koji.database_values import id_of
 from buildbot_koji.hubs.builds import build_of_task, named_build
 from buildbot_koji.hubs.hub import Hub
@@ -179,11 +179,10 @@ class KojiDownloadBuild(DownloadStep):
 
     name = "koji download-build"
 
-    build_name = argument(
+    build_name = required(
         checks.name_or_id,
         "the NVR or id of the build. With ``latestfrom`` the name of a package, with ``task_id``"
         " the id of a task, with ``rpm`` the name of an RPM",
-        required=True,
     )
     arches = argument(
         checks.text_or_texts, "download only RPMs of these architectures, a list or one string"
@@ -265,7 +264,7 @@ class KojiDownloadTask(DownloadStep):
 
     name = "koji download-task"
 
-    task_id = argument(checks.positive, "the id of the task", required=True)
+    task_id = required(checks.positive, "the id of the task")
     arches = argument(
         checks.text_or_texts,
         "download only RPMs and logs of these architectures, a list or one string",

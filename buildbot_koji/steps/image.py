@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, option
+from buildbot_koji.arguments.declaration import argument, flag, option, required
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.framework.priority import SCRATCH, SKIP_TAG, PrioritizedTaskStep
 from buildbot_koji.steps.framework.uploads import UploadingStep
@@ -75,19 +75,16 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
         ' ``"appliance"``',
         default="image",
     )
-    image_name = argument(checks.text, "the name of the image", required=True)
-    version = argument(checks.text, "the version of the image", required=True)
+    image_name = required(checks.text, "the name of the image")
+    version = required(checks.text, "the version of the image")
     release = option(checks.text, "the release of the image")
-    target = argument(checks.name, "the build target", required=True)
-    arches = argument(
+    target = required(checks.name, "the build target")
+    arches = required(
         checks.text_or_texts,
         "the architectures, a list or one string; a live CD or appliance takes one",
-        required=True,
     )
-    kickstart = argument(
-        checks.text,
-        "the kickstart file: a file to upload or, with ``ksurl``, its path there",
-        required=True,
+    kickstart = required(
+        checks.text, "the kickstart file: a file to upload or, with ``ksurl``, its path there"
     )
     ksurl = option(checks.scm_url, "the SCM URL of the kickstart file")
     ksversion = option(checks.text, "the version of the kickstart syntax")
@@ -194,13 +191,9 @@ class KojiKiwiBuild(PrioritizedTaskStep):
     name = "koji kiwi-build"
     activity: ClassVar[str] = "building the image"
 
-    target = argument(checks.name, "the build target", required=True)
-    description_scm = argument(
-        checks.scm_url, "the SCM URL of the image's description", required=True
-    )
-    description_path = argument(
-        checks.text, "the path of the description in ``description_scm``", required=True
-    )
+    target = required(checks.name, "the build target")
+    description_scm = required(checks.scm_url, "the SCM URL of the image's description")
+    description_path = required(checks.text, "the path of the description in ``description_scm``")
     arches = argument(
         checks.text_or_texts,
         "the architectures, a list or one string; by default those of the target",
@@ -273,14 +266,12 @@ class KojiOSBuild(PrioritizedTaskStep):
     name = "koji osbuild-image"
     activity: ClassVar[str] = "building the image"
 
-    image_name = argument(checks.text, "the name of the image", required=True)
-    version = argument(checks.text, "the version of the image", required=True)
+    image_name = required(checks.text, "the name of the image")
+    version = required(checks.text, "the version of the image")
     release = option(checks.text, "the release of the image")
-    distro = argument(checks.text, "the distribution, as osbuild names it", required=True)
-    target = argument(checks.name, "the build target", required=True)
-    arches = argument(
-        checks.text_or_texts, "the architectures, a list or one string", required=True
-    )
+    distro = required(checks.text, "the distribution, as osbuild names it")
+    target = required(checks.name, "the build target")
+    arches = required(checks.text_or_texts, "the architectures, a list or one string")
     image_types = argument(
         checks.text_or_texts, "the types of the images, a list or one string", default="guest-image"
     )

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag
+from buildbot_koji.arguments.declaration import argument, flag, required
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import CheckedRenderable
 from buildbot_koji.durable.attempts import StepIdentity
@@ -98,7 +98,7 @@ class KojiMassBuild(PackageBuildStep):
     mass_timing: ClassVar[MassTiming] = MassTiming()
     """The pauses and limits that users don't set."""
 
-    target = argument(checks.name, "the build target", required=True, positional=True)
+    target = required(checks.name, "the build target", positional=True)
     packages = argument(
         check_packages,
         "the names of the packages: a list, one string, or a ``util.KojiPackages``, which asks"

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from buildbot.process import results
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, words_for
+from buildbot_koji.arguments.declaration import argument, flag, required, words_for
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
@@ -66,10 +66,8 @@ class KojiCompareTags(KojiStep):
 
     warnOnWarnings = True
 
-    tag = argument(checks.name_or_id, "the name or id of the tag", required=True)
-    other = argument(
-        checks.name_or_id, "the name or id of the tag to compare it with", required=True
-    )
+    tag = required(checks.name_or_id, "the name or id of the tag")
+    other = required(checks.name_or_id, "the name or id of the tag to compare it with")
     inherit = argument(
         checks.flag, "compare the builds of the tags they inherit, too", default=True
     )
@@ -123,10 +121,8 @@ class KojiMassTag(KojiWriteStep):
     part: ClassVar[int] = PART
     """How many builds one request carries."""
 
-    from_tag = argument(
-        checks.name_or_id, "the name or id of the tag that contains the builds", required=True
-    )
-    to_tag = argument(checks.name_or_id, "the name or id of the tag to add", required=True)
+    from_tag = required(checks.name_or_id, "the name or id of the tag that contains the builds")
+    to_tag = required(checks.name_or_id, "the name or id of the tag to add")
     mass = argument(
         checks.positive,
         "tag only what this mass build made, by its property ``koji_mass_id``; by default the"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, option
+from buildbot_koji.arguments.declaration import argument, flag, option, required
 from buildbot_koji.steps.framework.priority import SCRATCH, SKIP_TAG, PrioritizedTaskStep
 from txkoji import Call
 
@@ -23,8 +23,8 @@ class KojiMavenBuild(PrioritizedTaskStep):
 
     name = "koji maven-build"
 
-    target = argument(checks.name, "the build target", required=True)
-    source = argument(checks.scm_url, "an SCM URL with a revision", required=True)
+    target = required(checks.name, "the build target")
+    source = required(checks.scm_url, "an SCM URL with a revision")
     patches = option(checks.scm_url, "the SCM URL of a directory with patches")
     specfile = option(checks.scm_url, "the SCM URL of a spec file for RPMs that wrap the result")
     goals = option(checks.texts, "goals to run besides ``deploy``")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, option
+from buildbot_koji.arguments.declaration import flag, option, required
 from buildbot_koji.steps.framework.task_step import KojiTaskStep
 from txkoji import Call, Outcome
 
@@ -16,16 +16,10 @@ class KojiRunroot(KojiTaskStep):
     name = "koji runroot"
     activity: ClassVar[str] = "running"
 
-    tag = argument(
-        checks.name_or_id,
-        "the name or id of the tag whose repo fills the build root",
-        required=True,
-    )
-    arch = argument(checks.text, "the architecture", required=True)
-    command = argument(
-        checks.text_or_texts,
-        "the command: a list of its words, or one string for a shell",
-        required=True,
+    tag = required(checks.name_or_id, "the name or id of the tag whose repo fills the build root")
+    arch = required(checks.text, "the architecture")
+    command = required(
+        checks.text_or_texts, "the command: a list of its words, or one string for a shell"
     )
     packages = option(checks.texts, "packages to install")
     mounts = option(checks.texts, "directories to mount read-write")

@@ -7,7 +7,7 @@ from typing import Any
 from buildbot.process import results
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag
+from buildbot_koji.arguments.declaration import argument, flag, required
 from buildbot_koji.durable.once import CheckClaim, OnceAction
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.hubs.hub import Hub
@@ -53,7 +53,7 @@ class KojiCreateSideTag(KojiWriteStep):
 
     name = "koji add-sidetag"
 
-    basetag = argument(checks.name_or_id, "the tag that the side tag inherits from", required=True)
+    basetag = required(checks.name_or_id, "the tag that the side tag inherits from")
     debuginfo = flag("include debuginfo packages in the repos of the side tag")
     suffix = argument(checks.text, "the suffix of the side tag's name, one that the hub allows")
     property = argument(
@@ -125,10 +125,8 @@ class KojiRemoveSideTag(KojiWriteStep):
 
     name = "koji remove-sidetag"
 
-    sidetags = argument(
-        checks.names_or_ids,
-        "the names or ids of the side tags, a list or one string",
-        required=True,
+    sidetags = required(
+        checks.names_or_ids, "the names or ids of the side tags, a list or one string"
     )
 
     async def change(self, hub: Hub) -> int:

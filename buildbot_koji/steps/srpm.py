@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import required
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.build import KojiBuild
 from buildbot_koji.steps.framework.uploads import UploadingStep
@@ -31,9 +31,7 @@ class KojiBuildSRPM(KojiBuild, UploadingStep):
     # The source is the upload: whether another build has the same source can't be determined.
     withdrawn: ClassVar[Sequence[str]] = ("source", "existing")
 
-    srpm = argument(
-        srpm, "the source RPM, or a pattern that matches it alone (``*.src.rpm``)", required=True
-    )
+    srpm = required(srpm, "the source RPM, or a pattern that matches it alone (``*.src.rpm``)")
 
     async def prepare(self, hub: Hub) -> None:
         """Upload the source RPM."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from buildbot.process import results
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag
+from buildbot_koji.arguments.declaration import flag, required
 from buildbot_koji.hubs.builds import named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
@@ -77,8 +77,8 @@ class KojiTag(KojiTasksStep):
     name = "koji tag-build"
     activity: ClassVar[str] = "tagging"
 
-    tag = argument(checks.name_or_id, "the name or id of the tag", required=True)
-    builds = argument(checks.builds, "the builds: NVRs or ids, a list or one string", required=True)
+    tag = required(checks.name_or_id, "the name or id of the tag")
+    builds = required(checks.builds, "the builds: NVRs or ids, a list or one string")
     force = flag(
         "override the tag's rules, and tag again what is tagged; requires the permission ``admin``"
     )
@@ -111,14 +111,11 @@ class KojiMove(_Untags, KojiTasksStep):
     name = "koji move-build"
     activity: ClassVar[str] = "moving"
 
-    from_tag = argument(
-        checks.name_or_id, "the name or id of the tag that contains the builds", required=True
-    )
-    to_tag = argument(checks.name_or_id, "the name or id of the tag to move them to", required=True)
-    builds = argument(
+    from_tag = required(checks.name_or_id, "the name or id of the tag that contains the builds")
+    to_tag = required(checks.name_or_id, "the name or id of the tag to move them to")
+    builds = required(
         checks.names_or_ids,
         "the builds: NVRs or ids, a list or one string; with ``all`` names of packages",
-        required=True,
     )
     all = flag("move all builds of the packages in ``from_tag``")
     force = flag("override the tags' rules; requires the permission ``admin``")
@@ -180,12 +177,11 @@ class KojiUntag(_Untags):
 
     name = "koji untag-build"
 
-    tag = argument(checks.name_or_id, "the name or id of the tag", required=True)
-    builds = argument(
+    tag = required(checks.name_or_id, "the name or id of the tag")
+    builds = required(
         checks.names_or_ids,
         "the builds: NVRs or ids, a list or one string; with ``all`` or ``non_latest`` names of"
         " packages",
-        required=True,
     )
     all = flag("untag all builds of the packages", excludes=("non_latest",))
     non_latest = flag("untag all builds of the packages except the latest")
@@ -222,7 +218,7 @@ class KojiPromote(KojiWriteStep):
 
     name = "koji promote-build"
 
-    draft = argument(checks.build, "the NVR or id of the draft build", required=True)
+    draft = required(checks.build, "the NVR or id of the draft build")
     force = flag("override the hub's policy; requires the permission ``admin``")
 
     async def change(self, hub: Hub) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, option
+from buildbot_koji.arguments.declaration import argument, flag, option, required
 from buildbot_koji.steps.framework.task_step import KojiTaskStep
 from txkoji import TASK_METHODS, Call
 
@@ -21,7 +21,7 @@ class KojiTask(KojiTaskStep):
 
     name = "koji make-task"
 
-    method = argument(checks.text, "the method, such as ``newRepo``", required=True)
+    method = required(checks.text, "the method, such as ``newRepo``")
     args = argument(checks.json_list, "the positional arguments of the task", default=())
     kwargs = argument(checks.json_struct, "the named arguments of the task", default={})
     hub_method = flag(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, option
+from buildbot_koji.arguments.declaration import argument, flag, option, required
 from buildbot_koji.steps.framework.priority import REPO_ID, SCRATCH, SKIP_TAG, PrioritizedTaskStep
 from txkoji import Call
 
@@ -14,8 +14,8 @@ class KojiWinBuild(PrioritizedTaskStep):
     name = "koji win-build"
 
     target = argument(checks.name, "the build target", required_unless=("repo_id",))
-    source = argument(checks.scm_url, "an SCM URL with a revision", required=True)
-    vm = argument(checks.name, "the virtual machine to build in", required=True)
+    source = required(checks.scm_url, "an SCM URL with a revision")
+    vm = required(checks.name, "the virtual machine to build in")
     winspec = option(
         checks.scm_url, "the SCM URL of the build's description, unless the source contains it"
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 
 from txkoji._interfaces import Clock
@@ -83,6 +84,7 @@ def _fault_text(entry: dict[str, Any]) -> str:
     return str(entry.get("faultString") or "")
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class Batcher:
     """Collects the lookups of one reactor iteration.
 
@@ -92,15 +94,11 @@ class Batcher:
         send_batch: sends several in one request.
     """
 
-    def __init__(
-        self,
-        clock: Clock,
-        send_one: Callable[[Call, bytes], Coroutine[Deferred[Any], Any, Any]],
-        send_batch: Callable[[Sequence[Call]], Outcomes],
-    ) -> None:
-        self._clock = clock
-        self._send_one = send_one
-        self._send_batch = send_batch
+    _clock: Clock
+    _send_one: Callable[[Call, bytes], Coroutine[Deferred[Any], Any, Any]]
+    _send_batch: Callable[[Sequence[Call]], Outcomes]
+
+    def __attrs_post_init__(self) -> None:
         # The calls to send, each with its encoded form.
         self._waiting: dict[Deferred[Any], tuple[Call, bytes]] = {}
         # The request of each answer, and the answers of the same request that are wanted.

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+import attrs
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.logger import Logger
 from twisted.web.http_headers import Headers
@@ -36,6 +37,7 @@ Send = Callable[[Request], Awaitable[Any]]
 """Sends a request, outside of a session or inside the one that it renews."""
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class Authenticator:
     """Makes and renews the sessions of one hub.
 
@@ -48,17 +50,12 @@ class Authenticator:
 
     _log = Logger()
 
-    def __init__(
-        self,
-        profile: Profile,
-        reactor: Any,
-        timeout: float,
-        show_certificate: Callable[[ClientCertificate | None], Awaitable[None]],
-    ) -> None:
-        self._profile = profile
-        self._show_certificate = show_certificate
-        self._reactor = reactor
-        self._timeout = timeout
+    _profile: Profile
+    _reactor: Any
+    _timeout: float
+    _show_certificate: Callable[[ClientCertificate | None], Awaitable[None]]
+
+    def __attrs_post_init__(self) -> None:
         self._by_certificate: tuple[Login, ClientCertificate] | None = None
 
     async def log_in(self, send: Send) -> Session:

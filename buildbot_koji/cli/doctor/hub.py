@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-from buildbot_koji.cli.doctor.examined import Examined
 from buildbot_koji.cli.doctor.findings import Finding, error, ok
 from buildbot_koji.cli.doctor.login import credentials, login
 from buildbot_koji.cli.doctor.names import (
@@ -17,7 +16,7 @@ from buildbot_koji.cli.doctor.names import (
     users,
 )
 from buildbot_koji.cli.doctor.server import OLDEST, clock, reachable, tls_remedy, version, way
-from buildbot_koji.cli.doctor.wanted import HubNeeds
+from buildbot_koji.cli.doctor.wanted import Examined, HubNeeds
 from buildbot_koji.cli.doctor.websites import files, pages
 from txkoji import Connection
 from txkoji.exceptions import (

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from twisted.internet.threads import deferToThread
 
-from buildbot_koji.cli.doctor.examined import Examined
 from buildbot_koji.cli.doctor.findings import Finding, error, expiry, ok, warning
+from buildbot_koji.cli.doctor.wanted import Examined
 from buildbot_koji.error_messages import grant_permission
 from txkoji import login_problem
 from txkoji.exceptions import ConfigurationError, KojiLoginException

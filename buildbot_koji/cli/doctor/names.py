@@ -7,8 +7,8 @@ import re
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from buildbot_koji.cli.doctor.examined import Examined
 from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
+from buildbot_koji.cli.doctor.wanted import Examined
 from buildbot_koji.database_values import number
 from buildbot_koji.error_messages import add_package, grant_permission
 from buildbot_koji.hubs.survey import ready_hosts

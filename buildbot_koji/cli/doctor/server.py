@@ -7,9 +7,9 @@ import re
 import time
 from collections.abc import AsyncIterator
 
-from buildbot_koji.cli.doctor.examined import Examined
 from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
 from buildbot_koji.cli.doctor.network import walked
+from buildbot_koji.cli.doctor.wanted import Examined
 from buildbot_koji.error_messages import PLUGINS
 from buildbot_koji.hubs.hub import MAX_CLOCK_DIFFERENCE
 from txkoji.exceptions import (

@@ -13,7 +13,7 @@ from buildbot_koji.arguments.plugins import DeclaredArguments, DeclaredObject
 from buildbot_koji.changes.change_filter import KojiChangeFilter
 from buildbot_koji.hubs.brokers import KojiBroker
 from buildbot_koji.hubs.koji_hub import profile_name
-from txkoji import is_glob, matches
+from txkoji import Connection, is_glob, matches
 
 TAGS = ("tag", "tags", "from_tag", "to_tag", "basetag", "sidetag")
 TARGETS = ("target", "targets")
@@ -195,3 +195,28 @@ def _plain_names(value: Any) -> Iterator[str]:
     for each in value if isinstance(value, (list, tuple)) else ():
         if isinstance(each, str) and each and not is_glob(each) and "%(" not in each:
             yield each
+
+
+@attrs.define
+class Examined:
+    """A hub under examination.
+
+    Attributes:
+        connection: the connection to it.
+        wanted: what is wanted of it.
+        is_reachable: it answers as a hub does.
+        can_log_in: no credential is known to be unusable.
+        user: who we are, None until the login.
+        held: the permissions that we have there; none before the login.
+        destinations: the tags that builds go into, by the targets.
+        arches: the architectures of the build tags, by the targets.
+    """
+
+    connection: Connection
+    wanted: HubNeeds
+    is_reachable: bool = False
+    can_log_in: bool = True
+    user: Any = None
+    held: set[str] = attrs.field(factory=set)
+    destinations: dict[str, str] = attrs.field(factory=dict)
+    arches: dict[str, str] = attrs.field(factory=dict)

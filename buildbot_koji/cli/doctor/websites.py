@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 from twisted.internet.threads import deferToThread
 
-from buildbot_koji.cli.doctor.examined import Examined
 from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
 from buildbot_koji.cli.doctor.network import answer_to
+from buildbot_koji.cli.doctor.wanted import Examined
 from txkoji import Connection, build_states, paths
 
 

@@ -13,7 +13,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.declaration import argument, required
 from buildbot_koji.durable.claims import ClaimCheck, ClaimLost, has_request
 from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
 from buildbot_koji.error_messages import explain, unreachable, with_remedy
@@ -51,10 +51,9 @@ class KojiStep(InterruptibleStep):
         hub: the hub, None until the step has it.
     """
 
-    profile = argument(
+    profile = required(
         check_hub,
         "the profile of the hub in Koji's configuration files, or a ``util.KojiHub``",
-        required=True,
         positional=True,
     )
     timeout = argument(

@@ -18,10 +18,9 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.threads import deferToThread
 
-from buildbot_koji.durable.outbox import Postponed, Refused
+from buildbot_koji.durable.outbox import Postponed, Refused, mapped_errors
 from buildbot_koji.reporters import ci_schema
 from buildbot_koji.reporters.ci_messages import CIMessageSender
-from buildbot_koji.reporters.sender_errors import mapped_errors
 from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.reporters.support import config, records, run, settled
 from tests.support import brokers, poll, until
