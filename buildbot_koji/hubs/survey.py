@@ -6,6 +6,7 @@ the page.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -126,6 +127,11 @@ def loads(
             )
         )
     return tuple(found)
+
+
+def version_numbers(said: str) -> tuple[int, ...]:
+    """Return the major and the minor number of a Koji version, none if it has none. Pure."""
+    return tuple(map(int, re.findall("[0-9]{1,6}", said)[:2]))
 
 
 def ready_hosts(hosts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

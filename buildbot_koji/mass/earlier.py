@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Any
 
+import attrs
 from buildbot.data import resultspec
 
 from buildbot_koji.durable.unreadable import UnreadableRow
@@ -26,6 +27,7 @@ Found = tuple[dict[str, Any], list[MassPackage]]
 _BUILT = (PackageState.BUILT, PackageState.ADOPTED)
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class EarlierMassBuilds:
     """The mass builds that are in the master's database.
 
@@ -38,15 +40,11 @@ class EarlierMassBuilds:
         notes: which mass builds can't be compared with, for the log.
     """
 
-    def __init__(
-        self,
-        master: Any,
-        name: str,
-        until_stored: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]],
-    ) -> None:
-        self._master = master
-        self._name = name
-        self._until_stored = until_stored
+    _master: Any
+    _name: str
+    _until_stored: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
+
+    def __attrs_post_init__(self) -> None:
         self.notes: list[str] = []
 
     async def names_of(self, mass_id: int, kinds: Collection[str]) -> set[str]:

@@ -46,7 +46,7 @@ formula.
 _WORD_BEGINS, _WORD_ENDS = re.compile(r"\w"), re.compile(r"\w\Z")
 
 
-def result_of(plan: MassPlan, max_failures: int) -> tuple[int, str]:
+def result_and_summary(plan: MassPlan, max_failures: int) -> tuple[int, str]:
     """Return Buildbot's result of a mass build, WARNINGS with few failures, and its summary."""
     failed = plan.counts[PackageState.FAILED]
     dropped = plan.counts[PackageState.SKIPPED] - sum(e.is_excluded for e in plan.packages)

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+import attrs
+
 from buildbot_koji.durable.claims import CLAIM_AGE
 from buildbot_koji.durable.once import Intent, IntentState
 from buildbot_koji.durable.task_intents import TaskIntent
@@ -15,22 +17,18 @@ from buildbot_koji.mass.plan import MassPackage, PackageEvent, PackageState
 from txkoji.exceptions import HubFault
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class MassSubmissions:
     """The submissions of a mass build."""
 
-    def __init__(
-        self,
-        context: MassContext,
-        follow: Callable[[MassPackage], None],
-        flush: Callable[[], Awaitable[None]],
-        is_paused: Callable[[], bool],
-    ) -> None:
-        self._context = context
-        self._hub = context.hub
-        self._plan = context.plan
-        self._follow = follow
-        self._flush = flush
-        self._is_paused = is_paused
+    _context: MassContext
+    _follow: Callable[[MassPackage], None]
+    _flush: Callable[[], Awaitable[None]]
+    _is_paused: Callable[[], bool]
+
+    def __attrs_post_init__(self) -> None:
+        self._hub = self._context.hub
+        self._plan = self._context.plan
 
     def intents(self) -> list[TaskIntent]:
         """Return the intents of the tasks that this mass build has, or may have, on the hub."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, flag, option, required
 from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.hubs.survey import version_numbers
 from buildbot_koji.steps.framework.priority import SCRATCH, SKIP_TAG, PrioritizedTaskStep
 from buildbot_koji.steps.framework.uploads import UploadingStep
 from txkoji import Call
@@ -224,8 +224,7 @@ class KojiKiwiBuild(PrioritizedTaskStep):
     async def prepare(self, hub: Hub) -> None:
         """Find out whether the hub has the option ``use_buildroot_repo``."""
         version = str(await hub.connection.getKojiVersion())
-        numbers = tuple(map(int, re.findall("[0-9]{1,6}", version)[:2]))
-        self._takes_buildroot_repo = numbers >= (1, 35)
+        self._takes_buildroot_repo = version_numbers(version) >= (1, 35)
 
     def hub_call(self) -> Call:
         """Return the call that submits the image."""

@@ -43,7 +43,7 @@ from buildbot_koji.mass.report import (
     html_report,
     json_report,
     package_row,
-    result_of,
+    result_and_summary,
 )
 from buildbot_koji.mass.repos import RepoWaiter
 from buildbot_koji.mass.runner import MassRunner
@@ -322,7 +322,7 @@ class KojiMassBuild(PackageBuildStep):
             await runner.run()
             await self.until_stored(lambda: store.save_control({**runner.control(), "ended": True}))
             most_failures = number_of(self.max_failures, len(packages), rounded_down=True)
-            result, words = result_of(runner.plan, most_failures)
+            result, words = result_and_summary(runner.plan, most_failures)
             self.say(words)
             await self._leave_report(runner.plan)
         finally:

@@ -102,11 +102,6 @@ class HubClient:
                 row=shown,
             )
 
-    async def checked(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
-        """Call a method, and read its answer; see :meth:`read_answer`."""
-        call = Call(method, args, kwargs)
-        return self.read_answer(call, await self.send(call))
-
     async def send(
         self,
         call: Call,

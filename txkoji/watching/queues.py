@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from txkoji import task_states
 from txkoji._deferreds import returns_deferred
 from txkoji._interfaces import Clock
+from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 from txkoji.watching.records import CHANNEL, ID, STATE, TaskRecord
 
@@ -62,11 +63,10 @@ class ChannelQueues:
             if channel not in self._queues or self._queues[channel][0] + INTERVAL <= now
         ]
         for channel in due:
-            rows = await self._client.checked(
-                "listTasks",
-                {"channel_id": channel, "state": [int(task_states.FREE)]},
-                {"order": "priority,id", "limit": QUEUE_LIMIT},
-            )
+            wanted_tasks = {"channel_id": channel, "state": [int(task_states.FREE)]}
+            options = {"order": "priority,id", "limit": QUEUE_LIMIT}
+            call = Call("listTasks", (wanted_tasks, options))
+            rows = self._client.read_answer(call, await self._client.send(call))
             places = {row["id"]: place for place, row in enumerate(rows)}
             self._queues[channel] = (now, places, len(rows) == QUEUE_LIMIT)
         return bool(due)

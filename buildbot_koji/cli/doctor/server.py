@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import time
 from collections.abc import AsyncIterator
 
@@ -12,6 +11,7 @@ from buildbot_koji.cli.doctor.network import walked
 from buildbot_koji.cli.doctor.wanted import Examined
 from buildbot_koji.error_messages import PLUGINS
 from buildbot_koji.hubs.hub import MAX_CLOCK_DIFFERENCE
+from buildbot_koji.hubs.survey import version_numbers
 from txkoji.exceptions import (
     ConfigurationError,
     ConnectionFailed,
@@ -117,8 +117,7 @@ async def version(examined: Examined) -> AsyncIterator[Finding]:
         text = str(await koji.getKojiVersion())
     except HubFault:
         text = "older than 1.23"
-    parts = tuple(map(int, re.findall("[0-9]{1,6}", text)[:2]))
-    if parts < OLDEST:
+    if version_numbers(text) < OLDEST:
         yield warning("version", f"Koji {text}", "hubs before 1.31 are untested")
     else:
         yield ok("version", f"Koji {text}")

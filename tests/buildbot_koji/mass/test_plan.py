@@ -33,7 +33,7 @@ from buildbot_koji.mass.report import (
     html_report,
     json_report,
     package_row,
-    result_of,
+    result_and_summary,
 )
 from buildbot_koji.mass.stored import MassStore, MassStores, MixedPlans
 from buildbot_koji.mass.tagging import MassTagger, TagPart
@@ -198,7 +198,7 @@ def test_stop_without_target() -> None:
     end(plan, 0)
     assert plan.is_over
     words = "stopped: the target is gone: 1 of 3 done; 2 not started"
-    assert result_of(plan, 0) == (FAILURE, words)
+    assert result_and_summary(plan, 0) == (FAILURE, words)
 
 
 def test_infrastructure_failure_is_retried_later() -> None:
