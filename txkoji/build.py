@@ -11,6 +11,7 @@ from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import RichObject
 from txkoji._times import elapsed, moment
 from txkoji._values import integer, member, text
+from txkoji.hub.answers import a_list
 from txkoji.results import Tag
 from txkoji.task import Task
 
@@ -128,7 +129,7 @@ class Build(RichObject):
     @returns_deferred
     async def tags(self) -> list[Tag]:
         """Return a Deferred of the tags that the build is in, as structs."""
-        return list(await self.connection.call("listTags", self.id))
+        return a_list(await self.connection.call("listTags", self.id), "listTags")
 
     @returns_deferred
     async def task(self) -> Task | None:

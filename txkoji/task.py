@@ -11,6 +11,7 @@ from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import RichObject, make
 from txkoji._values import structs
 from txkoji.exceptions import KojiException
+from txkoji.hub.answers import a_list
 from txkoji.options import HostOptions, QueryOptions, TaskOptions
 from txkoji.results import Host
 from txkoji.task_info import TaskInfo
@@ -50,9 +51,10 @@ class Task(TaskInfo, RichObject):
         Returns:
             A Deferred of a list of tasks, parents before their children.
         """
+        found = await self.connection.call("getTaskDescendents", self.id)
         return [
             task
-            for task in await self.connection.call("getTaskDescendents", self.id)
+            for task in a_list(found, "getTaskDescendents")
             # On a hub with tasks that are each other's parents, a task would be below itself.
             if task.id != self.id
             and (method is None or task.method == method)
@@ -137,7 +139,8 @@ class Channel(RichObject):
         Returns:
             A Deferred of a list of structs.
         """
-        return list(await self.connection.call("listHosts", channelID=self.id, **kwargs))
+        hosts = await self.connection.call("listHosts", channelID=self.id, **kwargs)
+        return a_list(hosts, "listHosts")
 
     @returns_deferred
     async def tasks(
@@ -157,9 +160,8 @@ class Channel(RichObject):
             A Deferred of a list of tasks, by priority and then by creation.
         """
         query = {"order": "priority,create_time", **(queryOpts or {})}
-        return list(
-            await self.connection.call("listTasks", {**kwargs, "channel_id": self.id}, query)
-        )
+        tasks = await self.connection.call("listTasks", {**kwargs, "channel_id": self.id}, query)
+        return a_list(tasks, "listTasks")
 
     @returns_deferred
     async def total_capacity(self) -> float:

@@ -21,6 +21,7 @@ from txkoji._rich_base import make
 from txkoji.build import Build
 from txkoji.cache import TIME_TO_LIVE, Cache
 from txkoji.channel import Channel
+from txkoji.exceptions import UnusableAnswer
 from txkoji.package import Package
 from txkoji.rich import convert
 from txkoji.task import NoDescendentsError, Task
@@ -326,6 +327,11 @@ async def test_package_and_channel(koji: Connection, hub: FakeHub) -> None:
     odd = [None, "x", {}, {"capacity": "2"}, {"capacity": None}, {"capacity": 1}]
     hub.answer = lambda name, _, run: [*run(), *odd] if name == "listHosts" else run()
     assert await channel.total_capacity() == 3.0
+    build, found = make(Build, {"id": 1}, koji), await koji.getTaskInfo(task_id)
+    hub.answer = lambda *_: 7
+    for ask in (channel.hosts, channel.tasks, build.tags, found.descendents):
+        with pytest.raises(UnusableAnswer, match=r"answered \w+ with 7"):
+            await ask()
 
 
 @pytest_twisted.ensureDeferred
