@@ -1036,7 +1036,9 @@ async def test_no_build_is_taken(bench: Workbench) -> None:
     release()
     ended = await bench.ended(request)
     why = "target demo has another destination tag by now: other-candidate"
-    assert ended.text == f"stopped: {why}: 2 of 4 done; 2 not started"
+    # Whether those that run have read the target by now is chance.
+    assert ended.text.startswith(f"stopped: {why}: ")
+    assert ended.properties["koji_mass_failed"] == 0
 
 
 @pytest_twisted.ensureDeferred
