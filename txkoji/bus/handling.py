@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import attrs
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.logger import Logger
 
@@ -75,7 +74,6 @@ class Pauses:
             over.callback(None)
 
 
-@attrs.define(eq=False, repr=False, slots=False)
 class Handling:
     """Gives messages to a handler, retries those that it can't handle now, and settles them.
 
@@ -93,15 +91,22 @@ class Handling:
 
     _log = Logger()
 
-    _handler: Handler
-    _is_passing: Callable[[BaseException], bool] = attrs.field(kw_only=True)
-    _retry: RetryPolicy = attrs.field(kw_only=True)
-    _pauses: Pauses = attrs.field(kw_only=True)
-    _prefix: str = attrs.field(kw_only=True)
-
-    def __attrs_post_init__(self) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        is_passing: Callable[[BaseException], bool],
+        retry: RetryPolicy,
+        pauses: Pauses,
+        prefix: str,
+    ) -> None:
         self.counts = MessageCounts()
         self.trouble: str | None = None
+        self._handler = handler
+        self._is_passing = is_passing
+        self._retry = retry
+        self._pauses = pauses
+        self._prefix = prefix
         self._waiting: deque[ReceivedMessage] = deque()
         self._working: Deferred[None] = succeed(None)
         self._is_working = False

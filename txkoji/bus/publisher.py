@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-import attrs
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 
 from txkoji._deferreds import returns_deferred
@@ -44,7 +43,6 @@ class _Use:
         return BrokerUnreachable(words, may_have_arrived=self.has_sent)
 
 
-@attrs.define(eq=False, repr=False, slots=False)
 class Publisher:
     """Publishes messages over one connection, opened on first use.
 
@@ -59,13 +57,19 @@ class Publisher:
             install it.
     """
 
-    _settings: Broker
-    _reactor: Any = attrs.field(kw_only=True)
-    _timeout: float = attrs.field(default=TIMEOUT, kw_only=True)
-    _close_timeout: float = attrs.field(default=CLOSE_TIMEOUT, kw_only=True)
-
-    def __attrs_post_init__(self) -> None:
-        self._settings.require_extra()
+    def __init__(
+        self,
+        settings: Broker,
+        *,
+        reactor: Any,
+        timeout: float = TIMEOUT,
+        close_timeout: float = CLOSE_TIMEOUT,
+    ) -> None:
+        settings.require_extra()
+        self._settings = settings
+        self._reactor = reactor
+        self._timeout = timeout
+        self._close_timeout = close_timeout
         self._link: Link | None = None
         self._using = DeferredLock()
         self._working: set[Deferred[None]] = set()

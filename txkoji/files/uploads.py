@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
-import attrs
-
 from txkoji._deferreds import in_thread
 from txkoji._interfaces import Clock
 from txkoji.exceptions import KojiLoginException, ProtocolError, TransferError
@@ -48,17 +46,22 @@ class Progress:
     rate: float
 
 
-@attrs.define(eq=False, repr=False, slots=False)
 class Tally:
     """Counts the bytes of a transfer, ``done`` of them from an earlier one; reports progress."""
 
-    _clock: Clock
-    _total: int
-    _progress: Callable[[Progress], Any] | None
-    _done: int = attrs.field(default=0, kw_only=True)
-
-    def __attrs_post_init__(self) -> None:
-        self._started = self._clock.seconds()
+    def __init__(
+        self,
+        clock: Clock,
+        total: int,
+        progress: Callable[[Progress], Any] | None,
+        *,
+        done: int = 0,
+    ) -> None:
+        self._clock = clock
+        self._total = total
+        self._progress = progress
+        self._started = clock.seconds()
+        self._done = done
         self._fresh = 0
 
     def add(self, count: int, *, fresh: bool = True) -> None:
