@@ -23,7 +23,12 @@ from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.interruptible_step import InterruptibleStep
 from buildbot_koji.steps.framework.patience import Patience
 from txkoji import is_refusal
-from txkoji.exceptions import KojiException, UnknownOutcome
+from txkoji.exceptions import (
+    KojiException,
+    KojiLoginException,
+    TransportError,
+    UnknownOutcome,
+)
 from txkoji.retry import is_passing, until_answered
 
 T = TypeVar("T")
@@ -354,9 +359,15 @@ class KojiStep(InterruptibleStep):
                 self.master.reactor,
                 self.timing.retry,
                 partial(self.say_error, WAITING),
-                ends=lambda error: (
-                    not is_passing(error) or self.patience.is_lost or self._is_out_of_patience(hub)
-                ),
+                ends=partial(self._ends, hub),
             )
         finally:
             checking.stop()
+
+    def _ends(self, hub: Hub, error: KojiException) -> bool:
+        """Return whether an error ends the work, which is begun again otherwise."""
+        if self.patience.is_lost or self._is_out_of_patience(hub):
+            return True
+        # Nobody can ask how a task ends while a certificate or a login is refused.
+        is_about_access = isinstance(error, (TransportError, KojiLoginException))
+        return not (is_passing(error) or (self.follows_task and is_about_access))

@@ -200,6 +200,20 @@ async def test_refused_search(bench: Workbench, front: Front) -> None:
     await until(lambda: tasks(bench)[0]["state"] == task_states.CANCELED)
 
 
+@pytest_twisted.ensureDeferred
+async def test_task_of_an_earlier_attempt(bench: Workbench, front: Front) -> None:
+    """An attempt that a front end refuses waits for the task of the earlier one."""
+    request = await bench.begin(quick_build(bench))
+    await until(lambda: tasks(bench) and "koji_task_id" in bench.running().properties)
+    front.apache.begin_maintenance(FORBIDDEN)
+    bench.lose_worker()
+    await until(lambda: bench.running() is not None and "HTTP status 403" in bench.text())
+    assert bench.text().startswith("waiting: the hub has not answered since ")
+    front.apache.end_maintenance()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts, len(tasks(bench))) == ("success", 2, 1), ended.text
+
+
 class QuickTag(steps.KojiTag):  # type: ignore[misc]
     """Asks an unreachable hub often."""
 
