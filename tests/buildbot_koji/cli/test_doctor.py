@@ -520,11 +520,11 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
     "packages of a mass build": (
         _value(
             "step",
-            'steps.KojiMassBuild("fake", "demo", ["hello", "wrold", "foo"],'
+            'steps.KojiMassBuild("fake", "demo", ["hello", "wurld", "foo"],'
             ' source="git+https://a.example/{package}#1"),',
         ),
         "warning packages",
-        "builder b builds 1 of 3 packages that are not listed in demo-candidate: wrold",
+        "builder b builds 1 of 3 packages that are not listed in demo-candidate: wurld",
         "koji add-pkg"),
     "foreign realm": (_foreign_realm,
         "error login", "OTHER.EXAMPLE is not allowed", "a realm that the hub accepts"),
