@@ -94,10 +94,14 @@ class _Limit:
         clock: the reactor.
         left: returns the seconds until the end as it is now.
         expire: called at the end.
+
+    Attributes:
+        has_expired: whether it was called.
     """
 
     def __init__(self, clock: Any, left: Callable[[], float], expire: Callable[[], object]) -> None:
         self._clock, self._left, self._expire = clock, left, expire
+        self.has_expired = False
         self._timer = clock.callLater(left(), self._check)
 
     def _check(self) -> None:
@@ -105,6 +109,7 @@ class _Limit:
         if left > 0:
             self._timer = self._clock.callLater(left, self._check)
         else:
+            self.has_expired = True
             self._expire()
 
     def end(self) -> None:
@@ -203,24 +208,16 @@ class Requester:
         turn = queue.acquire()
         if turn.called:
             return 0.0
-        deadline, has_expired = self.limits.deadline, False
-
-        def counts_from() -> float:
-            now: float = self.reactor.seconds()
-            return max(asked, now if self.trouble is None else self.statistics.changed_at or now)
-
-        def expire() -> None:
-            nonlocal has_expired
-            has_expired = True
-            turn.cancel()
-
+        deadline = self.limits.deadline
         limit = _Limit(
-            self.reactor, lambda: counts_from() + deadline - self.reactor.seconds(), expire
+            self.reactor,
+            lambda: self._silent_since(asked) + deadline - self.reactor.seconds(),
+            turn.cancel,
         )
         try:
             await turn
         except CancelledError as error:
-            if not has_expired:
+            if not limit.has_expired:
                 raise
             raise RequestTimeout(
                 f"{method} waited {deadline:g} s for its turn while the hub answered nobody:"
@@ -230,7 +227,12 @@ class Requester:
             ) from error
         finally:
             limit.end()
-        return counts_from() - asked
+        return self._silent_since(asked) - asked
+
+    def _silent_since(self, asked: float) -> float:
+        """Return since when, after a time, the hub has answered nobody: now, if it answers."""
+        now: float = self.reactor.seconds()
+        return max(asked, now if self.trouble is None else self.statistics.changed_at or now)
 
     async def wait_out(
         self,
