@@ -364,7 +364,7 @@ class KojiStep(InterruptibleStep):
         finally:
             checking.stop()
 
-    def _ends(self, hub: Hub, error: KojiException) -> bool:
+    def _ends(self, hub: Hub, error: Exception) -> bool:
         """Return whether an error ends the work, which is begun again otherwise."""
         if self.patience.is_lost or self._is_out_of_patience(hub):
             return True
