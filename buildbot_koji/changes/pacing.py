@@ -22,13 +22,14 @@ class PollSchedule:
         self._interval = interval
         self._retry = retry
         self._failures = 0
+        self._pause = interval
         self.next_at = 0.0
         self.wanted = False
 
     def take(self, now: float) -> bool:
         """Return whether a poll is due; the caller then polls and reports the result."""
         # A clock that was set back must not put the poll off.
-        if not self.wanted and 0 < self.next_at - now <= self._interval:
+        if not self.wanted and 0 < self.next_at - now <= self._pause:
             return False
         self.wanted = False
         return True
@@ -36,12 +37,15 @@ class PollSchedule:
     def succeeded(self, now: float) -> None:
         """Record that a poll ended well, or was skipped on purpose."""
         self._failures = 0
-        self.next_at = now + self._interval
+        self._wait(now, self._interval)
 
     def failed(self, now: float) -> None:
         """Record that a poll failed."""
         self._failures += 1
-        self.next_at = now + self._retry.pause(self._failures)
+        self._wait(now, self._retry.pause(self._failures))
+
+    def _wait(self, now: float, pause: float) -> None:
+        self._pause, self.next_at = pause, now + pause
 
 
 class PendingEvents:

@@ -41,6 +41,10 @@ def test_polls() -> None:
     # The master's clock is set back.
     schedule.succeeded(9000)
     assert schedule.take(5400)
+    # Something else wakes the source while it waits longer than the interval.
+    impatient = PollSchedule(5, RetryPolicy(first=60, jitter=0))
+    impatient.failed(1000)
+    assert not impatient.take(1001)
 
 
 def test_pending_events() -> None:
