@@ -208,7 +208,7 @@ def failures(now: float) -> dict[str, Any]:
 def package(now: float) -> dict[str, Any]:
     """Builds of a package, one in five of which failed."""
     return {
-        "name": "kernel",
+        "name": "hello",
         "builds": [
             {
                 "builder": "official",
@@ -219,7 +219,7 @@ def package(now: float) -> dict[str, Any]:
                 "state_string": "build successful",
                 "started": now - 7200 * i - 3000,
                 "duration": 2400.0 + 120 * (i * 7 % 11),
-                "nvr": f"kernel-6.1.{50 - i}-1.f44",
+                "nvr": f"hello-1.{50 - i}-1.f44",
                 "reason": "mock exited with status 1" if i % 5 == 1 else None,
                 "failed_arch": "aarch64" if i % 5 == 1 else None,
                 "url": "https://koji.example.test/koji/buildinfo?buildID=7",
@@ -307,7 +307,7 @@ def deliveries(now: float) -> dict[str, Any]:
                         "builder_id": 1,
                         "build_number": 9 + i,
                         "since": now - 86400,
-                        "reason": "tag f44-stable is locked: unlock it, then redeliver",
+                        "reason": "tag f44 is locked: unlock it, then redeliver",
                     }
                     for i in (1, 2)
                 ],
