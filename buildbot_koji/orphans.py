@@ -114,9 +114,9 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     It also ends the builds that such a database kept Buildbot from starting or finishing: their
     requests are built again, or completed, within a minute.
 
-    Tasks of stopped builds that their unreachable hub could not cancel are canceled after a restart
-    of the master, too, although nothing uses that hub yet; those of a dead master by another one
-    that uses the hub.
+    Tasks of stopped builds that an unreachable hub could not cancel are canceled after a restart of
+    the master, too, even if nothing uses that hub yet; those of a dead master are canceled by
+    another one whose configuration names the hub.
 
     Put one among the ``services`` of each master.
     """
@@ -290,7 +290,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     async def _close_builds(self) -> None:
         """Close the builds of an earlier process.
 
-        Buildbot records first that it closes them: killed in between, it never comes back to them.
+        Buildbot records that it has closed them before it does: killed in between, it never does.
         """
         data, running = self.master.data, {build.buildid for build in self._builds()}
         is_open = Filter("complete", "eq", [False])

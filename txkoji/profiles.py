@@ -339,7 +339,7 @@ class _Section:
             found = None if text is None else usable_url(text)
         except ValueError as error:
             raise self._broken(key, f"can't be used: {error}") from None
-        # A front end may serve only one of the hub's two addresses, and redirect from the other.
+        # Keep the slash of 'server': a front end may serve only one of the two, and redirect.
         return found if found is None or key == "server" else found.rstrip("/")
 
     def path(self, key: str, default: str) -> str | None:
@@ -442,7 +442,7 @@ def usable_host(host: str) -> str:
 
 
 def usable_url(text: str, *, query: bool = False) -> str:
-    """Return an address normalized: the scheme in lower case.
+    """Return a normalized address: the scheme in lower case, unsafe characters quoted.
 
     Args:
         text: an http or https address.

@@ -154,7 +154,7 @@ class RetryPolicy:
 
         Args:
             failures: how many.
-            error: the last of them: a front end that asks for a longer pause gets it.
+            error: the last of them; if a front end asked for a longer pause, it gets that.
         """
         # 2.0 ** 64 is beyond any ceiling; the bound keeps a long outage from overflowing.
         pause = min(self.ceiling, self.first * self.factor ** min(failures - 1, 64))
@@ -170,7 +170,7 @@ async def until_answered(
     *,
     ends: Callable[[Any], bool] = lambda error: not is_passing(error),
 ) -> T:
-    """Ask the hub, or whatever may be away, until it answers.
+    """Ask the hub, or anything else that may be unreachable, until it answers.
 
     It can be cancelled at any time.
 
@@ -179,8 +179,8 @@ async def until_answered(
         clock: an IReactorTime.
         policy: how long to pause after each failure.
         say: called before each pause with the error that says why there is no answer.
-        ends: returns whether to raise an error instead of pausing: by default, one that is not
-            passing. It is not asked about CancelledError.
+        ends: returns whether to raise an error instead of pausing: by default, any that is not
+            passing. CancelledError is always raised.
 
     Returns:
         The answer.

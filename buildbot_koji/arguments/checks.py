@@ -50,10 +50,10 @@ LONGEST_PATTERN = 1000
 """Characters of a pattern: a longer one takes long to compile, and may come from a property."""
 
 LONGEST_FILE_NAME = 255
-"""Characters of a file's name in which a pattern is searched: no file system stores more."""
+"""Characters of a file's name that is searched for a pattern: no file system stores more."""
 
 LONGEST_FAULT = 16_400
-"""Characters of the text of a fault in which a pattern is searched, at most."""
+"""The most characters of a fault's text in which a pattern is searched for."""
 
 _STORABLE = re.compile("[\x20-\x7e\xa0-\ud7ff\ue000-\uffff]+")
 """Characters that MySQL and MariaDB store as Buildbot sets them up, without controls."""
@@ -260,7 +260,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def regex(value: Any) -> str | None:
-    """Check for a regular expression that is searched in the name of a file."""
+    """Check for a regular expression that file names are searched for."""
     wanted = "must be a regular expression"
     return text(value) or _pattern_complaint(value, wanted, LONGEST_FILE_NAME)
 

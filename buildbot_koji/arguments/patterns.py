@@ -1,4 +1,4 @@
-"""How long a regular expression of the configuration may take. Pure.
+"""How long a search for a regular expression of the configuration may take. Pure.
 
 Python's ``re`` tries every way in which an expression can match the start of a text before it says
 that none does: of ``(a+)+$`` these double with each character. They are counted in the parse tree.
@@ -17,28 +17,28 @@ _parser: Any = importlib.import_module("re._parser" if _IS_PACKAGE else "sre_par
 _compiler: Any = importlib.import_module("re._compiler" if _IS_PACKAGE else "sre_compile")
 
 MOST_STEPS = 5e9
-"""The most that a search may try: this bound takes a second or two."""
+"""The highest bound that is accepted: such a search takes a second or two."""
 
 _MOST_NESTED = 6
-"""Repetitions inside each other; each doubles the time to count."""
+"""The deepest nesting of repetitions that is counted: each level doubles the time of that."""
 
 _REPEATS = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
 _CHARACTERS = ("LITERAL", "NOT_LITERAL", "IN", "ANY")
 _EMPTY = ("AT", "ASSERT", "ASSERT_NOT")
 
 _Chars = frozenset[str]
-"""Characters, a sample of all that there are."""
+"""Characters out of a sample: Latin letters and those of the pattern."""
 
 
 def steps(pattern: str, size: int) -> float:
-    """Return a bound of what a search for a pattern may try, infinity where that is exponential.
+    """Return an upper bound of the steps of a search, infinity where they are exponential.
 
     Args:
         pattern: a regular expression.
-        size: the characters of the text.
+        size: the length of the text, in characters.
 
     Raises:
-        re.error, OverflowError, RecursionError: it is no regular expression that can be parsed.
+        re.error, OverflowError, RecursionError: the pattern can't be parsed.
     """
     tree = _parser.parse(pattern)
     return (size + 1) * _Ways(tree.state, size, pattern).ways(tree, frozenset(), 0)
@@ -55,12 +55,12 @@ class _Ways:
         self._known: dict[str, _Chars] = {}
 
     def ways(self, items: Any, after: _Chars, depth: int) -> float:
-        """Return a bound of the ways in which a sequence matches the start of a text.
+        """Return an upper bound of the ways in which a sequence matches the start of a text.
 
         Args:
             items: the parts of the sequence.
-            after: the characters that what follows it may begin with.
-            depth: the repetitions around it.
+            after: the characters with which the rest of the pattern may begin.
+            depth: how many repetitions it is inside.
         """
         product = 1.0
         for index, (kind, value) in enumerate(items):
@@ -113,18 +113,18 @@ class _Ways:
         return found | after
 
     def _members(self, item: Any) -> _Chars:
-        """Return the characters that a part matches which matches one, whatever its case."""
+        """Return the characters that match a part of one character, ignoring case."""
         key = str(item)
         if key not in self._known:
             tree = _parser.SubPattern(self._state, [item])
             found = _compiler.compile(tree, re.IGNORECASE).finditer(self._text)
-            # A character that is not of the sample may be any.
+            # It matches only characters outside of the sample: assume the worst.
             self._known[key] = frozenset(each[0] for each in found) or self._all
         return self._known[key]
 
 
 def _parts(kind: str, value: Any) -> list[Any]:
-    """Return the sequences that a part of a pattern holds, of which one matches."""
+    """Return the alternatives inside a part of a pattern, each a sequence."""
     if kind == "BRANCH":
         return list(value[1])
     if kind == "GROUPREF_EXISTS":

@@ -32,7 +32,7 @@ class AbandonedTask:
     intent: TaskIntent
 
     async def settle(self, data: BuildData) -> None:
-        """Note that the cancellation is stored elsewhere."""
+        """Record that the hub's pending cancellations have the task now."""
         value = read_row(await data.get(self.build_id, self.name) or b"") or {}
         await data.put(self.build_id, self.name, json.dumps({**value, "cancel_on": None}).encode())
 
@@ -40,7 +40,7 @@ class AbandonedTask:
 async def abandoned_tasks(master: Any, request_id: int | None) -> list[AbandonedTask]:
     """Return the tasks of canceled build requests that are still to be canceled.
 
-    Not those that the step of the last attempt reached: it has canceled or left them.
+    Those that the step of the last attempt reached are left out: it has canceled or left them.
 
     Args:
         master: the Buildbot master.
@@ -71,7 +71,7 @@ async def abandoned_tasks(master: Any, request_id: int | None) -> list[Abandoned
 
 
 def _intent_in(stored: bytes) -> TaskIntent | None:
-    """Return the intent that a step stored; None for what is none, or can't be read."""
+    """Return the intent that a step stored; None if the row is something else or unreadable."""
     value = read_row(stored) or {}
     value.pop(IDENTITY, None)
     with suppress(UnreadableRow):

@@ -125,8 +125,8 @@ class Cancellations:
     async def take_over(self, master_name: str) -> None:
         """Take over what a dead master left pending.
 
-        It moves in one transaction: of two masters that do this, one gets it. If the other one was
-        only frozen, both cancel the tasks, which does no harm.
+        The rows move in one transaction, so that only one of several masters gets them. If the dead
+        master was only frozen, it cancels the tasks, too, which does no harm.
         """
         assert self._state is not None
         async with self._storing:
@@ -277,7 +277,7 @@ class Cancellations:
         self._add(stored)
 
     def _add(self, stored: Mapping[str, list[str] | None]) -> None:
-        """Take up what is stored under keys."""
+        """Add the cancellations in the rows that were read."""
         self._others += [
             each for each, texts in stored.items() if texts is not None and each != self._key
         ]

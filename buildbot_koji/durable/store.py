@@ -166,7 +166,8 @@ class MasterState:
         """Move values to another object, in one transaction.
 
         Args:
-            keys: the key there of each key here, of parts as well; what is gone is left out.
+            keys: each key with its new one, those of the parts of a large value, too; a value that
+                is gone is left out.
             to: the other object, which has none of the new keys.
         """
         table = self._master.db.model.object_state

@@ -188,7 +188,7 @@ class _HTTPS(urllib.request.HTTPSHandler):
 
 
 class _SecureRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect from https to http, to another scheme, or to what is no address."""
+    """Refuses a redirect from https to http, to another scheme, or to no usable address."""
 
     def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         """Return the reply to follow, None if the redirect itself is the answer."""

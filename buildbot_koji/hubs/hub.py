@@ -419,7 +419,7 @@ async def get_hub(master: Any, profile: str | RenderedHub) -> Hub:
 
 
 async def rendered_hub(master: Any, profile: Any) -> str | RenderedHub:
-    """Return what a plugin's ``profile`` names, with the secrets of the master."""
+    """Render a plugin's ``profile`` with the secrets of the master."""
     properties = Properties()
     properties.master = master
     rendered: str | RenderedHub = await properties.render(profile)
@@ -427,7 +427,7 @@ async def rendered_hub(master: Any, profile: Any) -> str | RenderedHub:
 
 
 def identity_of(profile: str | RenderedHub) -> str:
-    """Return what is the same for all links to a hub as one user."""
+    """Return the identity of a hub and its user, which all links to it share."""
     return f"{PREFIX}{profile if isinstance(profile, str) else profile.identity}"
 
 

@@ -32,9 +32,9 @@ _log = Logger()
 
 
 class CanceledRequests(service.SharedService):
-    """Cancels the tasks of build requests that are canceled between two attempts, one a master.
+    """Cancels the tasks of build requests that are canceled between two attempts.
 
-    Buildbot stops it after everything else.
+    Each master has one, which Buildbot stops after everything else.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class CanceledRequests(service.SharedService):
 
 
 async def resume_cancellations(master: Any) -> None:
-    """Cancel, at the start, what earlier runs of this master, and dead ones, left to be canceled.
+    """Resume, at the start, the cancellations of earlier runs of this master and of dead masters.
 
     It logs the names of the hubs that can't be used, or that no plugin names any more.
     """
@@ -100,14 +100,14 @@ async def cancel_abandoned(master: Any, request_id: int | None = None) -> set[st
         if hub is None:
             continue
         for each in left.pop(identity):
-            # After a crash in between it is canceled again, which does no harm.
+            # A crash between the two only cancels the task twice.
             await hub.cancellations.retry_later(each.intent, None)
             await each.settle(data)
     return {each.removeprefix(PREFIX) for each in left}
 
 
 async def take_over_cancellations(master: Any) -> None:
-    """Cancel what dead masters of the same database left to be canceled."""
+    """Resume the cancellations of dead masters of the same database."""
     dead = await _dead(master)
     if dead:
         await _cancel_on_hubs(master, {*await objects_with(master, CLASS, PENDING)}, dead)
@@ -121,7 +121,7 @@ async def _dead(master: Any) -> list[str]:
 
 
 async def _cancel_on_hubs(master: Any, waiting: set[str], names: list[str]) -> set[str]:
-    """Use the hubs on which masters left something; returns the objects that are dealt with."""
+    """Resume the masters' cancellations on each hub; returns the names of the objects resumed."""
     configured = await _configured(master) if waiting else {}
     done = set[str]()
     for identity in {*configured, *(each.identity for each in hubs_of(master))}:

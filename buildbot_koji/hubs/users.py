@@ -47,7 +47,7 @@ class HubUsers:
         self._used_at = float(self._clock.seconds())
 
     def close_if_idle(self, idle: float = 0.0) -> None:
-        """Close the link if nobody uses it, and nobody has for so many seconds."""
+        """Close the link if nobody uses it, and nobody did in the last ``idle`` seconds."""
         unused = float(self._clock.seconds()) - self._used_at
         if not self._is_in_use() and not 0 <= unused < idle:
             # Not from within what that cancels.

@@ -131,7 +131,7 @@ def plan_tagging(
     Args:
         builds: the builds.
         target: all builds in the tag itself.
-        latest: the latest builds in the tag, those that it inherits, too.
+        latest: the latest builds in the tag, inherited ones included.
 
     Returns:
         Each build with the reason, which is empty for a build that is to be tagged.

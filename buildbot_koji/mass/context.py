@@ -123,7 +123,7 @@ class MassContext:
         return None
 
     async def has_target(self) -> bool:
-        """Return whether the hub still takes the builds of the plan; else nothing more starts."""
+        """Return whether the hub still takes the builds of the plan; if not, stop the plan."""
         why = await self.ask(self._why_refused)
         if why:
             self.plan.stop(why)

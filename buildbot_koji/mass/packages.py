@@ -198,7 +198,7 @@ async def refusals(connection: Connection, target: Mapping[str, Any], *, tags: b
     Args:
         connection: the hub, logged in.
         target: the target, as ``getBuildTarget`` returns it.
-        tags: whether its destination tag takes the builds: not that of scratch builds.
+        tags: whether the builds are tagged: scratch builds aren't.
     """
     found = []
     if not (await connection.checked("getBuildConfig", target["build_tag"]))["arches"]:

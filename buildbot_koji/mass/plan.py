@@ -30,7 +30,7 @@ LONGEST_REASON = 300
 
 
 class _Named(enum.Enum):
-    """Members that are looked up for each of 17,000 packages: their usual hash takes long."""
+    """An enum with a fast hash: its members are looked up for each of 17,000 packages."""
 
     __hash__ = object.__hash__
 

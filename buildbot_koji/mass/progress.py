@@ -55,7 +55,7 @@ class MassProgress:
 
     @property
     def still_since(self) -> float | None:
-        """Since when no package has ended, as far as the moments tell; None if there are none."""
+        """When the last package ended, as far as the moments tell; None if there are none."""
         done = self.steps[-1].done if self.steps else 0
         return next((each.time for each in self.steps if each.done == done), None)
 

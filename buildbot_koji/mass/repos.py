@@ -19,10 +19,10 @@ from txkoji.exceptions import AuthError, GenericError, HubFault
 from txkoji.retry import is_passing
 
 LONG = 600.0
-"""Seconds after which the summary says how long something has been waited for."""
+"""Seconds of a wait after which the summary says how long it has been."""
 
 RELEASED_AT_ONCE = 1000
-"""Packages that a repo releases before the reactor's next iteration."""
+"""Packages that a repo releases per reactor iteration."""
 
 
 @attrs.define(eq=False, repr=False, slots=False)
@@ -124,9 +124,10 @@ class RepoWaiter:
         return False
 
     async def _find_lacking(self, plan: MassPlan) -> None:
-        """Find what held packages require and the build tag has no build of, or only older ones.
+        """Find the builds that held packages require and that the build tag lacks.
 
-        What was adopted may be in another tag, and what was built may have been moved.
+        A newer build of the package will do, an older one won't. An adopted build may be in another
+        tag, and what was built may have been moved.
         """
         required = {index for each in plan.held.values() for index in each.requires}
         highest = max(each.level for each in plan.held.values())

@@ -33,7 +33,7 @@ CLOSED_AT_ONCE = 100
 """Closed tasks that are asked about in one request."""
 
 _OF_THE_TAG = ("tag is locked", "tag requires", "not in list for", "No arches for tag")
-"""Refusals about one package whose cause, the tag, may concern all of them."""
+"""Words of a refusal whose cause, the tag, may concern every package."""
 
 FAILED_AT_ONCE = 20
 """Tasks that are asked about at the same time, each by several requests."""
@@ -160,7 +160,7 @@ class Settler:
         return outcome, await ask(find, REFUSALS)
 
     async def _has_target(self, outcome: Outcome) -> bool:
-        """Return False if a task failed since the hub refuses every one of its kind."""
+        """Return False if a task failed because the hub refuses every build of the plan."""
         text = "" if outcome.fault is None else outcome.fault.text
         needed = (self._options.target, self._options.channel, *_OF_THE_TAG)
         may_lack = any(each in text for each in needed if each)

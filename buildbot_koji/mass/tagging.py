@@ -208,7 +208,7 @@ class MassTagger:
         return await self._hub.begin(call), await self._in_progress()
 
     def _call(self, nvr: str) -> Call:
-        # Not its id, which a hub that is restored meanwhile gives to another build.
+        # Not its id, which a hub that is restored meanwhile may give to another build.
         return Call("tagBuildBypass" if self._bypass else "tagBuild", (self._tag, nvr))
 
     async def _send(self, part: TagPart, state: IntentState) -> None:

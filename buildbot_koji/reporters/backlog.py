@@ -143,7 +143,7 @@ class Backlog:
         if self._position() == self._stored:
             return
         await self._claim.check()
-        # Of two at once, each may have waited for the other one's check.
+        # Read only after the check: another call may have moved the position meanwhile.
         value = self._position()
         await self._state.put(position_key(self._master_id), asdict(value))
         self._stored = value

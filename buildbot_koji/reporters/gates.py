@@ -32,8 +32,7 @@ class Gates:
         master: the Buildbot master.
         required: the names of the builders.
         within: seconds that a gate waits for all results.
-        tell_undecided: called when it is unknown yet which result of a build counts; scan again
-            soon.
+        tell_undecided: called while it is unknown which result of a build counts: scan again soon.
         complete: called with the newest vote of a gate that a build of another master completed.
     """
 

@@ -35,7 +35,7 @@ class SideTagClaims:
         return {int(each) for each in ids if each.isdecimal()}
 
     async def add(self, tag_id: int) -> None:
-        """Claim a side tag. It has a row of its own: another master may claim one just now."""
+        """Claim a side tag, in a row of its own: another master may claim one at the same time."""
         await self._state.put(f"{self._prefix}{tag_id}", tag_id)
 
     async def forget(self, tag_ids: set[int]) -> None:

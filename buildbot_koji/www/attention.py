@@ -38,7 +38,7 @@ def attention(
         credentials: what the master logs in with.
         paused: the paused mass builds: their names, by their ids.
         clocks: the seconds that the clock of each hub is ahead of ours.
-        idle: since when steps run that follow no task.
+        idle: when each running step that follows no task began.
         silent: the hubs that have lost their message bus.
     """
     found = [("", each.message) for each in credentials if not each.is_usable]

@@ -73,7 +73,7 @@ def last_changes(
         if not isinstance(name, str):
             continue
         mine = found.setdefault(name, [])
-        # A report of the health is dated by our clock.
+        # A change without an event, which reports that the source is stale, has our clock's time.
         by_hub = EVENT_KEY in change["properties"]
         if len(mine) < MOST_CHANGES:
             mine.append(

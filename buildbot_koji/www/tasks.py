@@ -17,7 +17,7 @@ SLOW = 1.5
 """A task that takes so many times its usual duration is in trouble."""
 
 STUCK_AFTER = 3600.0
-"""Seconds that a task may wait for a builder, a step without a task, and a gate for votes."""
+"""Seconds that a task may wait for a builder, a gate for votes, or a step for a task."""
 
 MOST_ARCHES = 30
 

@@ -227,14 +227,14 @@ class Site:
         return self.master
 
     async def change(self, **build: Any) -> dict[str, Any]:
-        """Make a build, let the first source poll, and return the one change of all."""
+        """Make a build, let the first source poll, and return the only change."""
         self.build(**build)
         await self.polled()
         [change] = await self.master.until_changes(1)
         return dict(change)
 
     def damage(self, **columns: Any) -> None:
-        """Let columns of the newest build be odd."""
+        """Write odd values into columns of the newest build."""
         with self.hub.state.transaction():
             newest = max(self.hub.state.rows("build"), key=lambda row: row["id"])
             self.hub.state.update("build", newest["id"], **columns)

@@ -51,7 +51,7 @@ class MariaDB:
 
     @property
     def _environment(self) -> dict[str, str]:
-        """What its programs run with: a server that starts clears away temporary tables."""
+        """The environment of its programs: a server that starts empties the shared TMPDIR."""
         return {**os.environ, "TMPDIR": str(self._directory)}
 
     def _command(self, program: Path, *arguments: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Servers that are no hub and no broker: they say what a test lets them say."""
+"""Servers that answer as no hub and no broker would: with what a test gives them."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Peer(Factory):
         profile: Mapping[str, Any] = {},
         **options: Any,
     ) -> Connection:
-        """Listen, and return a connection that takes it for a hub, and asks once."""
+        """Listen, and return a connection that takes it for a hub and does not retry."""
         server = f"{scheme}://{self.start(at_end)}/kojihub"
         given = {"reactor": reactor, "retry": ONE_ATTEMPT, **options}
         koji = Connection(Profile(name="peer", server=server, **profile), **given)

@@ -155,7 +155,7 @@ def test_jitter(chance: float, failures: int, jitter: float) -> None:
 
 
 def test_trouble_of_a_handler() -> None:
-    """A timeout, the login and the broker pass, too, where messages are handled; a defect stays."""
+    """Where messages are handled, timeouts, login and broker errors pass, too; a defect doesn't."""
     passing = [
         CancelledError(),
         TimedOut(),

@@ -88,12 +88,12 @@ class Request:
 
 
 class _Limit:
-    """Calls a function at the end of a limit that moves.
+    """Calls a function at a deadline that moves.
 
     Args:
         clock: the reactor.
-        left: returns the seconds until the end as it is now.
-        expire: called at the end.
+        left: returns the seconds until the deadline, as it is now.
+        expire: called at the deadline.
 
     Attributes:
         has_expired: whether it was called.
@@ -113,7 +113,7 @@ class _Limit:
             self._expire()
 
     def end(self) -> None:
-        """Stop: the function is not called."""
+        """Stop the timer: the function is not called any more."""
         if self._timer.active():
             self._timer.cancel()
 
@@ -192,7 +192,7 @@ class Requester:
                         raise
 
     async def take(self, queue: DeferredLock | DeferredSemaphore, method: str) -> float:
-        """Wait for a turn in a queue; all give up together on a hub that answers nobody.
+        """Wait for a turn in a queue; while the hub answers nobody, all who wait give up together.
 
         Args:
             queue: the queue, which the caller releases.
@@ -230,7 +230,7 @@ class Requester:
         return self._silent_since(asked) - asked
 
     def _silent_since(self, asked: float) -> float:
-        """Return since when, after a time, the hub has answered nobody: now, if it answers."""
+        """Return when the hub fell silent, ``asked`` at the earliest; now, if it answers."""
         now: float = self.reactor.seconds()
         return max(asked, now if self.trouble is None else self.statistics.changed_at or now)
 

@@ -219,8 +219,9 @@ class Submitter:
             submission: what was stored before the call.
 
         Returns:
-            A Deferred of True if the hub has no task of that id, or gave the id to another task: to
-            one without a marker, if it has lost the newest task from before the submission as well.
+            A Deferred of True if the hub has no task of that id, or gave the id to another task. A
+            task without a marker counts as another one if the hub has also lost the newest task
+            from before the submission.
         """
         task = await self._client.call("getTaskInfo", task_id, request=True)
         if task is None:

@@ -116,7 +116,7 @@ async def packages(examined: Examined) -> AsyncIterator[Finding]:
 
 
 async def mass_builds(examined: Examined) -> AsyncIterator[Finding]:
-    """Check that the packages of mass builds are listed where their builds are to go."""
+    """Check that the packages of mass builds are listed in the destination tags."""
     for (target, names), where in examined.wanted.mass.items():
         tag = examined.destinations.get(target)
         if tag is None:

@@ -55,7 +55,7 @@ class HubNeeds:
         channels: names of channels, each with who names it.
         users: names of users, each with who names it.
         runroots: names of tags and architectures, each with who runs a command there.
-        mass: names of targets and of all packages that are built for them, each with who does.
+        mass: names of targets and of all packages of a mass build for them, each with who builds.
         permissions: sets of permissions of which one is needed, each with who needs it.
         methods: hub methods that must be there, each with who needs it.
         brokers: the brokers that its messages are received from.
@@ -95,7 +95,7 @@ def wanted_of(config: Any) -> list[HubNeeds]:
         if where.startswith("change source"):
             listening.append((plugin.declared_values["name"], found[key]))
     for scheduler in config.schedulers.values():
-        # Before it starts it keeps its arguments only.
+        # A scheduler that has not started has only its arguments.
         values = {**vars(scheduler), **vars(scheduler).get("_config_kwargs", {})}
         for each in values.values():
             if isinstance(each, KojiChangeFilter):
@@ -106,7 +106,7 @@ def wanted_of(config: Any) -> list[HubNeeds]:
 def _add_filter(
     listening: Sequence[tuple[str, HubNeeds]], values: Mapping[str, Any], where: str
 ) -> None:
-    """Add what a filter of changes names; its changes come from one hub, or it is left out."""
+    """Add what a change filter names, if all its changes come from the same hub."""
     hubs = {
         id(needs): needs
         for name, needs in listening
@@ -207,7 +207,7 @@ class Examined:
         is_reachable: it answers as a hub does.
         can_log_in: no credential is known to be unusable.
         user: who we are, None until the login.
-        held: the permissions that we have there; none before the login.
+        held: the permissions of the user; none before the login.
         destinations: the tags that builds go into, by the targets.
         arches: the architectures of the build tags, by the targets.
     """

@@ -365,9 +365,9 @@ class KojiStep(InterruptibleStep):
             checking.stop()
 
     def _ends(self, hub: Hub, error: Exception) -> bool:
-        """Return whether an error ends the work, which is begun again otherwise."""
+        """Return whether an error ends the work; after any other it is retried."""
         if self.patience.is_lost or self._is_out_of_patience(hub):
             return True
-        # Nobody can ask how a task ends while a certificate or a login is refused.
+        # The task runs on while a certificate or a login is refused: wait for its outcome.
         is_about_access = isinstance(error, (TransportError, KojiLoginException))
         return not (is_passing(error) or (self.follows_task and is_about_access))

@@ -34,7 +34,7 @@ LOG_PART = 50_000
 """Characters of a report that are written at once."""
 
 NAME_SIZE = 46
-"""Bytes of a step's name: its column holds 50 characters, of which Buildbot numbers namesakes."""
+"""Bytes of a step's name: its column holds 50, and Buildbot appends a number to a namesake."""
 
 LINK_SIZE = 1000
 """Bytes of the text or the address of a link, or of the title of a log."""

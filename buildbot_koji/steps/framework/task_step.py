@@ -225,7 +225,7 @@ class KojiTaskStep(KojiStep):
         return self.intent
 
     async def _save_intent(self, hub: Hub, intent: TaskIntent) -> None:
-        """Store an intent for the next attempt, for a stop, and for a stop between the two."""
+        """Store an intent for the next attempt, for a stop, and for a stop between two attempts."""
         is_left = intent.adopted or self.on_stop == "leave"
         intent = replace(intent, cancel_on=None if is_left else hub.identity)
         if intent.task_id is not None:

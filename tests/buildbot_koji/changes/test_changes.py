@@ -493,7 +493,7 @@ async def test_odd_builds(site: Site, event: str) -> None:
 
 @contextmanager
 def refusing(master: Master, bad: str) -> Iterator[list[str]]:
-    """Let the database refuse the change of a build; gives its revision for each time."""
+    """Let the database refuse the change of a build; yields the list of what was refused."""
     updates = master.master.data.updates
     refused, add_change = list[str](), updates.addChange
 

@@ -72,7 +72,7 @@ def test_hourly_limit() -> None:
     """No more changes come in an hour than allowed; a clock that is set back prolongs no hour."""
     limit = HourlyLimit(2)
     limit.add(2, 10_000)
-    # Nothing starts no hour.
+    # An hour begins with a change.
     limit.add(0, 14_000)
     assert not limit.allows(13_599)
     assert limit.renewed_at == 13_600

@@ -141,7 +141,7 @@ class Site:
         return status, [each for subject in subjects for each in subject["findings"]]
 
     async def queue(self, bus: str) -> tuple[int, str, str]:
-        """Return the exit status, and the level and text of what is found of a bus's queue."""
+        """Return the exit status, and the level and text of the finding about a bus's queue."""
         self.values["bus"] = bus
         status, found = await self.doctor()
         [queue] = [each for each in found if each["check"] == "queue"]

@@ -98,9 +98,9 @@ async def test_buildset_of_a_lost_scheduler(master: Any) -> None:
 async def test_claim_taken_within_a_commit(
     tmp_path: Path, server: type[postgres.PostgreSQL], request: Any, logged_failures: list[Any]
 ) -> None:
-    """A claim that was checked stays until the commit, or until the database ends a frozen master.
+    """A checked claim holds until the commit, or until the database disconnects a frozen master.
 
-    PostgreSQL does that if it is told to, as the how-to of several masters advises.
+    PostgreSQL does that with the setting that the how-to of several masters advises.
     """
     database = server()
     request.addfinalizer(database.stop)

@@ -141,7 +141,7 @@ async def test_builds_are_tagged(bench: Workbench) -> None:
     again = await bench.build(steps.KojiMassTag(bench.profile, **tags))
     assert again.text == "tagged no builds with demo-released, skipped 2"
     assert "hello-1.0-main: skipped: already tagged" in again.logs["builds"]
-    # What a tag inherits is replaced by what is tagged with it: by nothing older.
+    # A build in the tag hides an inherited one, so none is tagged over a newer one.
     bench.hub.call("createTag", "heir", parent="demo-released")
     newer = await bench.built("hello", ref="next")
     bench.hub.call("tagBuildBypass", "demo-released", newer)
@@ -235,7 +235,7 @@ async def test_lost_request(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -
 async def test_hub_restored_during_an_outage(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A build that has the id of one to tag, on the restored hub, is not tagged for it."""
+    """A build that got the id of one to tag, on a restored hub, is not tagged instead of it."""
     monkeypatch.setattr(steps.KojiMassTag, "timing", StepTiming(retry=RetryPolicy(first=0.1)))
     nvr = await bench.built("hello")
     build = bench.hub.call("getBuild", nvr)["build_id"]

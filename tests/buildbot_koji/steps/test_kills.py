@@ -179,7 +179,7 @@ class Siege:
                 data = (await self.master.get(f"builds/{build['buildid']}/data"))["build_data"]
                 for each in data:
                     if "_stopped_" in each["name"]:
-                        # What a user said who stopped the build.
+                        # The reason of the user who stopped the build.
                         continue
                     path = f"builds/{build['buildid']}/data/{each['name']}/value"
                     found += (await self.master.get(path))["task_id"] is None

@@ -52,7 +52,7 @@ async def test_reply_of_the_creation_is_lost(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_claims_at_the_same_time(bench: Workbench) -> None:
-    """Of two masters that claim a side tag at once, each has its own."""
+    """Two masters that claim a side tag at the same time both keep their claims."""
     masters = [SideTagClaims(bench.master, "f44_build", "https://koji.example.test") for _ in "ab"]
     claiming = [claims.add(number) for number, claims in enumerate(masters, 1)]
     await gatherResults(map(Deferred.fromCoroutine, claiming))

@@ -159,7 +159,7 @@ def test_restart_between_two_looks(site: Site) -> None:
 
 
 def test_between_two_looks(site: Site) -> None:
-    """A FREE task keeps its children, which are watched on; a child that came and went is told."""
+    """A FREE task keeps its children, still watched; a child that came and went is reported."""
     parent, other = site.task(state=OPEN), site.task(state=OPEN)
     child, first = site.child(parent, OPEN), site.child(other, OPEN)
     (_, changes), (_, others) = site.watch(parent), site.watch(other)
