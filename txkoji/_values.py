@@ -97,9 +97,9 @@ def _without_user(address: str) -> str:
 
 
 def excerpt(text: str) -> str:
-    """Return a text of bounded length: the start and the end of one that is longer.
+    """Return a text of bounded length: the start and the end of a longer one.
 
-    One line stays one.
+    A text of one line stays one line.
     """
     joint = "\n" if "\n" in text else " ... "
     return text if len(text) <= 2 * EXCERPT else f"{text[:EXCERPT]}{joint}{text[-EXCERPT:]}"

@@ -182,7 +182,7 @@ class TaskInfo(Struct):
 
     @property
     def named_tag_id(self) -> int | None:
-        """The id of that tag if the task names it only by id, else None."""
+        """The id of :attr:`tag` if the task names the tag only by id, else None."""
         return self._tag_info if isinstance(self._tag_info, int) else None
 
     @property

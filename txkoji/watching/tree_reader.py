@@ -102,7 +102,7 @@ async def read_trees(
 
 @dataclass
 class _Poll:
-    """The records of all trees of one poll, by their ids, and their children's ids."""
+    """The records of all trees of one poll, by task id, and the ids of each task's children."""
 
     _client: HubClient
     _known: Mapping[int, TreeRecords | None]

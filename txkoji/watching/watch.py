@@ -134,7 +134,7 @@ class Watch:
         self._stop(self)
 
     def update(self, records: TreeRecords) -> None:
-        """Take the records that a poll read. Called by the watcher."""
+        """Replace the records by those that a poll read; called by the watcher."""
         old, self.records = self.records, records
         if old is records or (old is not None and states_of(old) == states_of(records)):
             return
