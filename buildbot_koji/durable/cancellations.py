@@ -137,7 +137,9 @@ class Cancellations:
             moved = {row[0]: f"{PENDING} {free + int(row[1] or 0)}{row[2] or ''}" for row in left}
             await self._read_stored()
             await dead.move(moved, self._state)
-            self._add(await _stored_in(self._state, self._say_unreadable, {*moved.values()}))
+            # What another master moved first is not here.
+            here = {*moved.values()}.intersection(await self._state.keys(PENDING))
+            self._add(await _stored_in(self._state, self._say_unreadable, here))
         self._start_work(self._cancel_pending)
 
     async def retry_later(self, intent: TaskIntent, reason: str | None) -> None:
