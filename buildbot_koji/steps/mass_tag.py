@@ -15,6 +15,7 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, flag, required, words_for
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.error_messages import explain
+from buildbot_koji.hubs.builds import may_be
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import (
     KINDS,
@@ -213,7 +214,12 @@ class KojiMassTag(KojiWriteStep):
         options = {"latest": True} if only is None else {}
         rows = await hub.connection.checked("listTagged", self.from_tag, **options)
         builds = await self.in_thread(partial(builds_of, rows))
-        return [each for each in reversed(builds) if only is None or each.id in only]
+        # A hub that was restored from a backup gives an id again.
+        return [
+            each
+            for each in reversed(builds)
+            if only is None or (each.id in only and may_be(str(each.nvr), only[each.id]))
+        ]
 
     async def _latest(self, hub: Hub) -> list[TaggedBuild]:
         """Return the latest builds that the tag has or inherits."""
