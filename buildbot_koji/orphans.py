@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Set
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import sqlalchemy
@@ -21,9 +22,14 @@ from twisted.logger import Logger
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
-from buildbot_koji.durable.background import Background, stop_consuming
+from buildbot_koji.durable.background import DATABASE_RETRY, Background, stop_consuming
 from buildbot_koji.durable.claims import Supersedable, gone_masters, has_request, has_scheduler
-from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable, select
+from buildbot_koji.durable.database import (
+    DatabaseOutage,
+    is_database_unreachable,
+    select,
+    until_stored,
+)
 from buildbot_koji.durable.fence import fence_scheduler
 from buildbot_koji.hubs.left_tasks import resume_cancellations, take_over_cancellations
 from buildbot_koji.properties import CHANGE_SOURCE
@@ -245,7 +251,9 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
 
     async def _resume(self) -> None:
         await self.master.initLock.run(lambda: None)
-        await resume_cancellations(self.master)
+        resume = partial(resume_cancellations, self.master)
+        trouble = f"{self.name}: can't resume what others left"
+        await until_stored(resume, self.master.reactor, DATABASE_RETRY, trouble)
 
     async def _release_stale(self) -> None:
         await self._release_own()

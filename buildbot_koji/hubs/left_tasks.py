@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from buildbot.process.results import CANCELLED
@@ -12,9 +13,10 @@ from buildbot.util.twisted import async_to_deferred
 from twisted.logger import Logger
 
 from buildbot_koji.durable.abandoned import AbandonedTask, abandoned_tasks
-from buildbot_koji.durable.background import Background, stop_consuming
+from buildbot_koji.durable.background import DATABASE_RETRY, Background, stop_consuming
 from buildbot_koji.durable.cancellations import CLASS, PENDING, object_of
 from buildbot_koji.durable.claims import gone_masters
+from buildbot_koji.durable.database import until_stored
 from buildbot_koji.durable.store import SOURCE, BuildData, object_name, objects_with
 from buildbot_koji.hubs.hub import (
     PREFIX,
@@ -51,8 +53,10 @@ class CanceledRequests(service.SharedService):
 
     def _completed(self, _: Any, message: Mapping[str, Any]) -> None:
         if message["results"] == CANCELLED:
-            canceling = cancel_abandoned(self.master, message["buildrequestid"])
-            self._background.run(canceling, "can't cancel the tasks of a canceled build request")
+            cancel = partial(cancel_abandoned, self.master, message["buildrequestid"])
+            trouble = "can't cancel the tasks of a canceled build request"
+            canceling = until_stored(cancel, self.master.reactor, DATABASE_RETRY, trouble)
+            self._background.run(canceling, trouble)
 
     @async_to_deferred
     async def stopService(self) -> None:

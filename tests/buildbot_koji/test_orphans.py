@@ -18,13 +18,16 @@ from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.logger import LogEvent
 
+from buildbot_koji import orphans
+from buildbot_koji.durable.abandoned import AbandonedTask, abandoned_tasks
+from buildbot_koji.hubs import left_tasks
 from buildbot_koji.hubs.hub import hubs_of
 from buildbot_koji.hubs.left_tasks import CanceledRequests, resume_cancellations
 from tests.buildbot_koji.inprocess import Master
 from tests.buildbot_koji.workbench import BRANCH, SOURCE, Workbench
 from tests.support import until
 from tests.support.ends import AtEnd
-from txkoji import task_states
+from txkoji import RetryPolicy, task_states
 
 HOUR = 3600.0
 
@@ -425,7 +428,19 @@ async def test_canceled_between_two_attempts(
     """The tasks of a request that is canceled before its next attempt reaches them are canceled.
 
     Also by the next run of a master that was killed right then; not one that is to be left alone.
+    A database that is unreachable at that moment is asked again.
     """
+    outages: list[Exception] = []
+    lost = OperationalError("SELECT", {}, Exception("the server closed the connection"))
+
+    async def find(*args: Any) -> list[AbandonedTask]:
+        if outages:
+            raise outages.pop()
+        return await abandoned_tasks(*args)
+
+    monkeypatch.setattr(left_tasks, "abandoned_tasks", find)
+    for module in (left_tasks, orphans):
+        monkeypatch.setattr(module, "DATABASE_RETRY", RetryPolicy(first=0.1))
     bench = Workbench(tmp_path)
     await bench.open(empty_home)
     bench.hub.builder.seconds = 1000.0
@@ -464,6 +479,7 @@ async def test_canceled_between_two_attempts(
         request, _ = await begin("left", on_stop="leave")
         await cancel_before_next_attempt(request)
         request, first = await begin("first")
+        outages.append(lost)
         await cancel_before_next_attempt(request)
         await until(lambda: canceled() == [first])
 
@@ -473,6 +489,7 @@ async def test_canceled_between_two_attempts(
         await listening.disownServiceParent()
         await cancel_before_next_attempt(request)
         assert canceled() == [first]
+        outages.append(lost)
         await releaser.setServiceParent(bench.master)
         await until(lambda: canceled() == [first, second])
 
@@ -490,6 +507,6 @@ async def test_canceled_between_two_attempts(
         await resume_cancellations(bench.master)
         [hub] = hubs_of(bench.master)
         await until(lambda: hub.cancellations.status() == [])
-        assert bench.hub.calls["cancelTask"] == 3
+        assert (bench.hub.calls["cancelTask"], outages) == (3, [])
     finally:
         await bench.close()
