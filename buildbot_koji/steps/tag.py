@@ -16,20 +16,21 @@ from buildbot_koji.steps.framework.write_step import KojiTasksStep, KojiWriteSte
 from txkoji import Call
 
 
-async def _is_in_tag(hub: Hub, tag: Any, build_id: int) -> bool:
+async def _is_in_tag(hub: Hub, tag: Any, build: int | str) -> bool:
     """Return whether a build is tagged directly, not by inheritance."""
-    tags = await hub.connection.checked("listTags", build=build_id)
+    tags = await hub.connection.checked("listTags", build=build)
     return any(tag in (each.name, each.id) for each in tags)
 
 
-async def _ids(hub: Hub, builds: Iterable[Any]) -> dict[str, int]:
-    """Return the ids of builds that are named by NVR or id.
+async def _keys(hub: Hub, builds: Iterable[Any]) -> dict[str, int | str]:
+    """Return what names builds for good that are named by NVR or id.
 
     Raises:
         GenericError: the hub has no such build.
     """
-    # Ids, because promotion changes the NVR of a draft.
-    return {str(build): (await named_build(hub.connection, build)).id for build in builds}
+    found = {str(build): await named_build(hub.connection, build) for build in builds}
+    # Promotion changes the NVR of a draft, and a restored hub gives an id to another build.
+    return {label: row.id if row.get("draft") else row.nvr for label, row in found.items()}
 
 
 def _no_builds(values: Mapping[str, Any], *flags: str) -> Iterator[str]:
@@ -44,14 +45,14 @@ def _no_builds(values: Mapping[str, Any], *flags: str) -> Iterator[str]:
 class _Untags(KojiWriteStep):
     """Untags builds. The base class of the steps that do."""
 
-    async def untag(self, hub: Hub, name: str, tag: Any, build_id: int, *, force: bool) -> None:
+    async def untag(self, hub: Hub, name: str, tag: Any, build: int | str, *, force: bool) -> None:
         """Untag a build once; ``name`` distinguishes it from the other actions of the step."""
 
         async def is_done() -> bool:
             """Return whether the build is not in the tag."""
-            return not await _is_in_tag(hub, tag, build_id)
+            return not await _is_in_tag(hub, tag, build)
 
-        call = Call.of("untagBuild", tag, build_id, force=force)
+        call = Call.of("untagBuild", tag, build, force=force)
         await self.call_once(hub, name, call, is_done)
 
     async def builds_of_packages(
@@ -85,7 +86,7 @@ class KojiTag(KojiTasksStep):
 
     async def change(self, hub: Hub) -> int:
         """Tag the builds that are not in the tag."""
-        builds = await _ids(hub, checks.words(self.builds))
+        builds = await _keys(hub, checks.words(self.builds))
         calls = {
             label: Call("tagBuild", (self.tag, build, self.force))
             for label, build in builds.items()
@@ -137,7 +138,7 @@ class KojiMove(_Untags, KojiTasksStep):
         if found[0].id == found[1].id:
             # A build in both tags would be untagged from the first.
             return self.fail(f"from_tag and to_tag are both {found[0].name}")
-        builds = await _ids(hub, await self._builds(hub))
+        builds = await _keys(hub, await self._builds(hub))
         calls = {
             label: Call("moveBuild", (self.from_tag, self.to_tag, build, self.force))
             for label, build in builds.items()
@@ -194,7 +195,7 @@ class KojiUntag(_Untags):
     async def change(self, hub: Hub) -> int:
         """Untag the builds that are still in the tag."""
         builds = await self._builds(hub)
-        for label, build in (await _ids(hub, builds)).items():
+        for label, build in (await _keys(hub, builds)).items():
             self.say(f"untagging {label}")
             await self.untag(hub, label, self.tag, build, force=self.force)
         gone = ", ".join(str(build) for build in builds)
