@@ -136,7 +136,7 @@ class Connection(HubMethods):
             profile if isinstance(profile, Profile) else profiles.load(profile, config=config)
         )
         self.profile = self.settings.name
-        self.url = self.settings.server
+        self.url = self.settings.server.rstrip("/")
         self.weburl = self.settings.weburl
         self.topurl = self.settings.topurl
         self.reactor = reactor

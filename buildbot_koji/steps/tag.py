@@ -23,7 +23,7 @@ async def _is_in_tag(hub: Hub, tag: Any, build: int | str) -> bool:
 
 
 async def _keys(hub: Hub, builds: Iterable[Any]) -> dict[str, int | str]:
-    """Return what names builds for good that are named by NVR or id.
+    """Return what the hub knows each build by from now on: its NVR, or the id of a draft.
 
     Raises:
         GenericError: the hub has no such build.

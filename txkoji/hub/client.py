@@ -58,7 +58,7 @@ class HubClient:
         agent: HTTPAgent | None = None,
     ) -> None:
         self.profile = profile
-        self.url = profile.server
+        self.url = profile.server.rstrip("/")
         self.reactor = reactor
         self.session: Session | None = None
         self._anonymous_reads = anonymous_reads
