@@ -23,7 +23,7 @@ async def _is_in_tag(hub: Hub, tag: Any, build: int | str) -> bool:
 
 
 async def _keys(hub: Hub, builds: Iterable[Any]) -> dict[str, int | str]:
-    """Return what the hub knows each build by from now on: its NVR, or the id of a draft.
+    """Return how to name each build to the hub: by its NVR, or a draft by its id.
 
     Raises:
         GenericError: the hub has no such build.
