@@ -55,6 +55,8 @@ BuildmasterConfig = {{
         MassBuild("fake", "demo", PLAN["packages"], source=source, requires=PLAN["requires"],
                   at_once=60, infra_retries=1)]))],
     "schedulers": [schedulers.ForceScheduler(name="force", builderNames=["mass"])],
+    # Buildbot forgets the requests of a master that is killed while it starts.
+    "services": [util.KojiOrphanReleaser()],
     "buildbotNetUsageData": None,
     "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
     "buildbotURL": "http://127.0.0.1:{port}/",
