@@ -26,12 +26,14 @@ from buildbot_koji.cli.doctor.findings import (
     exit_status,
     lines,
     ok,
+    warning,
 )
 from buildbot_koji.cli.doctor.hub import check_hub
 from buildbot_koji.cli.doctor.network import taken_port
 from buildbot_koji.cli.doctor.wanted import HubNeeds, wanted_of
 from buildbot_koji.error_messages import cause_of
 from buildbot_koji.hubs.koji_hub import RenderedHub
+from buildbot_koji.orphans import KojiOrphanReleaser
 from txkoji import Connection
 
 
@@ -89,6 +91,10 @@ async def _subjects_of(path: Path, reactor: Any) -> AsyncIterator[tuple[str, Fin
         return
     hubs = ", ".join(str(each.profile) for each in all_wanted)
     yield f"configuration {path}", ok("hubs", hubs)
+    if not any(isinstance(each, KojiOrphanReleaser) for each in config.services.values()):
+        words = "a build whose master is killed again while it starts is never resumed"
+        remedy = "add util.KojiOrphanReleaser() to c['services']"
+        yield f"configuration {path}", warning("services", words, remedy)
     secrets = SecretManager()
     secrets.services = list(config.secretsProviders)
     for wanted in all_wanted:

@@ -66,6 +66,7 @@ c = BuildmasterConfig = {{
         )
     ],
     "schedulers": [schedulers.AnyBranchScheduler(name="all", builderNames=["b"])],
+    "services": [{services}],
     {more}
 }}
 """
@@ -92,6 +93,7 @@ class Site:
             "target": "demo",
             "step": "",
             "bus": "",
+            "services": "util.KojiOrphanReleaser(),",
             "more": "",
         }
 
@@ -490,9 +492,9 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
     "misspelt method": (_value("step", 'steps.KojiCall("fake", method="getBuildTraget"),'),
         "error plugin", "no getBuildTraget, which builder b needs", "did you mean getBuildTarget?"),
     "option of the pages": (
-        _value(
-            "db",
-            'sqlite:///state.sqlite"},\n"www": {"plugins": {"koji": {"dark": 1}}, "port": "',
+        lambda site: site.values.update(
+            services="",
+            db='sqlite:///state.sqlite"},\n"www": {"plugins": {"koji": {"dark": 1}}, "port": "',
         ),
         "error www", "master.cfg:7: www plugin 'koji' takes no options, not dark",
         "correct master.cfg there"),
@@ -529,8 +531,10 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
     "foreign realm": (_foreign_realm,
         "error login", "OTHER.EXAMPLE is not allowed", "a realm that the hub accepts"),
     "source among the services": (
-        _value("more", '"services": [changes.KojiChangeSource("fake", name="t", tags=["dmeo"])],'),
+        _value("services", 'changes.KojiChangeSource("fake", name="t", tags=["dmeo"])'),
         "error checkconfig", "list it in c['change_source']", "buildbot checkconfig"),
+    "no releaser": (_value("services", ""),
+        "warning services", "is never resumed", "add util.KojiOrphanReleaser()"),
     "no builder": (_stopped_hosts,
         "warning channel default", "no builder is ready", "koji list-hosts"),
     "unknown channel": (
@@ -847,15 +851,16 @@ async def test_a_broker(site: Site, broker: RabbitMQ, at_end: AtEnd) -> None:
 
     # A broker that is only published to needs no queue.
     site.values["bus"] = ""
-    site.values["more"] = (
-        '"services": [reporters.KojiCIMessages(name="ci", profile="fake", bus=util.KojiAMQP('
+    services = site.values["services"]
+    site.values["services"] += (
+        'reporters.KojiCIMessages(name="ci", profile="fake", bus=util.KojiAMQP('
         f'"{broker.url}", user="{USER}", password="{PASSWORD}", allow_insecure_login=True),'
         ' contact={"name": "CI", "team": "CI", "docs": "https://ci.example/", "email": "a@b.example"},'
-        ' test={"namespace": "ci", "type": "tier0", "category": "functional"})],'
+        ' test={"namespace": "ci", "type": "tier0", "category": "functional"})'
     )
     status, found = await site.doctor()
     assert (status, "broker" in {each["check"] for each in found}) == (0, True), found
-    site.values["more"] = ""
+    site.values["services"] = services
 
     # A message that waits is counted, and stays as it was.
     settings = AMQP(
