@@ -59,8 +59,6 @@ def koji(kind=steps.KojiBuild, **options):
 FACTORIES = {{
     "scratch": koji(),
     "official": koji(scratch=False),
-    "short": koji(timeout=2),
-    "impatient": koji(max_queue_time=2),
     "hasty": koji(HastyBuild),
 }}
 BuildmasterConfig = {{

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -211,25 +210,6 @@ async def test_task_is_canceled_in_koji(hub: FakeHub, master: MasterProcess) -> 
     build = await master.ended(request)
     assert build["results"] == CANCELLED
     assert (await master.step(build))["state_string"] == f"task {task['id']} was canceled"
-
-
-@pytest_twisted.ensureDeferred
-async def test_time_limits(hub: FakeHub, master: MasterProcess) -> None:
-    """A task over its time limit, or in the queue for too long, is canceled, with the reason."""
-    hub.builder.seconds = 60
-    build = await master.ended(await master.force("short"))
-    [task] = build_tasks(hub)
-    assert build["results"] == FAILURE
-    words = rf"timed out after 2 s: .+; canceled task {task['id']}"
-    assert re.fullmatch(words, (await master.step(build))["state_string"])
-    for host in hub.call("listHosts"):
-        hub.call("disableHost", host["name"])
-    build = await master.ended(await master.force("impatient"))
-    task = build_tasks(hub)[-1]
-    assert build["results"] == EXCEPTION
-    words = f"no builder took it in 2 s: canceled task {task['id']}"
-    assert (await master.step(build))["state_string"] == words
-    assert {task["state"] for task in build_tasks(hub)} == {task_states.CANCELED}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -20,7 +20,6 @@ from twisted.internet.task import Clock
 from tests.support.ends import AtEnd
 from txkoji import Connection, Profile
 from txkoji.testing import FakeHub
-from txkoji.testing.farm.builder import Builder
 from txkoji.testing.tables.state import Row
 
 NOW = 1_795_454_910
@@ -36,12 +35,33 @@ class DeadlockDetected(Exception):
     __module__ = "psycopg2.errors"
 
 
-def hold(hub: FakeHub, method: str) -> Callable[[], None]:
-    """Keep the tasks of a method OPEN, at their start.
+class _HeldBuilder:
+    """The builder of one task, which stops at one of the task's pauses until a gate opens."""
+
+    def __init__(self, builder: Any, pauses: int, gate: Deferred[None]) -> None:
+        self._builder = builder
+        self._left = pauses
+        self._gate = gate
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._builder, name)
+
+    async def sleep(self, share: float) -> None:
+        """Pause as the builder does, once the gate is open if it is time for that."""
+        if self._left == 0:
+            await self._gate
+        self._left -= 1
+        await self._builder.sleep(share)
+
+
+def hold(hub: FakeHub, method: str, *, pauses: int | None = None) -> Callable[[], None]:
+    """Keep the tasks of a method OPEN until they are released.
 
     Args:
         hub: the hub.
         method: the method, such as ``buildArch``.
+        pauses: how often each pauses before; by default it is kept at its start. A ``buildArch``
+            pauses before each line of its log but the first.
 
     Returns:
         What lets them continue, and all later ones.
@@ -49,10 +69,13 @@ def hold(hub: FakeHub, method: str) -> Callable[[], None]:
     handlers = hub.builder._handlers
     held: list[Deferred[None]] = []
 
-    async def wait(builder: Builder, task: Row) -> Any:
+    async def wait(builder: Any, task: Row) -> Any:
         gate: Deferred[None] = Deferred()
         held.append(gate)
-        await gate
+        if pauses is None:
+            await gate
+        else:
+            builder = _HeldBuilder(builder, pauses, gate)
         return await handlers[method](builder, task)
 
     def release() -> None:

@@ -21,6 +21,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
+from buildbot_koji.durable.attempts import read_row
 from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.processes import HubProcess, SlowLine, WorkerProcess
 from tests.support import free_port
@@ -176,13 +177,11 @@ class Siege:
         found = 0
         for request in self.requests:
             for build in (await self.master.builds(request))[:-1]:
-                data = (await self.master.get(f"builds/{build['buildid']}/data"))["build_data"]
-                for each in data:
-                    if "_stopped_" in each["name"]:
-                        # The reason of the user who stopped the build.
-                        continue
-                    path = f"builds/{build['buildid']}/data/{each['name']}/value"
-                    found += (await self.master.get(path))["task_id"] is None
+                path = f"builds/{build['buildid']}/data"
+                for each in (await self.master.get(path))["build_data"]:
+                    stored = await self.master.fetch(f"api/v2/{path}/{each['name']}/value")
+                    attempt = read_row(stored)
+                    found += attempt is not None and attempt["task_id"] is None
         return found
 
 

@@ -132,7 +132,10 @@ async def test_regeneration(bench: Workbench) -> None:
 async def test_repo_that_does_not_come_in_time(bench: Workbench) -> None:
     """A repo that does not come is waited for until ``timeout``."""
     nvr = await bench.built(skip_tag=True)
-    step = WaitRepo(bench.profile, tag="demo-build", builds=nvr, timeout=0.5)
-    ended = await bench.build(step)
-    words = f"timed out after 0.5 s: waiting for a repo of demo-build with {nvr}: "
+    step = WaitRepo(bench.profile, tag="demo-build", builds=nvr, timeout=3600)
+    request = await bench.begin(step)
+    await until(lambda: bench.text().startswith("waiting for a repo of demo-build"))
+    bench.expire()
+    ended = await bench.ended(request)
+    words = f"timed out after 3600 s: waiting for a repo of demo-build with {nvr}: "
     assert (ended.result, ended.text.startswith(words)) == ("failure", True), ended.text

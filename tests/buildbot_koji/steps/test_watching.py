@@ -90,11 +90,10 @@ async def test_logs_are_live(bench: Workbench, logged_failures: list[Any]) -> No
 
     One that the database can't take the end of is finished later.
     """
-    bench.hub.builder.seconds = 15
+    release = hold(bench.hub, "buildArch", pauses=1)
     request = await bench.begin(koji_build(bench, scratch=True))
-    await until_open(bench, "buildArch", 3)
     early = await poll(lambda: live_text(bench, "build.log x86_64"))
-    bench.hub.builder.seconds = 1
+    release()
     assert "Building for target x86_64" in early
     with bench.full_disk("UPDATE logs SET complete", 1) as refused:
         ended = await bench.ended(request)
@@ -119,14 +118,16 @@ async def is_live(bench: Workbench, words: str) -> bool:
 @pytest_twisted.ensureDeferred
 async def test_log_of_a_task_that_is_restarted(bench: Workbench) -> None:
     """A log that starts over is shown again from its start, with a note."""
-    bench.hub.builder.seconds = 12
+    first = hold(bench.hub, "buildArch", pauses=3)
     request = await bench.begin(koji_build(bench, scratch=True, arch_override="x86_64"))
     task = await until_open(bench, "buildArch")
     await poll(lambda: is_live(bench, "step 2 of"))
+    first()
+    again = hold(bench.hub, "buildArch", pauses=1)
     bench.hub.builder.free(task["id"])
     note = f"--- task {task['id']} was restarted: its log starts over ---"
     await poll(lambda: is_live(bench, note))
-    bench.hub.builder.seconds = 1
+    again()
     ended = await bench.ended(request)
     assert ended.result == "success"
     text = ended.logs["build.log x86_64"]
@@ -184,9 +185,27 @@ async def test_reason_of_a_failure(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_time_limits(bench: Workbench) -> None:
+    """A task over its time limit, or in the queue for too long, is canceled, with the reason."""
+    hold(bench.hub, "buildArch")
+    request = await bench.begin(koji_build(bench, timeout=3600))
+    await until(lambda: "x86_64" in bench.text())
+    bench.expire()
+    ended = await bench.ended(request)
+    assert ended.result == "failure"
+    words = rf"timed out after 3600 s: .+; canceled task {tasks(bench)[0]['id']}"
+    assert re.fullmatch(words, ended.text)
+    bench.hub.call("disableHost", "builder1")
+    ended = await bench.build(koji_build(bench, scratch=True, max_queue_time=0.2))
+    words = f"no builder took it in 0.2 s: canceled task {tasks(bench)[1]['id']}"
+    assert (ended.result, ended.text) == ("exception", words)
+    assert {task["state"] for task in tasks(bench)} == {task_states.CANCELED}
+
+
+@pytest_twisted.ensureDeferred
 async def test_time_limit_in_an_outage(bench: Workbench) -> None:
     """A time limit that expires while the hub is unreachable is no failure of the package."""
-    bench.hub.builder.seconds = 20
+    hold(bench.hub, "buildArch")
     request = await bench.begin(koji_build(bench, step=ImpatientBuild, timeout=3600))
     await until_open(bench)
     bench.hub.offline("moving to another rack")
@@ -274,7 +293,6 @@ async def test_build_system_fails(bench: Workbench) -> None:
 @pytest_twisted.ensureDeferred
 async def test_build_system_is_mended(bench: Workbench) -> None:
     """What failed by a fault of the build system and is submitted again may well succeed."""
-    bench.hub.builder.seconds = 3
     request = await bench.begin(koji_build(bench, "failroot"))
     await until(lambda: len(tasks(bench)) == 2)
     bench.hub.builders_mended = True
@@ -314,11 +332,12 @@ async def test_who_knows_better_what_the_build_system_is(bench: Workbench) -> No
 @pytest_twisted.ensureDeferred
 async def test_restart_between_two_submissions(bench: Workbench) -> None:
     """An attempt after one that resubmitted watches the second task."""
-    bench.hub.builder.seconds = 3
     request = await bench.begin(koji_build(bench, "failroot", scratch=True))
     await until(lambda: len(tasks(bench)) == 2 and bench.running() is not None)
+    release = hold(bench.hub, "buildArch")
     await until(lambda: bench.text() not in ("", "submitting") and "again" not in bench.text())
     bench.lose_worker()
+    release()
     ended = await bench.ended(request)
     assert (ended.result, ended.attempts, len(tasks(bench))) == ("exception", 2, 2)
     names = {f"attempt {n}: task {task['id']}" for n, task in enumerate(tasks(bench), 1)}

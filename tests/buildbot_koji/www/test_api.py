@@ -31,6 +31,7 @@ from tests.buildbot_koji.www.served import ServedMaster
 from tests.support import poll, until
 from tests.support.ends import AtEnd
 from tests.support.fault_proxy import Fate
+from tests.support.hubs import hold
 from tests.support.secret_net import SecretNet
 from txkoji import Call, Submission
 from txkoji.gathering import gather
@@ -39,7 +40,7 @@ PASSWORD = "a-planted-password-17"
 
 
 async def begin(made: ServedMaster, home: Path) -> None:
-    await made.use_hub(home, profile="hub-www", build_seconds=2)
+    await made.use_hub(home, profile="hub-www")
     made.hub.add_user("robot", password=PASSWORD)
     path = home / ".koji" / "config"
     login = f"authtype = password\nuser = robot\npassword = {PASSWORD}"
@@ -84,6 +85,7 @@ async def test_pages(served: ServedMaster) -> None:
     """Each page shows what lives."""
     script = await served.ask("scripts.js")
     assert script.code == 200
+    release = hold(served.hub, "buildArch")
     request = await served.begin(
         steps.KojiBuild(
             profile=served.profile, target="demo", source=SOURCE.format("hello", "main")
@@ -109,6 +111,7 @@ async def test_pages(served: ServedMaster) -> None:
     ]
 
     assert (await served.ask("health")).json == {"ok": True, "reasons": [], "warnings": []}
+    release()
     await served.ended(request)
     assert (await served.ask("api/packages?q=HEL")).json == {"packages": ["hello"]}
     assert (await served.ask("api/packages?q=other")).json == {"packages": []}
@@ -472,6 +475,7 @@ async def test_cheap(served: ServedMaster) -> None:
 async def test_no_secrets(served: ServedMaster, secret_net: SecretNet) -> None:
     """No page and no metric shows a password, a session key or what odd data hide in them."""
     pytest.importorskip("prometheus_client")
+    release = hold(served.hub, "buildArch")
     request = await served.begin(
         steps.KojiBuild(
             profile=served.profile, target="demo", source=SOURCE.format("hello", "main")
@@ -487,6 +491,7 @@ async def test_no_secrets(served: ServedMaster, secret_net: SecretNet) -> None:
         secret_net.hear(path, reply.body.decode())
     assert PASSWORD in secret_net.words
     assert secret_net.leaks() == []
+    release()
     await served.ended(request)
 
 
