@@ -11,13 +11,16 @@ import signal
 import socket
 import subprocess
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import mock
 import pytest
 
 from tests.support import PROCESS_LIMIT, free_port
+from txkoji.bus import Publisher
 from txkoji.testing.front.certificates import CertificateAuthority
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -38,6 +41,13 @@ PLUGINS = "[rabbitmq_amqp1_0,rabbitmq_auth_mechanism_ssl]."
 USER = "koji"
 PASSWORD = "a-broker's-password"
 COOKIE = "not-a-secret-cookie"
+
+
+@contextmanager
+def impatient(publisher: Publisher) -> Iterator[None]:
+    """Let a publisher give up after a second: a busy machine takes longer for what succeeds."""
+    with mock.patch.object(publisher, "_timeout", 1):
+        yield
 
 
 def _hashed(password: str) -> str:

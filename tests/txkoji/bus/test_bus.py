@@ -20,7 +20,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, globalLogPublisher
 
 from tests.support import DATA, brokers, until
-from tests.support.brokers import PASSWORD, USER, RabbitMQ
+from tests.support.brokers import PASSWORD, USER, RabbitMQ, impatient
 from tests.support.cables import Cable
 from tests.support.ends import AtEnd
 from tests.support.hostile_messages import publish_hostile
@@ -665,10 +665,12 @@ async def test_queue_that_is_full(bus: Bus) -> None:
 async def test_broker_that_is_low_on_disk(bus: Bus, at_end: AtEnd) -> None:
     """A broker that takes no message from anyone says why; then it has each message."""
     await bus.listen()
-    publisher = bus.publisher(timeout=1)
+    publisher = bus.publisher()
+    await publisher.connect()
     at_end(bus.broker.evaluate, CLEARED)
     bus.broker.evaluate("rabbit_alarm:set_alarm({{resource_limit, disk, node()}, []}).")
-    with pytest.raises(BrokerUnreachable, match="takes none from anyone, being low on disk"):
+    late = pytest.raises(BrokerUnreachable, match="takes none from anyone, being low on disk")
+    with impatient(publisher), late:
         await publisher.publish("build.tag", "1", message_id="1")
     bus.broker.evaluate(CLEARED)
     await publisher.publish("build.tag", "1", message_id="1")
@@ -720,10 +722,11 @@ async def test_confirmation_that_is_lost(bus: Bus, cable: tuple[Cable, str], end
     """Where no confirmation comes it is an error: the broker may have the message."""
     wire, url = cable
     await bus.listen()
-    publisher = bus.publisher(bus.settings(url=url), timeout=1)
+    publisher = bus.publisher(bus.settings(url=url))
     await publisher.publish("build.tag", "1", message_id="1")
     wire.is_mute = True
-    publishing = publisher.publish("build.tag", "2", message_id="2")
+    with impatient(publisher):
+        publishing = publisher.publish("build.tag", "2", message_id="2")
     await until(lambda: len(bus.got) == 2)
     if ending == "cut":
         wire.cut()
