@@ -303,7 +303,8 @@ async def test_a_master_is_frozen(cluster: Cluster) -> None:
     cable.swallows = b"<methodName>tagBuild<"
     builds += [add_build(hub, f"b{number}", "candidate") for number in range(10)]
     await poll(lambda: has_pending(victim, 20))
-    assert 0 < cable.swallowed < 20
+    await until(lambda: cable.swallowed)
+    assert cable.swallowed < 20
     victim.send(signal.SIGSTOP)
     await set_workers(survivor, "unpause")
     missed = [add_build(hub, f"c{number}", "candidate") for number in range(3)]
