@@ -52,6 +52,7 @@ class PlanRequest:
     source_tag: str | None
     since: float | None
     must_be_listed: bool
+    holds: bool
     channel: str | None
     limit: int | None
     skip_unknown: bool
@@ -111,6 +112,8 @@ class MassPlanner:
         )
         listing = tag if request.must_be_listed else None
         unusable = await self._in_thread(partial(_leave_out, packages, order.skip, listed, listing))
+        if request.holds:
+            unusable += await self._blocked_in_repo(target["build_tag_name"], packages)
         wrong = [*self._complaints, *plan_mistakes(order, request.limit), *_same_sources(packages)]
         if not request.skip_unknown:
             wrong += unusable
@@ -126,6 +129,19 @@ class MassPlanner:
         if found is None and name is not None:
             self.complain(f"the hub has no {kind} {name}")
         return found
+
+    async def _blocked_in_repo(self, build_tag: str, packages: Sequence[MassPackage]) -> list[str]:
+        """Return which packages that others require can't be in the build repo."""
+        required = {index for each in packages for index in each.requires}
+        highest = max((each.level for each in packages), default=0)
+        names = [
+            each.name
+            for each in packages
+            if (each.index in required or each.level < highest) and not each.is_final
+        ]
+        listed = await listed_packages(self._connection, build_tag, list(filter(is_name, names)))
+        blocked = [name for name, row in listed.items() if row.get("blocked")]
+        return [f"required, but blocked in {build_tag}: {named(blocked)}"] if blocked else []
 
     async def _order(self) -> MassOrder:
         request = self._request

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable, Collection, Iterable
 
 import attrs
 from twisted.internet.task import deferLater
 
 from buildbot_koji.hubs.builds import fault_of_task
-from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.mass.options import MassTiming
-from buildbot_koji.mass.packages import BadPlan, latest_in_tag
+from buildbot_koji.mass.context import MassContext
+from buildbot_koji.mass.packages import BadPlan, latest_in_tag, listed_packages
 from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageEvent
 from buildbot_koji.words import duration, named
 from txkoji import one_line, reason_of
-from txkoji.exceptions import AuthError, GenericError, HubFault
+from txkoji.exceptions import AuthError, GenericError, HubFault, KojiException
 from txkoji.retry import is_passing
 
 LONG = 600.0
@@ -32,24 +31,30 @@ class RepoWaiter:
     A hub since 1.35 makes a requested repo only if it has none that is new enough. The call may be
     repeated: it returns the same request. An older hub makes repos by itself.
 
+    A package that waits too long is skipped, and at once one whose requirement can't get in.
+
+    Args:
+        context: the mass build.
+        patience: seconds that a package waits, while the hub is reachable.
+
     Attributes:
         due: when to poll next, in seconds since the epoch.
         is_refused: whether the hub refused the last poll.
     """
 
-    _hub: Hub
-    _target: str
-    _clock: Any
-    _timing: MassTiming
+    _context: MassContext
+    _patience: float
 
     def __attrs_post_init__(self) -> None:
-        self._tag = (0, f"target {self._target}")
+        self._hub, self._timing = self._context.hub, self._context.timing
+        self._tag = (0, f"target {self._context.options.target}")
         self._request: int | None = None
         self._waiting: list[MassPackage] = []
         self._lacking: list[MassPackage] = []
         self._there: set[int] = set()
         self._event = 0
-        self._since: float | None = None
+        # Since when each held package waits.
+        self._since: dict[int, float] = {}
         self._is_old_hub = False
         self._polls = self._failures = 0
         self._trouble = self._how = ""
@@ -59,25 +64,35 @@ class RepoWaiter:
     @property
     def words(self) -> str:
         """What is waited for."""
-        waited = 0.0 if self._since is None else self._clock.seconds() - self._since
+        now = self._context.now()
+        waited = now - min(self._since.values(), default=now)
         since = f", for {duration(waited)} now" if waited >= LONG else ""
+        return f"{self._wanted}{since}"
+
+    @property
+    def _wanted(self) -> str:
         lacking = [each.nvr or each.name for each in self._lacking]
         lacks = f" with {named(lacking, 3)}, which must be tagged" if lacking else ""
-        return f"a repo of {self._tag[1]}{lacks}{self._trouble}{self._how}{since}"
+        return f"a repo of {self._tag[1]}{lacks}{self._trouble}{self._how}"
 
-    async def poll(self, plan: MassPlan) -> None:
+    async def poll(self) -> None:
         """Request a repo for the packages that are held, or ask whether it is ready.
 
         Raises:
             KojiException: the hub is unreachable, or refused the login.
         """
-        if self._clock.seconds() < self.due:
+        plan, now = self._context.plan, self._context.now()
+        if now < self.due:
             return
+        self._since = {index: self._since.get(index, now) for index in plan.held}
         try:
             is_there = await self._poll(plan)
             self.is_refused = False
-        except (HubFault, BadPlan) as fault:
-            if is_passing(fault) or isinstance(fault, AuthError):
+        except KojiException as fault:
+            is_answer = isinstance(fault, (HubFault, BadPlan)) and not is_passing(fault)
+            if not is_answer or isinstance(fault, AuthError):
+                # Only what the hub lets them wait counts.
+                self._since.clear()
                 raise
             # A restored hub does not know the request; a policy or the target may change.
             is_there, self._waiting, self._request, self.is_refused = False, [], None, True
@@ -87,9 +102,8 @@ class RepoWaiter:
                 if package.index in plan.held:
                     plan.happened(package, PackageEvent.IN_REPO)
                 if place % RELEASED_AT_ONCE == RELEASED_AT_ONCE - 1:
-                    await deferLater(self._clock, 0)
+                    await deferLater(self._context.clock, 0)
             self._waiting, self._request, self._trouble, self._how = [], None, "", ""
-            self._since = self._since if self._lacking else None
             self._polls, self._failures, self.due = 0, 0, 0.0
             return
         self._polls += 1
@@ -97,24 +111,30 @@ class RepoWaiter:
         if self._failures and self._request is None:
             pause = self._timing.infra_retry.pause(self._failures)
             self._how = f"; asking again in {duration(pause)}"
-        self.due = self._clock.seconds() + pause
+        self.due = now + pause
+        late = [index for index, since in self._since.items() if now - since >= self._patience]
+        reason = f"waited {duration(self._patience)} for {self._wanted}"
+        self._skip((plan.held[index] for index in late if index in plan.held), reason)
+
+    def _skip(self, packages: Iterable[MassPackage], reason: str) -> None:
+        """Skip packages for which no repo comes, and what requires them."""
+        for package in packages:
+            self._context.plan.happened(package, PackageEvent.DROPPED, reason=reason)
+            self._context.note(package)
 
     async def _poll(self, plan: MassPlan) -> bool:
         """Return whether there is a repo for those that wait."""
         connection = self._hub.connection
         if not self._waiting:
             self._tag = await self._build_tag()
-            self._since = self._since or self._clock.seconds()
             await self._find_lacking(plan)
+            await self._skip_blocked(plan)
+            if not plan.held:
+                return False
             # Packages that are held later wait for the next repo.
             self._event = await connection.checked("tagLastChangeEvent", self._tag[0])
-            lowest = min((each.level for each in self._lacking), default=math.inf)
-            lacking = {each.index for each in self._lacking}
-            self._waiting = [
-                each
-                for each in plan.held.values()
-                if each.level <= lowest and lacking.isdisjoint(each.requires)
-            ]
+            lacks = _needs(self._lacking)
+            self._waiting = [each for each in plan.held.values() if not lacks(each)]
         if not (self._waiting and await self._has_repo()):
             return False
         if await self._build_tag() == self._tag:
@@ -143,9 +163,19 @@ class RepoWaiter:
         self._lacking = [e for e in unseen if latest.get(e.name, 0) < (e.build_id or 0)]
         self._there.update({e.index for e in unseen} - {e.index for e in self._lacking})
 
+    async def _skip_blocked(self, plan: MassPlan) -> None:
+        """Skip what requires a build whose package is blocked in the build tag."""
+        names = [each.name for each in self._lacking]
+        listed = await listed_packages(self._hub.connection, self._tag[0], names)
+        for each in self._lacking:
+            if listed.get(each.name, {}).get("blocked"):
+                reason = f"requires {each.name}, which is blocked in {self._tag[1]}"
+                self._skip(filter(_needs([each]), list(plan.held.values())), reason)
+
     async def _build_tag(self) -> tuple[int, str]:
         """Return the id and the name of the target's build tag."""
-        target = await self._hub.connection.checked("getBuildTarget", self._target, strict=True)
+        name = self._context.options.target
+        target = await self._hub.connection.checked("getBuildTarget", name, strict=True)
         return target["build_tag"], target["build_tag_name"]
 
     async def _has_repo(self) -> bool:
@@ -181,3 +211,10 @@ class RepoWaiter:
             why = "see there" if last is None else reason_of(last.text)
             self._trouble += f": task {task_id}: {why}"
         return False
+
+
+def _needs(packages: Collection[MassPackage]) -> Callable[[MassPackage], bool]:
+    """Return what says whether a package directly requires one of some others."""
+    places = {each.index for each in packages}
+    lowest = min((each.level for each in packages), default=math.inf)
+    return lambda package: package.level > lowest or not places.isdisjoint(package.requires)

@@ -8,7 +8,6 @@ late; nothing else happens to it.
 from __future__ import annotations
 
 import operator
-from functools import partial
 from typing import Any
 
 import attrs
@@ -189,7 +188,7 @@ class MassRunner:
         await self._tasks.cancel_overdue()
         await self._tasks.find_lacking_builders()
         if self._repos is not None and self.plan.held:
-            await self._context.ask(partial(self._repos.poll, self.plan))
+            await self._context.ask(self._repos.poll)
             if self._repos.is_refused:
                 await self._context.has_target()
         at_once = await self._most_at_once.now(self.at_once)

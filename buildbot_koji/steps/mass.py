@@ -74,6 +74,8 @@ PACKAGES = ("packages", "packages_file", "levels", "requires")
 BUILT = ("source", "source_tag", *PACKAGES, "only")
 """The arguments that say what is built."""
 
+REPO_PATIENCE = 24 * 60 * 60.0
+
 LARGEST_FILE = 4 << 20
 """Bytes of a file with the names of packages."""
 
@@ -207,6 +209,12 @@ class KojiMassBuild(PackageBuildStep):
         "seconds that a package's task may take since a builder took it; then it is canceled, and"
         " its package failed",
     )
+    repo_patience = argument(
+        checks.seconds,
+        "seconds that a package may wait until the build repo has what it requires; then it is"
+        " skipped",
+        default=REPO_PATIENCE,
+    )
     on_stop: Any = KojiBuild.arguments["on_stop"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -339,13 +347,9 @@ class KojiMassBuild(PackageBuildStep):
             self.began, self._weburl = float(header["began"]), header["weburl"]
             run_id = str(header["run"])
         self.wait_builds = header.get("wait_builds")
-        holds = not (self.scratch or self.skip_tag or self.repo_id)
         limit = self.stop_after_failures
         most = None if limit is None else number_of(limit, len(packages))
-        plan = await self.in_thread(partial(MassPlan, packages, holds=holds, stop_after=most))
-        repos = None
-        if holds:
-            repos = RepoWaiter(hub, self.target, clock, timing)
+        plan = await self.in_thread(partial(MassPlan, packages, holds=self.holds, stop_after=most))
         options = MassOptions(
             lambda package: self.build_call(package.source),
             self.target,
@@ -361,11 +365,17 @@ class KojiMassBuild(PackageBuildStep):
             only_when_idle=bool(self.only_when_idle),
         )
         context = MassContext(hub, plan, options, self, clock, run_id, timing)
+        repos = RepoWaiter(context, self.repo_patience) if self.holds else None
         runner = MassRunner(context, store, self.began, self.most_at_once, repos)
         await self.until_stored(runner.load)
         self.runner = runner
 
     # The plan
+
+    @property
+    def holds(self) -> bool:
+        """Whether what a package requires must be in the build repo, too."""
+        return not (self.scratch or self.skip_tag or self.repo_id)
 
     @property
     def own_channel(self) -> str | None:
@@ -419,6 +429,7 @@ class KojiMassBuild(PackageBuildStep):
             source_tag=self.source_tag,
             since=None if self.since is None else seconds_of(self.since),
             must_be_listed=not (self.scratch or self.skip_tag),
+            holds=self.holds,
             channel=self.own_channel,
             limit=self.max_packages,
             skip_unknown=bool(self.skip_unknown),

@@ -162,8 +162,9 @@ async def test_usual_durations(bench: Workbench) -> None:
 @pytest_twisted.ensureDeferred
 async def test_bad_input(bench: Workbench) -> None:
     """Everything that is wrong is named in one line, and nothing is submitted."""
-    add_packages(bench.hub, "good", "stopped")
+    add_packages(bench.hub, "good", "stopped", "walled")
     bench.hub.call("packageListBlock", "demo-candidate", "stopped")
+    bench.hub.call("packageListBlock", "demo-build", "walled")
     bench.worker_directory.mkdir(parents=True, exist_ok=True)
     (bench.worker_directory / "binary").write_bytes(b"\xff")
     (bench.worker_directory / "odd").write_bytes(b"good\0\nrare\n<b>\n")
@@ -214,6 +215,9 @@ async def test_bad_input(bench: Workbench) -> None:
         ({"packages": ["stopped"], "wait_builds": ["rare-1-1", "other-1-1"]},
          ("wait_builds: the hub has no such build, or it failed: rare-1-1, other-1-1;"
           " blocked in demo-candidate: stopped")),
+        ({"requires": {"good": ["walled"]}}, "required, but blocked in demo-build: walled"),
+        ({"levels": [["walled", "stopped"], ["good"]]},
+         "blocked in demo-candidate: stopped; required, but blocked in demo-build: walled"),
         ({"packages_file": "empty"}, "empty on the worker names no packages"),
         ({"packages_file": "large"}, "large on the worker has more than 4,194,304 bytes"),
         ({"packages_file": "binary"}, f"can't read binary on the worker: {BINARY}"),
@@ -604,6 +608,33 @@ async def test_repo_that_never_comes(bench: Workbench) -> None:
     ended = await bench.ended(request)
     assert (ended.result, ended.text[:30]) == ("cancelled", "stopped: 1 of 2 done, 1 left; ")
     assert re.search(words, ended.text)
+
+
+@pytest.mark.parametrize("how", ["blocked", "not tagged"])
+@pytest_twisted.ensureDeferred
+async def test_requirement_that_never_is_in_the_repo(bench: Workbench, how: str) -> None:
+    """What requires a build that the build tag can't have, or has not in time, is skipped."""
+    add_packages(bench.hub, "low", "middle", "top", "other")
+    if how == "blocked":
+        bench.hub.call("packageListBlock", "demo-build", "low")
+        reason = "requires low, which is blocked in demo-build"
+    else:
+        await bench.built("low")
+        bench.hub.call("untagBuildBypass", "demo-candidate", "low-1.0-main")
+        reason = "waited 1 s for a repo of demo-build with low-1.0-main, which must be tagged"
+    step = mass(
+        bench,
+        packages=["low", "middle", "top", "other"],
+        requires={"middle": ["low"], "top": ["middle"]},
+        repo_patience=1,
+        skip_unknown=True,
+    )
+    ended = await bench.build(step)
+    assert (ended.result, ended.text) == ("warnings", "4 of 4 done, 2 skipped")
+    rows = {row["package"]: row for row in json.loads(ended.logs["report.json"])["packages"]}
+    assert rows["middle"]["reason"] == reason
+    assert rows["top"]["reason"] == "requires middle, which was skipped"
+    assert f"middle: skipped: {reason}" in ended.logs["packages"]
 
 
 @pytest_twisted.ensureDeferred
