@@ -17,6 +17,8 @@ from twisted.internet.task import deferLater
 
 from txkoji.exceptions import (
     UNCAUGHT,
+    ActionNotAllowed,
+    AuthError,
     BusError,
     ConnectionFailed,
     HTTPStatusError,
@@ -31,7 +33,14 @@ from txkoji.exceptions import (
     UnusableAnswer,
 )
 
-__all__ = ["UNREADABLE", "RetryPolicy", "is_passing", "until_answered", "was_not_carried_out"]
+__all__ = [
+    "UNREADABLE",
+    "RetryPolicy",
+    "is_passing",
+    "is_without_access",
+    "until_answered",
+    "was_not_carried_out",
+]
 
 T = TypeVar("T")
 
@@ -79,6 +88,15 @@ def is_passing(error: BaseException) -> bool:
 
 def _is_answer(status: int) -> bool:
     return status in (301, 308) or (400 <= status < 500 and status not in (408, 425, 429))
+
+
+def is_without_access(error: BaseException) -> bool:
+    """Return whether the hub, or what stands before it, refuses us, whatever is asked.
+
+    Someone may repair the login, the permission, the certificate or the proxy meanwhile.
+    """
+    kinds = (AuthError, ActionNotAllowed, KojiLoginException, TransportError)
+    return isinstance(error, kinds) and not is_passing(error)
 
 
 def was_not_carried_out(error: BaseException) -> bool:

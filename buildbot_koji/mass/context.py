@@ -7,21 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from buildbot_koji.durable.task_intents import TaskIntent
-from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.options import MassHost, MassOptions, MassTiming
 from buildbot_koji.mass.packages import refusals
 from buildbot_koji.mass.plan import MassPackage, MassPlan, ended_line
 from txkoji import Submission, TaskTree
-from txkoji.exceptions import (
-    ActionNotAllowed,
-    AuthError,
-    HubFault,
-    KojiException,
-    KojiLoginException,
-    UnusableAnswer,
-)
-from txkoji.retry import UNREADABLE, is_passing, until_answered
+from txkoji.exceptions import HubFault, KojiException, UnusableAnswer
+from txkoji.retry import UNREADABLE, is_passing, is_without_access, until_answered
 
 T = TypeVar("T")
 
@@ -30,9 +22,6 @@ CLOCKS_DIFFER = 600.0
 
 REFUSALS = (HubFault, UnusableAnswer, *UNREADABLE)
 """What one package's odd data may raise; it must not stop the others."""
-
-_ACCESS_REFUSALS = (AuthError, ActionNotAllowed, KojiLoginException)
-"""Refusals that are not about one package."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +90,13 @@ class MassContext:
 
         Args:
             do: what to do; must be safe to repeat.
-            refusals: what is raised, unless it is about access: it is about this very call.
+            refusals: what is raised, except for a lack of access: it is about this very call.
         """
 
         def ends(error: Exception) -> bool:
             """Return whether to raise an error."""
-            is_access = isinstance(error, _ACCESS_REFUSALS)
-            is_refusal = isinstance(error, refusals) and not (is_access or is_passing(error))
+            is_waited_out = is_passing(error) or is_without_access(error)
+            is_refusal = isinstance(error, refusals) and not is_waited_out
             return is_refusal or not isinstance(error, KojiException)
 
         return await until_answered(do, self.clock, self.timing.retry, self.say_trouble, ends=ends)
@@ -144,8 +133,4 @@ class MassContext:
 
     def say_trouble(self, error: KojiException) -> None:
         """Say in the summary why the step waits: the hub is unreachable, or refuses something."""
-        words = self.plan.summary(None)
-        if is_passing(error):
-            self.host.say_error(f"{words}; waiting for the hub", error)
-        else:
-            self.host.say(f"{words}; the hub refuses, asking again: {explain(error)}")
+        self.host.say_error(f"{self.plan.summary(None)}; waiting", error)

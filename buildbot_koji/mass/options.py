@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from buildbot_koji.durable.once import Intent, Once, OnceAction
 from buildbot_koji.mass.plan import MassPackage
 from txkoji import Call, RetryPolicy
+from txkoji.exceptions import KojiException
 
 T = TypeVar("T")
 
@@ -89,7 +90,7 @@ class MassHost(StepHost, Protocol):
     def trouble(self) -> str | None:
         """Since when and why the hub is unreachable, None if it is not."""
 
-    def say_error(self, words: str, error: BaseException) -> None:
+    def say_error(self, words: str, error: KojiException) -> None:
         """Set the summary to what it waits for, and the error that makes it wait."""
 
     def once_of(self, action: OnceAction[T], intent: Intent, *, max_age: float = 0.0) -> Once[T]:

@@ -23,13 +23,8 @@ from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.interruptible_step import InterruptibleStep
 from buildbot_koji.steps.framework.patience import Patience
 from txkoji import is_refusal
-from txkoji.exceptions import (
-    KojiException,
-    KojiLoginException,
-    TransportError,
-    UnknownOutcome,
-)
-from txkoji.retry import is_passing, until_answered
+from txkoji.exceptions import KojiException, UnknownOutcome
+from txkoji.retry import is_passing, is_without_access, until_answered
 
 T = TypeVar("T")
 
@@ -159,9 +154,10 @@ class KojiStep(InterruptibleStep):
         """Return the time, in seconds since the epoch."""
         return float(self.master.reactor.seconds())
 
-    def say_error(self, words: str, error: BaseException) -> None:
-        """Set the summary to what the step waits for, since when, and why."""
-        self.say(f"{words}: {self._outage(error)}")
+    def say_error(self, words: str, error: KojiException) -> None:
+        """Set the summary to what the step waits for, and why: an outage, or a refusal."""
+        refusal = f"the hub refuses, asking again: {explain(error)}"
+        self.say(f"{words}: {self._outage(error) if is_passing(error) else refusal}")
         self._covered = ""
 
     def _outage(self, error: BaseException) -> str:
@@ -368,6 +364,5 @@ class KojiStep(InterruptibleStep):
         """Return whether an error ends the work; after any other it is retried."""
         if self.patience.is_lost or self._is_out_of_patience(hub):
             return True
-        # The task runs on while a certificate or a login is refused: wait for its outcome.
-        is_about_access = isinstance(error, (TransportError, KojiLoginException))
-        return not (is_passing(error) or (self.follows_task and is_about_access))
+        # The task runs on while access is refused: wait for its outcome.
+        return not (is_passing(error) or (self.follows_task and is_without_access(error)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +17,7 @@ from buildbot_koji.mass.options import MassOptions, MassTiming
 from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageState
 from buildbot_koji.mass.settling import FAILED_AT_ONCE, Settler
 from txkoji import Call, Submission, TaskTree, build_states, task_states
-from txkoji.exceptions import GenericError, TransportError, UnusableAnswer
+from txkoji.exceptions import UnusableAnswer
 from txkoji.task_info import TaskInfo
 
 CALL = Call("build", ("source", "demo"))
@@ -159,19 +158,3 @@ def test_build_that_was_not_tagged(draft: bool) -> None:
     assert settled.called
     assert package.state is (PackageState.FAILED if draft else PackageState.READY)
     assert package.reason == "No space left on device"
-
-
-def test_refusal_is_no_outage() -> None:
-    """The summary says what the hub refuses, not that it has not answered."""
-    said: list[str] = []
-    host = SimpleNamespace(
-        say=said.append, say_error=lambda words, error: said.append(f"{words} ({error})")
-    )
-    context = settler_of([MassPackage(0, "p", "source")], SlowHub(), TaskCounts())._context
-    context = replace(context, host=host)  # type: ignore[arg-type]
-    context.say_trouble(GenericError("getChannel: query returned no rows"))
-    context.say_trouble(TransportError("gone"))
-    assert said == [
-        "0 of 1 done; the hub refuses, asking again: getChannel: query returned no rows",
-        "0 of 1 done; waiting for the hub (gone)",
-    ]

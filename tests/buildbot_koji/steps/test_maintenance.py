@@ -208,7 +208,7 @@ async def test_task_of_an_earlier_attempt(bench: Workbench, front: Front) -> Non
     front.apache.begin_maintenance(FORBIDDEN)
     bench.lose_worker()
     await until(lambda: bench.running() is not None and "HTTP status 403" in bench.text())
-    assert bench.text().startswith("waiting: the hub has not answered since ")
+    assert bench.text().startswith("waiting: the hub refuses, asking again: ")
     front.apache.end_maintenance()
     ended = await bench.ended(request)
     assert (ended.result, ended.attempts, len(tasks(bench))) == ("success", 2, 1), ended.text

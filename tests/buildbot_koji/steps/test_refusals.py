@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -182,6 +183,50 @@ async def test_hub_that_loses_its_database(
     assert lost
     assert ended.result == "success", ended.text
     assert len(bench.hub.call("listTasks", {"method": "build"}, {"order": "id"})) == 1
+
+
+@pytest.mark.parametrize("fault", [AuthError, ActionNotAllowed])
+@pytest.mark.parametrize("method", ["getTaskInfo", "listBuilds"])
+@pytest_twisted.ensureDeferred
+async def test_task_without_access(bench: Workbench, fault: type[HubFault], method: str) -> None:
+    """An attempt without access waits for the task of an earlier one, and submits none twice."""
+    bench.hub.builder.seconds = 3
+    git = SOURCE.format("failroot", "main")
+    request = await bench.begin(QuickBuild(bench.profile, target="demo", source=git))
+    tasks = partial(bench.hub.state.rows, "task", method="build")
+    await until(lambda: tasks() and "koji_task_id" in bench.running().properties)
+
+    def refuse(name: str, _: list[Any], run: Callable[[], Any]) -> Any:
+        if name == method:
+            raise fault("user bot is disabled")
+        return run()
+
+    bench.hub.answer = refuse
+    bench.lose_worker()
+    await until(lambda: bench.running() is not None and "user bot is disabled" in bench.text())
+    assert "the hub refuses, asking again: " in bench.text()
+    assert len(tasks()) == 1
+    bench.hub.answer = lambda _name, _params, run: run()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts, len(tasks())) == ("exception", 2, 2), ended.text
+
+
+@pytest_twisted.ensureDeferred
+async def test_resubmission_without_access(bench: Workbench) -> None:
+    """A refused resubmission ends the step, which follows no task any more."""
+    calls: list[str] = []
+
+    def refuse(name: str, _: list[Any], run: Callable[[], Any]) -> Any:
+        calls.append(name)
+        if name == "build" and calls.count(name) > 1:
+            raise AuthError("user bot is disabled")
+        return run()
+
+    bench.hub.answer = refuse
+    git = SOURCE.format("failroot", "main")
+    ended = await bench.build(QuickBuild(bench.profile, target="demo", source=git, scratch=True))
+    assert (ended.result, ended.text) == ("exception", "build: user bot is disabled")
+    assert calls.count("build") == 2
 
 
 @pytest_twisted.ensureDeferred
