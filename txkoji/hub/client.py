@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from txkoji._deferreds import returns_deferred
 from txkoji._interfaces import HTTPAgent
 from txkoji._values import one_line, shown
 from txkoji.exceptions import AuthError, HubFault, KojiException, RetryError
+from txkoji.hub.address import Address
 from txkoji.hub.answers import a_struct, an_id, read_answer
 from txkoji.hub.batching import MAX_CALLS, Batcher, batches, multicall, results_of
 from txkoji.hub.call import Call
@@ -64,7 +65,13 @@ class HubClient:
         self._anonymous_reads = anonymous_reads
         self.transport = Transport(reactor, profile, agent=agent)
         self.requester = Requester(
-            profile.server, self.transport, reactor, limits or Limits(), retry or RetryPolicy()
+            profile.server,
+            self.transport,
+            reactor,
+            limits or Limits(),
+            retry or RetryPolicy(),
+            # An agent may connect to somewhere else.
+            Address(reactor) if agent is not None else Address.of(profile.server, reactor),
         )
         self._authenticator = Authenticator(
             profile, reactor, self.requester.limits.request_timeout, self.transport.show_certificate
@@ -214,8 +221,7 @@ class HubClient:
 
     async def _through_session(self, session: Session, request: Request) -> Any:
         """Send a request when it is its turn in the session; renew an expired session."""
-        await self.requester.take(session.queue, request.method)
-        try:
+        async with self._turn(session, request):
             try:
                 return await self._in_session(session, request)
             except HubFault as fault:
@@ -226,6 +232,13 @@ class HubClient:
             # Either the hub refused the call without looking at it, so even a write may be retried;
             # or it was done and its reply lost, and the hub repeats that reply.
             return await self._in_session(session, request)
+
+    @asynccontextmanager
+    async def _turn(self, session: Session, request: Request) -> AsyncIterator[None]:
+        """Wait for a request's turn in a session, and hold the session's queue meanwhile."""
+        await self.requester.take(session.queue, request.method)
+        try:
+            yield
         finally:
             session.queue.release()
 
@@ -298,7 +311,7 @@ class HubClient:
         request = Request("logout", encode_call("logout"), repeatable=True)
         # One that has expired is as good as a logout.
         with suppress(AuthError):
-            async with session.queue:
+            async with self._turn(session, request):
                 await self._in_session(session, request)
 
     @returns_deferred

@@ -12,7 +12,14 @@ from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 
 from txkoji._values import one_line
-from txkoji.exceptions import ConnectionFailed, HubFault, KojiException, RequestTimeout
+from txkoji.exceptions import (
+    ConnectionFailed,
+    HTTPStatusError,
+    HubFault,
+    KojiException,
+    RequestTimeout,
+)
+from txkoji.hub.address import Address
 from txkoji.hub.session import CallNumber
 from txkoji.hub.statistics import RequestStatistics
 from txkoji.hub.transport import Sink, Transport
@@ -31,9 +38,9 @@ class Limits:
         deadline: seconds that a call and its retries may take in all.
         request_timeout: seconds until a reply begins, and between two pieces of it.
         max_reply_bytes: the largest reply that is accepted.
-        at_once: requests outside of a session that are in flight at a time; the others queue. A hub
-            has some hundred processes for all its users, and this process a limited number of
-            sockets.
+        at_once: requests outside of a session that are in flight at a time, of all clients of this
+            address that have the same limit; the others queue. A hub has some hundred processes for
+            all its users, and this process a limited number of sockets.
         first_deadline: the deadline while the hub has never answered and takes no connection; None
             for ``deadline``.
         silence: seconds after which a hub that has answered nothing while a request is in flight
@@ -132,16 +139,23 @@ class Requester:
     _log = Logger()
 
     def __init__(
-        self, url: str, transport: Transport, reactor: Any, limits: Limits, retry: RetryPolicy
+        self,
+        url: str,
+        transport: Transport,
+        reactor: Any,
+        limits: Limits,
+        retry: RetryPolicy,
+        address: Address,
     ) -> None:
         self._url = url
+        self._address = address
         self._transport = transport
         self.reactor = reactor
         self.limits = limits
         self._retry = retry
         self.trouble: KojiException | None = None
         self.statistics = RequestStatistics()
-        self._slots = DeferredSemaphore(limits.at_once)
+        self._slots = address.slots(limits.at_once)
         self._was_answered = False
         self.heard_at: float | None = None
         self._has_ended = False
@@ -262,6 +276,7 @@ class Requester:
 
     async def _attempt(self, url: str, request: Request, start: float) -> Any:
         """Send a request once; its reply must be complete before the deadline."""
+        self._address.check()
         if request.before is not None:
             await request.before()
         limits = self.limits
@@ -300,6 +315,9 @@ class Requester:
             result = await self._within(left + 0.05, attempt, request)
         except HubFault as fault:
             self._count_answer(sent, fault)
+            raise
+        except HTTPStatusError as error:
+            self._address.refused(error)
             raise
         finally:
             silence.end()

@@ -67,6 +67,42 @@ async def test_few_requests_at_once() -> None:
         call.cancel()
 
 
+def test_few_requests_of_all_profiles() -> None:
+    """The connections to one address share its ten slots, whatever their profiles say else."""
+    clock = MemoryReactorClock()
+    clock.installNameResolver(SilentResolver())
+    kojis, calls = [], []
+    for path in ("kojihub", "kojihub/", "brewhub"):
+        profile = Profile(name=path, server=f"http://hub.test/{path}")
+        kojis.append(Connection(profile, reactor=clock, retry=ONE_ATTEMPT))
+        calls += [kojis[-1].listBuilds(packageID=number) for number in range(8)]
+    assert [koji.statistics.requests for koji in kojis] == [8, 2, 0]
+    calls[3].cancel()
+    assert [koji.statistics.requests for koji in kojis] == [8, 3, 0]
+    for call in reversed(calls):
+        call.addErrback(lambda failure: failure.trap(CancelledError))
+        call.cancel()
+
+
+def test_logout_at_a_silent_hub() -> None:
+    """A logout that waits behind a write gives up when the hub answers nobody."""
+    agent, clock = SilentAgent(), Clock()
+    clock.advance(1000)
+    profile = Profile(name="t", server="http://hub.test/kojihub")
+    koji = Connection(profile, reactor=clock, agent=agent, deadline=30, retry=ONE_ATTEMPT)
+    koji.client.session = Session(1, "key", True)
+    found: list[Any] = []
+    for outcome in (koji.createTag("f44"), koji.createTag("f45"), koji.logout()):
+        outcome.addErrback(found.append)
+    clock.pump([1] * 31)
+    assert [str(failure.value).partition(" for its turn")[0] for failure in found] == [
+        "http://hub.test/kojihub did not answer within 30 s",
+        "logout waited 30 s",
+    ]
+    clock.pump([1] * 31)
+    assert clock.getDelayedCalls() == []
+
+
 @pytest.mark.parametrize("in_session", [False, True])
 def test_queue_at_a_silent_hub(in_session: bool) -> None:
     """While a slow hub answers, a queue waits in order; once it answers nobody, all give up."""

@@ -234,6 +234,15 @@ async def test_retry_after(front: FrontEnd, asked: bytes, wait: float, at_end: A
     at_end(koji.close)
     with pytest.raises(HTTPStatusError) as caught:
         await koji.getKojiVersion()
+    if wait > 1:
+        # Nobody of this process asks before it is over, whatever pause it would make itself.
+        other = front.connection()
+        at_end(other.close)
+        with pytest.raises(HTTPStatusError, match="it asks for a pause of") as again:
+            await other.listTags()
+        assert 0 < again.value.retry_after <= wait
+        assert was_not_carried_out(again.value)
+        assert len(front.requests) == 1
     said = f"it asks for a pause of {wait:.0f} s"
     assert (said in str(caught.value)) == (wait > 1)
     assert b"accept-encoding: identity\r\n" in front.requests[0].lower()
