@@ -32,6 +32,7 @@ from txkoji.exceptions import (
     UnreadableReply,
     UnusableAnswer,
 )
+from txkoji.front_ends import LASTING
 
 __all__ = [
     "UNREADABLE",
@@ -75,19 +76,15 @@ def is_passing(error: BaseException) -> bool:
 
     Everything else is trouble of the network or the front end, and passes: no connection, a
     truncated reply, an HTML page with status 200 (maintenance, a login portal, a proxy's error),
-    the statuses 408, 425, 429 and 5xx, and a hub that is offline or lost its database in the call.
+    any other status, and a hub that is offline or lost its database in the call.
     """
     if isinstance(error, HTTPStatusError):
-        return not (error.moved or _is_answer(error.status))
+        return not (error.moved or error.status in LASTING)
     if isinstance(error, (TLSError, UnusableAnswer, *UNREADABLE)):
         return False
     if isinstance(error, UnknownFault):
         return error.code == UNCAUGHT and bool(_HUB_WITHOUT_DATABASE.search(error.text))
     return isinstance(error, (TransportError, ProtocolError, ServerOffline))
-
-
-def _is_answer(status: int) -> bool:
-    return status in (301, 308) or (400 <= status < 500 and status not in (408, 425, 429))
 
 
 def is_without_access(error: BaseException) -> bool:

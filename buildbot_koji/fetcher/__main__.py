@@ -24,14 +24,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from txkoji.files.part import PartFile, TooMuch, is_plain, shared_path
-from txkoji.front_ends import COMPRESSED, PACE_BYTES, PAGES
+from txkoji.front_ends import COMPRESSED, LASTING, PACE_BYTES, PAGES
 
 ATTEMPTS = 6
 TIMEOUT = 60
 PIECE = 1 << 20
-
-HOPELESS = (301, 308, 401, 403, 404, 410)
-"""HTTP statuses that another attempt would not change."""
 
 WANTS_CERTIFICATE = (
     "TLSV13_ALERT_CERTIFICATE_REQUIRED",
@@ -261,7 +258,7 @@ def _receive(part: PartFile, url: str, context: ssl.SSLContext, times: _Times) -
                 # Nothing is left to fetch: the verification decides whether it is complete.
                 return ""
             trouble = f"HTTP {error.code} {error.reason}"
-            if error.code in HOPELESS:
+            if error.code in LASTING:
                 return trouble
         except TooMuch as error:
             return str(error)

@@ -81,7 +81,24 @@ LOST_DATABASE = [
         *map(uncaught, LOST_DATABASE),
         *[
             status(number)
-            for number in (204, 302, 307, 408, 425, 429, 500, 501, 502, 503, 504, 520)
+            for number in (
+                204,
+                302,
+                307,
+                408,
+                409,
+                421,
+                423,
+                425,
+                429,
+                499,
+                500,
+                501,
+                502,
+                503,
+                504,
+                520,
+            )
         ],
     ],
 )
@@ -105,7 +122,7 @@ def test_passing_errors(error: Exception) -> None:
         uncaught("<class 'psycopg2.errors.QueryCanceled'>: canceling statement due to timeout"),
         uncaught("<class 'KeyError'>: 'psycopg2.OperationalError: is the name of a tag'"),
         UnknownFault(LOST_DATABASE[0], code=9000),
-        *[status(number) for number in (301, 308, 400, 401, 403, 404, 405, 407, 413)],
+        *[status(number) for number in (301, 308, 400, 401, 403, 404, 405, 406, 407, 410, 413)],
     ],
 )
 def test_lasting_errors(error: Exception) -> None:

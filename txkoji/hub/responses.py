@@ -23,7 +23,7 @@ from txkoji.exceptions import (
     TLSError,
     TransportError,
 )
-from txkoji.front_ends import PAGES
+from txkoji.front_ends import PAGES, REFUSALS
 from txkoji.hub.endpoints import CONNECT_TIMEOUT
 from txkoji.hub.proxies import proxy_for
 from txkoji.hub.tls import NOT_TLS, reasons, tls_words
@@ -52,19 +52,25 @@ _STATUS_REMEDIES = {
     407: "the proxy asks for a login: put user and password into the environment's proxy variable",
     408: "the request took too long to arrive",
     413: "the request is too large: send less at a time",
+    421: "the front end has no hub of that name at that connection",
+    425: "the front end does not take a request so early",
     429: "too many requests",
     431: "the headers of the request are too large for the front end",
 }
 
-
 _REDIRECTS = (301, 302, 303, 307, 308)
+
+_REJECTED = REFUSALS | {421, 425, 429}
+"""The statuses of a request that certainly did not reach the hub's code."""
 
 
 def _remedy(status: int) -> str:
     if status >= 500:
         return "the hub or what stands before it is in trouble"
-    if status >= 400:
+    if status in REFUSALS:
         return "it was refused"
+    if status >= 400:
+        return "the front end did not take it"
     return "neither a result nor a refusal; is that a proxy, or a wrong '{setting}' of the profile?"
 
 
@@ -91,9 +97,9 @@ def refuse_status(response: Response, url: str, setting: str = "server") -> None
         f"{url} answered with HTTP status {status}: {remedy.replace('{setting}', setting)}{asks}",
         status=status,
         url=url,
-        # Only 4xx says that the request was rejected. A front end may have forwarded it before it
-        # answered 5xx, or a redirect to the page about that error.
-        may_have_arrived=not 400 <= status < 500 or status == 408,
+        # A front end may have forwarded the request before it answered anything else, such as 5xx
+        # or a redirect to the page about that error.
+        may_have_arrived=status not in _REJECTED,
         moved=moved,
         retry_after=retry_after,
     )
