@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gc
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ from koji import xmlrpcplus
 from munch import Munch
 
 from tests.support import recorded_calls, reply_bytes
+from tests.support.ends import AtEnd
 from txkoji.exceptions import (
     ForbiddenXML,
     GenericError,
@@ -269,6 +271,30 @@ def test_endless_markup_is_bounded(start: bytes) -> None:
     with pytest.raises(ForbiddenXML, match="markup of more than"):
         feed_all(decoder, pieces)
     assert len(list(pieces)) > 97_000
+
+
+def test_many_structs(at_end: AtEnd) -> None:
+    """The garbage collector does not go through all values of a reply while it is decoded."""
+    # The tests freeze what is older than themselves.
+    gc.unfreeze()
+    at_end(gc.freeze)
+    full: list[str] = []
+
+    def collecting(phase: str, about: dict[str, int]) -> None:
+        if about["generation"] == 2:
+            full.append(phase)
+
+    begin, end = reply(b"<array><data>\n|</data></array>").split(b"|")
+    decoder = ResponseDecoder()
+    decoder.feed(begin)
+    gc.collect()
+    gc.callbacks.append(collecting)
+    at_end(gc.callbacks.remove, collecting)
+    for _ in range(250):
+        decoder.feed(b"<value><struct>\n</struct></value>\n" * 1000)
+    decoder.feed(end)
+    assert len(decoder.close()) == 250_000
+    assert full == []
 
 
 def test_long_text_in_small_pieces() -> None:
