@@ -628,8 +628,9 @@ class Connection(HubMethods):
         Returns:
             A Deferred of its size in bytes; None if there is no such log or the hub does not say.
         """
-        found = await self.client.call("listTaskOutput", task_id, stat=True)
-        return outputs.size_of(found, name)
+        found = await self.client.call("listTaskOutput", task_id, stat=True, all_volumes=True)
+        place = outputs.where(found, name)
+        return None if place is None else place[1]
 
     # Session
 

@@ -16,6 +16,7 @@ from txkoji._rich_base import HubConnection
 from txkoji._values import integer, member, one_line, rpm_names, struct, structs, text
 from txkoji.build import Build
 from txkoji.exceptions import HubFault, KojiException, fault_from
+from txkoji.files import outputs
 from txkoji.retry import is_passing
 from txkoji.task_info import TaskInfo
 from txkoji.watching.infrastructure import is_infrastructure
@@ -182,15 +183,15 @@ async def read_outcome(connection: HubConnection, tree: TaskTree) -> Outcome:
         return Outcome(tree, reason=f"task {tree.root.id} was canceled", **made)
     fault = await _fault(connection, guilty.id)
     words = fault.text if fault is not None else ""
-    names = await _detail(connection, "listTaskOutput", guilty.id)
-    log = choose_log(_texts(names), words)
+    files = await _detail(connection, "listTaskOutput", guilty.id, stat=True, all_volumes=True)
+    log = choose_log(list(outputs.volumes(files)), words)
     return Outcome(
         tree,
         reason=f"{_link_of_chain(tree, guilty)}{reason_of(words)}",
         fault=fault,
         guilty=guilty,
         log=log,
-        log_url=None if log is None else _log_url(connection, guilty.id, log),
+        log_url=None if log is None else _log_url(connection, guilty.id, log, files),
         **made,
     )
 
@@ -229,9 +230,10 @@ def _unless_passing(error: KojiException) -> None:
     _log.warn("a detail of a task's outcome is unknown: {error}", error=one_line(error))
 
 
-def _log_url(connection: HubConnection, task_id: int, log: str) -> str:
+def _log_url(connection: HubConnection, task_id: int, log: str, files: Any) -> str:
     if connection.topurl:
-        return paths.task_output_url(connection.topurl, task_id, log)
+        [volume, _] = outputs.where(files, log) or (None, None)
+        return paths.task_output_url(connection.topurl, task_id, log, volume=volume)
     return paths.task_file_url(connection.weburl, task_id, log)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
+from typing import Any
 
 from txkoji.exceptions import GenericError, NotXMLRPC
 from txkoji.files import outputs
@@ -55,16 +56,18 @@ async def read_log(
 
 async def _read(client: HubClient, task_id: int, name: str, offset: int, size: int) -> bytes | None:
     """Read a part of a task's file; None if there is no such file."""
-    arguments = {"offset": offset, "size": size}
+    arguments: dict[str, Any] = {"offset": offset, "size": size}
     try:
         text = await client.call("downloadTaskOutput", task_id, name, **arguments)
     except GenericError as fault:
         if is_passing(fault):
             raise
-        listed = await client.call("listTaskOutput", task_id)
-        if name not in outputs.names(listed):
+        listed = await client.call("listTaskOutput", task_id, stat=True, all_volumes=True)
+        place = outputs.where(listed, name)
+        if place is None:
             return None
-        # The builder may have uploaded it meanwhile.
+        # It is on another volume, or the builder has uploaded it meanwhile.
+        arguments["volume"] = place[0]
         text = await client.call("downloadTaskOutput", task_id, name, **arguments)
     try:
         return base64.b64decode(text)[:size]

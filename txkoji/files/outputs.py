@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from txkoji._values import member, struct, text
@@ -12,30 +11,29 @@ MAX_DIGITS = 18
 """No file is larger; Python takes seconds to convert millions of digits."""
 
 
-def names(answer: Any) -> list[str]:
-    """Return the names of a task's files, in the hub's order."""
-    listed = answer if isinstance(answer, (list, Mapping)) else ()
-    return [name for name in listed if name and text(name)]
-
-
-def size_of(answer: Any, name: str) -> int | None:
-    """Return the size in bytes of a file, in an answer with ``stat``; None if it is unknown."""
-    return byte_count(member(member(answer, name), "st_size"))
-
-
 def volumes(answer: Any) -> dict[str, dict[str, int | None]]:
     """Return the files of a task: for each name its sizes by volume, the default one first.
 
     The answer is one with ``stat`` and ``all_volumes``. A file on no volume is left out.
     """
     found: dict[str, dict[str, int | None]] = {}
-    for name in sorted(names(answer if isinstance(answer, Mapping) else ())):
-        stats = struct(answer[name]) or {}
+    for name, listed in sorted((struct(answer) or {}).items()):
+        stats = struct(listed) or {}
         sizes = {each: byte_count(member(stat, "st_size")) for each, stat in stats.items()}
         places = sorted(filter(text, sizes), key=lambda place: (place != DEFAULT_VOLUME, place))
-        if places:
+        if places and text(name):
             found[name] = {place: sizes[place] for place in places}
     return found
+
+
+def where(answer: Any, name: str) -> tuple[str | None, int | None] | None:
+    """Return the volume and the size of a file, None for no such file.
+
+    The default volume is None, as the methods that take a volume name it.
+    """
+    for volume, size in volumes(answer).get(name, {}).items():
+        return (None if volume == DEFAULT_VOLUME else volume), size
+    return None
 
 
 def byte_count(size: Any) -> int | None:

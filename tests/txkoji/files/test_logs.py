@@ -60,6 +60,36 @@ async def test_log_that_comes_meanwhile(
 
 
 @pytest_twisted.ensureDeferred
+async def test_log_on_another_volume(
+    koji: Connection, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that the builder wrote to another volume is followed there."""
+    download = METHODS["downloadTaskOutput"]
+
+    @wraps(METHODS["listTaskOutput"])
+    def listed(*_: Any, stat: bool, all_volumes: bool) -> Any:
+        assert stat
+        assert all_volumes
+        return {"build.log": {"fast": {"st_size": str(hub.files.size(PATH))}}}
+
+    @wraps(download)
+    def downloaded(*args: Any, volume: Any = None, **kwargs: Any) -> Any:
+        if volume != "fast":
+            raise GenericError("no file")
+        return download(*args, **kwargs)
+
+    monkeypatch.setitem(METHODS, "listTaskOutput", listed)
+    monkeypatch.setitem(METHODS, "downloadTaskOutput", downloaded)
+    hub.files.write(PATH, b"one\n")
+    piece = await koji.read_log(TASK, "build.log")
+    assert (piece.data, piece.offset, piece.restarted) == (b"one\n", 4, False)
+    hub.files.append(PATH, b"two\n")
+    piece = await after(koji, piece)
+    assert (piece.data, piece.offset, piece.restarted) == (b"two\n", 8, False)
+    assert await koji.log_size(TASK, "build.log") == 8
+
+
+@pytest_twisted.ensureDeferred
 async def test_large_log(koji: Connection, hub: FakeHub) -> None:
     """A piece is no larger than it may be, and the pieces are the whole."""
     content = b"".join(b"line %d\n" % number for number in range(1000))

@@ -26,13 +26,12 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_any_answer(answer: Any) -> None:
     """Any value of JSON is read, and gives names, sizes and volumes of the right types."""
-    assert all(isinstance(each, str) for each in outputs.names(answer))
-    for name in ("build.log", *outputs.names(answer)):
-        size = outputs.size_of(answer, name)
-        assert size is None or size >= 0
-    for sizes in outputs.volumes(answer).values():
+    assert outputs.where(answer, "build.log") is None
+    for name, sizes in outputs.volumes(answer).items():
+        assert isinstance(name, str)
         assert sizes
         assert all(size is None or size >= 0 for size in sizes.values())
+        assert outputs.where(answer, name) is not None
 
 
 @pytest.mark.parametrize(
@@ -42,10 +41,10 @@ def test_any_answer(answer: Any) -> None:
 )  # fmt: skip
 def test_odd_file(stat: Any) -> None:
     """A file whose size is no size has none; its neighbors have theirs."""
-    answer = {"a.log": stat, "b.log": {"st_size": "3000000000"}}
-    assert outputs.size_of(answer, "a.log") is None
-    assert outputs.size_of(answer, "b.log") == 3_000_000_000
-    assert outputs.size_of(answer, "c.log") is None
+    answer = {"a.log": {"DEFAULT": stat}, "b.log": {"v": {"st_size": "3000000000"}}, "c.log": stat}
+    assert outputs.where(answer, "a.log") == (None, None)
+    assert outputs.where(answer, "b.log") == ("v", 3_000_000_000)
+    assert outputs.where(answer, "d.log") is None
 
 
 def test_volumes() -> None:
@@ -69,5 +68,5 @@ def test_nothing_else_reads_it() -> None:
         "txkoji/connection.py",
         "txkoji/files/downloads.py",
         "txkoji/files/logs.py",
-        "txkoji/outcomes.py",  # names alone, which it reads as it reads all lists
+        "txkoji/outcomes.py",
     }
