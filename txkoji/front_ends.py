@@ -3,6 +3,9 @@
 The program that fetches files on a worker packs this module: it needs the standard library alone.
 """
 
+import re
+from typing import Optional
+
 PACE_BYTES = 64 * 1024
 """A download that receives fewer bytes than this within its deadline is given up."""
 
@@ -17,3 +20,18 @@ REFUSALS = frozenset([400, 401, 403, 404, 405, 406, 407, 410, 411, 413, 414, 415
 
 LASTING = REFUSALS | {301, 308}
 """The statuses that the same request would get again. Any other is the front end's trouble."""
+
+
+_PART = re.compile(r"bytes ([0-9]{1,18})-(?:([0-9]{1,18})/([0-9]{1,18})$)?")
+
+
+# Python 3.9, which may run this on a worker, has no X | Y.
+def part_of(content_range: str) -> tuple[Optional[int], bool]:  # noqa: UP045
+    """Read ``Content-Range``: where a part of a file begins, and whether more follows it.
+
+    It begins at None if that is unreadable. A server may send less than it was asked for.
+    """
+    found = _PART.match(content_range)
+    if found is None:
+        return None, False
+    return int(found[1]), found[3] is not None and int(found[2]) + 1 < int(found[3])

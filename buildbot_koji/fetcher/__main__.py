@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from txkoji.files.part import PartFile, TooMuch, is_plain, shared_path
-from txkoji.front_ends import COMPRESSED, LASTING, PACE_BYTES, PAGES
+from txkoji.front_ends import COMPRESSED, LASTING, PACE_BYTES, PAGES, part_of
 
 ATTEMPTS = 6
 TIMEOUT = 60
@@ -312,7 +312,8 @@ def _copy(reply: Any, part: PartFile, watchdog: _Watchdog, times: _Times) -> Non
     """Write a reply to its file; a server may send the whole file instead of the requested part."""
     have = part.have
     resumes = reply.status == http.client.PARTIAL_CONTENT
-    if resumes and not reply.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+    begin, is_cut = part_of(reply.headers.get("Content-Range", ""))
+    if resumes and begin != have:
         raise http.client.HTTPException("another part than it was asked for came")
     kind = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind in PAGES and part.target.suffix not in (".html", ".htm"):
@@ -336,7 +337,7 @@ def _copy(reply: Any, part: PartFile, watchdog: _Watchdog, times: _Times) -> Non
         if now - told >= times.report:
             told = now
             print(f"{part.target.name}: {total:,} bytes so far", flush=True)
-    if left:
+    if left or (resumes and is_cut):
         raise http.client.HTTPException("it ended early")
 
 

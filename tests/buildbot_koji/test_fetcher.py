@@ -250,7 +250,7 @@ async def test_server_that_asks_for_a_certificate(
 HEAD = b"HTTP/1.1 %s\r\nConnection: close\r\n"
 
 
-def odd(answers: list[bytes], drip: bytes = b"") -> Peer:
+def odd(answers: list[bytes], drip: bytes = b"", most: int = 9) -> Peer:
     """Answer the first requests oddly, and the others with what is missing of a file."""
 
     def answer(data: bytes) -> bytes:
@@ -258,11 +258,24 @@ def odd(answers: list[bytes], drip: bytes = b"") -> Peer:
             return answers.pop(0)
         peer.drip = b""
         begin = int((re.search(rb"bytes=(\d+)-", data) or [b"", b"0"])[1])
-        status = b"206 Part\r\nContent-Range: bytes %d-/9" % begin if begin else b"200 OK"
-        return HEAD % status + b"\r\n" + b"x" * (9 - begin)
+        if not begin:
+            return HEAD % b"200 OK" + b"\r\n" + b"x" * 9
+        # Less than was asked for: a server may limit the size of a part.
+        end = min(begin + most, 9)
+        status = b"206 Part\r\nContent-Range: bytes %d-%d/9" % (begin, end - 1)
+        return HEAD % status + b"Content-Length: %d\r\n\r\n" % (end - begin) + b"x" * (end - begin)
 
     peer = Peer(then=answer, drip=drip, closes=True)
     return peer
+
+
+@pytest_twisted.ensureDeferred
+async def test_parts(fetch: Fetch, tmp_path: Path, at_end: AtEnd) -> None:
+    """A file whose size is unknown is whole when the server says that no part is missing."""
+    peer = odd([HEAD % b"200 OK" + b"Content-Length: 9\r\n\r\nxx"], most=4)
+    url = f"http://{peer.start(at_end)}/big"
+    assert await fetch(RemoteFile("big", url), tmp_path) == ""
+    assert (tmp_path / "big").read_bytes() == b"x" * 9
 
 
 @pytest.mark.parametrize("fetch", ["worker"], indirect=True)

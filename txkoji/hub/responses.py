@@ -23,7 +23,7 @@ from txkoji.exceptions import (
     TLSError,
     TransportError,
 )
-from txkoji.front_ends import PAGES, REFUSALS
+from txkoji.front_ends import PAGES, REFUSALS, part_of
 from txkoji.hub.endpoints import CONNECT_TIMEOUT
 from txkoji.hub.proxies import proxy_for
 from txkoji.hub.tls import NOT_TLS, reasons, tls_words
@@ -38,10 +38,9 @@ def without_query(url: str) -> str:
     return without_secrets(url.partition("?")[0])
 
 
-def range_start(response: Response) -> int | None:
-    """Return the offset of the part that a 206 response holds, None if it is unreadable."""
-    found = re.match(r"bytes ([0-9]{1,18})-", _header(response, b"Content-Range"))
-    return int(found[1]) if found else None
+def received_part(response: Response) -> tuple[int | None, bool]:
+    """Return the offset of the part that a 206 response holds, and whether more follows it."""
+    return part_of(_header(response, b"Content-Range"))
 
 
 _STATUS_REMEDIES = {

@@ -41,7 +41,7 @@ from txkoji.hub.responses import (
     Discard,
     abort,
     in_plain_words,
-    range_start,
+    received_part,
     redirected,
     refuse_encoding,
     refuse_page,
@@ -377,7 +377,7 @@ class Transport:
 
         Raises:
             TransportError: the request or its reply was lost; the sink has what arrived.
-            TruncatedReply: the connection broke within the file; the sink has what arrived.
+            TruncatedReply: the file did not arrive to its end; the sink has what arrived.
             NotXMLRPC: a web page came instead of the file; the sink is untouched.
         """
         # The file itself, not compressed for the transfer.
@@ -396,17 +396,20 @@ class Transport:
         if response.code in (200, 206) and not shown.endswith(COMPRESSED):
             refuse_encoding(response, shown)
         if response.code == 206:
-            begin = range_start(response)
+            begin, is_cut = received_part(response)
             if begin != offset:
                 response.deliverBody(Discard())
                 raise TransportError(f"{shown} sent another part than it was asked for", url=shown)
             sink.begin(offset)
         else:
+            is_cut = False
             refuse_status(response, shown, "topurl")
             if not shown.endswith((".html", ".htm")):
                 refuse_page(response, shown, "the file")
             sink.begin(0)
         await self._receive(response, sink, url, timeout, pace)
+        if is_cut:
+            raise TruncatedReply(f"{shown} sent only a part of what is missing of the file")
 
     async def _request(
         self,
