@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -90,10 +89,9 @@ class Victim(Protocol):
     async def end(self, number: int) -> Any: ...
 
 
-async def active(koji: Connection, methods: Iterable[str]) -> list[Any]:
-    """Return the tasks of some methods that have not ended."""
-    states = list(task_states.ACTIVE_GROUP)
-    return await koji.listTasks({"method": [*methods], "state": states})
+async def active(koji: Connection) -> list[Any]:
+    """Return the tasks that have not ended."""
+    return await koji.listTasks({"state": list(task_states.ACTIVE_GROUP)})
 
 
 @dataclass
@@ -152,15 +150,14 @@ class Siege:
 
     async def check(self, koji: Connection) -> None:
         """Each request has one task, which has ended; its build ended likewise."""
-        # A build carries a marker, a runroot is known by what it is to do.
-        parameters = {"build": "src", "runroot": "command"}
-        left = {task.id for task in await active(koji, ["build"])}
-        # What the hub did not answer in time for is canceled later, and what may be somebody
-        # else's is not: a task that is known by what it is to do.
-        while await active(koji, parameters):
+        # One that is known by what it is to do may be somebody else's: no stop cancels it.
+        left = {task.id for task in await active(koji) if task.method == "build"}
+        # Of what the hub did not answer in time for, a stop cancels the task later.
+        while await active(koji):
             await deferLater(reactor, 0.5)
         tasks: dict[str, list[Any]] = {}
-        for method, parameter in parameters.items():
+        # A build carries a marker, a runroot is known by what it is to do.
+        for method, parameter in (("build", "src"), ("runroot", "command")):
             for task in await koji.listTasks({"method": method}, {"order": "id"}):
                 tasks.setdefault(task.params[parameter], []).append(task)
         for request, source in self.requests.items():
