@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from txkoji.testing.core import KOJIADMIN, HubCore
@@ -42,8 +43,15 @@ class Content(HubCore):
         params: list[Any] = list(args)
         if kwargs:
             params.append({**kwargs, "__starstar": True})
-        with state.transaction():
+        with self._change():
             return run_method(MethodCall(self, row), method, params)
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """Do the block at an event of its own."""
+        with self.state.transaction():
+            self.state.end_event()
+            yield
 
     def add_user(
         self,
@@ -54,7 +62,7 @@ class Content(HubCore):
         principals: Iterable[str] = (),
     ) -> Row:
         """Add a user with permissions and Kerberos principals; returns the row."""
-        with self.state.transaction():
+        with self._change():
             return insert_user(
                 self.state,
                 name,
@@ -83,7 +91,7 @@ class Content(HubCore):
         Returns:
             The host's row.
         """
-        with self.state.transaction():
+        with self._change():
             return insert_host(
                 self.state,
                 name,
@@ -114,7 +122,7 @@ class Content(HubCore):
 
     def add_repo(self, tag: str) -> int:
         """Add a READY repo of a tag as it is now; returns its id."""
-        with self.state.transaction():
+        with self._change():
             tag_id = require_tag_id(self.state, tag)
             call = MethodCall(self, self.admin)
             return int(insert_repo(call, tag_id, state=READY)["id"])
@@ -146,10 +154,14 @@ class Content(HubCore):
                 host gets it too.
         """
         self.allow_srpm_builds = self.maven_enabled = self.win_enabled = True
-        if self.saved.restored:
+        if self.state.one("host", name="builder1"):
             if capacity is not None:
                 self._limit("builder1", capacity)
             return
+        with self.state.transaction():
+            self._add_demo_content(capacity)
+
+    def _add_demo_content(self, capacity: float | None) -> None:
         self.add_user("alice", password="alice")
         channels = [row["name"] for row in self.state.rows("channels")]
         for channel in ("runroot", "container-binary", "container-source"):

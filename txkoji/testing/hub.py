@@ -87,8 +87,9 @@ class FakeHub(Content):
         self._announcer = Announcer(self.state, reactor, bus, bus_dialect)
         self._front = FrontEnd(self, reactor, host=host, tls=tls)
         if not self.restored:
-            seed(self.state)
-            self.add_user(KOJIADMIN, password="kojiadmin", permissions=["admin"])
+            with self.state.transaction():
+                seed(self.state)
+                self.add_user(KOJIADMIN, password="kojiadmin", permissions=["admin"])
 
     @property
     def restored(self) -> bool:
@@ -108,7 +109,7 @@ class FakeHub(Content):
             twisted.internet.error.CannotListenError: the port is taken.
         """
         if self.restored:
-            self._kojira.serve()
+            self._kojira.resume()
             self.builder.resume()
         self._front.start(port)
         self._announcer.start(self._front.base_url, self.topurl)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Collection, Coroutine
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -38,6 +39,9 @@ from txkoji.testing.tables.state import Row
 
 Handler = Callable[["Builder", Row], Coroutine[Deferred[Any], Any, Any]]
 
+_BUILDS_END = {FAILED: BUILD_STATES["FAILED"], CANCELED: BUILD_STATES["CANCELED"]}
+"""What becomes of a build in progress when its task ends so."""
+
 
 class Builder:
     """Runs the tasks of an embedded hub.
@@ -61,6 +65,7 @@ class Builder:
         self._handlers = handlers
         self._delayed: set[Timer] = set()
         self._running: dict[int, Deferred[Any]] = {}
+        self._resumed: set[int] = set()
         self._waiting: dict[int, list[Deferred[Any]]] = {}
         self._stopped = False
         self._reschedule_planned = False
@@ -111,8 +116,12 @@ class Builder:
 
     def assign(self, task_id: int, host: Row) -> None:
         """Assign a FREE task to a host, which opens it a moment later."""
-        self._change(task_id, state=ASSIGNED, host_id=host["id"])
-        self._later(self.seconds * 0.02, lambda: self._open(task_id))
+        task = self._change(task_id, state=ASSIGNED, host_id=host["id"])
+        self.hub.state.on_commit(lambda: self._take(task))
+
+    def _take(self, task: Row) -> None:
+        self._scheduler.place(task["id"], task["method"], task["host_id"])
+        self._later(self.seconds * 0.02, lambda: self._open(task["id"]))
 
     def _release(self, task_id: int) -> None:
         self._scheduler.release(task_id)
@@ -125,6 +134,10 @@ class Builder:
             return
         times = task["times_opened"] + 1
         self._change(task_id, state=OPEN, start_ts=self.hub.now(), times_opened=times)
+        self._run(task)
+
+    def _run(self, task: Row) -> None:
+        task_id = task["id"]
         handler = self._handlers.get(task["method"])
         if handler is None:
             text = f"Unknown method: {task['method']}"
@@ -150,82 +163,91 @@ class Builder:
             self._log.info(
                 "the simulated builder failed in task {id}: {error!r}", id=task_id, error=error
             )
-        self._end_builds(task_id, BUILD_STATES["FAILED"])
         self._end(task_id, FAILED, fault=fault)
 
     def _broken(self, failure: Failure, task_id: int) -> None:
         self._log.failure("the simulated builder could not end task {id}", failure, id=task_id)
 
-    def _change(self, task_id: int, *, state: int | None = None, **changes: Any) -> None:
+    def _change(self, task_id: int, *, state: int | None = None, **changes: Any) -> Row:
         tables = self.hub.state
         with tables.transaction():
             row = tables.row("task", task_id)
             change_task_state(tables, row, row["state"] if state is None else state, **changes)
+        return row
 
     def _end(
         self, task_id: int, state: int, *, result: Any = None, fault: tuple[int, str] | None = None
     ) -> None:
-        task = self.hub.state.get("task", task_id)
-        if task is None or task["state"] in FINISHED:
+        """End a task, unless it has ended, with its builds; what ran or waited for it follows."""
+        tables, now = self.hub.state, self.hub.now()
+        task = tables.row("task", task_id)
+        if task["state"] in FINISHED:
             return
-        self._running.pop(task_id, None)
-        self._release(task_id)
-        self._change(task_id, state=state, result=result, fault=fault, completion_ts=self.hub.now())
-        self.on_end(task)
-        for waiter in self._waiting.pop(task_id, []):
-            waiter.callback(None)
+        with tables.transaction():
+            self._change(task_id, state=state, result=result, fault=fault, completion_ts=now)
+            for build in tables.rows("build", task_id=task_id, state=BUILD_STATES["BUILDING"]):
+                if state in _BUILDS_END:
+                    change_build_state(tables, build, _BUILDS_END[state], completion_ts=now)
+            self.on_end(task)
+            tables.on_commit(lambda: self._leave(task_id))
 
-    def _end_builds(self, task_id: int, build_state: int) -> None:
-        with self.hub.state.transaction():
-            for build in self.hub.state.rows(
-                "build", task_id=task_id, state=BUILD_STATES["BUILDING"]
-            ):
-                change_build_state(self.hub.state, build, build_state, completion_ts=self.hub.now())
+    def _leave(self, task_id: int) -> None:
+        """Take a task that has ended, or is FREE again, off its host."""
+        self._resumed.discard(task_id)
+        running = self._running.pop(task_id, None)
+        self._release(task_id)
+        if running is not None:
+            running.cancel()
+        if self.hub.state.row("task", task_id)["state"] in FINISHED:
+            for waiter in self._waiting.pop(task_id, []):
+                waiter.callback(None)
 
     def cancel(self, task_id: int, *, recurse: bool = True) -> None:
-        """Cancel a task that is not finished, and its children."""
-        task = self.hub.state.get("task", task_id)
-        if task is None:
-            raise GenericError(f"No such task: {task_id}")
-        was_active = task["state"] not in FINISHED
-        if was_active:
-            running = self._running.pop(task_id, None)
-            self._release(task_id)
-            with self.hub.state.transaction():
-                self._change(task_id, state=CANCELED, completion_ts=self.hub.now())
-                self._end_builds(task_id, BUILD_STATES["CANCELED"])
-            if running is not None:
-                running.cancel()
+        """Cancel a task that is not finished, and its children, in one transaction."""
+        tables = self.hub.state
         children = self.hub.task_children(task_id)
-        if recurse:
-            for child in children:
+        with tables.transaction():
+            if tables.row("task", task_id)["state"] not in FINISHED:
+                self._end(task_id, CANCELED)
+                for child in children:
+                    if child["awaited"]:
+                        self._change(child["id"], awaited=False)
+            for child in children if recurse else ():
                 if child["state"] not in FINISHED:
                     self.cancel(child["id"])
-        for child in children:
-            if was_active and child["awaited"]:
-                self._change(child["id"], awaited=False)
-        if was_active:
-            self.on_end(task)
-        # After the children: a waiting parent that is canceled too must not see them end.
-        for waiter in self._waiting.pop(task_id, []):
-            waiter.callback(None)
 
     def free(self, task_id: int) -> None:
         """Send a task back to FREE, as when its host dies; it starts over."""
-        running = self._running.pop(task_id, None)
-        self._release(task_id)
         self._change(task_id, state=FREE, host_id=None)
-        if running is not None:
-            running.cancel()
-        self.wake(task_id)
+
+        def follow() -> None:
+            self._leave(task_id)
+            self.wake(task_id)
+
+        self.hub.state.on_commit(follow)
 
     def resume(self) -> None:
-        """Resume the tasks of a restored hub: those that ran start again."""
+        """Resume the tasks of a restored hub.
+
+        A builder goes on while its hub is away: what was OPEN still is, on the same host.
+        """
         for task in self.hub.state.rows("task"):
-            if task["state"] in (ASSIGNED, OPEN):
-                self._change(task["id"], state=FREE)
             if task["state"] == FREE:
                 self.wake(task["id"])
+            elif task["state"] in (ASSIGNED, OPEN):
+                self._take(task)
+                if task["state"] == OPEN:
+                    self._resumed.add(task["id"])
+                    self._later(0.0, partial(self._go_on, task))
+
+    def _go_on(self, task: Row) -> None:
+        # It may have been canceled or freed in the meantime.
+        if task["id"] in self._resumed:
+            self._run(task)
+
+    def is_resumed(self, task_id: int) -> bool:
+        """Return whether a task was OPEN already when the hub was killed."""
+        return task_id in self._resumed
 
     def stop(self) -> None:
         """Stop running tasks, whose states stay as they are; nothing stays scheduled."""

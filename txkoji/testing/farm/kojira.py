@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from txkoji.exceptions import GenericError
 from txkoji.testing.core import HubCore
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.history import TAG_TABLES, last_change
-from txkoji.testing.methods.repos import INIT, ON_REQUEST, READY, REPO_PRIORITY
+from txkoji.testing.methods.repos import ON_REQUEST, READY, REPO_PRIORITY
 from txkoji.testing.methods.tasks import CLOSED, FINISHED, make_task
 from txkoji.testing.methods.users import insert_user
 from txkoji.testing.tables.lookups.tags import tag_name, tag_order
@@ -31,14 +32,24 @@ class Kojira:
         self._builder = builder
         self._check_planned = False
         builder.on_end = self._ended
-        hub.state.on_change("repo_queue", self.serve)
+        hub.state.on_change("repo_queue", self._serve)
         for table in (*TAG_TABLES, "build_target_config"):
             hub.state.on_change(table, self._notice)
 
-    def serve(self) -> None:
+    def resume(self) -> None:
+        """Do what a killed hub left to be done."""
+        self._serve()
+        self._notice()
+
+    def _serve(self) -> None:
         """Start a task for each request that has none."""
         for request in self._hub.state.rows("repo_queue", active=True, task_id=None):
-            self._start(request)
+            try:
+                self._start(request)
+            except GenericError:
+                # The channel is disabled. The other requests need the same one.
+                self._builder.later(0.1, self._serve)
+                break
 
     def _start(self, request: Row) -> None:
         state = self._hub.state
@@ -53,12 +64,9 @@ class Kojira:
             return
         state = self._hub.state
         for request in state.rows("repo_queue", task_id=task["id"], active=True):
-            if request["tries"] < MAX_TRIES:
-                self._start(request)
-                continue
-            with state.transaction():
-                now = self._hub.now()
-                state.update("repo_queue", request["id"], active=False, update_ts=now)
+            more = request["tries"] < MAX_TRIES
+            changes = {"task_id": None} if more else {"active": False, "update_ts": self._hub.now()}
+            state.update("repo_queue", request["id"], **changes)
 
     def _new_repo(self, tag_id: int, *options: dict[str, Any]) -> int:
         state = self._hub.state
@@ -97,9 +105,7 @@ class Kojira:
             order = {tag for tag, _ in tag_order(state, tag_id)}
             changed = last_change(call, order) or 0
             repos = state.rows("repo", tag_id=tag_id, dist=False)
-            newest = max(
-                (row["create_event"] for row in repos if row["state"] in (INIT, READY)), default=0
-            )
+            newest = max((row["create_event"] for row in repos if row["state"] == READY), default=0)
             if newest < changed and tag_name(state, tag_id) not in being_made:
                 with state.transaction():
                     self._new_repo(tag_id)

@@ -72,6 +72,14 @@ class Scheduler:
         """Add a FREE task."""
         self._waiting.add(task_id)
 
+    def place(self, task_id: int, method: str, host_id: int) -> None:
+        """Let a task count on a host."""
+        self._waiting.discard(task_id)
+        self.release(task_id)
+        weight = WEIGHTS.get(method, USUAL_WEIGHT)
+        self._placed[task_id] = host_id, weight
+        self._loads[host_id] = self._loads.get(host_id, 0.0) + weight
+
     def release(self, task_id: int) -> None:
         """Take a task off its host, if it has one."""
         host_id, weight = self._placed.pop(task_id, (0, 0.0))
@@ -79,18 +87,12 @@ class Scheduler:
             self._loads[host_id] -= weight
 
     def matches(self) -> Iterator[tuple[Row, Row]]:
-        """Yield tasks with the hosts that they are placed on; from then on they count there."""
+        """Yield tasks with hosts that take them; the caller places each before the next."""
         rows = [row for row in map(self._free_task, list(self._waiting)) if row is not None]
         for task in sorted(rows, key=_place):
             host = self._host_for(task)
-            if host is None:
-                continue
-            self._waiting.discard(task["id"])
-            self.release(task["id"])
-            weight = WEIGHTS.get(task["method"], USUAL_WEIGHT)
-            self._placed[task["id"]] = host["id"], weight
-            self._loads[host["id"]] = self._loads.get(host["id"], 0.0) + weight
-            yield task, host
+            if host is not None:
+                yield task, host
 
     def _free_task(self, task_id: int) -> Row | None:
         task = self._state.get("task", task_id)

@@ -204,6 +204,36 @@ def test_host_that_goes_silent(hub: FakeHub, clock: Clock) -> None:
     assert states == ["FREE", "ASSIGNED", "OPEN", "FREE", "ASSIGNED", "OPEN", "CLOSED"]
 
 
+def test_freed_once_its_build_is_imported(hub: FakeHub, clock: Clock) -> None:
+    """A build task that starts over finds the build done, and fails as a builder's does."""
+    task = submit(hub, "build", "hello")
+    while not hub.call("listTasks", {"method": "tagBuild"}):
+        clock.advance(0.1)
+    hub.call("freeTask", task)
+    clock.pump([0.1] * 100)
+    [build] = hub.call("listBuilds")
+    assert build["state"] == build_states.COMPLETE
+    assert hub.call("getTaskInfo", task)["state"] == task_states.FAILED
+    with pytest.raises(GenericError, match=r"^Build already exists \(id=1, state=COMPLETE\): \{"):
+        hub.call("getTaskResult", task)
+
+
+def test_cancel_in_a_call_that_fails(hub: FakeHub, clock: Clock) -> None:
+    """A cancellation that is rolled back stops nothing."""
+    task = submit(hub, "build", "hello")
+    clock.pump([0.1] * 30)
+
+    def cancel_and_fail() -> None:
+        with hub.state.transaction():
+            hub.call("cancelTask", task)
+            hub.call("getTag", "nosuch", strict=True)
+
+    with pytest.raises(GenericError, match="No such tag"):
+        cancel_and_fail()
+    clock.pump([0.1] * 200)
+    assert hub.call("getTaskInfo", task)["state"] == task_states.CLOSED
+
+
 def test_architecture_that_may_fail(hub: FakeHub, clock: Clock) -> None:
     """An optional architecture's failure does not fail the image."""
     hub.call("packageListAdd", "demo-candidate", "failarch", owner="kojiadmin")

@@ -65,6 +65,22 @@ def test_request_that_fails(hub: FakeHub, clock: Clock) -> None:
     assert [task["state"] for task in tasks] == [task_states.FAILED] * 4
 
 
+def test_request_while_the_channel_is_disabled(hub: FakeHub, clock: Clock) -> None:
+    """The request waits for the channel, and holds up nothing that was asked for with it."""
+    hub.call("disableChannel", "createrepo")
+    hub.call("createTag", "fresh", arches="x86_64")
+    calls = [("repo.request", ["fresh"]), ("build", [SOURCE, "demo"])]
+    [[asked], [build]] = hub.call(
+        "multiCall", [{"methodName": method, "params": params} for method, params in calls]
+    )
+    run(clock, 30)
+    assert hub.call("getTaskInfo", build)["state"] == task_states.CLOSED
+    assert hub.call("repo.checkRequest", asked["request"]["id"])["request"]["task_id"] is None
+    hub.call("enableChannel", "createrepo")
+    run(clock)
+    assert hub.call("repo.checkRequest", asked["request"]["id"])["repo"]["tag_name"] == "fresh"
+
+
 def test_wait_for_a_build_that_is_not_tagged(hub: FakeHub, clock: Clock) -> None:
     """Waiting for a build continues until it is tagged and in a repo."""
     hub.call("build", SOURCE, "demo", {"skip_tag": True})

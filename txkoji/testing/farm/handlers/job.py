@@ -63,6 +63,11 @@ class Job(MethodCall):
         self.options: dict[str, Any] = last if isinstance(last, dict) else {}
         self.files = builder.hub.files
 
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the task was OPEN already when the hub was killed: its builder goes on."""
+        return self.builder.is_resumed(self.id)
+
     # Time and children
 
     def sleep(self, share: float) -> Deferred[None]:
@@ -204,7 +209,7 @@ class Job(MethodCall):
         info: dict[str, Any] | None = None,
         **columns: Any,
     ) -> Row:
-        """Insert a build, restart one that failed, or return the one that the task made before.
+        """Insert a build, restart one that failed, or return the task's own in progress.
 
         Args:
             nvr: name, version and release.
@@ -219,9 +224,12 @@ class Job(MethodCall):
             GenericError: the build exists or is in progress.
         """
         with self.state.transaction():
-            # A restarted task makes another draft, and leaves the first run's BUILDING.
+            if self.is_resumed and (made := self.state.rows("build", task_id=self.id)):
+                return made[-1]
+            # A freed task makes another draft, and leaves the first run's BUILDING.
             row = find_build_row(self.state, "-".join(nvr))
-            if row is None or row["task_id"] != self.id:
+            building = row is not None and row["state"] == BUILD_STATES["BUILDING"]
+            if row is None or not building or row["task_id"] != self.id:
                 new = {"task_id": self.id, "source": source, "extra": extra, **columns}
                 row = make_build(self, *nvr, draft=draft, **new)
                 add_build_type(self.state, row, btype, info)

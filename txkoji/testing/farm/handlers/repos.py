@@ -11,7 +11,6 @@ from txkoji.testing.farm.handlers.job import Job, output_of
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.methods.repos import (
     EXPIRED,
-    INIT,
     ON_REQUEST,
     READY,
     REPO_OPTIONS,
@@ -35,8 +34,7 @@ async def new_repo(job: Job) -> list[Any]:
     """Run ``newRepo``: a createrepo for each architecture, then the repo is READY."""
     state = job.state
     tag = require_tag(state, job.request[0])
-    # A restarted task finds its own.
-    repo = state.one("repo", task_id=job.id, state=INIT)
+    repo = state.one("repo", task_id=job.id) if job.is_resumed else None
     if repo is None:
         with state.transaction():
             opts = {key: job.options[key] for key in REPO_OPTIONS if key in job.options}

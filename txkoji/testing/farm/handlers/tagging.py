@@ -48,9 +48,9 @@ async def dependant_task(job: Job) -> None:
 
 
 def _tagged_since(job: Job, tag_id: int, build_id: int) -> bool:
-    """Return whether a restarted task had tagged the build before."""
+    """Return whether the task had tagged the build before the hub was killed."""
     task, listing = job.task, listing_of(job.state, tag_id, build_id)
-    if task["times_opened"] < 2 or listing is None or listing["creator_id"] != task["owner"]:
+    if not job.is_resumed or listing is None or listing["creator_id"] != task["owner"]:
         return False
     event = job.state.get("events", listing["create_event"])
     return event is not None and event["ts"] >= task["create_ts"]
