@@ -1,14 +1,62 @@
-"""Find a build by the name or id that users and properties give it."""
+"""Name a build such that it is not taken for another one, and find it by that."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from buildbot_koji.database_values import id_of, member
 from txkoji import Connection, build_states, is_refusal, nvr
 from txkoji.exceptions import GenericError, HubFault, fault_from
 from txkoji.retry import is_passing
+
+
+@dataclass(frozen=True)
+class BuildName:
+    """Which build is meant, as far as its id and its NVR tell.
+
+    A hub that was restored from a backup gives an id to another build, and promotion changes the
+    NVR of a draft.
+
+    Attributes:
+        build_id: the build's id, None if only its NVR is known.
+        nvr: name-version-release, None if only the id is known.
+    """
+
+    build_id: int | None
+    nvr: str | None
+
+    @classmethod
+    def given(cls, build: int | str, name: str | None = None) -> BuildName:
+        """Return what an id, perhaps with an NVR, or an NVR names. No NVR is a number."""
+        number = id_of(build)
+        return cls(_draft_id(build), str(build)) if number is None else cls(number, name)
+
+    @property
+    def key(self) -> int | str:
+        """The argument of a hub method that reads the build."""
+        return str(self.nvr) if self.build_id is None else self.build_id
+
+    def may_be(self, other: BuildName) -> bool:
+        """Return whether it is the same build, as far as ids and NVRs tell."""
+        ids = {self.build_id, other.build_id} - {None}
+        nvrs = {_promoted(each) for each in (self.nvr, other.nvr) if each is not None}
+        return len(ids) < 2 and len(nvrs) < 2
+
+    def __str__(self) -> str:
+        return self.nvr or f"build {self.build_id}"
+
+
+def _draft_id(build: Any) -> int | None:
+    """Return the id in the NVR of a draft; None for anything else."""
+    found = nvr.parse(build)
+    return None if found is None else id_of(found.draft_id)
+
+
+def _promoted(name: str) -> str:
+    """Return the NVR, without an epoch, that a build has once it is promoted."""
+    found = nvr.parse(name)
+    return name if found is None else str(replace(found, release=found.target_release))
 
 
 async def named_build(connection: Connection, build: int | str, name: str | None = None) -> Any:
@@ -22,31 +70,22 @@ async def named_build(connection: Connection, build: int | str, name: str | None
     Raises:
         GenericError: the hub has no such build.
     """
-    # No NVR is a number.
-    key = id_of(build) or build
-    found = await connection.checked("getBuild", key)
-    draft = _draft(key)
-    if found is None and draft is not None:
-        # Promotion keeps the build's id, which is in the NVR of a draft.
-        found = await connection.checked("getBuild", draft.draft_id)
-        found = found if found is not None and found.nvr == _promoted(str(key)) else None
+    wanted = BuildName.given(build, name)
+    found = await connection.checked("getBuild", wanted.key)
     if found is None:
         raise GenericError(f"the hub has no build {build}")
-    if name is not None and not may_be(found.nvr, name):
+    if not wanted.may_be(BuildName(found.id, found.nvr)):
         raise GenericError(
-            f"the hub has {found.nvr} as build {build}, not {name}: was it restored from a backup?"
+            f"the hub has {found.nvr} as build {wanted.key}, not {wanted}: was it restored from a"
+            " backup?"
         )
     return found
 
 
-def may_be(name: str, other: str) -> bool:
-    """Return whether two NVRs may be those of one build: its promotion changes that of a draft."""
-    return _promoted(name) == _promoted(other)
-
-
-def _promoted(name: str) -> str:
-    draft = _draft(name)
-    return name if draft is None else str(replace(draft, release=draft.target_release))
+def lasting_key(build: Any) -> int | str:
+    """Return how a call that changes a build names it: no other build will ever have that."""
+    # Promotion changes the NVR of a draft, and a restored hub gives an id to another build.
+    return int(build.id) if build.get("draft") else str(build.nvr)
 
 
 async def waitable_name(connection: Connection, build: str) -> str | None:
@@ -63,12 +102,6 @@ async def waitable_name(connection: Connection, build: str) -> str | None:
         return None
     alive = found.state in (build_states.BUILDING, build_states.COMPLETE)
     return str(found.nvr) if alive else None
-
-
-def _draft(build: Any) -> nvr.NVR | None:
-    """Return the parts of an NVR if it is that of a draft, else None."""
-    found = nvr.parse(build)
-    return found if found is not None and id_of(found.draft_id) is not None else None
 
 
 async def build_of_task(connection: Connection, task_id: int) -> Any:

@@ -24,7 +24,7 @@ from buildbot_koji.hubs.koji_hub import check_hub
 from buildbot_koji.reporters import ci_schema
 from buildbot_koji.reporters.base import KojiReporter
 from buildbot_koji.reporters.queued import QueuedRequests
-from buildbot_koji.reporters.votes import KojiSubject, subject_of
+from buildbot_koji.reporters.votes import subject_of
 from txkoji import nvr
 from txkoji.bus import Broker, Publisher
 
@@ -287,7 +287,7 @@ class CIMessageSender:
 
 def _artifact_of(properties: Mapping[str, tuple[Any, str]]) -> dict[str, Any] | None:
     """Return the key of the artifact: that of a Koji build, or of a scratch build's task."""
-    subject: KojiSubject | None = subject_of(properties)
+    subject = subject_of(properties)
     if subject is not None:
         return {"build": subject.key, "nvr": subject.nvr}
     task = id_of(properties.get("koji_task_id", (None, ""))[0])

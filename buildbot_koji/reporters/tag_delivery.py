@@ -10,9 +10,8 @@ from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.durable.once import Intent, Once
 from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Undone, mapped_errors
 from buildbot_koji.durable.unreadable import check_fields, reading
-from buildbot_koji.hubs.builds import fault_of_task, named_build
+from buildbot_koji.hubs.builds import BuildName, fault_of_task, lasting_key, named_build
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.reporters.votes import KojiSubject
 from txkoji import (
     Call,
     Submission,
@@ -34,7 +33,7 @@ ATTEMPTS = 3
 def tag_delivery(
     build_id: int,
     now: float,
-    subject: KojiSubject,
+    subject: BuildName,
     wanted: Mapping[str, str] | str,
     *,
     force: bool = False,
@@ -138,7 +137,7 @@ class TagSender:
         koji = hub.connection
         said = f"{build.nvr} {planned.said}"
         kwargs = {"force": True} if delivery.content["force"] else {}
-        call = Call(planned.method, [*planned.tags, build.id], kwargs)
+        call = Call(planned.method, [*planned.tags, lasting_key(build)], kwargs)
         if call.method == "untagBuild":
             # Without a task. It is idempotent unless strict.
             await hub.write(replace(call, kwargs={"strict": False, **kwargs}), attempt.check)

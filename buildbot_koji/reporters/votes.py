@@ -10,45 +10,14 @@ from typing import Any
 from buildbot.process.results import worst_status
 
 from buildbot_koji.database_values import id_of
-from buildbot_koji.hubs.builds import may_be
+from buildbot_koji.hubs.builds import BuildName
 from buildbot_koji.properties import SOURCE
 
 MOST_SUBJECTS = 5000
 """Koji builds that are remembered: a few days' worth, in a few megabytes."""
 
 
-@dataclass(frozen=True)
-class KojiSubject:
-    """The Koji build that a Buildbot build is about.
-
-    Attributes:
-        build_id: its id, None if only its NVR is known.
-        nvr: name-version-release, None if only its id is known.
-    """
-
-    build_id: int | None
-    nvr: str | None
-
-    @property
-    def key(self) -> int | str:
-        """The argument of a hub method that names the build."""
-        return self.build_id if self.build_id is not None else str(self.nvr)
-
-    def may_be(self, other: KojiSubject) -> bool:
-        """Return whether it is the same build, as far as ids and NVRs tell.
-
-        A hub that was restored from a backup gives an id to another build.
-        """
-        ids = {self.build_id, other.build_id} - {None}
-        return len(ids) < 2 and (
-            self.nvr is None or other.nvr is None or may_be(self.nvr, other.nvr)
-        )
-
-    def __str__(self) -> str:
-        return self.nvr or f"build {self.build_id}"
-
-
-def subject_of(properties: Mapping[str, tuple[Any, str]]) -> KojiSubject | None:
+def subject_of(properties: Mapping[str, tuple[Any, str]]) -> BuildName | None:
     """Return the Koji build that the properties of a Buildbot build name, or None.
 
     An NVR that a step has set without an id belongs to a scratch build, or to one that failed
@@ -60,8 +29,8 @@ def subject_of(properties: Mapping[str, tuple[Any, str]]) -> KojiSubject | None:
     # A ForceScheduler sets them too, to text or to nothing.
     if (known := id_of(build_id)) is not None:
         # A scratch build of the same sources must not name the build under test.
-        return KojiSubject(known, nvr if source == id_source else None)
-    return KojiSubject(None, nvr) if nvr and source != SOURCE else None
+        return BuildName(known, nvr if source == id_source else None)
+    return BuildName(None, nvr) if nvr and source != SOURCE else None
 
 
 @dataclass(frozen=True)
@@ -84,12 +53,12 @@ class Votes:
 
     def __init__(self) -> None:
         self._groups: dict[int, dict[str, Vote]] = {}
-        self._subjects: dict[int, KojiSubject] = {}
+        self._subjects: dict[int, BuildName] = {}
         self._numbers: dict[int | str, int] = {}
         self._keys: dict[int, set[int | str]] = {}
         self._next = 0
 
-    def add(self, subject: KojiSubject, builder: str, vote: Vote) -> Mapping[str, Vote]:
+    def add(self, subject: BuildName, builder: str, vote: Vote) -> Mapping[str, Vote]:
         """Count a vote; returns the newest votes for the Koji build by the builders' names."""
         keys = {key for key in (subject.build_id, subject.nvr) if key is not None}
         known = (self._numbers[key] for key in keys if key in self._numbers)
@@ -109,7 +78,7 @@ class Votes:
         self._forget_the_oldest()
         return group
 
-    def groups(self) -> Iterator[tuple[KojiSubject, Mapping[str, Vote]]]:
+    def groups(self) -> Iterator[tuple[BuildName, Mapping[str, Vote]]]:
         """Yield each Koji build with its newest votes, the newest Koji build first."""
         for number in reversed(self._groups):
             yield self._subjects[number], self._groups[number]

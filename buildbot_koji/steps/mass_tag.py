@@ -15,7 +15,7 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, flag, required, words_for
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.error_messages import explain
-from buildbot_koji.hubs.builds import may_be
+from buildbot_koji.hubs.builds import BuildName
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import (
     KINDS,
@@ -167,7 +167,7 @@ class KojiMassTag(KojiWriteStep):
             # Of two steps at once, the second one sees what the first one has tagged.
             return await self._tag(hub, only, locked)
 
-    async def _tag(self, hub: Hub, only: Mapping[int, str] | None, locked: str) -> int:
+    async def _tag(self, hub: Hub, only: Mapping[int, BuildName] | None, locked: str) -> int:
         """Tag what is not tagged yet of the latest builds, or ``only`` of some."""
         builds = await self._builds(hub, only)
         tagger = await self._tagger(hub)
@@ -178,8 +178,8 @@ class KojiMassTag(KojiWriteStep):
         todo = [build for build, reason in plan if not reason]
         lines = [f"{build.nvr}: skipped: {reason}\n" for build, reason in plan if reason]
         here = {each.id for each in builds}
-        gone = [nvr for build, nvr in (only or {}).items() if build not in here]
-        lines += [f"{nvr}: skipped: not in {self.from_tag}\n" for nvr in gone]
+        gone = [name for build, name in (only or {}).items() if build not in here]
+        lines += [f"{name}: skipped: not in {self.from_tag}\n" for name in gone]
         skipped = len(lines)
         if self.dry_run:
             return await self._would_tag(hub, todo, lines, skipped, locked)
@@ -209,17 +209,16 @@ class KojiMassTag(KojiWriteStep):
             broken or tagger.refusal,
         )
 
-    async def _builds(self, hub: Hub, only: Mapping[int, str] | None) -> list[TaggedBuild]:
+    async def _builds(self, hub: Hub, only: Mapping[int, BuildName] | None) -> list[TaggedBuild]:
         """Return the latest builds in the tag, or ``only`` of some, the oldest first."""
         options = {"latest": True} if only is None else {}
         rows = await hub.connection.checked("listTagged", self.from_tag, **options)
         builds = await self.in_thread(partial(builds_of, rows))
-        # A hub that was restored from a backup gives an id again.
-        return [
-            each
-            for each in reversed(builds)
-            if only is None or (each.id in only and may_be(str(each.nvr), only[each.id]))
-        ]
+        builds.reverse()
+        if only is None:
+            return builds
+        names = ((each, BuildName(each.id, str(each.nvr))) for each in builds)
+        return [each for each, name in names if each.id in only and name.may_be(only[each.id])]
 
     async def _latest(self, hub: Hub) -> list[TaggedBuild]:
         """Return the latest builds that the tag has or inherits."""
@@ -275,11 +274,12 @@ class KojiMassTag(KojiWriteStep):
         self.say(words)
         return results.SUCCESS
 
-    async def _made(self) -> dict[int, str]:
-        """Return the NVRs of the builds that the mass build made or adopted, by their ids."""
+    async def _made(self) -> dict[int, BuildName]:
+        """Return the names of the builds that the mass build made or adopted, by their ids."""
         find = partial(find_store, self.master, self.mass, self.mass_name)
         store = await self.until_stored(find)
         _, packages = await self.until_stored(store.load) or (None, [])
         states = (PackageState.BUILT, PackageState.ADOPTED)
         made = (each for each in packages if each.state in states)
-        return {each.build_id: each.nvr or each.name for each in made if each.build_id}
+        names = [BuildName(each.build_id, each.nvr or each.name) for each in made]
+        return {each.build_id: each for each in names if each.build_id}

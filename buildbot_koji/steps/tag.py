@@ -9,7 +9,7 @@ from buildbot.process import results
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import flag, required
-from buildbot_koji.hubs.builds import named_build
+from buildbot_koji.hubs.builds import lasting_key, named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.write_step import KojiTasksStep, KojiWriteStep
@@ -23,14 +23,13 @@ async def _is_in_tag(hub: Hub, tag: Any, build: int | str) -> bool:
 
 
 async def _keys(hub: Hub, builds: Iterable[Any]) -> dict[str, int | str]:
-    """Return how to name each build to the hub: by its NVR, or a draft by its id.
+    """Return how to name each build to the hub.
 
     Raises:
         GenericError: the hub has no such build.
     """
     found = {str(build): await named_build(hub.connection, build) for build in builds}
-    # Promotion changes the NVR of a draft, and a restored hub gives an id to another build.
-    return {label: row.id if row.get("draft") else row.nvr for label, row in found.items()}
+    return {label: lasting_key(row) for label, row in found.items()}
 
 
 def _no_builds(values: Mapping[str, Any], *flags: str) -> Iterator[str]:

@@ -12,10 +12,10 @@ from buildbot.plugins import steps, util
 
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.outbox import Attempt, Refused
+from buildbot_koji.hubs.builds import BuildName
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.reporters.ci_messages import CIMessageSender
 from buildbot_koji.reporters.tag_delivery import TagSender, tag_delivery
-from buildbot_koji.reporters.votes import KojiSubject
 from tests.buildbot_koji.steps.lost_replies import without_reply
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import until
@@ -101,7 +101,7 @@ async def test_id_that_a_restored_hub_uses_again(bench: Workbench) -> None:
         pytest.fail("another build was sent")
 
     build = bench.hub.call("getBuild", nvr)["build_id"]
-    subject = KojiSubject(build, "world-1.0-1")
+    subject = BuildName(build, "world-1.0-1")
     delivery = tag_delivery(1, 0.0, subject, {"tag": "demo-released"})
     words = f"the hub has {nvr} as build {build}, not world-1.0-1: was it restored from a backup?"
     with pytest.raises(Refused, match=re.escape(words)):
@@ -110,6 +110,10 @@ async def test_id_that_a_restored_hub_uses_again(bench: Workbench) -> None:
     publisher = CIMessageSender(lambda: get_hub(bench.master, bench.profile), never)
     with pytest.raises(GenericError, match=re.escape(words)):
         await publisher._describe({"build": build, "nvr": "world-1.0-1"})
+    # The NVR of a draft has its id.
+    draft = f"world-1.0-1,draft_{build}"
+    ended = await bench.build(steps.KojiUntag(bench.profile, tag="demo-candidate", builds=draft))
+    assert ended.text == f"failed: {words.replace('world-1.0-1', draft)}"
 
 
 @pytest_twisted.ensureDeferred
