@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Set
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import sqlalchemy
@@ -22,16 +21,15 @@ from twisted.logger import Logger
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
-from buildbot_koji.durable.background import DATABASE_RETRY, Background, stop_consuming
+from buildbot_koji.durable.background import Background, stop_consuming
 from buildbot_koji.durable.claims import Supersedable, gone_masters, has_request, has_scheduler
 from buildbot_koji.durable.database import (
     DatabaseOutage,
     is_database_unreachable,
     select,
-    until_stored,
 )
 from buildbot_koji.durable.fence import fence_scheduler
-from buildbot_koji.hubs.left_tasks import resume_cancellations, take_over_cancellations
+from buildbot_koji.left_tasks import LeftTasks
 from buildbot_koji.properties import CHANGE_SOURCE
 
 GUARD_INTERVAL = 5.0
@@ -157,11 +155,11 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         await self._background.run_once_stored(
             self._release_stale, self.master.reactor, f"{self.name}: can't release claims"
         )
-        self._background.run(self._resume(), f"{self.name}: can't resume what others left")
+        await LeftTasks.getService(self.master)
         self.guarding = LoopingCall(self._guard)
         self.guarding.clock = self.master.reactor
         self.guarding.start(GUARD_INTERVAL)
-        self._looking = LoopingCall(self._look)
+        self._looking = LoopingCall(self._end_what_is_left)
         self._looking.clock = self.master.reactor
         self._looking.start(LEFT_INTERVAL, now=False)
 
@@ -179,12 +177,6 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     async def _stopped(self, _: Any, message: Mapping[str, Any]) -> None:
         del message
         await self._release_all()
-
-    @async_to_deferred
-    async def _look(self) -> None:
-        await self._end_what_is_left()
-        taking_over = take_over_cancellations(self.master)
-        await self._background.run(taking_over, f"{self.name}: can't resume what others left")
 
     @async_to_deferred
     async def _guard(self) -> None:
@@ -248,12 +240,6 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
                 " standing by again",
                 name=scheduler.name,
             )
-
-    async def _resume(self) -> None:
-        await self.master.initLock.run(lambda: None)
-        resume = partial(resume_cancellations, self.master)
-        trouble = f"{self.name}: can't resume what others left"
-        await until_stored(resume, self.master.reactor, DATABASE_RETRY, trouble)
 
     async def _release_stale(self) -> None:
         await self._release_own()
@@ -347,6 +333,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         builders = (self.master.botmaster.getBuilderById(row.builderid) for row in rows)
         return {each for each in builders if each is not None and each.getAvailableWorkers()}
 
+    @async_to_deferred
     async def _end_what_is_left(self) -> None:
         """End what the last look found already: an unreachable database stopped Buildbot there."""
         try:

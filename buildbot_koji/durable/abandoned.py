@@ -1,79 +1,90 @@
-"""The tasks of build requests that were canceled between two attempts: no step cancels those."""
+"""The tasks that completed build requests left: no step follows or cancels those any more.
+
+A request that was canceled or collapsed between two attempts leaves the tasks of the last one, and
+so does one whose last attempt ended before the step that would have resumed them.
+"""
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy
-from buildbot.process.results import CANCELLED, RETRY
+from buildbot.process.results import RETRY
 
 from buildbot_koji.durable.attempts import IDENTITY, read_row
 from buildbot_koji.durable.database import select
-from buildbot_koji.durable.store import SOURCE, BuildData
-from buildbot_koji.durable.task_intents import TaskIntent
-from buildbot_koji.durable.unreadable import UnreadableRow
+from buildbot_koji.durable.store import ROWS, SOURCE, BuildData, data_name
+from buildbot_koji.durable.task_intents import TaskIntent, intents_in
+
+SETTLED = "buildbot_koji settled"
+"""Who stores that a completed request has left nothing, or nothing that is not being canceled."""
 
 
-@dataclass(frozen=True)
-class AbandonedTask:
-    """A task whose build request was canceled between two attempts.
-
-    Attributes:
-        build_id: the build that stored the intent.
-        name: the name of the row.
-        intent: the intent; its ``cancel_on`` is not None.
-    """
-
-    build_id: int
-    name: str
-    intent: TaskIntent
-
-    async def settle(self, data: BuildData) -> None:
-        """Record that the hub's pending cancellations have the task now."""
-        value = read_row(await data.get(self.build_id, self.name) or b"") or {}
-        await data.put(self.build_id, self.name, json.dumps({**value, "cancel_on": None}).encode())
-
-
-async def abandoned_tasks(master: Any, request_id: int | None) -> list[AbandonedTask]:
-    """Return the tasks of canceled build requests that are still to be canceled.
-
-    Those that the step of the last attempt reached are left out: it has canceled or left them.
+async def unsettled_requests(master: Any, request_id: int | None = None) -> dict[int, int]:
+    """Return the completed build requests that may have left tasks, with their newest builds.
 
     Args:
         master: the Buildbot master.
         request_id: the build request; None for all.
     """
     model = master.db.model
-    data, builds, requests = model.build_data.c, model.builds.c, model.buildrequests.c
+    builds, requests, data = model.builds.c, model.buildrequests.c, model.build_data.c
+    other = model.builds.alias().c
+
+    def stored(*sources: str) -> Any:
+        """Return the condition that one of them stored something with a build of the request."""
+        return sqlalchemy.exists().where(
+            data.buildid == other.id,
+            other.buildrequestid == requests.id,
+            data.source.in_(sources),
+        )
+
     query = (
-        sqlalchemy.select(data.buildid, data.name, data.value, builds.results)
-        .join_from(model.build_data, model.builds, data.buildid == builds.id)
-        .join(model.buildrequests, builds.buildrequestid == requests.id)
-        .where(data.source == SOURCE, requests.results == CANCELLED)
+        sqlalchemy.select(requests.id, sqlalchemy.func.max(builds.id).label("newest"))
+        .join_from(model.buildrequests, model.builds, builds.buildrequestid == requests.id)
+        .where(requests.complete == 1, stored(SOURCE, ROWS), ~stored(SETTLED))
+        .group_by(requests.id)
+        .having(
+            # A build that is still running settles its tasks itself.
+            sqlalchemy.func.count() == sqlalchemy.func.count(builds.results),
+            sqlalchemy.func.sum(sqlalchemy.case((builds.results == RETRY, 1), else_=0)) > 0,
+        )
+    )
+    if request_id is not None:
+        query = query.where(requests.id == request_id)
+    return {row.id: row.newest for row in await select(master, query)}
+
+
+async def settle(master: Any, build_id: int) -> None:
+    """Note that the request of a build has left nothing that is not being canceled."""
+    await BuildData(master, SETTLED).put(build_id, data_name("settled"), b"")
+
+
+async def left_by_attempts(master: Any, build_id: int) -> list[TaskIntent]:
+    """Return the tasks that the steps of a completed build request left and that are canceled.
+
+    Those that the step of the last attempt reached are left out: it has canceled or left them.
+
+    Args:
+        master: the Buildbot master.
+        build_id: the newest build of the request.
+
+    Raises:
+        UnreadableRow: what a step stored can't be read.
+    """
+    data, builds = master.db.model.build_data.c, master.db.model.builds.c
+    request = sqlalchemy.select(builds.buildrequestid).where(builds.id == build_id)
+    query = (
+        sqlalchemy.select(data.value, builds.results)
+        .join_from(master.db.model.build_data, master.db.model.builds, data.buildid == builds.id)
+        .where(data.source == SOURCE, builds.buildrequestid == request.scalar_subquery())
         .order_by(builds.id)
     )
-    if request_id is None:
-        retried = sqlalchemy.select(builds.buildrequestid).where(builds.results == RETRY)
-        query = query.where(requests.id.in_(retried))
-    else:
-        query = query.where(requests.id == request_id)
     # The newest build with a submission knows the outcome of its task best.
-    newest: dict[str, tuple[AbandonedTask, bool]] = {}
+    newest: dict[str, tuple[TaskIntent, bool]] = {}
     for row in await select(master, query):
-        intent = _intent_in(bytes(row.value))
-        if intent is not None:
-            found = AbandonedTask(row.buildid, row.name, intent)
-            newest[intent.submission.marker] = found, row.results == RETRY
-    return [each for each, is_left in newest.values() if is_left and each.intent.cancel_on]
-
-
-def _intent_in(stored: bytes) -> TaskIntent | None:
-    """Return the intent that a step stored; None if the row is something else or unreadable."""
-    value = read_row(stored) or {}
-    value.pop(IDENTITY, None)
-    with suppress(UnreadableRow):
-        return TaskIntent.from_struct(value)
-    return None
+        value = read_row(bytes(row.value)) or {}
+        value.pop(IDENTITY, None)
+        for intent in intents_in(value):
+            newest[intent.submission.marker] = intent, row.results == RETRY
+    return [intent for intent, is_left in newest.values() if is_left and intent.cancel_on]

@@ -90,8 +90,8 @@ class Cancellations:
         self._is_read = False
         # The stored form of each cancellation; what only a newer version may read is among them.
         self._texts: dict[str, str] = {}
-        # Where they are stored, and further keys of what was read.
-        self._key, self._others = PENDING, list[str]()
+        # Where they are stored, further keys of what was read, and all keys that were.
+        self._key, self._others, self._known = PENDING, list[str](), set[str]()
         self._trouble = ""
         self._successor: Cancellations | None = None
 
@@ -122,32 +122,37 @@ class Cancellations:
         self._pending[intent.submission.marker] = intent
         self._show(intent, reason)
 
-    async def take_over(self, master_name: str) -> None:
-        """Take over what a dead master left pending.
+    async def resume(self, dead: Collection[str] = ()) -> None:
+        """Resume what is stored and was not read yet, and take over what dead masters left pending.
 
         The rows move in one transaction, so that only one of several masters gets them. If the dead
         master was only frozen, it cancels the tasks, too, which does no harm.
+
+        Args:
+            dead: the names of the dead masters.
         """
         assert self._state is not None
         async with self._storing:
-            dead = self._state_of(master_name)
-            mine = map(_ROWS.fullmatch, await self._state.keys(PENDING))
-            free = 1 + max((int(row[1] or 0) for row in mine if row), default=0)
-            left = filter(None, map(_ROWS.fullmatch, await dead.keys(PENDING)))
-            moved = {row[0]: f"{PENDING} {free + int(row[1] or 0)}{row[2] or ''}" for row in left}
+            for name in dead:
+                other = self._state_of(name)
+                mine = map(_ROWS.fullmatch, await self._state.keys(PENDING))
+                free = 1 + max((int(row[1] or 0) for row in mine if row), default=0)
+                left = filter(None, map(_ROWS.fullmatch, await other.keys(PENDING)))
+                await other.move(
+                    {row[0]: f"{PENDING} {free + int(row[1] or 0)}{row[2] or ''}" for row in left},
+                    self._state,
+                )
+            # What an earlier call moved and could not read is there, too.
             await self._read_stored()
-            await dead.move(moved, self._state)
-            # What another master moved first is not here.
-            here = {*moved.values()}.intersection(await self._state.keys(PENDING))
-            self._add(await _stored_in(self._state, self._say_unreadable, here))
         self._start_work(self._cancel_pending)
 
-    async def retry_later(self, intent: TaskIntent, reason: str | None) -> None:
-        """Store a cancellation that is pending, and retry it."""
+    async def retry_later(self, reason: str | None, *intents: TaskIntent) -> None:
+        """Store cancellations that are pending, and retry them."""
         if self._successor is not None:
-            await self._successor.retry_later(intent, reason)
+            await self._successor.retry_later(reason, *intents)
             return
-        self.keep(intent, reason)
+        for each in intents:
+            self.keep(each, reason)
         await self._store()
         self._start_work(self._cancel_pending)
 
@@ -175,7 +180,7 @@ class Cancellations:
                 raise
             reached = isinstance(error, KojiException)
             words = one_line(error) if reached else "the hub did not answer in time"
-            await self.retry_later(intent, words)
+            await self.retry_later(words, intent)
             if isinstance(error, KojiException) and not is_passing(error):
                 raise
             return False
@@ -268,14 +273,15 @@ class Cancellations:
         await self._cancel_pending()
 
     async def _read_stored(self) -> None:
-        """Read, once, what an earlier run left: nothing may be stored over it before."""
+        """Read what is stored and was not read yet: nothing may be stored over it before."""
         assert self._state is not None
-        if self._is_read:
-            return
-        stored = await _stored_in(self._state, self._say_unreadable)
-        self._is_read = True
-        keys = (f"{PENDING} {number}" if number else PENDING for number in count())
-        self._key = next(each for each in keys if stored.get(each, []) is not None)
+        keys = {*await self._state.keys(PENDING)} - self._known
+        stored = await _stored_in(self._state, self._say_unreadable, keys)
+        if not self._is_read:
+            own = (f"{PENDING} {number}" if number else PENDING for number in count())
+            self._key = next(each for each in own if stored.get(each, []) is not None)
+            self._is_read = True
+        self._known |= {*stored, self._key}
         self._add(stored)
 
     def _add(self, stored: Mapping[str, list[str] | None]) -> None:
@@ -359,7 +365,8 @@ class Cancellations:
         async with self._storing:
             if self._stored >= wanted:
                 return
-            await self._read_stored()
+            if not self._is_read:
+                await self._read_stored()
             changes = self._changes
             for marker, intent in self._pending.items():
                 if marker not in self._texts:
@@ -367,7 +374,8 @@ class Cancellations:
             await self._state.put(self._key, list(self._texts.values()))
             # After a crash a task may be stored twice, but not nowhere.
             while self._others:
-                await self._state.remove(self._others.pop())
+                await self._state.remove(self._others[-1])
+                self._known.discard(self._others.pop())
             self._stored = changes
 
 

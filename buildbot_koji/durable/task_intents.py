@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import sqlalchemy
@@ -27,8 +27,8 @@ class TaskIntent:
         task_id: the task, None until the hub has returned it.
         adopted: whether someone else started the task.
         earlier: this step's earlier tasks, which the build system caused to fail.
-        cancel_on: the identity of the hub on which it is canceled if its build request is canceled
-            between two attempts; None if it is left alone then.
+        cancel_on: the identity of the hub on which it is canceled if its build request completes
+            without another attempt of the step; None if it is left alone then.
     """
 
     call: Call
@@ -67,6 +67,33 @@ class TaskIntent:
         """Return the intent of a stored form; raise UnreadableRow if it is no intent."""
         with reading("a task that was to be canceled"):
             return cls.from_struct(json.loads(stored))
+
+
+NO_TASK = 0
+"""The result in a note of a step with several tasks for one that was not needed."""
+
+
+def intent_in_note(note: Any) -> TaskIntent | None:
+    """Return the intent in what a step with several tasks noted of one, None if it has none.
+
+    Raises:
+        UnreadableRow: the intent can't be read.
+    """
+    if not isinstance(note, dict) or "intent" not in note or note.get("result") == NO_TASK:
+        return None
+    return replace(TaskIntent.from_struct(note["intent"]), task_id=note.get("result"))
+
+
+def intents_in(stored: Mapping[str, Any]) -> Iterator[TaskIntent]:
+    """Yield the intents in what a step stored: it is one, or has notes of several tasks.
+
+    Raises:
+        UnreadableRow: one of them can't be read.
+    """
+    if "cancel_on" in stored:
+        yield TaskIntent.from_struct(stored)
+    else:
+        yield from filter(None, map(intent_in_note, stored.values()))
 
 
 @async_to_deferred

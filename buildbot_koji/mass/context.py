@@ -11,7 +11,7 @@ from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.options import MassHost, MassOptions, MassTiming
 from buildbot_koji.mass.packages import refusals
 from buildbot_koji.mass.plan import MassPackage, MassPlan, ended_line
-from txkoji import Submission, TaskTree
+from txkoji import Call, Submission, TaskTree
 from txkoji.exceptions import HubFault, KojiException, UnusableAnswer
 from txkoji.retry import UNREADABLE, is_passing, is_without_access, until_answered
 
@@ -22,6 +22,21 @@ CLOCKS_DIFFER = 600.0
 
 REFUSALS = (HubFault, UnusableAnswer, *UNREADABLE)
 """What one package's odd data may raise; it must not stop the others."""
+
+
+def intent_of(package: MassPackage, run_id: str, call: Call) -> TaskIntent:
+    """Return what is known of the task of a package whose submission began.
+
+    Args:
+        package: the package.
+        run_id: tells the mass build from all others.
+        call: submits the task.
+    """
+    assert package.begun is not None
+    newest, submitted, owner, created = package.begun
+    marker = f"{run_id}.{package.index}.{package.attempt}"
+    submission = Submission(marker, submitted, newest, owner, created)
+    return TaskIntent(call, submission, submitted, package.task_id)
 
 
 @dataclass(frozen=True)
@@ -51,15 +66,11 @@ class MassContext:
 
     def submission_of(self, package: MassPackage) -> Submission:
         """Return what finds the task of a package whose submission began."""
-        assert package.begun is not None
-        newest, submitted, owner, created = package.begun
-        marker = f"{self.run_id}.{package.index}.{package.attempt}"
-        return Submission(marker, submitted, newest, owner, created)
+        return self.intent_of(package).submission
 
     def intent_of(self, package: MassPackage) -> TaskIntent:
         """Return what is known of the task of a package whose submission began."""
-        call, submission = self.options.call(package), self.submission_of(package)
-        return TaskIntent(call, submission, submission.submitted, package.task_id)
+        return intent_of(package, self.run_id, self.options.call(package))
 
     async def own_tree(self, package: MassPackage, tree: TaskTree | None) -> TaskTree | None:
         """Return the tree of a package's task; None if it is another's, or the hub has none.

@@ -155,6 +155,12 @@ class MassPackage:
         self.reason = clean_line(reason)[:LONGEST_REASON]
 
     @property
+    def may_have_task(self) -> bool:
+        """Whether the hub has, or may have, a task of it that is ours and has not ended."""
+        is_begun = self.state in (PackageState.SUBMITTING, PackageState.RUNNING)
+        return is_begun and not self.is_foreign and self.begun is not None
+
+    @property
     def is_final(self) -> bool:
         """Whether nothing more happens to it."""
         return self.state in FINAL

@@ -197,6 +197,11 @@ class MassStores:
         """Return the store of a mass build by the name that its step had in the last attempt."""
         return self._store((await self._renamed()).get(name, name), await self._begun())
 
+    async def all(self) -> list[MassStore]:
+        """Return the stores of all mass builds that were begun."""
+        begun = await self._begun()
+        return [self._store(name, begun) for name in begun]
+
     async def find(self, name: str) -> MassStore:
         """Return the store of a step's mass build; the only one if no step has that name."""
         store, begun = await self.called(name), await self._begun()

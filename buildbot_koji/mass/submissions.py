@@ -32,13 +32,8 @@ class MassSubmissions:
 
     def intents(self) -> list[TaskIntent]:
         """Return the intents of the tasks that this mass build has, or may have, on the hub."""
-        return [
-            self._context.intent_of(each)
-            for each in self._plan.packages
-            if each.state in (PackageState.SUBMITTING, PackageState.RUNNING)
-            and not each.is_foreign
-            and each.begun is not None
-        ]
+        packages = self._plan.packages
+        return [self._context.intent_of(each) for each in packages if each.may_have_task]
 
     async def submit(self, chosen: list[MassPackage]) -> None:
         """Submit packages, whose intents are stored in one write before the first is sent."""

@@ -409,6 +409,9 @@ class KojiMassBuild(PackageBuildStep):
             "destination": planner.destination,
             "wait_builds": self.wait_builds,
             "rest_of": self.earlier if self.only else None,
+            # To cancel the tasks if no attempt of the step does.
+            "call": self.build_call("").to_json(),
+            "cancel_on": hub.identity if self.on_stop == "cancel" else None,
         }
         return header, packages
 

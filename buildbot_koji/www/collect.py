@@ -19,11 +19,10 @@ from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.database import transact
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.hubs.hub import Hub, hubs_of
-from buildbot_koji.hubs.left_tasks import resume_cancellations
 from buildbot_koji.hubs.survey import INTERVAL
+from buildbot_koji.left_tasks import LeftTasks
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.status import EndedMassBuild, MassStatus, running
-from buildbot_koji.orphans import takes_changes_once
 from buildbot_koji.reporters.base import reporters_of
 from buildbot_koji.reporters.records import (
     dead_count,
@@ -294,9 +293,7 @@ class Collector:
         async def say() -> None:
             """Log it once the master has started."""
             await self._master.initLock.run(lambda: None)
-            if not takes_changes_once(self._master):
-                # The releaser does it.
-                await resume_cancellations(self._master)
+            await LeftTasks.getService(self._master)
             elsewhere = [name for name, owner in (await owners(self._master)).items() if owner]
             here = [each.name for each in self._sources()]
             for name in await held_by_none(self._master, [*here, *elsewhere]):

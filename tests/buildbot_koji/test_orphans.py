@@ -5,29 +5,22 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import pytest_twisted
 from buildbot.data.resultspec import Filter
 from buildbot.plugins import schedulers, steps, util
-from buildbot.process.buildstep import BuildStep
-from buildbot.process.results import CANCELLED, RETRY, SUCCESS
+from buildbot.process.results import RETRY
 from buildbot.util.twisted import async_to_deferred
 from sqlalchemy.exc import OperationalError
-from twisted.internet.defer import Deferred, fail, maybeDeferred
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import LogEvent
 
-from buildbot_koji import orphans
-from buildbot_koji.durable.abandoned import AbandonedTask, abandoned_tasks
-from buildbot_koji.hubs import left_tasks
-from buildbot_koji.hubs.hub import hubs_of
-from buildbot_koji.hubs.left_tasks import CanceledRequests, resume_cancellations
 from tests.buildbot_koji.inprocess import Master
 from tests.buildbot_koji.workbench import BRANCH, SOURCE, Workbench
 from tests.support import until
 from tests.support.ends import AtEnd
-from txkoji import RetryPolicy, task_states
 
 HOUR = 3600.0
 
@@ -399,114 +392,5 @@ async def test_build_that_is_between_two_steps_twice(
             held[-1].callback(None)
         ended = await bench.ended(request)
         assert (ended.result, ended.attempts) == ("success", 1)
-    finally:
-        await bench.close()
-
-
-class FirstOnlyOnce(BuildStep):
-    """Succeeds at once in the first attempt, and runs until it is stopped in the next."""
-
-    name = "first only once"
-    attempts: ClassVar[list[FirstOnlyOnce]] = []
-
-    @async_to_deferred
-    async def run(self) -> int:
-        self.attempts.append(self)
-        self.ending: Deferred[int] = Deferred()
-        return SUCCESS if len(self.attempts) == 1 else await self.ending
-
-    @async_to_deferred
-    async def interrupt(self, reason: Any) -> None:
-        await maybeDeferred(super().interrupt, reason)
-        self.ending.callback(CANCELLED)
-
-
-@pytest_twisted.ensureDeferred
-async def test_canceled_between_two_attempts(
-    tmp_path: Path, empty_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The tasks of a request that is canceled before its next attempt reaches them are canceled.
-
-    Also by the next run of a master that was killed right then; not one that is to be left alone.
-    A database that is unreachable at that moment is asked again.
-    """
-    outages: list[Exception] = []
-    lost = OperationalError("SELECT", {}, Exception("the server closed the connection"))
-
-    async def find(*args: Any) -> list[AbandonedTask]:
-        if outages:
-            raise outages.pop()
-        return await abandoned_tasks(*args)
-
-    monkeypatch.setattr(left_tasks, "abandoned_tasks", find)
-    for module in (left_tasks, orphans):
-        monkeypatch.setattr(module, "DATABASE_RETRY", RetryPolicy(first=0.1))
-    bench = Workbench(tmp_path)
-    await bench.open(empty_home)
-    bench.hub.builder.seconds = 1000.0
-    data, worker = bench.master.data, bench.master.workers.workers["worker"]
-    monkeypatch.setattr(FirstOnlyOnce, "attempts", [])
-
-    def followed() -> Any:
-        step = getattr(bench.running(), "currentStep", None)
-        return getattr(getattr(step, "intent", None), "task_id", None)
-
-    async def begin(ref: str, *before: Any, **options: Any) -> tuple[int, int]:
-        source = SOURCE.format("hello", ref)
-        step = steps.KojiBuild(bench.profile, target="demo", source=source, **options)
-        request = await bench.begin(*before, step)
-        await until(lambda: followed() and bench.text() != "submitting")
-        return request, followed()
-
-    async def cancel_before_next_attempt(request: int) -> None:
-        worker.pause("for a test")
-        freed: Deferred[None] = Deferred()
-        event = ("buildrequests", str(request), "unclaimed")
-        consumer = await bench.master.mq.startConsuming(lambda *_: freed.callback(None), event)
-        bench.lose_worker()
-        await freed
-        consumer.stopConsuming()
-        await data.control("cancel", {"reason": "enough"}, ("buildrequests", request))
-        assert (await bench.ended(request)).attempts == 1
-        worker.unpause()
-
-    def canceled() -> list[int]:
-        done = {"method": "build", "state": [task_states.CANCELED]}
-        return [each["id"] for each in bench.hub.call("listTasks", done, {"order": "id"})]
-
-    releaser = util.KojiOrphanReleaser()
-    try:
-        request, _ = await begin("left", on_stop="leave")
-        await cancel_before_next_attempt(request)
-        request, first = await begin("first")
-        outages.append(lost)
-        await cancel_before_next_attempt(request)
-        await until(lambda: canceled() == [first])
-
-        request, second = await begin("second")
-        # Killed as the request is canceled.
-        [listening] = [each for each in bench.master if isinstance(each, CanceledRequests)]
-        await listening.disownServiceParent()
-        await cancel_before_next_attempt(request)
-        assert canceled() == [first]
-        outages.append(lost)
-        await releaser.setServiceParent(bench.master)
-        await until(lambda: canceled() == [first, second])
-
-        request, third = await begin("third", FirstOnlyOnce())
-        bench.lose_worker()
-        await until(lambda: len(FirstOnlyOnce.attempts) == 2)
-        await bench.stop_build()
-        assert (await bench.ended(request)).result == "cancelled"
-        await until(lambda: canceled() == [first, second, third])
-
-        [listening] = [each for each in bench.master if isinstance(each, CanceledRequests)]
-        # The hub may answer before the database: only then it is noted that they are canceled.
-        working = [each._background._work for each in (listening, releaser)]
-        await until(lambda: not any(working))
-        await resume_cancellations(bench.master)
-        [hub] = hubs_of(bench.master)
-        await until(lambda: hub.cancellations.status() == [])
-        assert (bench.hub.calls["cancelTask"], outages) == (3, [])
     finally:
         await bench.close()

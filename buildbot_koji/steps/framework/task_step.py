@@ -16,7 +16,6 @@ from buildbot_koji.durable.once import IntentState
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.existing import find_taken_name, may_be_generated
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.hubs.left_tasks import CanceledRequests
 from buildbot_koji.properties import PACKAGE, SOURCE
 from buildbot_koji.steps.framework.base import NO_ANSWER, SUPERSEDED, KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
@@ -152,7 +151,6 @@ class KojiTaskStep(KojiStep):
 
     async def work(self, hub: Hub) -> int:
         """Submit the task, or find that of an earlier attempt, and follow it to its end."""
-        await CanceledRequests.getService(self.master)
         intent, state = self.intent or await self.resume(hub), IntentState.IN_DOUBT
         if intent is None:
             result = await self.prepare(hub)
@@ -225,7 +223,7 @@ class KojiTaskStep(KojiStep):
         return self.intent
 
     async def _save_intent(self, hub: Hub, intent: TaskIntent) -> None:
-        """Store an intent for the next attempt, for a stop, and for a stop between two attempts."""
+        """Store an intent for the next attempt, for a stop, and for ``LeftTasks``."""
         is_left = intent.adopted or self.on_stop == "leave"
         intent = replace(intent, cancel_on=None if is_left else hub.identity)
         if intent.task_id is not None:

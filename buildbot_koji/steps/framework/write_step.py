@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
 from buildbot.process import results
 
 from buildbot_koji.durable.once import CheckClaim, Intent, IntentState, OnceAction
-from buildbot_koji.durable.task_intents import TaskIntent
+from buildbot_koji.durable.task_intents import NO_TASK, TaskIntent, intent_in_note
 from buildbot_koji.error_messages import explain, with_remedy
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
@@ -32,9 +32,6 @@ T = TypeVar("T")
 
 STEP = "the step itself"
 """The note with the start of the first attempt."""
-
-NO_TASK = 0
-"""The result for a task that was not needed."""
 
 
 class KojiWriteStep(KojiStep):
@@ -203,22 +200,27 @@ class KojiTasksStep(KojiWriteStep):
         if not self.noted(label):
             if await is_done(label):
                 return None
-            submission = asdict(await hub.begin(call))
-            await self.note(label, call=call.to_json(), submission=submission)
+            submission = await hub.begin(call)
+            intent = TaskIntent(call, submission, self.began, cancel_on=hub.identity)
+            await self.note(label, intent=intent.to_struct())
         action = hub.submit_once(call, self._submission_of(label))
 
         async def search() -> int | None:
             found = await action.search()
             if found is not None and not hub.connection.submissions.is_certain(found):
                 # Someone else's task is never canceled, by no later attempt either.
-                await self.note(label, adopted=True)
+                intent = replace(self._intent_of(label), adopted=True, cancel_on=None)
+                await self.note(label, intent=intent.to_struct())
             return NO_TASK if found is None and await is_done(label) else found
 
         task_id = await self.once(hub, label, replace(action, search=search))
         return None if task_id == NO_TASK else task_id
 
+    def _intent_of(self, label: str) -> TaskIntent:
+        return TaskIntent.from_struct(self.noted(label)["intent"])
+
     def _submission_of(self, label: str) -> Submission:
-        return Submission(**self.noted(label)["submission"])
+        return self._intent_of(label).submission
 
     def _changed(self, _tree: TaskTree) -> None:
         done = sum(watch.tree is not None and watch.tree.is_final for watch in self._watches)
@@ -251,8 +253,6 @@ class KojiTasksStep(KojiWriteStep):
 
     def _intents(self) -> Iterator[TaskIntent]:
         """Yield what was submitted, and what may have been, by this attempt or an earlier one."""
-        for label, noted in self._notes.items():
-            task_id = noted.get("result")
-            if "call" in noted and task_id != NO_TASK and "adopted" not in noted:
-                call, submission = Call.from_json(noted["call"]), self._submission_of(label)
-                yield TaskIntent(call, submission, self.began, task_id)
+        for intent in filter(None, map(intent_in_note, self._notes.values())):
+            if not intent.adopted:
+                yield intent

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
@@ -93,13 +94,14 @@ def test_words_for_several(answers: bool, refused: set[int], words: str) -> None
     made.stop()
 
 
-@pytest.mark.parametrize("successor", ["master", "another"])
+@pytest.mark.parametrize("successor", ["master", "another", "another, cut off"])
 def test_many_cancellations(
     successor: str, monkeypatch: pytest.MonkeyPatch, logged: list[str]
 ) -> None:
     """Many large cancellations fit the database's rows, and none is lost by a restart.
 
-    Another master takes over those of a dead one, beside its own, which it cancels once.
+    Another master takes over those of a dead one, beside its own, which it cancels once; also if
+    the database is unreachable once they are moved.
     """
     hub, states = Hub(), States()
     first = cancellations(hub, states)
@@ -118,19 +120,27 @@ def test_many_cancellations(
     own.cancel(intent, 30.0)
     hub.reactor.advance(30.0)
     hub.answers, hub.lost = True, {50}
-    if successor == "another":
-        third, move = cancellations(hub, states, "third"), MasterState.move
+    third, move = cancellations(hub, states, "third"), MasterState.move
+    lost = OperationalError("SELECT", {}, Exception("the server closed the connection"))
 
-        async def move_late(state: MasterState, keys: Mapping[str, str], to: MasterState) -> None:
-            """Let another master be the first."""
-            monkeypatch.undo()
-            await third.take_over("master")
-            await move(state, keys, to)
+    async def move_late(state: MasterState, keys: Mapping[str, str], to: MasterState) -> None:
+        """Let another master be the first, or the database end after it."""
+        monkeypatch.undo()
+        if successor == "another":
+            await third.resume(["master"])
+        await move(state, keys, to)
+        if successor != "another":
+            raise lost
 
-        monkeypatch.setattr(MasterState, "move", move_late)
-        Deferred.fromCoroutine(own.take_over("master"))
-    else:
+    if successor == "master":
         cancellations(hub, states)
+    else:
+        monkeypatch.setattr(MasterState, "move", move_late)
+        resuming = Deferred.fromCoroutine(own.resume(["master"]))
+        if successor != "another":
+            resuming.addErrback(lambda failure: failure.trap(OperationalError) and None)
+            hub.reactor.advance(600.0)
+            Deferred.fromCoroutine(own.resume())
     hub.reactor.advance(600.0)
     # A hub that was restored from a backup gave this id to another task.
     assert sorted([*hub.canceled, *hub.lost]) == list(range(1, 102))

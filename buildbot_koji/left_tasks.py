@@ -1,0 +1,185 @@
+"""Cancels the tasks that no step cancels any more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any, ClassVar
+
+from buildbot.util import service
+from buildbot.util.twisted import async_to_deferred
+from twisted.internet.defer import CancelledError
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from buildbot_koji.durable.abandoned import left_by_attempts, settle, unsettled_requests
+from buildbot_koji.durable.background import DATABASE_RETRY, Background, stop_consuming
+from buildbot_koji.durable.cancellations import CLASS, PENDING, object_of
+from buildbot_koji.durable.claims import gone_masters
+from buildbot_koji.durable.database import until_stored
+from buildbot_koji.durable.store import object_name, objects_with
+from buildbot_koji.durable.task_intents import TaskIntent
+from buildbot_koji.durable.unreadable import UnreadableRow
+from buildbot_koji.hubs.hub import (
+    PREFIX,
+    Hub,
+    configured_hubs,
+    get_hub,
+    hubs_of,
+    identity_of,
+    rendered_hub,
+)
+from buildbot_koji.hubs.koji_hub import RenderedHub
+from buildbot_koji.mass.abandoned import left_by_mass_builds
+from txkoji.exceptions import ConfigurationError
+
+TROUBLE = "can't cancel the tasks of stopped builds"
+
+FINDERS = (left_by_attempts, left_by_mass_builds)
+"""What finds the tasks that a completed build request left, one for each form of what is stored."""
+
+
+class LeftTasks(service.SharedService):
+    """Cancels the tasks that no step follows any more, and says which hubs it can't use for that.
+
+    Those are the tasks of completed build requests, whichever step submitted them, and those whose
+    cancellation an earlier run of this master, or a dead master, left pending. What completes is
+    reported by Buildbot; a look at the database now and then finds what that missed: what completed
+    while no master listened, and what waits for a hub that could not be used.
+
+    Each master that uses a hub for steps, the releaser or the pages has one. Buildbot stops it
+    after everything else.
+    """
+
+    interval: ClassVar[float] = 60.0
+    """Seconds between two looks at the database."""
+
+    _log = Logger()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._background = Background()
+        self._consumers: list[Any] = []
+        # What is being canceled although its request has also left tasks on an unusable hub.
+        self._handled: set[tuple[int, str]] = set()
+        self._unusable: set[str] = set()
+
+    @async_to_deferred
+    async def startService(self) -> None:
+        """Start to look and to listen."""
+        await super().startService()
+        event = ("buildrequests", None, "complete")
+        self._consumers = [await self.master.mq.startConsuming(self._completed, event)]
+        self._background.run(self._run(), TROUBLE)
+
+    def _completed(self, _: Any, message: Mapping[str, Any]) -> None:
+        cancel = partial(self._cancel_left, message["buildrequestid"])
+        canceling = until_stored(cancel, self.master.reactor, DATABASE_RETRY, TROUBLE)
+        self._background.run(canceling, TROUBLE)
+
+    async def _run(self) -> None:
+        # Its configuration names the hubs.
+        await self.master.initLock.run(lambda: None)
+        while True:
+            try:
+                await until_stored(self.look, self.master.reactor, DATABASE_RETRY, TROUBLE)
+            except CancelledError:
+                raise
+            except Exception:  # noqa: BLE001 - the next look may be better
+                self._log.failure(TROUBLE)
+            await deferLater(self.master.reactor, self.interval)
+
+    @async_to_deferred
+    async def stopService(self) -> None:
+        """Stop; the next start finds what is left."""
+        self._background.stop()
+        await stop_consuming(self._consumers)
+        await super().stopService()
+
+    async def look(self) -> None:
+        """Cancel what is left, and log the names of hubs that can't be used, each once."""
+        unusable = await self._cancel_left() | await self._resume_pending()
+        for name in sorted(unusable - self._unusable):
+            self._log.warn(
+                "{hub}: tasks of stopped builds wait to be canceled on this hub, which no plugin"
+                " can use: name it again in the configuration, or cancel them yourself",
+                hub=name.removeprefix(PREFIX),
+            )
+        self._unusable = unusable
+
+    async def _cancel_left(self, request_id: int | None = None) -> set[str]:
+        """Cancel what completed build requests left, one or all; returns the unusable hubs."""
+        unusable = set[str]()
+        for each, build_id in (await unsettled_requests(self.master, request_id)).items():
+            left: dict[str, list[TaskIntent]] = {}
+            for intent in await self._left_by(build_id):
+                left.setdefault(str(intent.cancel_on), []).append(intent)
+            missing = set[str]()
+            for identity, intents in left.items():
+                hub = await self._use(identity)
+                if hub is None:
+                    missing.add(identity)
+                elif (each, identity) not in self._handled:
+                    # A crash before this is noted only cancels the tasks twice.
+                    await hub.cancellations.retry_later(None, *intents)
+                    self._handled.add((each, identity))
+            unusable |= missing
+            if not missing:
+                await settle(self.master, build_id)
+                self._handled -= {(each, identity) for identity in left}
+        return unusable
+
+    async def _left_by(self, build_id: int) -> list[TaskIntent]:
+        found: list[TaskIntent] = []
+        for find in FINDERS:
+            try:
+                found += await find(self.master, build_id)
+            except UnreadableRow as error:
+                self._log.error("the task of a stopped build may run on: {error}", error=error)
+        return found
+
+    async def _resume_pending(self) -> set[str]:
+        """Resume what this master and dead ones left pending; returns this one's unusable hubs."""
+        waiting = {*await objects_with(self.master, CLASS, PENDING)}
+        configured = await self._configured() if waiting else {}
+        dead = await self._dead() if waiting else []
+        for identity in {*configured, *(each.identity for each in hubs_of(self.master))}:
+            objects = {object_name(object_of(name, identity)): name for name in dead}
+            own = object_name(object_of(self.master.name, identity))
+            left = waiting & {own, *objects}
+            hub = await self._use(identity) if left else None
+            if hub is not None:
+                waiting -= left
+                await hub.cancellations.resume([objects[each] for each in left - {own}])
+        mine = object_of(self.master.name, "")
+        return {each.removeprefix(mine) for each in waiting if each.startswith(f"{mine}{PREFIX}")}
+
+    async def _dead(self) -> list[str]:
+        """Return the names of the masters that are dead."""
+        gone = await gone_masters(self.master)
+        masters = await self.master.data.get(("masters",)) if gone else ()
+        return [each["name"] for each in masters if each["masterid"] in gone]
+
+    async def _use(self, identity: str) -> Hub | None:
+        """Return a hub, None if it can't be used."""
+        for each in hubs_of(self.master):
+            if each.identity == identity and each.is_current:
+                return each
+        configured = await self._configured()
+        with suppress(ConfigurationError):
+            return (
+                await get_hub(self.master, configured[identity]) if identity in configured else None
+            )
+        return None
+
+    async def _configured(self) -> dict[str, str | RenderedHub]:
+        """Return the hubs that the configuration names, by their identities."""
+        found = {}
+        for profile in configured_hubs(self.master.config):
+            # Its own plugins say why it can't be used.
+            with suppress(ConfigurationError, KeyError):
+                rendered = await rendered_hub(self.master, profile)
+                if isinstance(rendered, (str, RenderedHub)):
+                    found[identity_of(rendered)] = rendered
+        return found
