@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
+from buildbot_koji.hubs.builds import may_be
 from txkoji.nvr import NVR, compare_evr
 
 KINDS = ("missing", "older", "newer", "extra")
@@ -24,6 +25,30 @@ class TaggedBuild:
 
     id: int
     nvr: NVR
+
+
+class TagContents:
+    """Builds in a tag.
+
+    A hub that was restored from a backup gives an id again, and a promotion changes the NVR of a
+    draft: a build is there if its NVR is, or one that it may have now under its id.
+
+    Args:
+        builds: the NVRs of the builds, by their ids.
+    """
+
+    def __init__(self, builds: Iterable[tuple[int, str]]) -> None:
+        several = list(builds)
+        self._by_id, self._names = dict(several), {nvr for _, nvr in several}
+
+    @classmethod
+    def of(cls, builds: Iterable[TaggedBuild]) -> TagContents:
+        """Return the contents of a tag that was read."""
+        return cls((each.id, str(each.nvr)) for each in builds)
+
+    def has(self, build_id: int, nvr: str) -> bool:
+        """Return whether a build is there."""
+        return nvr in self._names or may_be(self._by_id.get(build_id, ""), nvr)
 
 
 @dataclass(frozen=True)
@@ -138,7 +163,7 @@ def plan_tagging(
     """
     newest: dict[str, NVR] = {}
     own = list(target)
-    there, names = {each.id for each in own}, {str(each.nvr) for each in own}
+    there, names = TagContents.of(own), {str(each.nvr) for each in own}
     for each in chain(own, latest):
         found = newest.setdefault(each.nvr.name, each.nvr)
         if compare_evr(each.nvr, found) > 0:
@@ -146,7 +171,7 @@ def plan_tagging(
     for build in builds:
         other = newest.get(build.nvr.name)
         released = replace(build.nvr, release=build.nvr.target_release)
-        if build.id in there:
+        if there.has(build.id, str(build.nvr)):
             yield build, "already tagged"
         elif build.nvr != released and str(released) in names:
             yield build, f"a draft of {released}, which is tagged already"

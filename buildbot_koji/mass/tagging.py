@@ -20,7 +20,7 @@ from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.durable.unreadable import check_fields, reading
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.mass.comparison import TaggedBuild, builds_of
+from buildbot_koji.mass.comparison import TagContents, TaggedBuild, builds_of
 from buildbot_koji.mass.context import REFUSALS
 from buildbot_koji.mass.options import StepHost
 from txkoji import Call, Submission, TaskTree, Watch, one_line, read_outcome, task_states
@@ -158,12 +158,19 @@ class MassTagger:
         rows = await self._hub.connection.checked("listTagged", self._tag)
         return await self._host.in_thread(partial(builds_of, rows))
 
-    def succeeded(self) -> set[int]:
+    def begun(self) -> TagContents:
+        """Return the builds that were sent, or may have been, by this attempt or an earlier one."""
+        return TagContents(each for part in self.parts for each in part.builds.items())
+
+    def succeeded(self) -> TagContents:
         """Return the builds whose tasks have ended well, wherever those are now."""
-        ended = [each for each in self.parts if each.failed is not None]
-        return {
-            build for part in ended for build in part.builds if build not in (part.failed or {})
-        }
+        return TagContents(
+            each
+            for part in self.parts
+            if part.failed is not None
+            for each in part.builds.items()
+            if each[0] not in part.failed
+        )
 
     @property
     def refusal(self) -> str:
@@ -265,8 +272,10 @@ class MassTagger:
             part.answers.update(
                 {build: task for build, task in zip(asked, found, strict=True) if task is not None}
             )
-        there = {each.id for each in await self.tagged()}
-        part.answers.update({each: NO_TASK for each in part.unanswered if each in there})
+        there = TagContents.of(await self.tagged())
+        part.answers.update(
+            {each: NO_TASK for each in part.unanswered if there.has(each, part.builds[each])}
+        )
         return None if part.unanswered else True
 
     async def _in_progress(self) -> dict[int, int]:
@@ -357,14 +366,12 @@ def _task_of(answer: Any) -> int:
     return answer
 
 
-def not_tagged(
-    parts: Collection[TagPart], there: Collection[int], broken: str = ""
-) -> dict[int, str]:
-    """Return why builds of parts are not in the tag, by their ids; all if the tag is ``broken``."""
+def not_tagged(parts: Collection[TagPart], there: TagContents, broken: str = "") -> dict[str, str]:
+    """Return why builds of parts are not in the tag, by their NVRs; all if it is ``broken``."""
     otherwise = broken or "untagged, deleted or blocked meanwhile"
     return {
-        build: (part.failed or {}).get(build, otherwise)
+        nvr: (part.failed or {}).get(build, otherwise)
         for part in parts
-        for build in part.builds
-        if build not in there
+        for build, nvr in part.builds.items()
+        if not there.has(build, nvr)
     }

@@ -19,6 +19,7 @@ from buildbot_koji.hubs.builds import BuildName
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import (
     KINDS,
+    TagContents,
     TaggedBuild,
     builds_of,
     compare_tags,
@@ -171,8 +172,8 @@ class KojiMassTag(KojiWriteStep):
         """Tag what is not tagged yet of the latest builds, or ``only`` of some."""
         builds = await self._builds(hub, only)
         tagger = await self._tagger(hub)
-        begun = {each for part in tagger.parts for each in part.builds}
-        rest = [each for each in builds if each.id not in begun]
+        begun = tagger.begun()
+        rest = [each for each in builds if not begun.has(each.id, str(each.nvr))]
         there, latest = await tagger.tagged(), await self._latest(hub)
         plan = await self.in_thread(lambda: list(plan_tagging(rest, there, latest)))
         todo = [build for build, reason in plan if not reason]
@@ -183,23 +184,25 @@ class KojiMassTag(KojiWriteStep):
         skipped = len(lines)
         if self.dry_run:
             return await self._would_tag(hub, todo, lines, skipped, locked)
-        if todo or begun:
+        if todo or tagger.parts:
             self.patience.begun()
             await hub.log_in()
         broken = ""
         try:
             await tagger.tag(todo)
-            now = {each.id for each in await tagger.tagged()} if tagger.parts else set()
+            now = TagContents.of(await tagger.tagged() if tagger.parts else ())
         except REFUSALS as fault:
             if is_passing(fault):
                 raise
             # The tag may be deleted by now; what was done before is in the log.
             broken, now = explain(fault), tagger.succeeded()
         reasons = not_tagged(tagger.parts, now, broken)
-        nvrs = {build: nvr for part in tagger.parts for build, nvr in part.builds.items()}
-        lines += [f"{nvr}: tagged\n" for build, nvr in nvrs.items() if build not in reasons]
-        lines += [f"{nvrs[build]}: failed: {reason}\n" for build, reason in reasons.items()]
-        unsent = [f"{build.nvr}: not sent\n" for build in todo if build.id not in nvrs]
+        nvrs = {nvr: None for part in tagger.parts for nvr in part.builds.values()}
+        lines += [f"{nvr}: tagged\n" for nvr in nvrs if nvr not in reasons]
+        lines += [f"{nvr}: failed: {reason}\n" for nvr, reason in reasons.items()]
+        unsent = [
+            f"{nvr}: not sent\n" for nvr in (str(each.nvr) for each in todo) if nvr not in nvrs
+        ]
         return await self._ended(
             [*lines, *unsent],
             len(nvrs) - len(reasons),

@@ -156,7 +156,8 @@ def test_what_is_newer_stays() -> None:
     """A build is not tagged over a newer one of its package, wherever that stands in the tag."""
     there = latest([row(1, "a", "1"), row(2, "b", "3"), row(5, "d", "1")]).values()
     drafts = [{**row(6 + n, name, "1"), "release": "1,draft_6"} for n, name in enumerate("de")]
-    built = [row(1, "a", "1"), row(3, "b", "2"), row(4, "c", "1"), *drafts]
+    # A hub that was restored from a backup has given the id of a build in the tag again.
+    built = [row(1, "a", "1"), row(3, "b", "2"), row(5, "c", "1"), *drafts]
     wanted = latest(built).values()
     assert [reason for _, reason in plan_tagging(wanted, there)] == [
         "already tagged",
