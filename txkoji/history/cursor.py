@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 
@@ -14,14 +14,16 @@ class Checkpoint:
     Attributes:
         event: the id of the hub's latest event at that moment.
         time: the hub's clock at that moment or slightly earlier, in seconds since the epoch.
+        event_time: when that event happened; None if unknown.
     """
 
     event: int
     time: float
+    event_time: float | None = None
 
     def no_later_than(self, limit: float) -> Checkpoint:
         """Return the checkpoint, not after a limit."""
-        return Checkpoint(self.event, min(self.time, limit))
+        return replace(self, time=min(self.time, limit))
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,19 @@ class Cursor:
         checkpoints: of the last rounds, oldest first; the next round starts at the first.
         names: when the tags were looked up: a tag created later may have events since then.
         reserved: the reservation times of builds that content generators reserved, by build id.
+        restores: for each time that the hub was restored from a backup, the time of the last event
+            before; see :meth:`generation`.
     """
 
     floor: float
     checkpoints: tuple[Checkpoint, ...]
     names: Checkpoint
     reserved: Mapping[int, float] = field(default_factory=dict)
+    restores: tuple[float, ...] = ()
+
+    def generation(self, when: float | None) -> int:
+        """Return how often the hub had been restored by a time: its ids have started over since."""
+        return sum(when > each for each in self.restores) if when is not None else 0
 
     @property
     def begin(self) -> Checkpoint:
@@ -63,9 +72,10 @@ class Cursor:
         """Return the cursor as a JSON value."""
         return {
             "floor": self.floor,
-            "checkpoints": [[each.event, each.time] for each in self.checkpoints],
-            "names": [self.names.event, self.names.time],
+            "checkpoints": [[*astuple(each)] for each in self.checkpoints],
+            "names": [*astuple(self.names)],
             "reserved": {str(build): time for build, time in self.reserved.items()},
+            "restores": [*self.restores],
         }
 
     @classmethod
@@ -76,6 +86,7 @@ class Cursor:
             checkpoints=tuple(Checkpoint(*each) for each in value["checkpoints"]),
             names=Checkpoint(*value["names"]),
             reserved={int(build): time for build, time in value["reserved"].items()},
+            restores=tuple(value.get("restores", ())),
         )
 
     def after(
@@ -95,4 +106,4 @@ class Cursor:
             checkpoints = (*checkpoints, latest)
         while len(checkpoints) > 1 and checkpoints[1].time <= latest.time - overlap:
             checkpoints = checkpoints[1:]
-        return Cursor(self.floor, checkpoints, names, reserved)
+        return replace(self, checkpoints=checkpoints, names=names, reserved=reserved)

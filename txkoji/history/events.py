@@ -79,6 +79,8 @@ class Event:
             inherit from it. Empty in a message.
         rpms: the RPMs of the build (name-version-release.arch), if they were read.
         types: the types of the build (``rpm``, ``maven``, ``image``, ...), if they were read.
+        generation: how often the hub had been restored from a backup before: it then gives the ids
+            of what it lost to something else, so that the key of a later event ends with this.
     """
 
     _name: ClassVar[str] = ""
@@ -94,6 +96,7 @@ class Event:
     watched_tags: tuple[str, ...] = ()
     rpms: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
+    generation: int = field(default=0, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.connection is None:
@@ -128,6 +131,12 @@ class Event:
     @property
     def key(self) -> str | None:
         """The identity of the event; None if it has none, or only the hub knows it."""
+        key = self._ids
+        return f"{key}:{self.generation}" if key is not None and self.generation else key
+
+    @property
+    def _ids(self) -> str | None:
+        """The key on a hub that was never restored."""
         return None
 
     @property
@@ -208,7 +217,7 @@ class BuildStateChange(StateChange):
         return f"build-{self.event.lower()}"
 
     @property
-    def key(self) -> str | None:
+    def _ids(self) -> str | None:
         """``build:<id>:<state>:<task>``, as another task may rebuild a failed build."""
         return f"build:{self.build.build_id}:{self.event}:{self.build.get('task_id') or ''}"
 
@@ -230,7 +239,7 @@ class TaskStateChange(StateChange):
         return f"task-{self.event.lower()}"
 
     @property
-    def key(self) -> str | None:
+    def _ids(self) -> str | None:
         """``task:<id>:<state>``."""
         return f"task:{self.task.id}:{self.event}"
 
@@ -267,7 +276,7 @@ class TagUntag(Event):
         return "tagged" if self.action == "tag" else "untagged"
 
     @property
-    def key(self) -> str | None:
+    def _ids(self) -> str | None:
         """``tag:<tag>:<build>:<event>``, by ids; None for a message, which has no event id."""
         if self.create_event is None:
             return None
@@ -287,7 +296,7 @@ class BuildPromote(Event):
     _name = "build-promoted"
 
     @property
-    def key(self) -> str | None:
+    def _ids(self) -> str | None:
         """``promote:<build>``, as a build is promoted once."""
         assert self.build is not None
         return f"promote:{self.build.build_id}"
@@ -306,7 +315,7 @@ class RepoInit(Event):
     _name = "repo-init"
 
     @property
-    def key(self) -> str | None:
+    def _ids(self) -> str | None:
         """``repo:<id>:INIT``."""
         return f"repo:{self.repo_id}:INIT"
 
@@ -326,7 +335,7 @@ class RepoDone(Event):
     _name = "repo-done"
 
     @property
-    def key(self) -> str | None:
+    def _ids(self) -> str | None:
         """``repo:<id>:READY``."""
         return f"repo:{self.repo_id}:READY"
 
@@ -356,7 +365,7 @@ class PackageListChange(Event):
         return "package-listed" if self.action == "add" else f"package-{self.action}"
 
     @property
-    def key(self) -> str | None:
+    def _ids(self) -> str | None:
         """``package:<tag>:<package>:<event>``; None for a message, which has no event id."""
         if self.create_event is None:
             return None
@@ -383,7 +392,7 @@ class RPMSign(Event):
     _name = "rpm-signed"
 
     @property
-    def key(self) -> str | None:
+    def _ids(self) -> str | None:
         """``sign:<rpm>:<key>``."""
         return f"sign:{self.rpm['id']}:{self.sigkey}"
 

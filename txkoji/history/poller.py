@@ -50,6 +50,12 @@ from txkoji.retry import is_passing_trouble
 HELD = 4000
 """Rows that :meth:`Poller.tag_changes` holds at a time, of all tags together."""
 
+SAME = 0.5
+"""Seconds between two readings of the time of one event: replies round it."""
+
+MOST_RESTORES = 100
+"""How many restores of a hub a cursor knows."""
+
 UNKNOWN_SINCE = 3600.0
 """Seconds to look back once the hub's clock was set back, if an earlier process made the last
 round: it is unknown how long ago that was."""
@@ -125,6 +131,8 @@ class Poller:
         }
         self._details = Details(connection, batch, interest)
         self._asked_at: float | None = None
+        # The time of the latest event that a message brought.
+        self._confirmed = 0.0
 
     @returns_deferred
     async def baseline(self, since: float | None = None) -> Cursor:
@@ -139,7 +147,7 @@ class Poller:
         if time is None:
             # The hub's own clock counts if possible: ours may differ.
             time = self._client.reactor.seconds()
-        start = Checkpoint(found["id"], time)
+        start = Checkpoint(found["id"], time, found["ts"])
         return Cursor(floor=time, checkpoints=(start,), names=start)
 
     @returns_deferred
@@ -158,14 +166,15 @@ class Poller:
         cursor = cursor.no_later_than(limit)
         # The hub carries out the calls of a request in order: getLastEvent comes first, so that
         # the checkpoint is no later than what the queries have seen.
-        latest, (refreshed, found) = await gather(
-            [self._checked("getLastEvent"), self._query(cursor)]
+        newest = cursor.checkpoints[-1]
+        latest, has_newest, (refreshed, found) = await gather(
+            [self._checked("getLastEvent"), self._has(newest), self._query(cursor)]
         )
         if latest is None:
             raise UnusableAnswer("getLastEvent", None)
-        if latest["id"] < cursor.begin.event:
+        if latest["id"] < newest.event or not has_newest:
             restored = await self._rebased(cursor)
-            if restored.begin.event < cursor.begin.event:
+            if restored.begin.event < newest.event:
                 return await self.round(restored, known=known)
         now = self._client.reactor.seconds()
         last = min(latest["ts"] or 0.0, limit)
@@ -176,7 +185,7 @@ class Poller:
         # If the clock was set back since, what was found is ahead of it.
         read = max(last, min(_latest_time(found), last + self._overlap))
         time = max(min(read, limit), cursor.checkpoints[-1].time)
-        checkpoint = Checkpoint(latest["id"], time)
+        checkpoint = Checkpoint(latest["id"], time, latest["ts"])
         return Round(
             self._news(found, cursor, known),
             cursor.after(
@@ -187,8 +196,20 @@ class Poller:
             ),
         )
 
+    async def _has(self, checkpoint: Checkpoint) -> bool:
+        """Return whether the hub's event of a checkpoint is still the same."""
+        if checkpoint.event_time is None:
+            return True
+        try:
+            found = await self._checked("getEvent", checkpoint.event)
+        except GenericError as error:
+            if type(error) is not GenericError:
+                raise
+            return False
+        return bool(found and abs((found["ts"] or 0.0) - checkpoint.event_time) < SAME)
+
     async def _rebased(self, cursor: Cursor) -> Cursor:
-        """Return a cursor for a hub that was restored: its event ids have started over."""
+        """Return a cursor for a hub that was restored: its ids have started over."""
         self._log.warn(
             "{name}: the hub has lost its last events, as if restored from a backup: looking again"
             " at what happened since",
@@ -196,8 +217,12 @@ class Poller:
         )
         time = cursor.horizon
         found = await self._checked("getLastEvent", strict=False, before=time)
-        start = Checkpoint(0 if found is None else found["id"], time)
-        return replace(cursor, checkpoints=(start,), names=start)
+        found = found or {"id": 0, "ts": None}
+        start = Checkpoint(found["id"], time, found["ts"])
+        restores = (*cursor.restores, max(cursor.checkpoints[-1].time, self._confirmed))
+        return replace(
+            cursor, checkpoints=(start,), names=start, restores=restores[-MOST_RESTORES:]
+        )
 
     def _set_back(self, cursor: Cursor, last: float, now: float) -> Cursor:
         """Return a cursor for a hub whose clock was set back: its times have started over.
@@ -214,8 +239,8 @@ class Poller:
         # What ended before the latest event, and after the clock was set back.
         since = UNKNOWN_SINCE if self._asked_at is None else max(now - self._asked_at, 0.0)
         time = last - since - self._overlap
-        start = Checkpoint(cursor.begin.event, time)
-        names = Checkpoint(cursor.names.event, min(cursor.names.time, time))
+        start = replace(cursor.begin, time=time)
+        names = cursor.names.no_later_than(time)
         return replace(cursor, floor=min(cursor.floor, time), checkpoints=(start,), names=names)
 
     async def _query(self, cursor: Cursor) -> tuple[bool, list[Event]]:
@@ -232,7 +257,7 @@ class Poller:
     ) -> list[Event]:
         """Return the events to report, each once, oldest first."""
         news: dict[str, Event] = {}
-        for event in found:
+        for event in (_dated(each, cursor) for each in found):
             key = event.key
             if key is not None and self._interest.covers(event, cursor.floor) and not known(key):
                 news.setdefault(key, event)
@@ -276,8 +301,11 @@ class Poller:
                 raise
             # The hub does not know the object of the message.
             return []
+        self._confirmed = max(self._confirmed, _latest_time(found))
         return [
-            event for event in found if event.key and self._interest.covers(event, cursor.floor)
+            _dated(event, cursor)
+            for event in found
+            if event.key and self._interest.covers(event, cursor.floor)
         ]
 
     @returns_deferred
@@ -300,6 +328,12 @@ class Poller:
             return event
         self.unusable.discard(f"the rest of {event.key}")
         return complete
+
+
+def _dated(event: Event, cursor: Cursor) -> Event:
+    """Return an event with the generation of the ids in its key."""
+    generation = cursor.generation(event.when)
+    return replace(event, generation=generation) if generation else event
 
 
 def _latest_time(events: Sequence[Event]) -> float:

@@ -100,6 +100,7 @@ _STRUCTS: dict[str, _Struct] = {
     "getBuildConfig": _Struct({}, {"arches": text}),
     "getBuildTarget": _TARGET,
     "getChannel": _NAMED,
+    "getEvent": _Struct({"id": identity}, {"ts": seconds}),
     "getLastEvent": _Struct({"id": identity}, {"ts": seconds}),
     "getLoggedInUser": _NAMED,
     "getPackageConfig": _PACKAGE,

@@ -733,6 +733,32 @@ def test_restored_hub() -> None:
     assert len(site.round()) == 1
 
 
+@pytest.mark.parametrize("rounds", [1, 4])
+def test_restored_hub_gives_ids_again(rounds: int) -> None:
+    """What gets the ids of lost events is reported, even if the hub is past them by the next round.
+
+    What the hub still has is reported once. A second restore is no different.
+    """
+    site = Site("tagged", "build-complete", tags=("demo-candidate",))
+    site.tag(site.build("kept"))
+    assert len(site.round()) == 2
+    for _ in range(2):
+        sequences = dict(site.hub.state._sequences)
+        for number in range(rounds):
+            site.pass_time(1 if rounds == 1 else 2 * OVERLAP)
+            site.tag(site.build(f"lost-{number}"))
+            assert len(site.round()) == 2
+        for sequence, last in sequences.items():
+            site.hub.state.rewind(sequence, last)
+        site.restart()
+        for number in range(rounds + 2):
+            site.pass_time(1)
+            site.tag(site.build(f"new-{number}-{site.clock.seconds()}"))
+        assert len(site.round()) == 2 * (rounds + 2)
+        assert len({event.build.build_id for event in site.last}) == rounds + 2
+        assert site.round() == []
+
+
 def test_generated_build_that_ended_long_ago() -> None:
     """A content generator's build is found when it is imported, whenever it says it has ended."""
     site = Site("build-complete")
