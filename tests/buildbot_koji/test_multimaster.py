@@ -21,13 +21,12 @@ from twisted.internet.threads import deferToThread
 from tests.buildbot_koji.cluster import CONFIG, PACKAGES, master_ids, owner
 from tests.buildbot_koji.masters import SQLITE, MasterProcess
 from tests.buildbot_koji.reporters.support import add_build, settled
-from tests.support import PROCESS_LIMIT, crossbar, free_port, poll, postgres, until
+from tests.support import PROCESS_LIMIT, crossbar, free_port, mariadb, poll, postgres, until
 from tests.support.cables import Cable
 from txkoji import task_states
 from txkoji.testing import FakeHub
 
 pytestmark = [
-    *postgres.marks,
     *crossbar.marks,
     pytest.mark.limit(600),
     pytest.mark.xdist_group("router"),
@@ -43,11 +42,16 @@ password = kojiadmin"""
 class Cluster:
     """A hub, a database, a router and two masters."""
 
-    def __init__(self, directory: Path, router: crossbar.Crossbar) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        router: crossbar.Crossbar,
+        server: type[postgres.PostgreSQL | mariadb.MariaDB],
+    ) -> None:
         self.directory = directory
         self.router = router
         self.hub = FakeHub(reactor, build_seconds=1, anonymous_user="kojiadmin")
-        self.database = postgres.PostgreSQL()
+        self.database = server()
         self.masters: list[MasterProcess] = []
         self.cables: dict[MasterProcess, Cable] = {}
 
@@ -122,9 +126,16 @@ async def router() -> AsyncIterator[crossbar.Crossbar]:
     await router.stop()
 
 
-@pytest_twisted.async_yield_fixture
-async def cluster(tmp_path: Path, router: crossbar.Crossbar) -> AsyncIterator[Cluster]:
-    cluster = Cluster(tmp_path, router)
+@pytest_twisted.async_yield_fixture(
+    params=[
+        pytest.param(postgres.PostgreSQL, marks=postgres.marks, id="postgresql"),
+        pytest.param(mariadb.MariaDB, marks=mariadb.marks, id="mariadb"),
+    ]
+)
+async def cluster(
+    tmp_path: Path, router: crossbar.Crossbar, request: pytest.FixtureRequest
+) -> AsyncIterator[Cluster]:
+    cluster = Cluster(tmp_path, router, request.param)
     try:
         await cluster.start()
         yield cluster
