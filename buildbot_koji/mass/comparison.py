@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
-from buildbot_koji.hubs.builds import may_be
+from buildbot_koji.hubs.builds import BuildName
 from txkoji.nvr import NVR, compare_evr
 
 KINDS = ("missing", "older", "newer", "extra")
@@ -48,7 +48,8 @@ class TagContents:
 
     def has(self, build_id: int, nvr: str) -> bool:
         """Return whether a build is there."""
-        return nvr in self._names or may_be(self._by_id.get(build_id, ""), nvr)
+        there = BuildName(build_id, self._by_id.get(build_id, ""))
+        return nvr in self._names or there.may_be(BuildName(build_id, nvr))
 
 
 @dataclass(frozen=True)
