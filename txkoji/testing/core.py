@@ -42,7 +42,7 @@ class TaskRunner(Protocol):
         """Schedule a FREE task."""
 
     def assign(self, task_id: int, host: Row) -> None:
-        """Give a FREE task to a host."""
+        """Give an unfinished task to a host; one that runs starts over there."""
 
     def cancel(self, task_id: int, *, recurse: bool = True) -> None:
         """Cancel an unfinished task, by default with its children."""

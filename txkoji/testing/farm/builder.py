@@ -115,18 +115,15 @@ class Builder:
         self._schedule()
 
     def assign(self, task_id: int, host: Row) -> None:
-        """Assign a FREE task to a host, which opens it a moment later."""
+        """Assign an unfinished task to a host, which opens it a moment later."""
+        if self.hub.state.row("task", task_id)["state"] != FREE:
+            self.hub.state.on_commit(lambda: self._leave(task_id))
         task = self._change(task_id, state=ASSIGNED, host_id=host["id"])
         self.hub.state.on_commit(lambda: self._take(task))
 
     def _take(self, task: Row) -> None:
         self._scheduler.place(task["id"], task["method"], task["host_id"])
         self._later(self.seconds * 0.02, lambda: self._open(task["id"]))
-
-    def _release(self, task_id: int) -> None:
-        self._scheduler.release(task_id)
-        if self._scheduler.waits:
-            self._later(self.seconds * 0.01, self._schedule)
 
     def _open(self, task_id: int) -> None:
         task = self.hub.state.get("task", task_id)
@@ -192,10 +189,12 @@ class Builder:
             tables.on_commit(lambda: self._leave(task_id))
 
     def _leave(self, task_id: int) -> None:
-        """Take a task that has ended, or is FREE again, off its host."""
+        """Take a task off its host: it has ended, or starts over."""
         self._resumed.discard(task_id)
         running = self._running.pop(task_id, None)
-        self._release(task_id)
+        self._scheduler.release(task_id)
+        if self._scheduler.waits:
+            self._later(self.seconds * 0.01, self._schedule)
         if running is not None:
             running.cancel()
         if self.hub.state.row("task", task_id)["state"] in FINISHED:

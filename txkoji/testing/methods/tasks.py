@@ -220,11 +220,11 @@ def set_task_priority(call: MethodCall, task_id: Any, priority: Any, recurse: bo
 
 
 @hub_method("assignTask(task_id, host, force=False, override=False)")
-def assign_task(call: MethodCall, task_id: Any, host: Any, **_: Any) -> bool:
-    """Assign a task to a builder. Needs admin."""
+def assign_task(call: MethodCall, task_id: Any, host: Any, force: Any, **_: Any) -> bool:
+    """Assign a FREE task to a builder, with ``force`` an unfinished one. Needs admin."""
     row = _task(call, task_id)
     host_row = require_host(call.state, host)
-    if row["state"] != FREE:
+    if row["state"] in FINISHED or not (force or row["state"] == FREE):
         return False
     call.hub.runner.assign(row["id"], host_row)
     return True

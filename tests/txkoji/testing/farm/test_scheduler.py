@@ -107,3 +107,20 @@ def test_assigned_by_an_admin(hub: FakeHub, clock: Clock) -> None:
     assert hub.call("assignTask", lonely, "small") is True
     assert hub.call("assignTask", lonely, "small") is False
     assert opened(hub, clock, [lonely]) == [lonely]
+
+
+def test_assigned_by_force(hub: FakeHub, clock: Clock) -> None:
+    """An open task can be moved to another host, where it starts over; a finished one can't."""
+    [task] = sleepers(hub, 20)
+    clock.pump([0.1] * 10)
+    assert hub.call("getTaskInfo", task)["state"] == task_states.OPEN
+    hub.add_host("spare", "noarch")
+    assert hub.call("assignTask", task, "spare") is False
+    assert hub.call("assignTask", task, "spare", True) is True
+    assert hub.call("getTaskInfo", task)["state"] == task_states.ASSIGNED
+    clock.pump([0.1] * 9)
+    assert hub.call("getTaskInfo", task)["state"] == task_states.OPEN
+    loads = {host["name"]: host["task_load"] for host in hub.call("listHosts")}
+    assert loads == {"small": 0.0, "spare": 1.0}
+    assert opened(hub, clock, [task]) == [task]
+    assert hub.call("assignTask", task, "small", True) is False
