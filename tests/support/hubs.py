@@ -1,8 +1,9 @@
 """A pytest plugin: a hub and connections to it, for each test its own.
 
 ``@pytest.mark.hub(**options)`` sets options of the :class:`FakeHub`; with ``on_clock`` the test
-advances its time and nothing listens, with ``content=False`` it is empty. A module whose hub,
-profile or connections differ in more overrides the fixture that says it.
+advances its time and nothing listens, with ``content=False`` it is empty, with ``carol`` a user of
+that name, with these permissions, logs in. A module whose hub, profile or connections differ in
+more overrides the fixture that says it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from txkoji.testing.tables.state import Row
 
 NOW = 1_795_454_910
 """When a test's clock starts, in seconds since the epoch: a time of the recordings."""
+
+CAROLS_PASSWORD = "correct-horse"
 
 Connect = Callable[..., Connection]
 """Makes a connection; the arguments change its profile."""
@@ -114,11 +117,13 @@ def hub_options(request: pytest.FixtureRequest) -> dict[str, Any]:
 @pytest_twisted.async_fixture
 async def hub(hub_options: dict[str, Any], clock: Clock, at_end: AtEnd) -> FakeHub:
     """Give a hub that listens, with demonstration content, where anyone is ``kojiadmin``."""
-    options = {"on_clock": False, "content": True, **hub_options}
-    on_clock, has_content = options.pop("on_clock"), options.pop("content")
+    options = {"on_clock": False, "content": True, "carol": None, **hub_options}
+    on_clock, has_content, carol = (options.pop(each) for each in ("on_clock", "content", "carol"))
     hub = FakeHub(clock if on_clock else reactor, **options)
     if has_content:
         hub.add_demo_content()
+    if carol is not None:
+        hub.add_user("carol", password=CAROLS_PASSWORD, permissions=carol)
     at_end(hub.stop)
     if not on_clock:
         await hub.start()
@@ -126,9 +131,12 @@ async def hub(hub_options: dict[str, Any], clock: Clock, at_end: AtEnd) -> FakeH
 
 
 @pytest.fixture
-def profile(hub: FakeHub) -> Profile:
+def profile(hub: FakeHub, hub_options: dict[str, Any]) -> Profile:
     """Give the profile of the test's connections."""
-    return Profile(name="t", server=hub.url, weburl=hub.weburl, topurl=hub.topurl)
+    login: dict[str, Any] = {}
+    if "carol" in hub_options:
+        login = {"authtype": "password", "user": "carol", "password": CAROLS_PASSWORD}
+    return Profile(name="t", server=hub.url, weburl=hub.weburl, topurl=hub.topurl, **login)
 
 
 @pytest.fixture
@@ -149,10 +157,13 @@ def connect(profile: Profile, connection_options: dict[str, Any], at_end: AtEnd)
     return make
 
 
-@pytest.fixture
-def koji(connect: Connect) -> Connection:
-    """Give a connection that is not logged in."""
-    return connect()
+@pytest_twisted.async_fixture
+async def koji(connect: Connect, hub_options: dict[str, Any]) -> Connection:
+    """Give a connection, which is logged in if that is carol's."""
+    koji = connect()
+    if "carol" in hub_options:
+        await koji.login()
+    return koji
 
 
 class WrongClock:

@@ -6,7 +6,6 @@ import os
 import random
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,23 +16,16 @@ from twisted.internet import reactor
 
 from tests.support.ends import AtEnd
 from tests.support.fault_proxy import Fate, FaultProxy
-from txkoji import Connection, Profile, task_states
+from txkoji import Connection, task_states
 from txkoji.exceptions import GenericError, KojiLoginException, TransferError
 from txkoji.files.uploads import CHUNK, Progress, new_directory
 from txkoji.retry import RetryPolicy
 from txkoji.testing import FakeHub
 from txkoji.testing.formats.rpms import make_rpm
 
-pytestmark = pytest.mark.hub(anonymous_user=None)
+pytestmark = pytest.mark.hub(anonymous_user=None, carol=[])
 
 SIZE = 3 * CHUNK + 12345
-
-
-@pytest.fixture
-def hub(hub: FakeHub) -> FakeHub:
-    """Give a hub that knows carol."""
-    hub.add_user("carol", password="carol")
-    return hub
 
 
 @pytest.fixture
@@ -49,25 +41,12 @@ def path(tmp_path: Path, content: bytes) -> Path:
 
 
 @pytest.fixture
-def profile(profile: Profile) -> Profile:
-    """Give a profile that logs in with a password."""
-    return replace(profile, authtype="password", user="carol", password="carol")
-
-
-@pytest.fixture
 def connection_options() -> dict[str, Any]:
     return {
         "deadline": 20,
         "request_timeout": 2,
         "retry": RetryPolicy(first=0.01, ceiling=0.05),
     }
-
-
-@pytest_twisted.async_fixture
-async def koji(koji: Connection) -> Connection:
-    """Give a connection that is logged in."""
-    await koji.login()
-    return koji
 
 
 def on_hub(hub: FakeHub, place: str) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,23 +13,16 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from tests.support import do_not_retry, until
 from tests.support.ends import AtEnd
+from tests.support.hubs import CAROLS_PASSWORD as PASSWORD
 from txkoji import Connection, Profile
 from txkoji.exceptions import AuthError, KojiLoginException, TransportError
 from txkoji.hub import methods
 from txkoji.hub.requests import Request
 from txkoji.testing import FakeHub
 
-pytestmark = pytest.mark.hub(build_seconds=60, anonymous_user=None)
+pytestmark = pytest.mark.hub(build_seconds=60, anonymous_user=None, carol=["admin"])
 
 SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
-PASSWORD = "correct-horse"
-
-
-@pytest.fixture
-def hub(hub: FakeHub) -> FakeHub:
-    """Give a hub that knows carol."""
-    hub.add_user("carol", password=PASSWORD, permissions=["admin"])
-    return hub
 
 
 @pytest.fixture
@@ -44,19 +36,6 @@ def log() -> Iterator[list[str]]:
     globalLogPublisher.addObserver(observe)
     yield words
     globalLogPublisher.removeObserver(observe)
-
-
-@pytest.fixture
-def profile(profile: Profile) -> Profile:
-    """Give a profile that logs in with a password."""
-    return replace(profile, authtype="password", user="carol", password=PASSWORD)
-
-
-@pytest_twisted.async_fixture
-async def koji(koji: Connection) -> Connection:
-    """Give a connection that is logged in."""
-    await koji.login()
-    return koji
 
 
 @pytest_twisted.ensureDeferred

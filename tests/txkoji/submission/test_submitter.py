@@ -22,13 +22,13 @@ from zope.interface import implementer
 from tests.support import do_not_retry
 from tests.support.hubs import Connect, WrongClock
 from tests.support.odd import Mutator
-from txkoji import Call, Connection, Profile, Submission, Submitter, task_states
+from txkoji import Call, Connection, Submission, Submitter, task_states
 from txkoji.exceptions import HubFault, TransportError, UnknownFault, UnknownOutcome
 from txkoji.submission.search import PAGE
 from txkoji.testing import FakeHub
 from txkoji.testing.front.endpoint import HubResource
 
-pytestmark = pytest.mark.hub(build_seconds=60, anonymous_user=None)
+pytestmark = pytest.mark.hub(build_seconds=60, anonymous_user=None, carol=["admin", "repo"])
 
 SOURCE = "git+https://git.example.test/rpms/hello.git#main"
 MOMENT = datetime(2026, 11, 27, tzinfo=timezone.utc)
@@ -85,21 +85,8 @@ class LossyAgent:
 
 
 @pytest.fixture
-def hub(hub: FakeHub) -> FakeHub:
-    """Give a hub that knows carol."""
-    hub.add_user("carol", password="carol", permissions=["admin", "repo"])
-    return hub
-
-
-@pytest.fixture
 def agent() -> LossyAgent:
     return LossyAgent()
-
-
-@pytest.fixture
-def profile(profile: Profile) -> Profile:
-    """Give a profile that logs in with a password."""
-    return dataclasses.replace(profile, authtype="password", user="carol", password="carol")
 
 
 @pytest.fixture
@@ -117,13 +104,6 @@ def connect(connect: Connect) -> Connect:
         return koji
 
     return make
-
-
-@pytest_twisted.async_fixture
-async def koji(koji: Connection) -> Connection:
-    """Give a connection that is logged in."""
-    await koji.login()
-    return koji
 
 
 def task_ids(hub: FakeHub, method: str = "build") -> list[int]:
