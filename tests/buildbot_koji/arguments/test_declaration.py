@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from buildbot.config.errors import ConfigErrors, capture_config_errors
+from buildbot.config.errors import ConfigErrors
 from buildbot.config.master import FileLoader
 from buildbot.plugins import reporters, steps, util
 
 from buildbot_koji.arguments import checks
 from tests.buildbot_koji.masters import BUILDBOT
 from tests.support import REPOSITORY, forks
+from tests.support.checkconfig import mistakes
 from txkoji.testing.front.certificates import CertificateAuthority
 
 EXAMPLE = REPOSITORY / "example_master.cfg"
@@ -31,13 +32,6 @@ def _part(text: str) -> bytes:
 
 _ENTRY = struct.pack(">H", 1) + _part("EXAMPLE.TEST") + _part("robot") + bytes(20)
 KEYTAB = b"\x05\x02" + struct.pack(">i", len(_ENTRY)) + _ENTRY
-
-
-def mistakes(**options: Any) -> list[str]:
-    """Return what checkconfig says of a configuration with this step."""
-    with capture_config_errors() as errors:
-        steps.KojiBuild(**{**GOOD, **options})
-    return list(errors.errors)
 
 
 @pytest.fixture
@@ -266,7 +260,7 @@ def test_checkconfig_names_file_and_line(at_home: Path) -> None:
 )
 def test_good_arguments(options: dict[str, Any]) -> None:
     """Every option of Koji's build is accepted, plain or as a renderable."""
-    assert mistakes(**options) == []
+    assert mistakes(steps.KojiBuild, **{**GOOD, **options}) == []
 
 
 @pytest.mark.parametrize(
@@ -309,23 +303,22 @@ def test_good_arguments(options: dict[str, Any]) -> None:
 )
 def test_bad_arguments(options: dict[str, Any], words: str) -> None:
     """A bad argument is one line that names it and says what to write instead."""
-    [complaint] = mistakes(**options)
+    [complaint] = mistakes(steps.KojiBuild, **{**GOOD, **options})
     assert complaint.startswith("KojiBuild: ")
     assert words in complaint
 
 
 def test_move_to_the_same_tag() -> None:
     """Tags that are the same are found before a build runs, unless only a build knows them."""
-    with capture_config_errors() as errors:
-        steps.KojiMove("koji", from_tag="a", to_tag="a", builds="x-1-1")
-        tag = util.Property("tag")
-        steps.KojiMove("koji", from_tag=tag, to_tag=tag, builds="x-1-1")
-    assert list(errors.errors) == ["KojiMove: from_tag and to_tag are both 'a'"]
+    found = mistakes(steps.KojiMove, "koji", from_tag="a", to_tag="a", builds="x-1-1")
+    assert found == ["KojiMove: from_tag and to_tag are both 'a'"]
+    tag = util.Property("tag")
+    assert mistakes(steps.KojiMove, "koji", from_tag=tag, to_tag=tag, builds="x-1-1") == []
 
 
 def test_unknown_argument() -> None:
     """An argument that the step does not have is named."""
-    complaints = mistakes(srcatch=True)
+    complaints = mistakes(steps.KojiBuild, **GOOD, srcatch=True)
     assert len(complaints) == 1
     assert "srcatch" in complaints[0]
     assert "KojiBuild" in complaints[0]
@@ -337,12 +330,7 @@ def test_renderables_inside_of_values() -> None:
     assert not checks.is_renderable(["a", {"b": ("c",)}])
 
 
-def reporter_mistakes(**options: Any) -> list[str]:
-    """Return what checkconfig says of a configuration with this reporter."""
-    good: dict[str, Any] = {"profile": "koji", "on_success": {"tag": "f44"}}
-    with capture_config_errors() as errors:
-        reporters.KojiTagReporter(**{**good, **options})
-    return list(errors.errors)
+GOOD_REPORTER: dict[str, Any] = {"profile": "koji", "on_success": {"tag": "f44"}}
 
 
 @pytest.mark.parametrize(
@@ -357,14 +345,13 @@ def reporter_mistakes(**options: Any) -> list[str]:
 )
 def test_good_reporters(options: dict[str, Any]) -> None:
     """The examples of the reporter's documentation are accepted."""
-    assert reporter_mistakes(**options) == []
+    assert mistakes(reporters.KojiTagReporter, **{**GOOD_REPORTER, **options}) == []
 
 
 def test_reporter_without_names() -> None:
     """A positional argument is a mistake in one line."""
-    with capture_config_errors() as errors:
-        reporters.KojiTagReporter("koji", profile="koji", on_success={"tag": "f44"})
-    assert list(errors.errors) == ["KojiTagReporter: give all arguments by their names"]
+    found = mistakes(reporters.KojiTagReporter, "koji", **GOOD_REPORTER)
+    assert found == ["KojiTagReporter: give all arguments by their names"]
 
 
 @pytest.mark.parametrize(
@@ -388,6 +375,6 @@ def test_reporter_without_names() -> None:
 )
 def test_bad_reporters(options: dict[str, Any], words: str) -> None:
     """A bad argument of a reporter is one line that names it and says what to write instead."""
-    [complaint] = reporter_mistakes(**options)
+    [complaint] = mistakes(reporters.KojiTagReporter, **{**GOOD_REPORTER, **options})
     assert complaint.startswith("KojiTagReporter: ")
     assert words in complaint

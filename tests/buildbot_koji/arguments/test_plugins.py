@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 import attrs
 import pytest
 from buildbot.changes.filter import ChangeFilter
-from buildbot.config.errors import capture_config_errors
 from buildbot.plugins import changes, reporters, steps, util, worker
 from buildbot.util import service
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredObject, DeclaredService, DeclaredStep
+from tests.support.checkconfig import mistakes
 from txkoji.bus import AMQP, AMQP1
 
 RENDERABLE = "can't be a renderable: it is evaluated without a build"
@@ -56,13 +56,6 @@ class Filter(DeclaredObject, ChangeFilter):
     passed_on: ClassVar[Mapping[str, checks.Check]] = {"project": checks.text}
 
     word = argument(checks.text, "a word", secret=True)
-
-
-def mistakes(plugin: Any, *args: Any, **arguments: Any) -> list[str]:
-    """Return what checkconfig says of a configuration with this plugin."""
-    with capture_config_errors() as errors:
-        plugin(*args, **arguments)
-    return list(errors.errors)
 
 
 @pytest.mark.parametrize(

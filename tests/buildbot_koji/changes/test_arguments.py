@@ -10,22 +10,15 @@ from typing import Any
 import mock
 import pytest
 from buildbot.changes.changes import Change
-from buildbot.config.errors import capture_config_errors
 from buildbot.plugins import changes, steps, util
 from buildbot.process.properties import Properties
 
 from buildbot_koji.changes.options import SourceOptions
 from tests.support import REPOSITORY
+from tests.support.checkconfig import mistakes
 
 GOOD: dict[str, Any] = {"profile": "koji", "tags": ["f44-candidate"]}
 BROKER: dict[str, Any] = {"user": "koji", "password": util.Secret("broker"), "queue": "buildbot"}
-
-
-def mistakes(**options: Any) -> list[str]:
-    """Return the mistakes that Buildbot finds in a configuration with this source."""
-    with capture_config_errors() as errors:
-        changes.KojiChangeSource(**{**GOOD, **options})
-    return list(errors.errors)
 
 
 def bus(**more: Any) -> Any:
@@ -49,7 +42,7 @@ def bus(**more: Any) -> Any:
 )
 def test_good_arguments(options: dict[str, Any]) -> None:
     """Every argument is taken."""
-    assert mistakes(**options) == []
+    assert mistakes(changes.KojiChangeSource, **{**GOOD, **options}) == []
 
 
 @pytest.mark.parametrize(
@@ -77,7 +70,7 @@ def test_good_arguments(options: dict[str, Any]) -> None:
 )
 def test_bad_arguments(options: dict[str, Any], words: str) -> None:
     """A bad argument is one line that names it and says what to write instead."""
-    [complaint] = mistakes(**options)
+    [complaint] = mistakes(changes.KojiChangeSource, **{**GOOD, **options})
     assert complaint.startswith("KojiChangeSource: ")
     assert words in complaint
     assert "\n" not in complaint
@@ -107,9 +100,7 @@ def test_name() -> None:
 )
 def test_bad_switch(options: dict[str, Any], words: str) -> None:
     """The switch says what is wrong with its arguments."""
-    with capture_config_errors() as errors:
-        steps.KojiPauseChanges(**options)
-    assert list(errors.errors) == [f"KojiPauseChanges: {words}"]
+    assert mistakes(steps.KojiPauseChanges, **options) == [f"KojiPauseChanges: {words}"]
 
 
 def change(**properties: Any) -> Any:
@@ -179,9 +170,8 @@ def test_filters_are_compared() -> None:
 
 def test_bad_filter() -> None:
     """A filter says what is wrong with its arguments."""
-    with capture_config_errors() as errors:
-        util.KojiChangeFilter(events=["tagging"], tags="f44", scratch="no")
-    assert [error.partition(";")[0] for error in errors.errors] == [
+    found = mistakes(util.KojiChangeFilter, events=["tagging"], tags="f44", scratch="no")
+    assert [error.partition(";")[0] for error in found] == [
         "KojiChangeFilter: events=['tagging'] names no event: there is no 'tagging'",
         "KojiChangeFilter: tags='f44' must be a list of strings",
         "KojiChangeFilter: scratch='no' must be True or False",

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import pytest_twisted
-from buildbot.config.errors import capture_config_errors
 from buildbot.plugins import util
 from buildbot.process.properties import Properties
 
+from tests.support.checkconfig import mistakes
 from txkoji.bus import AMQP, AMQP1
 
 URL = "amqps://broker.example.test"
 pytest.importorskip("pika", reason="pip install 'buildbot-koji[amqp]'")
 pytest.importorskip("proton", reason="pip install 'buildbot-koji[amqp1]'")
-
-
-def mistakes(kind: Any, *args: Any, **arguments: Any) -> list[str]:
-    """Return what checkconfig says of a configuration with this broker."""
-    with capture_config_errors() as errors:
-        kind(*args, **arguments)
-    return list(errors.errors)
 
 
 def test_mistakes() -> None:

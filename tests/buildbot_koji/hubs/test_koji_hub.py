@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from buildbot.config.errors import capture_config_errors
 from buildbot.plugins import steps, util
 from buildbot.process.properties import Properties
 from twisted.internet import reactor
@@ -21,6 +20,7 @@ from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import get_hub, hubs_of
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import until
+from tests.support.checkconfig import mistakes
 from tests.support.ends import AtEnd
 from txkoji import Call, task_states
 from txkoji.exceptions import BrokenConfiguration, KojiException
@@ -176,9 +176,7 @@ async def test_values_that_are_neither_path_nor_content(bench: Workbench) -> Non
 )
 def test_mistakes(arguments: dict[str, Any], words: str) -> None:
     """A mistake is one line at ``buildbot checkconfig``, without any value that may be secret."""
-    with capture_config_errors() as errors:
-        util.KojiHub(**arguments)
-    [complaint] = errors.errors
+    [complaint] = mistakes(util.KojiHub, **arguments)
     assert complaint.startswith(f"KojiHub: {words}")
     assert "12345" not in complaint
 

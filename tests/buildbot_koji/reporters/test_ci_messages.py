@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from buildbot.config.errors import capture_config_errors
 from buildbot.plugins import reporters, util
 from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, SKIPPED, SUCCESS, WARNINGS
 from twisted.internet import reactor
@@ -25,6 +24,7 @@ from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.reporters.support import config, records, run, settled
 from tests.support import brokers, poll, until
 from tests.support.brokers import RabbitMQ
+from tests.support.checkconfig import mistakes
 from tests.support.ends import AtEnd
 from txkoji import Call
 from txkoji.bus import AMQP, BusMessage, Receiver, ReceiverState
@@ -346,17 +346,12 @@ async def both(master: MasterProcess, build: dict[str, Any]) -> bool:
     return len(await records(master, build)) == 2
 
 
-def mistakes(**options: Any) -> list[str]:
-    """Return what checkconfig says of a configuration with this reporter."""
-    good: dict[str, Any] = {
-        "profile": "koji",
-        "bus": util.KojiAMQP("amqps://host", user="me", password=util.Secret("broker")),
-        "contact": CONTACT,
-        "test": {"namespace": "host.koji-build"},
-    }
-    with capture_config_errors() as errors:
-        reporters.KojiCIMessages(**{**good, **options})
-    return list(errors.errors)
+GOOD: dict[str, Any] = {
+    "profile": "koji",
+    "bus": util.KojiAMQP("amqps://host", user="me", password=util.Secret("broker")),
+    "contact": CONTACT,
+    "test": {"namespace": "host.koji-build"},
+}
 
 
 @pytest.mark.parametrize(
@@ -372,7 +367,7 @@ def mistakes(**options: Any) -> list[str]:
 )
 def test_good_arguments(options: dict[str, Any]) -> None:
     """The examples of the reporter's documentation are accepted."""
-    assert mistakes(**options) == []
+    assert mistakes(reporters.KojiCIMessages, **{**GOOD, **options}) == []
 
 
 @pytest.mark.parametrize(
@@ -421,7 +416,7 @@ def test_good_arguments(options: dict[str, Any]) -> None:
 )
 def test_bad_arguments(options: dict[str, Any], words: str) -> None:
     """A bad argument is one line that names it and says what to write instead."""
-    [complaint] = mistakes(**options)
+    [complaint] = mistakes(reporters.KojiCIMessages, **{**GOOD, **options})
     assert complaint.startswith("KojiCIMessages: ")
     assert words in complaint
 

@@ -7,10 +7,10 @@ from importlib.metadata import entry_points
 from typing import Any
 
 import pytest
-from buildbot.config.errors import capture_config_errors
 from buildbot.plugins import steps, util
 
 from buildbot_koji.arguments import checks
+from tests.support.checkconfig import mistakes
 from txkoji import INFRASTRUCTURE_FAULTS
 
 NAMES = sorted(
@@ -230,24 +230,17 @@ GOOD: dict[str, list[dict[str, Any]]] = {
 """Arguments that are good, all of each step."""
 
 
-def mistakes(name: str, arguments: dict[str, Any]) -> list[str]:
-    """Return what checkconfig says of a configuration with this step."""
-    with capture_config_errors() as errors:
-        getattr(steps, name)(**arguments)
-    return list(errors.errors)
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_good_arguments(name: str) -> None:
     """Every argument of a step is accepted, plain and as a renderable."""
-    given: set[str] = set()
+    given, kind = set[str](), getattr(steps, name)
     for arguments in GOOD[name]:
-        assert mistakes(name, arguments) == []
-        step = getattr(steps, name)(**arguments)
+        assert mistakes(kind, **arguments) == []
+        step = kind(**arguments)
         assert {each: getattr(step, each) for each in arguments} == arguments
-        assert mistakes(name, {each: util.Property("x") for each in arguments}) == []
+        assert mistakes(kind, **{each: util.Property("x") for each in arguments}) == []
         given |= arguments.keys()
-    assert given == getattr(steps, name).arguments.keys()
+    assert given == kind.arguments.keys()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -255,7 +248,7 @@ def test_values_of_the_wrong_kind(name: str) -> None:
     """A value of the wrong kind is one line that names the argument and what it must be."""
     for each in getattr(steps, name).arguments:
         good = next(arguments for arguments in GOOD[name] if each in arguments)
-        found = mistakes(name, {**good, each: object()})
+        found = mistakes(getattr(steps, name), **{**good, each: object()})
         [line] = [line for line in found if line.startswith(f"{name}: {each}=<object> ")]
         assert " must " in line
 
@@ -268,8 +261,8 @@ def test_missing_and_unknown_arguments(name: str) -> None:
     for each in needed:
         good = {**GOOD[name][0]}
         del good[each]
-        assert f"{name}: {each} is missing" in mistakes(name, good)
-    [complaint] = mistakes(name, {**GOOD[name][0], "srcatch": True})
+        assert f"{name}: {each} is missing" in mistakes(getattr(steps, name), **good)
+    [complaint] = mistakes(getattr(steps, name), **GOOD[name][0], srcatch=True)
     assert "srcatch" in complaint
     assert name in complaint
 
@@ -386,19 +379,17 @@ def test_documentation(name: str) -> None:
 )  # fmt: skip
 def test_what_does_not_go_together(name: str, arguments: dict[str, Any], words: str) -> None:
     """A bad value, or arguments that exclude each other, are one line that says what to do."""
-    [complaint] = mistakes(name, {"profile": "koji", **arguments})
+    [complaint] = mistakes(getattr(steps, name), **{"profile": "koji", **arguments})
     assert complaint.startswith(f"{name}: ")
     assert words in complaint
 
 
 def test_too_many_positional_arguments() -> None:
     """Only a few arguments go without their names."""
-    with capture_config_errors() as errors:
-        steps.KojiTag("koji", "f44", tag="f44", builds="a-1-1")
-    assert errors.errors == ["KojiTag: give all arguments after profile by their names"]
-    with capture_config_errors() as errors:
-        steps.KojiTag("koji", profile="koji", tag="f44", builds="a-1-1")
-    assert errors.errors == ["KojiTag: profile is given twice"]
+    found = mistakes(steps.KojiTag, "koji", "f44", tag="f44", builds="a-1-1")
+    assert found == ["KojiTag: give all arguments after profile by their names"]
+    found = mistakes(steps.KojiTag, "koji", profile="koji", tag="f44", builds="a-1-1")
+    assert found == ["KojiTag: profile is given twice"]
 
 
 @pytest.mark.parametrize(
