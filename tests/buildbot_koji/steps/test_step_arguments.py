@@ -155,7 +155,8 @@ GOOD: dict[str, list[dict[str, Any]]] = {
     "KojiMassBuild": [
         {**MASS, "packages_file": "packages.txt", "files_on": "master", "scratch": True,
          "arch_override": ["x86_64"], "wait_builds": ["bash-5-1"], "rebuild_srpm": True,
-         "max_queue_time": 3600, "package_timeout": 7200, "background": True},
+         "max_queue_time": 3600, "package_timeout": 7200, "background": True,
+         "repo_patience": 600},
         {**COMMON, **MASS, "packages": ["bash", "gcc"], "requires": {"gcc": ["bash"]},
          "skip": {"bash": "too old"}, "since": "2026-11-01", "only": ["failed", "missing"],
          "earlier": 7, "at_once": 500, "only_when_idle": True, "stop_after_failures": "5%",
