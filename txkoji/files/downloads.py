@@ -274,7 +274,9 @@ async def download(
     tally = Tally(client.reactor, sum(file.size or 0 for file in files), progress)
     slots, taken = DeferredSemaphore(at_once), frozenset(targets)
     transfers = [
-        slots.run(_Download(client, file, target, tally, taken).run)
+        slots.run(
+            client.file_slots(file.url).run, _Download(client, file, target, tally, taken).run
+        )
         for file, target in zip(files, targets, strict=True)
     ]
     try:

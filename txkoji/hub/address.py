@@ -15,11 +15,11 @@ _known: WeakValueDictionary[tuple[int, str], Address] = WeakValueDictionary()
 
 
 class Address:
-    """The address of a hub: the slots for requests to it, and the pause that it asks for."""
+    """The address of a hub or its files: slots for requests, and the pause that it asks for."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
-        self._slots: dict[int, DeferredSemaphore] = {}
+        self._slots: dict[tuple[str, int], DeferredSemaphore] = {}
         self._refusal: HTTPStatusError | None = None
         self._closed_until = 0.0
 
@@ -30,9 +30,9 @@ class Address:
         key = (id(reactor), urlsplit(url).netloc.rpartition("@")[2].lower())
         return _known.setdefault(key, cls(reactor))
 
-    def slots(self, at_once: int) -> DeferredSemaphore:
-        """Return the slots of the clients that allow so many requests at a time."""
-        return self._slots.setdefault(at_once, DeferredSemaphore(at_once))
+    def slots(self, kind: str, at_once: int) -> DeferredSemaphore:
+        """Return the slots of the clients that allow so many requests of a kind at a time."""
+        return self._slots.setdefault((kind, at_once), DeferredSemaphore(at_once))
 
     def refused(self, error: HTTPStatusError) -> None:
         """Note the pause that a front end asks for."""

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
+from twisted.internet.defer import DeferredSemaphore
 from twisted.logger import Logger
 
 from txkoji._deferreds import returns_deferred
@@ -64,14 +65,16 @@ class HubClient:
         self.session: Session | None = None
         self._anonymous_reads = anonymous_reads
         self.transport = Transport(reactor, profile, agent=agent)
+        # An agent may connect to somewhere else.
+        self._own_address = Address(reactor) if agent is not None else None
+        self._addresses: set[Address] = set()
         self.requester = Requester(
             profile.server,
             self.transport,
             reactor,
             limits or Limits(),
             retry or RetryPolicy(),
-            # An agent may connect to somewhere else.
-            Address(reactor) if agent is not None else Address.of(profile.server, reactor),
+            self._address_of(profile.server),
         )
         self._authenticator = Authenticator(
             profile, reactor, self.requester.limits.request_timeout, self.transport.show_certificate
@@ -81,6 +84,12 @@ class HubClient:
 
     def __repr__(self) -> str:
         return f"<HubClient {shown(self.profile.name)} {self.url}>"
+
+    def _address_of(self, url: str) -> Address:
+        address = self._own_address or Address.of(url, self.reactor)
+        # It is forgotten with the last client that uses it.
+        self._addresses.add(address)
+        return address
 
     # Calls
 
@@ -248,6 +257,10 @@ class HubClient:
         return await self.requester.send(request.carried(*session.carried(callnum)))
 
     # Files
+
+    def file_slots(self, url: str) -> DeferredSemaphore:
+        """Return the slots for downloads from the host and port of a file."""
+        return self._address_of(url).slots("files", self.requester.limits.at_once)
 
     async def send_chunk(self, query: str, chunk: bytes) -> Any:
         """Send a piece of a file, and return the hub's answer.

@@ -155,7 +155,7 @@ class Requester:
         self._retry = retry
         self.trouble: KojiException | None = None
         self.statistics = RequestStatistics()
-        self._slots = address.slots(limits.at_once)
+        self._slots = address.slots("calls", limits.at_once)
         self._was_answered = False
         self.heard_at: float | None = None
         self._has_ended = False

@@ -16,7 +16,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
-from tests.support import ONE_ATTEMPT, SilentResolver
+from tests.support import ONE_ATTEMPT, SilentResolver, until
 from tests.support.ends import AtEnd
 from tests.support.peers import Peer
 from txkoji import Connection, KojiException, Profile
@@ -82,6 +82,26 @@ def test_few_requests_of_all_profiles() -> None:
     for call in reversed(calls):
         call.addErrback(lambda failure: failure.trap(CancelledError))
         call.cancel()
+
+
+@pytest_twisted.ensureDeferred
+async def test_few_downloads_at_once(tmp_path: Path, at_end: AtEnd) -> None:
+    """Ten files are in flight from one address, however many downloads there are."""
+    peer = Peer()
+    topurl = f"http://{peer.start(at_end)}/files"
+    downloads = []
+    for number in range(30):
+        koji = Connection(Profile(name="t", server="http://hub.test", topurl=topurl))
+        at_end(koji.close)
+        file = RemoteFile("a", f"{topurl}/{number}")
+        downloads.append(koji.download([file], tmp_path / str(number)))
+        downloads[-1].addErrback(lambda failure: failure.trap(CancelledError))
+    await until(lambda: peer.count >= 10)
+    downloads[0].cancel()
+    await until(lambda: peer.count >= 11)
+    for each in reversed(downloads):
+        each.cancel()
+    assert peer.count == 11
 
 
 def test_logout_at_a_silent_hub() -> None:
