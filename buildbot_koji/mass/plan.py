@@ -199,6 +199,7 @@ class MassPlan:
         packages: the packages.
         changed: the places of packages whose facts are not stored yet.
         counts: how many packages are in each state.
+        failed: the packages that failed, in the order in which they did.
         held: the packages that wait for a repo, by their places.
     """
 
@@ -209,6 +210,7 @@ class MassPlan:
     def __attrs_post_init__(self) -> None:
         self.changed: set[int] = set()
         self.counts: Counter[PackageState] = Counter(each.state for each in self.packages)
+        self.failed = failed_of(self.packages)
         self.held: dict[int, MassPackage] = {}
         self._stopped = ""
         self._is_abandoned = False
@@ -360,6 +362,8 @@ class MassPlan:
         self.counts[package.state] -= 1
         self.counts[state] += 1
         package.state = state
+        if state is PackageState.FAILED:
+            self.failed.append(package)
         if event not in _DERIVED:
             self.changed.add(package.index)
         self.held.pop(package.index, None)
@@ -428,6 +432,11 @@ class MassPlan:
         if left is not None:
             words.append(f"about {duration(left)} left")
         return ", ".join(words)
+
+
+def failed_of(packages: Iterable[MassPackage]) -> list[MassPackage]:
+    """Return the packages that failed."""
+    return [each for each in packages if each.state is PackageState.FAILED]
 
 
 def ended_line(package: MassPackage) -> str:

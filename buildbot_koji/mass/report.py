@@ -14,7 +14,7 @@ from unicodedata import normalize
 
 from buildbot.process import results
 
-from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageState
+from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageState, failed_of
 from buildbot_koji.words import counted, named
 from txkoji import paths
 
@@ -37,6 +37,9 @@ SHOWN = {
     PackageState.SUBMITTING: PackageState.WAITING,
 }
 """States that nobody but the plan needs to tell apart."""
+
+MOST_COUNTS = 50
+"""Reasons, and owners, whose failures are shown."""
 
 _FORMULA = ("=", "+", "-", "@")
 """With one of these, after white space or in full width too, a spreadsheet takes a text for a
@@ -72,7 +75,7 @@ def facts_of(plan: MassPlan) -> dict[str, Any]:
         "failed": counts[PackageState.FAILED],
         "skipped": counts[PackageState.SKIPPED],
         "left": len(plan.packages) - plan.ended,
-        "failed_packages": [e.name for e in plan.packages if e.state is PackageState.FAILED],
+        "failed_packages": [each.name for each in failed_of(plan.packages)],
         "regressions": [e.name for e in plan.packages if e.is_regression],
     }
 
@@ -96,10 +99,34 @@ def package_row(package: MassPackage, weburl: str) -> dict[str, Any]:
     }
 
 
-def by_reason(packages: Iterable[MassPackage]) -> list[tuple[str, int]]:
-    """Return how many packages failed for each reason, the most frequent first."""
-    failed = (each for each in packages if each.state is PackageState.FAILED)
-    return Counter(_reason_without_name(each) or "unknown" for each in failed).most_common(50)
+class FailureCounts:
+    """Counts failures, each once: pages ask while more packages fail.
+
+    Args:
+        failed: the packages that failed; more may be appended.
+    """
+
+    def __init__(self, failed: Sequence[MassPackage]) -> None:
+        self._failed = failed
+        self._counted = 0
+        self._reasons: Counter[str] = Counter()
+        self._owners: Counter[str] = Counter()
+
+    def _count(self) -> None:
+        new = self._failed[self._counted :]
+        self._counted += len(new)
+        self._reasons.update(_reason_without_name(each) or "unknown" for each in new)
+        self._owners.update(each.owner or "nobody" for each in new)
+
+    def by_reason(self) -> list[tuple[str, int]]:
+        """Return how many packages failed for each reason, the most frequent first."""
+        self._count()
+        return self._reasons.most_common(MOST_COUNTS)
+
+    def by_owner(self) -> list[tuple[str, int]]:
+        """Return how many packages of each owner failed, the most first."""
+        self._count()
+        return self._owners.most_common(MOST_COUNTS)
 
 
 def _reason_without_name(package: MassPackage) -> str:
@@ -111,12 +138,6 @@ def _reason_without_name(package: MassPackage) -> str:
         is_word = _WORD_ENDS.search(parts[-1]) or _WORD_BEGINS.match(after)
         parts += [package.name if is_word else "PACKAGE", after]
     return "".join(parts)
-
-
-def by_owner(packages: Iterable[MassPackage]) -> list[tuple[str, int]]:
-    """Return how many packages of each owner failed, the most first."""
-    failed = (each for each in packages if each.state is PackageState.FAILED)
-    return Counter(each.owner or "nobody" for each in failed).most_common(50)
 
 
 def json_report(head: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -176,9 +197,10 @@ def html_report(
     if regressed:
         yield f"<h2>Regressions ({len(regressed):,})</h2>\n"
         yield from _table(regressed)
+    failures = FailureCounts(failed_of(packages))
     for heading, counts in (
-        ("Failures by reason", by_reason(packages)),
-        ("Failures by owner", by_owner(packages)),
+        ("Failures by reason", failures.by_reason()),
+        ("Failures by owner", failures.by_owner()),
     ):
         if counts:
             cells = "".join(

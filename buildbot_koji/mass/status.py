@@ -6,11 +6,12 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from heapq import nlargest
 from typing import Any
 
-from buildbot_koji.mass.plan import FINAL, MassPackage, PackageState
-from buildbot_koji.mass.report import by_owner, by_reason, package_row
+from buildbot_koji.mass.plan import FINAL, MassPackage, PackageState, failed_of
+from buildbot_koji.mass.report import FailureCounts, package_row
 from buildbot_koji.mass.runner import MassRunner
 
 KEPT = 5
@@ -29,6 +30,15 @@ class MassView:
     build_number: int
     packages: Sequence[MassPackage]
 
+    @cached_property
+    def failed(self) -> Sequence[MassPackage]:
+        """The packages that failed."""
+        return failed_of(self.packages)
+
+    @cached_property
+    def _failures(self) -> FailureCounts:
+        return FailureCounts(self.failed)
+
     def _json(self, counts: Counter[PackageState], active: int, **more: Any) -> dict[str, Any]:
         ended = sum(counts[state] for state in FINAL)
         return {
@@ -43,8 +53,8 @@ class MassView:
             "skipped": counts[PackageState.SKIPPED],
             "running": active,
             "waiting": len(self.packages) - ended - active,
-            "failures_by_reason": [list(each) for each in by_reason(self.packages)],
-            "failures_by_owner": [list(each) for each in by_owner(self.packages)],
+            "failures_by_reason": [list(each) for each in self._failures.by_reason()],
+            "failures_by_owner": [list(each) for each in self._failures.by_owner()],
             **more,
         }
 
@@ -60,8 +70,7 @@ class MassView:
 
     def last_failures(self, most: int) -> list[dict[str, Any]]:
         """Return the packages that failed, as :meth:`package_rows`; the last submitted first."""
-        failed = (each for each in self.packages if each.state is PackageState.FAILED)
-        newest = nlargest(most, failed, key=lambda each: each.since or 0.0)
+        newest = nlargest(most, self.failed, key=lambda each: each.since or 0.0)
         return [package_row(each, self.weburl) for each in newest]
 
 
@@ -80,6 +89,11 @@ class MassStatus(MassView):
     stop_build: Callable[[str], Any]
     has_ended: bool = False
     is_stopping: bool = False
+
+    @property
+    def failed(self) -> Sequence[MassPackage]:
+        """The packages that have failed so far."""
+        return self.runner.plan.failed
 
     def pause(self) -> None:
         """Submit nothing more until :meth:`resume`; running tasks continue."""
@@ -133,10 +147,14 @@ class EndedMassBuild(MassView):
     progress: Sequence[Sequence[float]]
     has_ended = True
 
+    @cached_property
+    def _counts(self) -> Counter[PackageState]:
+        return Counter(each.state for each in self.packages)
+
     def status(self) -> dict[str, Any]:
         """Return the progress, as ``GET api/mass`` gives it."""
         return self._json(
-            Counter(each.state for each in self.packages),
+            self._counts,
             0,
             state="ended",
             summary=self.summary,

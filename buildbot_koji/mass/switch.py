@@ -24,7 +24,7 @@ class KojiPauseMassBuild(PauseStep):
         found = [
             each
             for each in running(self.master)
-            if not each.has_ended and each.status()["builder"] == self.builder
+            if not each.has_ended and each.builder == self.builder
         ]
         if not found:
             raise NotThere(f"no mass build of {self.builder} runs on this master")

@@ -33,7 +33,7 @@ from buildbot_koji.mass import status as mass_status
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.options import MassTiming
 from buildbot_koji.mass.plan import PackageState
-from buildbot_koji.mass.report import by_reason, package_row
+from buildbot_koji.mass.report import FailureCounts, package_row
 from buildbot_koji.mass.status import running
 from buildbot_koji.mass.stored import MassStore
 from buildbot_koji.steps.framework.base import SUPERSEDED
@@ -744,9 +744,9 @@ async def test_reports_are_made_in_threads(
     def count(packages: Any) -> Any:
         """Note the thread, and count the reasons."""
         seen.append(isInIOThread())
-        return by_reason(packages)
+        return FailureCounts(packages)
 
-    monkeypatch.setattr("buildbot_koji.mass.report.by_reason", count)
+    monkeypatch.setattr("buildbot_koji.mass.report.FailureCounts", count)
     names = add_packages(bench.hub, "failarch")
     ended = await bench.build(mass(bench, packages=names))
     assert "Failures by reason" in ended.logs["report.html"]
@@ -1122,7 +1122,7 @@ async def test_pause_step(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> 
     fake = SimpleNamespace(
         id="fake",
         has_ended=False,
-        status=lambda: {"builder": "any"},
+        builder="any",
         pause=lambda: paused.append(True),
         resume=lambda: paused.append(False),
     )

@@ -28,7 +28,7 @@ from buildbot_koji.mass.plan import (
 )
 from buildbot_koji.mass.progress import MassProgress
 from buildbot_koji.mass.report import (
-    by_reason,
+    FailureCounts,
     csv_report,
     html_report,
     json_report,
@@ -592,7 +592,7 @@ def test_same_reasons_are_counted_together() -> None:
         package.reason = "mock exited with status 1"
     made[2].reason, made[3].reason = "gcc-c++-9-1 is blocked", "R-9-1 is blocked"
     found = [("mock exited with status 1", 2), ("PACKAGE-9-1 is blocked", 2)]
-    assert by_reason(made) == found
+    assert FailureCounts(made).by_reason() == found
 
 
 def test_reasons_cost_the_same_whatever_the_names() -> None:
@@ -603,7 +603,7 @@ def test_reasons_cost_the_same_whatever_the_names() -> None:
 
     def seconds(made: list[MassPackage]) -> float:
         began = time.thread_time()
-        assert by_reason(made) == [("PACKAGE-9-1 is blocked", len(made))]
+        assert FailureCounts(made).by_reason() == [("PACKAGE-9-1 is blocked", len(made))]
         return time.thread_time() - began
 
     usual = seconds([failed("p")] * 10_000)
