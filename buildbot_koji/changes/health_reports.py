@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
 from buildbot_koji.changes.context import SourceContext
@@ -15,6 +14,7 @@ from buildbot_koji.changes.interruption import Alarm
 from buildbot_koji.hubs.hub import Hub
 from txkoji import one_line
 from txkoji.exceptions import KojiException
+from txkoji.locks import Lock
 
 INTERVAL = 60.0
 """Seconds between two checks of the health while the hub is silent; an answer ends the wait."""
@@ -32,7 +32,7 @@ class HealthReports:
         self._intake = intake
         self._health = Health(context.options.stale_after, context.now())
         self._alarm = Alarm(context.master.reactor, context.interruption)
-        self._reporting = DeferredLock()
+        self._reporting = Lock()
         self._hub: Hub | None = None
 
     def load(self, hub: Hub) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
+
+from txkoji.locks import Lock
 
 T = TypeVar("T")
 
@@ -45,7 +47,7 @@ class Interruption:
         finally:
             self._waits.discard(waited)
 
-    async def locked(self, lock: DeferredLock, function: Callable[[], Awaitable[T]]) -> T:
+    async def locked(self, lock: Lock, function: Callable[[], Awaitable[T]]) -> T:
         """Await a function while holding a lock.
 
         Raises:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList, DeferredLock
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -31,6 +31,7 @@ from buildbot_koji.orphans import MISSED
 from txkoji import Event, messages
 from txkoji.bus import BusMessage, Receiver, ReceiverState, Reject
 from txkoji.exceptions import KojiException, MalformedMessage
+from txkoji.locks import Lock
 
 POLL = ("koji_source", "poll", "requested")
 """The event that makes a change source poll, on any master."""
@@ -69,7 +70,7 @@ class Listener:
         longest = min(self._options.poll_interval, self._limits.retry.ceiling)
         self._retry = replace(self._limits.retry, ceiling=longest)
         self._schedule = PollSchedule(self._options.poll_interval, self._retry)
-        self._lock = DeferredLock()
+        self._lock = Lock()
         self._hub: Hub | None = None
         self._consumers: list[Any] = []
         self._background = Background(Interrupted)

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -21,6 +21,7 @@ from buildbot_koji.durable.unreadable import DamagedRow, UnreadableRow
 from buildbot_koji.words import counted
 from txkoji import Connection, RetryPolicy, one_line
 from txkoji.exceptions import HubFault, KojiException
+from txkoji.locks import Lock
 from txkoji.retry import is_passing
 
 CLASS = "buildbot_koji.durable.cancellations"
@@ -86,7 +87,7 @@ class Cancellations:
         self._work: Deferred[None] | None = None
         # The number of the last change, and of the last stored one.
         self._changes = self._stored = 0
-        self._storing = DeferredLock()
+        self._storing = Lock()
         self._is_read = False
         # The stored form of each cancellation; what only a newer version may read is among them.
         self._texts: dict[str, str] = {}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -23,6 +23,7 @@ from buildbot_koji.durable.unreadable import UnreadableRow
 from buildbot_koji.error_messages import with_remedy
 from txkoji import RetryPolicy, is_refusal, one_line
 from txkoji.exceptions import KojiException, MessageNotTaken, UnknownFault
+from txkoji.locks import Semaphore
 
 SLOTS = 10
 """Deliveries that are sent at a time: a long outage must not end in a stampede."""
@@ -144,7 +145,7 @@ class Outbox:
     def __attrs_post_init__(self) -> None:
         self._lanes: dict[str, deque[Delivery]] = {}
         self._work: dict[str, Deferred[None]] = {}
-        self._slots = DeferredSemaphore(SLOTS)
+        self._slots = Semaphore(SLOTS)
         self._failures = 0
         self._waited = 0.0
         self._resume = 0.0

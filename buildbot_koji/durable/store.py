@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from buildbot_koji.database_values import MAX_VALUE
 from buildbot_koji.durable.database import replace_row, select, transact
 from buildbot_koji.durable.unreadable import DamagedRow, reading
+from txkoji.locks import Lock
 
 SOURCE = "buildbot_koji"
 """Who stores the build data of steps."""
@@ -58,7 +59,7 @@ class MasterState:
         self._name = object_name(name)
         self._class_name = class_name
         self._object_id: int | None = None
-        self._lock = DeferredLock()
+        self._lock = Lock()
         # The keys of values that are known to have parts.
         self._split: set[str] = set()
 

@@ -11,7 +11,7 @@ import attrs
 from buildbot.process.properties import Properties
 from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import DeferredLock, maybeDeferred
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -44,6 +44,7 @@ from txkoji import (
     profiles,
 )
 from txkoji.exceptions import ConfigurationError
+from txkoji.locks import Lock
 
 
 def configured_profile(name: str) -> Profile | None:
@@ -180,11 +181,11 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         self.buses = HubBuses(self.connection, self.watcher, bus, self._background)
         self.builders = ChannelBuilders(self.connection.checked, reactor)
         self.followed_logs = 0
-        self.locks: defaultdict[str, DeferredLock] = defaultdict(DeferredLock)
+        self.locks: defaultdict[str, Lock] = defaultdict(Lock)
         self._builds: dict[int, WatchingBuild] = {}
         # When to forget the builds of tasks that are no longer watched.
         self._forget_at = 100
-        self._logging_in = DeferredLock()
+        self._logging_in = Lock()
 
     @classmethod
     def getName(cls, profile: str | RenderedHub, reactor: Any) -> str:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from buildbot.data.resultspec import Filter
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger, LogLevel
 
 from buildbot_koji.durable.claims import Claim, ClaimLost
@@ -27,6 +27,7 @@ from buildbot_koji.reporters.records import (
     Position,
     position_key,
 )
+from txkoji.locks import Lock
 
 PAGE = 500
 """Builds that are read at a time."""
@@ -87,7 +88,7 @@ class Backlog:
         self._claim = Claim(self._state, key, lost=lost, clock=master.reactor)
         self._records = DeliveryRecords(master, reporter, self._claim)
         self._outbox = outbox(self._records, self._settled)
-        self._lock = DeferredLock()
+        self._lock = Lock()
         self._taken: set[tuple[int, bool]] = set()
         self._under_way: dict[int, set[str]] = {}
         self._mark = 0

@@ -10,12 +10,12 @@ import attrs
 from buildbot.data.resultspec import Filter
 from buildbot.process import results
 from buildbot.util import datetime2epoch
-from twisted.internet.defer import DeferredLock
 
 from buildbot_koji.reporters.build_results import counting_properties, counting_result
 from buildbot_koji.reporters.status import OpenGate
 from buildbot_koji.reporters.votes import Vote, Votes, newest, subject_of
 from buildbot_koji.words import result_name
+from txkoji.locks import Lock
 
 MOST_GATES = 200
 """Waiting Koji builds that the status lists, the newest ones."""
@@ -46,7 +46,7 @@ class Gates:
         self._votes: Votes | None = None
         self._read_again = False
         self._undecided: set[int] = set()
-        self._reading = DeferredLock()
+        self._reading = Lock()
 
     async def count(self, build: Mapping[str, Any]) -> Mapping[str, Vote]:
         """Count a finished build, with its details; returns the votes for its Koji build."""

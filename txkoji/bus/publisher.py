@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred
 
 from txkoji._deferreds import returns_deferred
 from txkoji.bus.base import CLOSE_TIMEOUT, Link, close_link
 from txkoji.bus.settings import Broker
 from txkoji.exceptions import BrokerUnreachable, BusError
+from txkoji.locks import Lock
 
 TIMEOUT = 30.0
 
@@ -71,7 +72,7 @@ class Publisher:
         self._timeout = timeout
         self._close_timeout = close_timeout
         self._link: Link | None = None
-        self._using = DeferredLock()
+        self._using = Lock()
         self._working: set[Deferred[None]] = set()
         self._is_stopped = False
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
-from twisted.internet.defer import DeferredSemaphore, gatherResults
+from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 
 from txkoji import paths, task_states
@@ -26,6 +26,7 @@ from txkoji.files.uploads import Progress, Tally
 from txkoji.front_ends import PACE_BYTES
 from txkoji.hub.answers import a_list, a_struct
 from txkoji.hub.client import HubClient
+from txkoji.locks import Semaphore
 
 NOT_SATISFIABLE = 416
 """The HTTP status of a request for what is after the end of a file (RFC 9110, 15.5.17)."""
@@ -272,7 +273,7 @@ async def download(
     if doubled is not None:
         raise TransferError(f"several files would go to {doubled}: download them one by one")
     tally = Tally(client.reactor, sum(file.size or 0 for file in files), progress)
-    slots, taken = DeferredSemaphore(at_once), frozenset(targets)
+    slots, taken = Semaphore(at_once), frozenset(targets)
     transfers = [
         slots.run(
             client.file_slots(file.url).run, _Download(client, file, target, tally, taken).run

@@ -6,9 +6,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
-from twisted.internet.defer import DeferredSemaphore
-
 from txkoji.exceptions import HTTPStatusError
+from txkoji.locks import Semaphore
 from txkoji.retry import is_passing
 
 _known: WeakValueDictionary[tuple[int, str], Address] = WeakValueDictionary()
@@ -19,7 +18,7 @@ class Address:
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
-        self._slots: dict[tuple[str, int], DeferredSemaphore] = {}
+        self._slots: dict[tuple[str, int], Semaphore] = {}
         self._refusal: HTTPStatusError | None = None
         self._closed_until = 0.0
 
@@ -30,9 +29,9 @@ class Address:
         key = (id(reactor), urlsplit(url).netloc.rpartition("@")[2].lower())
         return _known.setdefault(key, cls(reactor))
 
-    def slots(self, kind: str, at_once: int) -> DeferredSemaphore:
+    def slots(self, kind: str, at_once: int) -> Semaphore:
         """Return the slots of the clients that allow so many requests of a kind at a time."""
-        return self._slots.setdefault((kind, at_once), DeferredSemaphore(at_once))
+        return self._slots.setdefault((kind, at_once), Semaphore(at_once))
 
     def refused(self, error: HTTPStatusError) -> None:
         """Note the pause that a front end asks for."""

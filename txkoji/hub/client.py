@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import DeferredSemaphore
 from twisted.logger import Logger
 
 from txkoji._deferreds import returns_deferred
@@ -24,6 +23,7 @@ from txkoji.hub.requests import Limits, Request, Requester
 from txkoji.hub.session import CallNumber, Session, has_run_out
 from txkoji.hub.transport import Transport
 from txkoji.hub.xmlrpc import encode_call
+from txkoji.locks import Semaphore
 from txkoji.profiles import Profile
 from txkoji.retry import UNREADABLE, RetryPolicy, is_passing
 
@@ -258,7 +258,7 @@ class HubClient:
 
     # Files
 
-    def file_slots(self, url: str) -> DeferredSemaphore:
+    def file_slots(self, url: str) -> Semaphore:
         """Return the slots for downloads from the host and port of a file."""
         return self._address_of(url).slots("files", self.requester.limits.at_once)
 

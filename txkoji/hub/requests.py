@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock, DeferredSemaphore
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.web.http_headers import Headers
@@ -24,6 +24,7 @@ from txkoji.hub.session import CallNumber
 from txkoji.hub.statistics import RequestStatistics
 from txkoji.hub.transport import Sink, Transport
 from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
+from txkoji.locks import Lock, Semaphore
 from txkoji.retry import RetryPolicy, is_passing, was_idle
 
 SLOWEST_UPLOAD = 50_000.0
@@ -205,7 +206,7 @@ class Requester:
                     if not await self.wait_out(error, failures, start, began=began, write=write):
                         raise
 
-    async def take(self, queue: DeferredLock | DeferredSemaphore, method: str) -> float:
+    async def take(self, queue: Lock | Semaphore, method: str) -> float:
         """Wait for a turn in a queue; while the hub answers nobody, all who wait give up together.
 
         Args:

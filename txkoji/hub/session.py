@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from twisted.internet.defer import DeferredLock
-
 from txkoji.exceptions import AuthError, AuthExpired, KojiException
+from txkoji.locks import Lock
 
 
 def has_run_out(error: KojiException) -> bool:
@@ -63,7 +62,7 @@ class Session:
         self.key = key
         self.callnum = 0
         self.user_id: int | None = None
-        self.queue = DeferredLock()
+        self.queue = Lock()
         self._headers = headers
 
     def __repr__(self) -> str:

@@ -568,17 +568,16 @@ async def test_end_while_the_plan_is_read(
 async def test_stop_in_an_outage(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stop ends while the hub is unreachable, and says that the tasks are canceled later."""
     monkeypatch.setattr(KojiMassBuild, "timing", StepTiming(cancel_limit=0.5))
-    names = add_packages(bench.hub, "p0", "p1", "p2", "top")
-    bench.hub.builder.seconds = 30
-    step = mass(bench, packages=names, requires={"top": ["p0"]})
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(150)), "top")
+    bench.hub.builder.seconds = 300
+    step = mass(bench, packages=names, requires={"top": ["p0"]}, at_once=150)
     request = await bench.begin(step)
-    await until(lambda: len(sources(bench.hub)) == 3)
-    await until(lambda: "3 running" in bench.text())
+    await until(lambda: "150 running" in bench.text())
     bench.proxy.decide = lambda _: Fate.RESET_BEFORE
     await bench.stop_build()
     ended = await bench.ended(request)
-    words = "canceled no tasks, 3 are canceled as soon as the hub answers"
-    assert (ended.result, ended.text) == ("cancelled", f"stopped: 0 of 4 done, 4 left; {words}")
+    words = "canceled no tasks, 150 are canceled as soon as the hub answers"
+    assert (ended.result, ended.text) == ("cancelled", f"stopped: 0 of 151 done, 151 left; {words}")
 
 
 @pytest_twisted.ensureDeferred
