@@ -44,23 +44,15 @@ RUNNING = "BuildMaster is running"
 RECONFIGURED = "configuration update complete"
 CONFIG = """\
 from buildbot.plugins import schedulers, steps, util, worker
-from buildbot_koji.steps.framework.early_end import StepTiming
 
 SOURCE = "git+https://git.example.test/rpms/%(prop:package)s.git#%(prop:ref)s"
 
-class HastyBuild(steps.KojiBuild):
-    timing = StepTiming(cancel_limit=3.0)
+def koji(scratch):
+    return util.BuildFactory([
+        steps.KojiBuild(util.Property("profile"), target=util.Property("target"),
+                        source=util.Interpolate(SOURCE), scratch=scratch)])
 
-def koji(kind=steps.KojiBuild, **options):
-    given = dict(profile=util.Property("profile"), target=util.Property("target"),
-                 source=util.Interpolate(SOURCE), scratch=True)
-    return util.BuildFactory([kind(**{{**given, **options}})])
-
-FACTORIES = {{
-    "scratch": koji(),
-    "official": koji(scratch=False),
-    "hasty": koji(HastyBuild),
-}}
+FACTORIES = {{"scratch": koji(True), "official": koji(False)}}
 BuildmasterConfig = {{
     "workers": [worker.KojiPlace(name) for name in FACTORIES],
     "protocols": {{"null": {{}}}},

@@ -184,22 +184,6 @@ async def test_user_stops_the_build(hub: FakeHub, master: MasterProcess) -> None
 
 
 @pytest_twisted.ensureDeferred
-async def test_user_stops_while_the_hub_is_away(hub: FakeHub, master: MasterProcess) -> None:
-    """A stop ends the build also when the hub does not answer, and says what is left to do."""
-    hub.builder.seconds = 60
-    request = await master.force("hasty")
-    build = await until_known(master, request)
-    [task] = build_tasks(hub)
-    hub.offline()
-    await master.control(f"builds/{build['buildid']}", "stop", reason="wrong branch")
-    build = await master.ended(request)
-    assert build["results"] == CANCELLED
-    assert (await master.step(build))["state_string"] == (
-        f"the hub does not answer: task {task['id']} is canceled as soon as it does"
-    )
-
-
-@pytest_twisted.ensureDeferred
 async def test_task_is_canceled_in_koji(hub: FakeHub, master: MasterProcess) -> None:
     """A task that someone cancels in Koji ends the build as cancelled."""
     hub.builder.seconds = 60

@@ -19,6 +19,7 @@ from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import apache, until
 from tests.support.apache import FORBIDDEN, PAGE, PAGE_WITH_200, Apache
 from tests.support.fault_proxy import Fate, FaultProxy
+from tests.support.hubs import hold
 from txkoji import RetryPolicy, task_states
 
 pytestmark = pytest.mark.skipif(
@@ -106,10 +107,11 @@ def quick_build(bench: Workbench, **options: Any) -> KojiBuild:
 @pytest_twisted.ensureDeferred
 async def test_in_the_middle_of_a_build(bench: Workbench, front: Front, page: str) -> None:
     """A build whose task ends during maintenance has the task's outcome afterwards."""
-    bench.hub.builder.seconds = 1
+    release = hold(bench.hub, "buildArch")
     request = await bench.begin(quick_build(bench))
     await until(lambda: tasks(bench) and "koji_task_id" in bench.running().properties)
     front.apache.begin_maintenance(page)
+    release()
     await until(lambda: tasks(bench)[0]["state"] == task_states.CLOSED)
     front.apache.end_maintenance()
     ended = await bench.ended(request)
@@ -203,10 +205,12 @@ async def test_refused_search(bench: Workbench, front: Front) -> None:
 @pytest_twisted.ensureDeferred
 async def test_task_of_an_earlier_attempt(bench: Workbench, front: Front) -> None:
     """An attempt that a front end refuses waits for the task of the earlier one."""
+    release = hold(bench.hub, "buildArch")
     request = await bench.begin(quick_build(bench))
     await until(lambda: tasks(bench) and "koji_task_id" in bench.running().properties)
     front.apache.begin_maintenance(FORBIDDEN)
     bench.lose_worker()
+    release()
     await until(lambda: bench.running() is not None and "HTTP status 403" in bench.text())
     assert bench.text().startswith("waiting: the hub refuses, asking again: ")
     front.apache.end_maintenance()

@@ -17,6 +17,7 @@ from buildbot_koji.steps.framework.early_end import StepTiming
 from tests.buildbot_koji.steps.test_srpm import SRPM, put
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import until
+from tests.support.hubs import hold
 from txkoji import RetryPolicy
 from txkoji.exceptions import (
     ActionNotAllowed,
@@ -190,7 +191,7 @@ async def test_hub_that_loses_its_database(
 @pytest_twisted.ensureDeferred
 async def test_task_without_access(bench: Workbench, fault: type[HubFault], method: str) -> None:
     """An attempt without access waits for the task of an earlier one, and submits none twice."""
-    bench.hub.builder.seconds = 3
+    release = hold(bench.hub, "buildArch")
     git = SOURCE.format("failroot", "main")
     request = await bench.begin(QuickBuild(bench.profile, target="demo", source=git))
     tasks = partial(bench.hub.state.rows, "task", method="build")
@@ -203,6 +204,7 @@ async def test_task_without_access(bench: Workbench, fault: type[HubFault], meth
 
     bench.hub.answer = refuse
     bench.lose_worker()
+    release()
     await until(lambda: bench.running() is not None and "user bot is disabled" in bench.text())
     assert "the hub refuses, asking again: " in bench.text()
     assert len(tasks()) == 1
