@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from buildbot_koji.changes.selection import Selection
@@ -66,7 +66,7 @@ class SourceLimits:
         chunk: bytes of held-back changes in one row of the database.
     """
 
-    retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(first=5.0))
+    retry: RetryPolicy = RetryPolicy(first=5.0)
     batch: int = 20
     longest_quiet: int = 10
     stop: float = 10.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from buildbot_koji.durable.once import Intent, Once, OnceAction
@@ -36,15 +36,9 @@ class MassTiming:
     batch: int = 25
     idle_interval: float = 30.0
     progress_interval: float = 60.0
-    infra_retry: RetryPolicy = field(
-        default_factory=lambda: RetryPolicy(first=60.0, factor=4.0, ceiling=1800.0, jitter=0.5)
-    )
-    repo_polling: RetryPolicy = field(
-        default_factory=lambda: RetryPolicy(first=2.0, factor=1.5, ceiling=30.0, jitter=0.0)
-    )
-    retry: RetryPolicy = field(
-        default_factory=lambda: RetryPolicy(first=15.0, factor=1.0, ceiling=15.0)
-    )
+    infra_retry: RetryPolicy = RetryPolicy(first=60.0, factor=4.0, ceiling=1800.0, jitter=0.5)
+    repo_polling: RetryPolicy = RetryPolicy(first=2.0, factor=1.5, ceiling=30.0, jitter=0.0)
+    retry: RetryPolicy = RetryPolicy(first=15.0, factor=1.0, ceiling=15.0)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from buildbot.process import results
@@ -64,12 +64,8 @@ class StepTiming:
     show_interval: float = 5.0
     refresh: float = 60.0
     last_refresh: float = 10.0
-    retry: RetryPolicy = field(
-        default_factory=lambda: RetryPolicy(first=15.0, factor=1.0, ceiling=15.0)
-    )
-    database_retry: RetryPolicy = field(
-        default_factory=lambda: RetryPolicy(first=1.0, ceiling=15.0)
-    )
+    retry: RetryPolicy = RetryPolicy(first=15.0, factor=1.0, ceiling=15.0)
+    database_retry: RetryPolicy = RetryPolicy(first=1.0, ceiling=15.0)
 
 
 class EarlyEnd:
