@@ -9,7 +9,8 @@ from munch import Munch
 
 from txkoji import _values as values
 from txkoji import build_states, task_states
-from txkoji._values import Reader, flag, integer, seconds, text
+from txkoji._values import Reader, integer, seconds, text
+from txkoji.hub.answers import BUILD_MEMBERS
 
 
 class UnusableRecord(ValueError):
@@ -17,19 +18,14 @@ class UnusableRecord(ValueError):
 
 
 _BUILD: Mapping[str, Reader] = {
-    "task_id": integer,
+    **BUILD_MEMBERS,
     "epoch": integer,
-    "state": integer,
     "package_id": integer,
     "owner_id": integer,
-    "owner_name": text,
     "promoter_name": text,
-    "source": text,
-    "draft": flag,
     "creation_ts": seconds,
     "start_ts": seconds,
     "completion_ts": seconds,
-    "promotion_ts": seconds,
 }
 
 _TASK: Mapping[str, Reader] = {
@@ -79,7 +75,7 @@ def read_build(found: Any) -> Munch:
     if build.get("state") is not None and build.state not in set(build_states.BuildStates):
         raise UnusableRecord(f"no usable state: {build.state}")
     build.id = build.build_id = build_id
-    build.package_name = text(build.get("package_name")) or name
+    build.package_name = build.get("package_name") or name
     build.nvr = text(build.get("nvr")) or f"{name}-{version}-{release}"
     if "extra" in build:
         build.extra = _read_extra(build.extra)

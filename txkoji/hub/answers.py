@@ -51,22 +51,21 @@ class _Build(_Struct):
         return super().read(value)
 
 
-_BUILD = _Build(
-    {"id": identity, "nvr": text},
-    {
-        "draft": flag,
-        "name": text,
-        "owner_name": text,
-        "package_name": text,
-        "promotion_ts": seconds,
-        "release": text,
-        "source": text,
-        "state": integer,
-        "task_id": identity,
-        "version": text,
-        "volume_name": text,
-    },
-)
+BUILD_MEMBERS: Mapping[str, Reader] = {
+    "draft": flag,
+    "name": text,
+    "owner_name": text,
+    "package_name": text,
+    "promotion_ts": seconds,
+    "release": text,
+    "source": text,
+    "state": integer,
+    "task_id": identity,
+    "version": text,
+    "volume_name": text,
+}
+
+_BUILD = _Build({"id": identity, "nvr": text}, BUILD_MEMBERS)
 _TAGGED = _Build(
     {**_BUILD.needed, "package_name": text, "version": text, "release": text},
     {**_BUILD.members, "epoch": integer},
