@@ -12,9 +12,9 @@ from buildbot_koji.cli.doctor.wanted import Examined
 from buildbot_koji.database_values import number
 from buildbot_koji.error_messages import add_package, grant_permission
 from buildbot_koji.hubs.survey import ready_hosts
+from buildbot_koji.mass.packages import listed_packages, unlisted
 from buildbot_koji.words import counted, named
-from txkoji import Connection, task_states
-from txkoji.exceptions import HubFault
+from txkoji import task_states
 
 
 async def targets(examined: Examined) -> AsyncIterator[Finding]:
@@ -95,8 +95,9 @@ async def packages(examined: Examined) -> AsyncIterator[Finding]:
             remedy = f"{add_package('TAG', name)} lists it, if the name is right"
             yield _missing("package", name, where, remedy=remedy)
             continue
+        rows = {tag: (await listed_packages(koji, tag, [name])).get(name) for tag in wanted.tags}
         tags = dict.fromkeys(examined.destinations.values())
-        blocked = [tag for tag in tags if await _is_blocked(koji, tag, name)]
+        blocked = [tag for tag in tags if (rows[tag] or {}).get("blocked")]
         if blocked:
             yield warning(
                 f"package {name}",
@@ -104,12 +105,11 @@ async def packages(examined: Examined) -> AsyncIterator[Finding]:
                 f"koji unblock-pkg {blocked[0]} {name}",
             )
             continue
-        unlisted = [tag for tag in wanted.tags if not await _is_listed(koji, tag, name)]
-        if unlisted and len(unlisted) == len(wanted.tags):
+        if rows and all(unlisted(row, tag) for tag, row in rows.items()):
             yield warning(
                 f"package {name}",
-                f"is listed in none of {', '.join(unlisted)}",
-                add_package(unlisted[0], name),
+                f"is listed in none of {', '.join(rows)}",
+                add_package(next(iter(rows)), name),
             )
         else:
             yield ok(f"package {name}", "exists")
@@ -121,9 +121,8 @@ async def mass_builds(examined: Examined) -> AsyncIterator[Finding]:
         tag = examined.destinations.get(target)
         if tag is None:
             continue
-        listed = await examined.connection.checked("listPackages", tag, inherited=True)
-        here = {each.package_name for each in listed if not each.blocked}
-        if missing := [each for each in names if each not in here]:
+        listed = await listed_packages(examined.connection, tag, names)
+        if missing := [each for each in names if unlisted(listed.get(each), tag)]:
             yield warning(
                 "packages",
                 f"{where} builds {len(missing)} of {counted(len(names), 'package')} that are not"
@@ -152,21 +151,6 @@ async def users(examined: Examined) -> AsyncIterator[Finding]:
     for name, where in examined.wanted.users.items():
         if await examined.connection.getUser(name) is None:
             yield _missing("user", name, where)
-
-
-async def _is_blocked(koji: Connection, tag: str, package: str) -> bool:
-    try:
-        found: Any = await koji.getPackageConfig(tag, package)
-    except HubFault:
-        return False
-    return bool(getattr(found, "blocked", False))
-
-
-async def _is_listed(koji: Connection, tag: str, package: str) -> bool:
-    try:
-        return bool(await koji.checkTagPackage(tag, package))
-    except HubFault:
-        return False
 
 
 async def channels(examined: Examined) -> AsyncIterator[Finding]:
