@@ -11,7 +11,7 @@ from buildbot.data import resultspec
 
 from buildbot_koji.durable.unreadable import UnreadableRow
 from buildbot_koji.mass.packages import BadPlan
-from buildbot_koji.mass.plan import FINAL, MassPackage, PackageState
+from buildbot_koji.mass.plan import FINAL, MADE, MassPackage, PackageState
 from buildbot_koji.mass.stored import MassStore, find_store
 from txkoji import one_line
 
@@ -23,8 +23,6 @@ _STATES = {"failed": PackageState.FAILED, "skipped": PackageState.SKIPPED}
 
 Found = tuple[dict[str, Any], list[MassPackage]]
 """The header and the packages of a stored mass build."""
-
-_BUILT = (PackageState.BUILT, PackageState.ADOPTED)
 
 
 @attrs.define(eq=False, repr=False, slots=False)
@@ -101,7 +99,7 @@ class EarlierMassBuilds:
         for _ in range(SEARCHED):
             header, packages = found or ({}, [])
             states = {each.name: each.state for each in packages}
-            built.update(name for name in states.keys() - seen if states[name] in _BUILT)
+            built.update(name for name in states.keys() - seen if states[name] in MADE)
             seen.update(states)
             if not isinstance(rest_of := header.get("rest_of"), int):
                 break

@@ -67,9 +67,10 @@ class PackageEvent(_Named):
     DROPPED = "something that it requires was not built, or the hub does not know it"
 
 
-FINAL = frozenset(
-    [PackageState.BUILT, PackageState.ADOPTED, PackageState.FAILED, PackageState.SKIPPED]
-)
+MADE = frozenset([PackageState.BUILT, PackageState.ADOPTED])
+"""The states of a package that has a build."""
+
+FINAL = MADE | {PackageState.FAILED, PackageState.SKIPPED}
 
 _DERIVED = (PackageEvent.NEEDS_MET, PackageEvent.IN_REPO)
 """What follows from the states of other packages, and is not stored."""
@@ -182,7 +183,7 @@ class MassPackage:
     @property
     def meets_needs(self) -> bool:
         """Whether what requires it may be built."""
-        return self.state in (PackageState.BUILT, PackageState.ADOPTED) or self.is_excluded
+        return self.state in MADE or self.is_excluded
 
 
 @attrs.define(eq=False, repr=False, slots=False)

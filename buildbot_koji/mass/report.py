@@ -14,7 +14,7 @@ from unicodedata import normalize
 
 from buildbot.process import results
 
-from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageState, failed_of
+from buildbot_koji.mass.plan import MADE, MassPackage, MassPlan, PackageState, failed_of
 from buildbot_koji.words import counted, named
 from txkoji import paths
 
@@ -71,7 +71,7 @@ def facts_of(plan: MassPlan) -> dict[str, Any]:
     counts = plan.counts
     return {
         "total": len(plan.packages),
-        "built": counts[PackageState.BUILT] + counts[PackageState.ADOPTED],
+        "built": sum(counts[each] for each in MADE),
         "failed": counts[PackageState.FAILED],
         "skipped": counts[PackageState.SKIPPED],
         "left": len(plan.packages) - plan.ended,

@@ -32,7 +32,7 @@ from buildbot_koji.mass.comparison import (
 )
 from buildbot_koji.mass.context import REFUSALS
 from buildbot_koji.mass.packages import listed_packages, unlisted
-from buildbot_koji.mass.plan import PackageState
+from buildbot_koji.mass.plan import MADE
 from buildbot_koji.mass.stored import find_store
 from buildbot_koji.mass.tagging import PART, MassTagger, not_tagged
 from buildbot_koji.properties import SOURCE
@@ -282,7 +282,6 @@ class KojiMassTag(KojiWriteStep):
         find = partial(find_store, self.master, self.mass, self.mass_name)
         store = await self.until_stored(find)
         _, packages = await self.until_stored(store.load) or (None, [])
-        states = (PackageState.BUILT, PackageState.ADOPTED)
-        made = (each for each in packages if each.state in states)
+        made = (each for each in packages if each.state in MADE)
         names = [BuildName(each.build_id, each.nvr or each.name) for each in made]
         return {each.build_id: each for each in names if each.build_id}

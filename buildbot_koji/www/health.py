@@ -25,12 +25,7 @@ def reasons(
 ) -> list[str]:
     """Return why a master is not healthy; nothing if it is."""
     found = [each for each in master if each is not None]
-    for hub in hubs:
-        since = hub.requests.changed_at
-        if hub.trouble is not None and since is not None and now - since >= UNREACHABLE_AFTER:
-            found.append(
-                f"{hub.profile} has been unreachable for {duration(now - since)}: {hub.trouble}"
-            )
+    found += warnings(hubs, now, UNREACHABLE_AFTER)
     for source in sources:
         here = source.listener
         if here is not None and here.state == "stale":
@@ -39,13 +34,12 @@ def reasons(
     return [text(each, LONG) or "" for each in found]
 
 
-def warnings(hubs: Sequence[HubStatus], now: float) -> list[str]:
-    """Return which hubs are unreachable, at once: most outages end before a person must act."""
+def warnings(hubs: Sequence[HubStatus], now: float, after: float = 0.0) -> list[str]:
+    """Return which hubs have been unreachable for some seconds; most outages end by themselves."""
     found = []
     for hub in hubs:
-        if hub.trouble is not None:
-            since = hub.requests.changed_at or now
-            found.append(
-                f"{hub.profile} has not answered for {duration(now - since)}: {hub.trouble}"
-            )
-    return [text(each, LONG) or "" for each in found]
+        silence = now - (hub.requests.changed_at or now)
+        if hub.trouble is not None and silence >= after:
+            words = f"{hub.profile} has been unreachable for {duration(silence)}: {hub.trouble}"
+            found.append(text(words, LONG) or "")
+    return found
