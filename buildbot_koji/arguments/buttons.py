@@ -44,13 +44,10 @@ class ButtonStep(DeclaredStep):
         """
         raise NotImplementedError
 
-    def prepare(self) -> None:
-        """Prepare the rendered arguments. A subclass may override it."""
-
     @async_to_deferred
     async def run(self) -> int:
         """Check the arguments, and do it."""
-        self.prepare()
+        self.take_rendered()
         complaints = self.complaints()
         if complaints:
             self._words = complaints[0]
@@ -61,17 +58,3 @@ class ButtonStep(DeclaredStep):
             self._words = f"failed: {error}"
             return int(FAILURE)
         return int(SUCCESS)
-
-
-class PauseStep(ButtonStep):
-    """Pauses something, or resumes it.
-
-    A subclass declares :data:`PAUSED` after the argument that says what.
-    """
-
-    paused: bool | None
-
-    def prepare(self) -> None:
-        """Read a False property, which Buildbot renders as None."""
-        if self.paused is None:
-            self.paused = False

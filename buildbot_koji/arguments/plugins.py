@@ -304,7 +304,13 @@ class DeclaredStep(DeclaredArguments, BuildStep):
         """Convert the values that Buildbot rendered: numbers may be text, None is the default."""
         for name, each in self.arguments.items():
             value = getattr(self, name)
-            value = each.default if value is None else checks.rendered(each.check, value)
+            if value is not None:
+                value = checks.rendered(each.check, value)
+            elif each.required and each.check is checks.flag:
+                # Buildbot renders a property that is False as None.
+                value = False
+            else:
+                value = each.default
             setattr(self, name, value)
 
     def complaints(self) -> list[str]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.buttons import PAUSED, NotThere, PauseStep
+from buildbot_koji.arguments.buttons import PAUSED, ButtonStep, NotThere
 from buildbot_koji.arguments.declaration import required
 from buildbot_koji.changes.listener import POLL
 from buildbot_koji.changes.storage import SourceStorage
@@ -76,7 +76,7 @@ async def paused_sources(master: Any, names: Iterable[str]) -> set[str]:
     return paused
 
 
-class KojiPauseChanges(PauseStep):
+class KojiPauseChanges(ButtonStep):
     """Pauses a ``KojiChangeSource``, or resumes it.
 
     What happens on the hub meanwhile is not lost: it becomes changes when the source resumes. The
@@ -90,4 +90,4 @@ class KojiPauseChanges(PauseStep):
 
     async def press(self) -> str:
         """Pause or resume the source."""
-        return await pause_source(self.master, self.source, bool(self.paused))
+        return await pause_source(self.master, self.source, self.paused)

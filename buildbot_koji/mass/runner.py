@@ -72,7 +72,7 @@ class MassRunner:
     # From outside
 
     def set_paused(self, paused: bool) -> None:
-        """Submit nothing more, or submit again."""
+        """Submit nothing more, or submit again; running tasks continue."""
         self.paused = paused
         self._control_changed = True
         self.wake()

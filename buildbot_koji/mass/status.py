@@ -95,14 +95,6 @@ class MassStatus(MassView):
         """The packages that have failed so far."""
         return self.runner.plan.failed
 
-    def pause(self) -> None:
-        """Submit nothing more until :meth:`resume`; running tasks continue."""
-        self.runner.set_paused(True)
-
-    def resume(self) -> None:
-        """Submit again."""
-        self.runner.set_paused(False)
-
     def stop(self, reason: str) -> None:
         """Stop the build, as a user does."""
         self.is_stopping = True

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.buttons import PAUSED, NotThere, PauseStep
+from buildbot_koji.arguments.buttons import PAUSED, ButtonStep, NotThere
 from buildbot_koji.arguments.declaration import required
 from buildbot_koji.mass.status import running
 
 
-class KojiPauseMassBuild(PauseStep):
+class KojiPauseMassBuild(ButtonStep):
     """Pauses the mass builds of a builder that run on this master, or resumes them.
 
     A paused mass build submits nothing; running tasks continue. It stays paused over a restart.
@@ -29,8 +29,5 @@ class KojiPauseMassBuild(PauseStep):
         if not found:
             raise NotThere(f"no mass build of {self.builder} runs on this master")
         for each in found:
-            if self.paused:
-                each.pause()
-            else:
-                each.resume()
+            each.runner.set_paused(self.paused)
         return f"{self.builder} {'is paused' if self.paused else 'resumes'}"

@@ -64,11 +64,9 @@ async def _mass(master: Any, name: str, what: str, _: Mapping[str, Any]) -> str:
         raise NotThere("this master runs no such mass build")
     if found.has_ended:
         raise ActionRefused("the mass build has ended")
-    if what == "pause":
-        found.pause()
-        return "the mass build submits nothing more until it is resumed"
-    if what == "resume":
-        found.resume()
-        return "the mass build submits again"
-    found.stop("stopped on the Koji page")
-    return "the mass build stops"
+    if what == "stop":
+        found.stop("stopped on the Koji page")
+        return "the mass build stops"
+    found.runner.set_paused(what == "pause")
+    more = "nothing more until it is resumed" if what == "pause" else "again"
+    return f"the mass build submits {more}"

@@ -541,7 +541,7 @@ async def test_end_while_the_plan_is_read(
     monkeypatch.setattr(MassStore, "load", slow)
     _, request, _ = await begin_held(bench, 6, at_once=2)
     status = running(bench.master)[-1]
-    status.pause()
+    status.runner.set_paused(True)
     # What it stores beside the packages it forgets to have changed only once that is stored.
     await until(lambda: not status.runner._control_changed)
 
@@ -787,7 +787,7 @@ async def test_changed_while_it_runs(bench: Workbench) -> None:
         return next((each for each in running(bench.master) if not each.has_ended), None)
 
     await until(lambda: status() and status().status()["running"] == 2)
-    status().pause()
+    status().runner.set_paused(True)
     await until(lambda: status().status()["running"] == 0)
     done = len(sources(bench.hub))
     assert done < 12
@@ -801,21 +801,21 @@ async def test_changed_while_it_runs(bench: Workbench) -> None:
     await until(lambda: bench.text().startswith("paused"))
     assert status().status()["at_once"] == 2
     numbers.append(0)
-    status().resume()
+    status().runner.set_paused(False)
     await until(lambda: bench.text() == f"{done} of 12 done; at_once is 0")
-    status().pause()
+    status().runner.set_paused(True)
     numbers[0] = 12
     assert len(sources(bench.hub)) == done
     # None of them ends before the last is submitted.
     release = hold(bench.hub, "buildArch")
-    status().resume()
+    status().runner.set_paused(False)
     await until(lambda: len(sources(bench.hub)) > done)
     # What was to be submitted with that one waits, too.
-    status().pause()
+    status().runner.set_paused(True)
     packages = status().runner.plan.packages
     await until(lambda: not any(each.state is PackageState.SUBMITTING for each in packages))
     assert len(sources(bench.hub)) < 12
-    status().resume()
+    status().runner.set_paused(False)
     await until(lambda: status().status()["running"] == 12 - done)
     release()
     ended = await bench.ended(request)
@@ -1122,8 +1122,7 @@ async def test_pause_step(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> 
         id="fake",
         has_ended=False,
         builder="any",
-        pause=lambda: paused.append(True),
-        resume=lambda: paused.append(False),
+        runner=SimpleNamespace(set_paused=paused.append),
     )
     monkeypatch.setattr(mass_status, "_builds", {bench.master: {"fake": fake}})
     for wanted, text in ((True, "any is paused"), (False, "any resumes")):
