@@ -274,7 +274,9 @@ async def _builds(connection: HubConnection, tree: TaskTree, result: Any) -> lis
     builds: list[Any] = []
     for task_id in makers:
         found = _usable(await connection.call("listBuilds", taskID=task_id))
-        # A builder that restarted left the build of its first run behind, BUILDING forever.
+        # A builder that restarted left the build of its first run behind, BUILDING forever. The
+        # last run made the newest.
+        found.sort(key=lambda build: build.build_id, reverse=True)
         builds += [build for build in found if build.state == build_states.COMPLETE] or found
     if not builds:
         # A build of a content generator does not name the task in its own row.

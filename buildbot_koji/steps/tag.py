@@ -23,20 +23,24 @@ async def _is_in_tag(hub: Hub, tag: Any, build: int | str) -> bool:
 
 
 async def _keys(hub: Hub, builds: Iterable[Any]) -> dict[str, int | str]:
-    """Return how to name each build to the hub.
+    """Return how to name each build to the hub; one that is given twice counts once.
 
     Raises:
         GenericError: the hub has no such build.
     """
-    found = {str(build): await named_build(hub.connection, build) for build in builds}
-    return {label: lasting_key(row) for label, row in found.items()}
+    labels: dict[int | str, str] = {}
+    for build in builds:
+        row = await named_build(hub.connection, build)
+        labels.setdefault(lasting_key(row), str(build))
+    return {label: key for key, label in labels.items()}
 
 
 def _no_builds(values: Mapping[str, Any], *flags: str) -> Iterator[str]:
     """Return what is wrong with builds, unless a flag says that they are packages."""
     builds = values["builds"]
     if all(values[name] is False for name in flags) and not checks.is_renderable(builds):
-        complaint = checks.builds(builds)
+        # An id may be text that a person typed.
+        complaint = checks.builds(checks.rendered(checks.builds, builds))
         if complaint is not None:
             yield f"builds={builds!r} {complaint}"
 

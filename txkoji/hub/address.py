@@ -46,7 +46,8 @@ class Address:
             HTTPStatusError: it is not; nothing was sent.
         """
         left = self._closed_until - self._reactor.seconds()
-        if self._refusal is not None and left > 0:
+        # A clock that was set back must not prolong the pause.
+        if self._refusal is not None and 0 < left <= self._refusal.retry_after:
             raise HTTPStatusError(
                 str(self._refusal),
                 status=self._refusal.status,

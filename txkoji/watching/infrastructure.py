@@ -142,7 +142,7 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"\b(http(/[\d.]{1,3})?|error|status( ?code)?|response code):? (408|425|429|5\d\d)\b",
     r"\b(408|425|429) client error",
     r"too ?many ?requests",
-    r"temporarily (unable to service|overloaded)|try again later",
+    r"temporarily (unable to service|overloaded)|again later",
     r"server is offline|server disabled for maintenance|down for maintenance",
     r"\b502 proxy error|backend fetch failed|no healthy upstream|upstream connect error",
     r"database outage",

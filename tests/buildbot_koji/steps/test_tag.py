@@ -33,7 +33,8 @@ def tagged(bench: Workbench, tag: str) -> list[str]:
 async def test_tag(bench: Workbench) -> None:
     """Builds are tagged, each by a task that is linked; what is tagged already is done."""
     nvrs = [await bench.built("hello"), await bench.built("world")]
-    step = steps.KojiTag(bench.profile, tag="demo-released", builds=nvrs)
+    twice = [*nvrs, bench.hub.call("getBuild", nvrs[0])["id"]]
+    step = steps.KojiTag(bench.profile, tag="demo-released", builds=twice)
     ended = await bench.build(step)
     assert (ended.result, ended.text) == (
         "success",
@@ -272,9 +273,11 @@ async def test_draft_whose_builder_restarted(bench: Workbench) -> None:
 async def test_untag(bench: Workbench) -> None:
     """Builds are untagged: those that are named, or all of a package but the latest."""
     nvrs = [await bench.built(ref=ref) for ref in ("1", "2", "3")]
-    step = steps.KojiUntag(bench.profile, tag="demo-candidate", builds=nvrs[1])
+    # A person types an id.
+    typed = util.Transform(lambda: str(bench.hub.call("getBuild", nvrs[1])["id"]))
+    step = steps.KojiUntag(bench.profile, tag="demo-candidate", builds=typed)
     ended = await bench.build(step)
-    assert (ended.result, ended.text) == ("success", "untagged hello-1.0-2 from demo-candidate")
+    assert (ended.result, ended.text) == ("success", "untagged 2 from demo-candidate")
     assert tagged(bench, "demo-candidate") == [nvrs[2], nvrs[0]]
     again = await bench.build(step)
     assert (again.result, again.text) == (

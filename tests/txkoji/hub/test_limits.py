@@ -27,6 +27,7 @@ from txkoji.exceptions import (
     TransportError,
 )
 from txkoji.files.downloads import RemoteFile, download
+from txkoji.hub.address import Address
 from txkoji.hub.session import Session
 from txkoji.retry import was_not_carried_out
 
@@ -82,6 +83,19 @@ def test_few_requests_of_all_profiles() -> None:
     for call in reversed(calls):
         call.addErrback(lambda failure: failure.trap(CancelledError))
         call.cancel()
+
+
+def test_pause_of_a_clock_that_was_set_back() -> None:
+    """A front end's pause is no longer than it asked for, whatever happens to the clock."""
+    clock = Clock()
+    clock.advance(50_000)
+    address = Address(clock)
+    address.refused(HTTPStatusError("busy", status=503, retry_after=60))
+    with pytest.raises(HTTPStatusError, match="busy") as caught:
+        address.check()
+    assert (caught.value.retry_after, caught.value.may_have_arrived) == (60, False)
+    clock.rightNow -= 40_000
+    address.check()
 
 
 @pytest_twisted.ensureDeferred
