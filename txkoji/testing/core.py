@@ -55,6 +55,19 @@ class TaskRunner(Protocol):
         ...
 
 
+_ONLY_ADMINS = "Only admin can do this via default policy"
+
+NEEDED_BY_DEFAULT: dict[str, tuple[str, str | None]] = {
+    "build_from_repo_id": ("admin", _ONLY_ADMINS),
+    "build_from_scm": ("admin", _ONLY_ADMINS),
+    "build_from_srpm": ("admin", _ONLY_ADMINS),
+    "draft_promotion": ("draft-promoter", None),
+    "package_list": ("tag", None),
+    "vm": ("win-admin", None),
+}
+"""For a policy that a hub has by default: the permission that it asks for, why it denies others."""
+
+
 @dataclass(frozen=True)
 class Denial:
     """A rule of a policy that denies.

@@ -40,7 +40,7 @@ from txkoji.testing.tables.state import Row
 Handler = Callable[["Builder", Row], Coroutine[Deferred[Any], Any, Any]]
 
 _BUILDS_END = {FAILED: BUILD_STATES["FAILED"], CANCELED: BUILD_STATES["CANCELED"]}
-"""What becomes of a build in progress when its task ends so."""
+"""The state of a build in progress whose task ends in this state."""
 
 
 class Builder:

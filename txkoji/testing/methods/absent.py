@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from txkoji.exceptions import GenericError
+from txkoji.testing.core import NEEDED_BY_DEFAULT
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.lookups.builds import find_build_row, require_build_row
@@ -75,31 +76,22 @@ def merge_scratch(call: MethodCall, task_id: Any) -> NoReturn:
     raise GenericError(f"task {task_id} is not a scratch build of an existing build")
 
 
-_POLICIES = frozenset(
-    (
-        "build_from_repo_id",
-        "build_from_srpm",
-        "build_rpm",
-        "cg_import",
-        "channel",
-        "draft_promotion",
-        "package_list",
-        "priority",
-        "vm",
-        "volume",
-    )
-)
-"""The policies that a hub has by default."""
+_ACTIONS = {
+    **dict.fromkeys((*NEEDED_BY_DEFAULT, "build_rpm", "cg_import"), "allow"),
+    "channel": "use default",
+    "priority": "stay",
+    "volume": "DEFAULT",
+}
+"""What the policies that a hub has by default say to do, where they don't deny."""
 
 
 @hub_method("evalPolicy")
 def eval_policy(call: MethodCall, name: Any, data: Any) -> str:
     """Return what a policy says to do: ``allow``, or ``deny`` and a reason."""
-    denials = [each for each in call.hub.denials if each.policy == name]
-    if name not in _POLICIES and not denials:
+    if name not in _ACTIONS and all(each.policy != name for each in call.hub.denials):
         raise GenericError(f"no such policy: {name}")
-    tag = data.get("tag")
-    return next((each.action for each in denials if each.tag in (None, tag)), "allow")
+    denial = call.denial(name, data.get("tag"))
+    return denial.action if denial else _ACTIONS.get(name, "allow")
 
 
 declare("repo.getExternalRepoData(erepo)", lambda _call, _repo: None)

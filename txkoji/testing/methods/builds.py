@@ -197,7 +197,7 @@ def make_build(
         name: the package; it is made if necessary.
         version: the version.
         release: the release; that of a draft gets the build's id.
-        draft: make a draft, on a hub that has them.
+        draft: make a draft, on a hub that has them; none of a regular build.
         state: the build's state: BUILDING, or COMPLETE at once.
         columns: more columns of the row.
 
@@ -207,9 +207,10 @@ def make_build(
     package = call.state.one("package", name=name) or call.state.insert("package", {"name": name})
     keys = {"package_id": package["id"], "version": version, "release": release}
     row = _new_build(call, state, bool(draft), columns)
-    before = None if row["draft"] else call.state.one("build", **keys)
+    before = call.state.one("build", **keys)
     if before is not None:
         _check_restartable(before, {"name": name, **keys, **row, "state": BUILD_STATES[state]})
+    if before is not None and not row["draft"]:
         for kind in call.state.rows("build_type", build_id=before["id"]):
             call.state.delete("build_type", kind["id"])
         change_build_state(call.state, before, BUILD_STATES[state], **row)
@@ -250,7 +251,7 @@ def _check_restartable(row: Row, new: dict[str, Any]) -> None:
         "pkg_id": row["package_id"],
         "start_time": "NOW",
         "volume_id": 0,
-        "draft": False,
+        "draft": new["draft"],
     }
     names = {number: each for each, number in BUILD_STATES.items()}
     raise GenericError(
@@ -353,8 +354,7 @@ def promote_build(call: MethodCall, build: Any, force: bool = False) -> Any:
         raise GenericError(f"{refused} Not a draft build")
     if row["state"] != BUILD_STATES["COMPLETE"]:
         raise GenericError(f"{refused} Not in COMPLETE state")
-    if row["owner_id"] != user["id"] and not call.has_permission("draft-promoter"):
-        raise call.denied("draft_promotion")
+    call.require_policy("draft_promotion", force=force, exempt=row["owner_id"] == user["id"])
     draft_release = row["release"]
     release = draft_release.partition(",draft_")[0]
     package, version = row["package_id"], row["version"]

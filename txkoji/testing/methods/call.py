@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from txkoji import exceptions
-from txkoji.testing.core import Denial, HubCore
+from txkoji.testing.core import NEEDED_BY_DEFAULT, Denial, HubCore
 from txkoji.testing.tables.lookups.users import held_permissions
 from txkoji.testing.tables.sessions import HubSession
 from txkoji.testing.tables.state import HubState, Row
@@ -46,23 +47,27 @@ class MethodCall:
         """The permissions that were granted to the user."""
         return set(held_permissions(self.state, self.user["id"])) if self.user else set()
 
-    def require_policy(self, name: str, *, force: bool = False, tag: str | None = None) -> None:
-        """Refuse what a policy of the hub denies (``FakeHub.deny``), unless an admin forces it.
+    def denial(self, name: str, tag: Any = None, *, exempt: bool = False) -> Denial | None:
+        """Return the rule by which a policy denies (its default, or ``FakeHub.deny``), or None.
 
         Args:
             name: the policy.
-            force: whether the caller asks to override it.
             tag: the name of the tag that the call is about.
+            exempt: whether the policy's default allows this to its caller anyway.
         """
-        if force and self.has_permission("admin"):
-            return
-        for denial in self.hub.denials:
-            if denial.policy == name and denial.tag in (None, tag):
-                raise exceptions.ActionNotAllowed(str(denial))
+        needed, reason = NEEDED_BY_DEFAULT.get(name, (None, None))
+        if needed is not None and not exempt and not self.has_permission(needed):
+            return Denial(name, reason, None)
+        denials = (each for each in self.hub.denials if each.policy == name)
+        return next((each for each in denials if each.tag in (None, tag)), None)
 
-    def denied(self, policy: str, reason: str | None = None) -> exceptions.ActionNotAllowed:
-        """Return the refusal of a policy's last rule, by default without a reason."""
-        return exceptions.ActionNotAllowed(str(Denial(policy, reason, None)))
+    def require_policy(
+        self, name: str, *, force: bool = False, tag: str | None = None, exempt: bool = False
+    ) -> None:
+        """Refuse what a policy of the hub denies (:meth:`denial`), unless an admin forces it."""
+        denial = self.denial(name, tag, exempt=exempt)
+        if denial is not None and not (force and self.has_permission("admin")):
+            raise exceptions.ActionNotAllowed(str(denial))
 
     def require_login(self) -> Row:
         """Return the user, or refuse as the hub does."""

@@ -121,6 +121,7 @@ def cg_import(call: MethodCall, metadata: Any, directory: Any, token: Any = None
         raise GenericError(f"Unknown metadata version: {metadata.get('metadata_version')!r}")
     names = sorted({each["content_generator"]["name"] for each in metadata["buildroots"]})
     generators = [_require_access(call, name) for name in names]
+    call.require_policy("cg_import")
     data = metadata["build"]
     owner = call.require_login() if data.get("owner") is None else data["owner"]
     columns = {

@@ -204,8 +204,6 @@ def _check_permission(call: MethodCall, tag: Any, package: Any, force: bool) -> 
     call.require_login()
     require_tag_id(call.state, tag)
     find_package(call.state, package)
-    if not call.has_permission("tag"):
-        raise call.denied("package_list")
     call.require_policy("package_list", force=force)
 
 

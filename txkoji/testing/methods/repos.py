@@ -258,10 +258,9 @@ def dist_repo(call: MethodCall, tag: Any, keys: Any, **task_opts: Any) -> int:
     call.require_login()
     state = call.state
     found = require_tag(state, tag)
-    if any(denial.policy == "dist_repo" for denial in call.hub.denials):
-        call.require_policy("dist_repo", force=True)
-    else:
+    if call.denial("dist_repo") is None:
         call.require_permission("dist-repo")
+    call.require_policy("dist_repo", force=True)
     require_type(task_opts["arch"], list)
     require_type(keys, list)
     if tag_extra(state, found["id"]).get("distrepo.cancel_others"):

@@ -210,8 +210,6 @@ def win_build(
     if not call.hub.win_enabled:
         raise GenericError("Windows support not enabled")
     require_target(call.state, target)
-    if not call.has_permission("win-admin"):
-        raise call.denied("vm")
     call.require_policy("vm")
     return make_task(
         call,

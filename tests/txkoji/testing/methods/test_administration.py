@@ -519,12 +519,12 @@ def test_reserved_builds(hub: FakeHub) -> None:
         hub.call("CGInitBuild", "site", data, user="bob")
     hub.call("CGRefundBuild", "site", reserved["build_id"], reserved["token"], user="bob")
     assert hub.call("getBuild", reserved["build_id"])["state"] == 3
+    draft = hub.call("createEmptyBuild", "cg", "1", "1", None, draft=True)
+    assert hub.call("getBuild", draft)["nvr"] == f"cg-1-1,draft_{draft}"
     # As any build that failed, it is restarted, with the same id.
     assert hub.call("createEmptyBuild", "cg", "1", "1", None) == reserved["build_id"]
     with pytest.raises(GenericError, match=r"^Build already exists \(id=\d+, state=COMPLETE\): {"):
         hub.call("CGInitBuild", "site", data, user="bob")
-    draft = hub.call("createEmptyBuild", "cg", "1", "1", None, draft=True)
-    assert hub.call("getBuild", draft)["nvr"] == f"cg-1-1,draft_{draft}"
 
 
 def metadata(**build: Any) -> dict[str, Any]:
@@ -563,8 +563,8 @@ def test_import_of_a_content_generator(hub: FakeHub) -> None:
         hub.call("CGImport", None, "up", "other")
     build = hub.call("CGImport", None, "up", kept["token"])
     assert (build["id"], build["nvr"]) == (kept["build_id"], "disk-1-2")
-    draft = hub.call("CGImport", metadata(draft=True), "up")
-    assert draft["release"] == f"1,draft_{draft['id']}"
+    draft = hub.call("CGImport", metadata(draft=True, release="3"), "up")
+    assert draft["release"] == f"3,draft_{draft['id']}"
 
 
 @pytest.mark.parametrize("value", ["nosuch", True, [], {}])

@@ -385,6 +385,8 @@ def test_promotion(hub: FakeHub, clock: Clock) -> None:
     assert hub.call("promoteBuild", draft["nvr"])["nvr"] == "hello-1.0-1"
     with pytest.raises(GenericError, match="Reason: Not a draft build"):
         hub.call("promoteBuild", "hello-1.0-1")
+    with pytest.raises(GenericError, match="Build already exists"):
+        hub.call("createEmptyBuild", "hello", "1.0", "1", None, draft=True)
 
 
 def test_access_to_a_tag(hub: FakeHub) -> None:
@@ -402,6 +404,38 @@ def test_what_a_policy_says(hub: FakeHub) -> None:
     said = [hub.call("evalPolicy", "tag", {"tag": tag}) for tag in (*TAG, "demo-released")]
     assert said == ["deny tag is frozen", "allow"]
     assert hub.call("evalPolicy", "sidetag", {}) == "deny"
+
+
+@pytest.mark.parametrize(
+    ("policy", "user", "action"),
+    [
+        ("build_from_scm", "kojiadmin", "allow"),
+        ("build_from_scm", "alice", "deny Only admin can do this via default policy"),
+        ("package_list", "alice", "deny"),
+        ("cg_import", "alice", "allow"),
+        ("priority", "alice", "stay"),
+    ],
+)
+def test_what_a_default_policy_says(hub: FakeHub, policy: str, user: str, action: str) -> None:
+    """The default policies ask for the permissions that Koji's documentation names."""
+    assert hub.call("evalPolicy", policy, {}, user=user) == action
+
+
+@pytest.mark.parametrize("policy", ["draft_promotion", "build_from_srpm"])
+def test_site_that_denies_what_a_default_policy_allows(
+    hub: FakeHub, clock: Clock, policy: str
+) -> None:
+    """A denial counts for everybody whom the default policy would let pass."""
+    hub.deny(policy, "not here")
+    draft = hub.call("createEmptyBuild", "hello", "1.0", "1", None, draft=True)
+    task = hub.call("build", "cli-build/hello-1.0-2.src.rpm", "demo")
+    clock.pump([0.1] * 100)
+    said = {
+        "draft_promotion": lambda: hub.call("promoteBuild", draft),
+        "build_from_srpm": lambda: hub.call("getTaskResult", task),
+    }
+    with pytest.raises(ActionNotAllowed, match=rf"policy violation \({policy}\): not here"):
+        said[policy]()
 
 
 def test_login_of_a_session(hub: FakeHub) -> None:

@@ -27,9 +27,6 @@ from txkoji.testing.tables.state import Row
 
 LOG_STEPS = 20
 
-ONLY_ADMINS = "Only admin can do this via default policy"
-"""What the default hub policies say that only admins pass."""
-
 MOCK_LOGS = ("root.log", "state.log", "mock_output.log", "mock_config.log")
 """The logs of each build root."""
 
@@ -139,9 +136,8 @@ class Job(MethodCall):
         """Return the ids of the repo to build in and of its tag; wait for a repo if necessary."""
         options = self.options
         if options.get("repo_id"):
-            of_policy = self.task["method"] in ("build", "maven")
-            if of_policy and not (self.hub.allow_repo_id_builds or self.has_permission("admin")):
-                raise self.denied("build_from_repo_id", ONLY_ADMINS)
+            if self.task["method"] in ("build", "maven"):
+                self.require_policy("build_from_repo_id", exempt=self.hub.allow_repo_id_builds)
             given = self.state.get("repo", options["repo_id"])
             if given is None:
                 raise GenericError(f"No such repo: {options['repo_id']}")

@@ -7,7 +7,7 @@ from typing import Any
 from txkoji.exceptions import BuildError, GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.farm.handlers import failures
-from txkoji.testing.farm.handlers.job import MOCK_LOGS, ONLY_ADMINS, Job, output_of
+from txkoji.testing.farm.handlers.job import MOCK_LOGS, Job, output_of
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.farm.handlers.sources import is_scm_url, nvr_of, parse_source, release_of
 from txkoji.testing.formats import rpms
@@ -79,8 +79,8 @@ async def _source_rpm(
     method = "buildSRPMFromSCM"
     if not is_scm_url(source):
         method = "rebuildSRPM"
-        if not (scratch or job.hub.allow_srpm_builds or job.has_permission("admin")):
-            raise job.denied("build_from_srpm", ONLY_ADMINS)
+        if not scratch:
+            job.require_policy("build_from_srpm", exempt=job.hub.allow_srpm_builds)
         if not job.files.exists(f"work/{source}"):
             raise GenericError(f"No such file: {source}")
     return dict(await job.run(method, [source, build_tag, options], "srpm"))
