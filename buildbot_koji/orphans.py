@@ -29,6 +29,7 @@ from buildbot_koji.durable.database import (
     select,
 )
 from buildbot_koji.durable.fence import fence_scheduler
+from buildbot_koji.durable.timers import Timers
 from buildbot_koji.left_tasks import LeftTasks
 from buildbot_koji.properties import CHANGE_SOURCE
 
@@ -156,6 +157,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
             self._release_stale, self.master.reactor, f"{self.name}: can't release claims"
         )
         await LeftTasks.getService(self.master)
+        await Timers.getService(self.master)
         self.guarding = LoopingCall(self._guard)
         self.guarding.clock = self.master.reactor
         self.guarding.start(GUARD_INTERVAL)

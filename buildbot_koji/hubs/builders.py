@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
+from buildbot_koji.durable.timers import has_passed
 from txkoji.exceptions import KojiException
 
 KEPT = 300.0
@@ -71,4 +72,4 @@ class ChannelBuilders:
 
     def _is_due(self, channel: int) -> bool:
         read_at = self._read_at.get(channel)
-        return read_at is None or bool(self._clock.seconds() - read_at >= KEPT)
+        return read_at is None or has_passed(KEPT, read_at, self._clock.seconds())

@@ -17,6 +17,7 @@ from twisted.logger import Logger
 
 from buildbot_koji.database_values import number
 from buildbot_koji.durable.store import MasterState
+from buildbot_koji.durable.timers import has_passed
 from buildbot_koji.durable.unreadable import UnreadableRow, reading
 from buildbot_koji.error_messages import PLUGINS
 from txkoji import Call, Connection, task_states
@@ -182,7 +183,7 @@ class HubSurvey:
 
     def is_stale(self) -> bool:
         """Return whether the last answer is too old for someone who looks at a page."""
-        return not self._is_asking and self._clock.seconds() - self._asked_at >= LIVELY
+        return not self._is_asking and has_passed(LIVELY, self._asked_at, self._clock.seconds())
 
     async def ask(self, ours: Iterable[int]) -> None:
         """Ask the hub now, once at a time; an unreachable hub is asked the next time."""
@@ -191,7 +192,7 @@ class HubSurvey:
         self._asked_at = now = self._clock.seconds()
         self._is_asking = True
         try:
-            if self.result.plugins is None or now - self._introduced >= DAY:
+            if self.result.plugins is None or has_passed(DAY, self._introduced, now):
                 await self._introduce()
                 self._introduced = now
             await self._ask_queues(Counter(ours))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from buildbot_koji.durable.timers import has_passed
 from buildbot_koji.mass.context import MassContext
 from txkoji import task_states
 
@@ -18,19 +19,20 @@ class IdleChannel:
 
     def __init__(self, context: MassContext) -> None:
         self._context = context
-        self._until = 0.0
+        self._checked = float("-inf")
         self.is_busy = False
 
     async def is_idle(self) -> bool:
         """Return whether no other user's task waits, or the mass build need not care."""
         if not self._context.options.only_when_idle:
             return True
-        if self._context.now() >= self._until:
+        interval = self._context.timing.idle_interval
+        if has_passed(interval, self._checked, self._context.now()):
             channel = await self._context.find_channel()
             if channel is None:
                 return False
             self.is_busy = await self._context.ask(partial(self._others_wait, channel["id"]))
-            self._until = self._context.now() + self._context.timing.idle_interval
+            self._checked = self._context.now()
         return not self.is_busy
 
     async def _others_wait(self, channel: int) -> bool:

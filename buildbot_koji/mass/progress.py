@@ -65,7 +65,7 @@ class MassProgress:
         if self.steps:
             last = self.steps[-1]
             is_idle = now - last.time > LONGEST_GAP or (paused and done == last.done)
-            worked = last.worked + (0.0 if is_idle else now - last.time)
+            worked = last.worked + (0.0 if is_idle else max(now - last.time, 0.0))
             if is_idle and self.steps[-2:-1] and self.steps[-2].worked == worked:
                 # A long pause keeps only its start and its end.
                 self.steps.pop()

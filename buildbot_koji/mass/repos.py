@@ -59,7 +59,7 @@ class RepoWaiter:
         self._polls = self._failures = 0
         self._trouble = self._how = ""
         self.is_refused = False
-        self.due = 0.0
+        self.due = self._pause = 0.0
 
     @property
     def words(self) -> str:
@@ -82,7 +82,8 @@ class RepoWaiter:
             KojiException: the hub is unreachable, or refused the login.
         """
         plan, now = self._context.plan, self._context.now()
-        if now < self.due:
+        if 0 < self.due - now <= self._pause:
+            # A clock that was set back makes no pause longer.
             return
         self._since = {index: self._since.get(index, now) for index in plan.held}
         try:
@@ -107,11 +108,11 @@ class RepoWaiter:
             self._polls, self._failures, self.due = 0, 0, 0.0
             return
         self._polls += 1
-        pause = self._timing.repo_polling.pause(self._polls)
+        self._pause = self._timing.repo_polling.pause(self._polls)
         if self._failures and self._request is None:
-            pause = self._timing.infra_retry.pause(self._failures)
-            self._how = f"; asking again in {duration(pause)}"
-        self.due = now + pause
+            self._pause = self._timing.infra_retry.pause(self._failures)
+            self._how = f"; asking again in {duration(self._pause)}"
+        self.due = now + self._pause
         late = [index for index, since in self._since.items() if now - since >= self._patience]
         reason = f"waited {duration(self._patience)} for {self._wanted}"
         self._skip((plan.held[index] for index in late if index in plan.held), reason)

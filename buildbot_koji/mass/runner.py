@@ -14,6 +14,7 @@ import attrs
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from buildbot_koji.durable.timers import has_passed
 from buildbot_koji.durable.unreadable import reading
 from buildbot_koji.hubs.builders import no_builder
 from buildbot_koji.mass.at_once import AtOnce
@@ -201,7 +202,7 @@ class MassRunner:
             chosen = []
         if chosen:
             await self.submissions.submit(chosen)
-        elif self._context.now() - self._flushed >= self._timing.store_interval:
+        elif has_passed(self._timing.store_interval, self._flushed, self._context.now()):
             await self.flush()
         trouble = self._host.trouble
         self._host.say(f"{self.summary()}; {trouble}" if trouble else self.summary())
@@ -261,7 +262,8 @@ class MassRunner:
             await self._host.until_stored(lambda: self._host.note(lines))
         # While there are few moments, they are closer.
         pause = max(self._timing.tick, (now - self.started) / YOUNG_SHARE)
-        is_due = now - self.progress.last >= min(pause, self._timing.progress_interval)
+        pause = min(pause, self._timing.progress_interval)
+        is_due = has_passed(pause, self.progress.last, now)
         if self._control_changed or is_due or self.plan.is_over:
             failed = self.plan.counts[PackageState.FAILED]
             self.progress.note(now, self.plan.ended, failed, paused=not self._submits)

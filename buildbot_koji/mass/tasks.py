@@ -11,6 +11,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from buildbot_koji.database_values import number
+from buildbot_koji.durable.timers import has_passed
 from buildbot_koji.hubs.builders import lacking
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.plan import MassPackage, PackageEvent, PackageState
@@ -113,7 +114,7 @@ class MassTasks:
     async def find_lacking_builders(self) -> None:
         """Find out for which architectures of the oldest tasks no builder is there."""
         context = self._context
-        if context.now() - self._asked < context.timing.idle_interval:
+        if not has_passed(context.timing.idle_interval, self._asked, context.now()):
             return
         self._asked = context.now()
         trees = [watch.tree for watch in islice(self._watches.values(), OLDEST)]
@@ -131,7 +132,7 @@ class MassTasks:
         options = self._context.options
         if options.max_queue_time is None and options.package_timeout is None:
             return
-        if self._context.now() - self._checked < self._context.timing.tick:
+        if not has_passed(self._context.timing.tick, self._checked, self._context.now()):
             return
         self._checked = self._context.now()
         packages = self._context.plan.packages

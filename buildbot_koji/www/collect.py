@@ -34,7 +34,7 @@ from buildbot_koji.reporters.status import ReporterStatus
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.words import counted
 from buildbot_koji.www import attention, deliveries, health, overview, sources
-from buildbot_koji.www.masters import clock_trouble, database_trouble, router_trouble
+from buildbot_koji.www.masters import database_trouble, router_trouble
 from buildbot_koji.www.metrics import Snapshot
 from buildbot_koji.www.packages import (
     DAY,
@@ -400,11 +400,7 @@ class Collector:
             hubs,
             self._sources(),
             now,
-            master=(
-                await database_trouble(self._master),
-                router_trouble(self._master),
-                clock_trouble(self._master),
-            ),
+            master=(await database_trouble(self._master), router_trouble(self._master)),
         )
         return {"ok": not found, "reasons": found, "warnings": health.warnings(hubs, now)}
 

@@ -1,4 +1,4 @@
-"""What a master needs besides hubs: its database, its clock, its router to the other masters."""
+"""What a master needs besides hubs: its database, its router to the other masters."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 
 from buildbot_koji.error_messages import cause_of
-from buildbot_koji.orphans import KojiOrphanReleaser
 from buildbot_koji.www.router_loss import ROUTER_LOST
 
 DATABASE_PATIENCE = 5.0
 """Seconds after which a database that does not answer counts as unreachable."""
-
-CLOCK_TOLERANCE = 60.0
-"""Seconds by which a clock may be set back: timers are late by no more than that."""
 
 
 def router_trouble(master: Any) -> str | None:
@@ -28,29 +24,6 @@ def router_trouble(master: Any) -> str | None:
     if not session.is_attached():
         return ROUTER_LOST
     return None
-
-
-def clock_trouble(master: Any) -> str | None:
-    """Return what is wrong with the master's clock, None if nothing is.
-
-    Twisted's timers go by the wall clock: after it was set back, all that wait are late.
-    """
-    heartbeat = getattr(master.masterHeartbeatService, "_loop", None)
-    releasers = [each for each in master.service_manager if isinstance(each, KojiOrphanReleaser)]
-    # A loop that awaits something, perhaps a timer, has no next call.
-    calls = [
-        (loop.call.getTime(), loop.interval or 0.0)
-        for loop in (heartbeat, *(each.guarding for each in releasers))
-        if loop is not None and loop.call is not None
-    ]
-    now = master.reactor.seconds()
-    late = max((time - interval - now for time, interval in calls), default=0.0)
-    if late <= CLOCK_TOLERANCE:
-        return None
-    return (
-        f"the master's clock was set back by {late:.0f} s or more: all that waits in it is late by"
-        " as much; restart it"
-    )
 
 
 async def database_trouble(master: Any) -> str | None:

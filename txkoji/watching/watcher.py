@@ -299,7 +299,10 @@ class TaskWatcher:
             if self._next.getTime() <= when:
                 return
             self._next.cancel()
-        self._next = self._clock.callLater(max(when - self._clock.seconds(), 0), self._start)
+        # A clock that was set back makes no pause longer.
+        longest = self._schedule.calm(len(self._watched))
+        delay = min(max(when - self._clock.seconds(), 0), longest)
+        self._next = self._clock.callLater(delay, self._start)
 
     def _start(self) -> None:
         self._next = None
@@ -368,6 +371,9 @@ class TaskWatcher:
     async def _poll(self) -> None:
         await self._update_newcomers()
         now = self._clock.seconds()
+        if (self._due.earliest or now) - now > self._schedule.calm(len(self._watched)):
+            # The clock was set back.
+            self._due.make_due(now)
         soon = now + self._schedule.early(len(self._watched))
         taken = self._due.take(now, soon, TREES_AT_ONCE)
         due = self._polled = {task_id: self._watched[task_id] for task_id in taken}

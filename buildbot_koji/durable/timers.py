@@ -1,0 +1,78 @@
+"""Keeps the timers of a master on time whose clock is set back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, ClassVar
+from weakref import WeakSet
+
+from buildbot.util import service
+from twisted.logger import Logger
+
+
+def has_passed(seconds: float, since: float, now: float) -> bool:
+    """Return whether a time has passed, or the clock was set back: nobody knows then."""
+    return not 0 <= now - since < seconds
+
+
+class Timers(service.SharedService):
+    """Moves the timers of the reactor when the master's clock is set back.
+
+    Twisted's timers go by the wall clock, Buildbot's heartbeat, too: after a step back by eleven
+    hours all of them would be late by as much. A thread looks, as no timer is on time then.
+    """
+
+    interval: ClassVar[float] = 5.0
+    """Seconds between two looks."""
+
+    tolerance: ClassVar[float] = 5.0
+    """Seconds by which timers may be late."""
+
+    short: ClassVar[float] = 60.0
+    """Seconds of a timer that must not wait for a clock: it may have been set since the last look,
+    before the step or after it. A longer one is left as it is: it may be a time limit."""
+
+    master: Any
+    _log = Logger()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ended = threading.Event()
+        self._ahead = 0.0
+        self._before: WeakSet[Any] = WeakSet()
+
+    def startService(self) -> Any:
+        """Start to look."""
+        self._ahead = self._difference()
+        threading.Thread(target=self._run, name="koji-timers", daemon=True).start()
+        return super().startService()
+
+    def stopService(self) -> Any:
+        """Stop looking."""
+        self._ended.set()
+        return super().stopService()
+
+    def _run(self) -> None:
+        while not self._ended.wait(self.interval):
+            self.master.reactor.callFromThread(self.look)
+
+    def _difference(self) -> float:
+        return float(self.master.reactor.seconds()) - time.monotonic()
+
+    def look(self) -> None:
+        """Move the timers if the clock was set back since the last look."""
+        ahead, self._ahead = self._ahead, self._difference()
+        calls, late = self.master.reactor.getDelayedCalls(), ahead - self._ahead
+        before, self._before = self._before, WeakSet(calls)
+        if late < self.tolerance:
+            return
+        now = self.master.reactor.seconds()
+        for call in calls:
+            left = call.getTime() - now - late
+            if call in before or -2 * self.interval < left < self.short:
+                call.delay(-late)
+        self._log.warn(
+            "the master's clock was set back by {seconds:.0f} s: moved its timers by as much",
+            seconds=late,
+        )
