@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from twisted.internet.task import deferLater
+
 from txkoji import _typed_calls, listing, multicall, paths, profiles, rich
 from txkoji._deferreds import Deferred, returns_deferred
 from txkoji._hub_methods import HubMethods
@@ -43,6 +45,9 @@ from txkoji.retry import RetryPolicy
 from txkoji.submission.search import Submission
 from txkoji.submission.submitter import Submitter
 from txkoji.task import Channel, Task
+
+ROWS_AT_ONCE = 500
+"""Rows of a list that are read per reactor iteration: a row of ``listTagged`` takes 15 us."""
 
 
 class HubProxy:
@@ -211,14 +216,15 @@ class Connection(HubMethods):
             ProtocolError: what came back is not a hub's reply.
             ValueError: an argument can't be sent.
         """
-        call = rich.prepare(Call(method, args, kwargs))
+        return rich.convert(method, await self._plain(Call(method, args, kwargs)), self)
+
+    async def _plain(self, call: Call) -> Any:
         try:
-            result = await self.client.send(call)
+            return await self.client.send(rich.prepare(call))
         except HubFault as fault:
-            if rich.is_empty_result(method, fault):
+            if rich.is_empty_result(call.method, fault):
                 return []
             raise
-        return rich.convert(method, result, self)
 
     @returns_deferred
     async def checked(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
@@ -238,8 +244,20 @@ class Connection(HubMethods):
         Raises:
             UnusableAnswer: the hub answered something of another type.
         """
-        answer = await self.call(method, *args, **kwargs)
-        return self.client.read_answer(Call(method, args, kwargs), answer)
+        call = Call(method, args, kwargs)
+        answer = await self._plain(call)
+        if not isinstance(answer, list):
+            return self._read(call, answer)
+        rows: list[Any] = []
+        # An empty list is read, too: it may be no answer.
+        for start in range(0, max(len(answer), 1), ROWS_AT_ONCE):
+            if start:
+                await deferLater(self.reactor, 0)
+            rows += self._read(call, answer[start : start + ROWS_AT_ONCE])
+        return rows
+
+    def _read(self, call: Call, answer: Any) -> Any:
+        return self.client.read_answer(call, rich.convert(call.method, answer, self))
 
     def MultiCall(  # noqa: N802 - a promised name
         self, *, batch: int = multicall.MAX_CALLS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -154,8 +154,17 @@ def ordered_names(
     return [*dict.fromkeys([*requires, *(each for needed in requires.values() for each in needed)])]
 
 
-async def find_packages(connection: Connection, query: PackageQuery) -> list[str]:
+async def find_packages(
+    connection: Connection,
+    query: PackageQuery,
+    in_thread: Callable[[Callable[[], list[str]]], Awaitable[list[str]]],
+) -> list[str]:
     """Return the names of the packages that a query selects, sorted.
+
+    Args:
+        connection: the hub.
+        query: the query.
+        in_thread: computes something that takes long in a thread.
 
     Raises:
         BadPlan: the tag does not exist.
@@ -164,7 +173,9 @@ async def find_packages(connection: Connection, query: PackageQuery) -> list[str
     if query.complaints:
         raise BadPlan("; ".join(query.complaints))
     rows = await list_in_tag(connection, "listPackages", query.tag, inherited=query.inherited)
-    return sorted({row["package_name"] for row in rows if query.takes(row)})
+    return await in_thread(
+        lambda: sorted({row["package_name"] for row in rows if query.takes(row)})
+    )
 
 
 async def list_in_tag(

@@ -147,7 +147,7 @@ class MassPlanner:
         request = self._request
         requires = {name: list(needed) for name, needed in request.requires.items()}
         if isinstance(request.packages, PackageQuery):
-            names = await find_packages(self._connection, request.packages)
+            names = await find_packages(self._connection, request.packages, self._in_thread)
             if not names:
                 raise BadPlan(
                     f"no package of tag {request.packages.tag} matches owners, globs and except_"
