@@ -6,7 +6,6 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import pytest_twisted
@@ -277,9 +276,8 @@ async def master_behind_proxy(
     at_end(hub.stop)
     hub.add_demo_content()
     await hub.start()
-    proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
+    proxy = FaultProxy(hub.url, decide)
     at_end(proxy.stop)
-    proxy.start()
     master = MasterProcess(tmp_path, hub.profile_text().replace(hub.url, proxy.url))
     at_end(master.end, signal.SIGKILL)
     await master.create()

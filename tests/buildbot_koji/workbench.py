@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from buildbot.config.master import MasterConfig
 from buildbot.data.resultspec import Filter
@@ -187,9 +186,8 @@ class Workbench:
         await self.hub.start()
         self.lost_replies = set()
         self.lost_requests = set()
-        self.proxy = FaultProxy(urlsplit(self.hub.url).port or 0, self._fate)
+        self.proxy = FaultProxy(self.hub.url, self._fate)
         self._hubs.push_async_callback(self.proxy.stop)
-        self.proxy.start()
         text = self.hub.profile_text(self.profile)
         if not self.hub.tls:
             # What is encrypted the proxy can't tell apart.

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from enum import Enum
 from typing import Any
+from urllib.parse import urlsplit
 
 from twisted.internet import reactor
 from twisted.internet.endpoints import TCP4ClientEndpoint
@@ -134,10 +135,10 @@ class _ToClient(Protocol):
 
 
 class FaultProxy(Factory):
-    """Stands before a hub.
+    """Stands before a hub, on a free port, from its construction until it is stopped.
 
     Args:
-        port: the hub's port.
+        hub_url: the address of the hub.
         decide: takes the bytes of a request, gives its fate.
 
     Attributes:
@@ -147,21 +148,17 @@ class FaultProxy(Factory):
     protocol = _ToClient
     noisy = False
 
-    def __init__(self, port: int, decide: Callable[[bytes], Fate]) -> None:
-        self.port = port
+    def __init__(self, hub_url: str, decide: Callable[[bytes], Fate]) -> None:
+        self.port = urlsplit(hub_url).port
         self.decide = decide
         self.fates: Counter[Fate] = Counter()
         self.clients: set[_ToClient] = set()
-        self._listening: Any = None
+        self._listening: Any = reactor.listenTCP(0, self, interface="127.0.0.1")
 
     @property
     def url(self) -> str:
         """The address of the hub behind the proxy."""
         return f"http://127.0.0.1:{self._listening.getHost().port}/kojihub"
-
-    def start(self) -> None:
-        """Listen on a free port."""
-        self._listening = reactor.listenTCP(0, self, interface="127.0.0.1")
 
     async def stop(self) -> None:
         """Break all connections and listen no more."""

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import pytest_twisted
@@ -91,9 +90,8 @@ async def test_each_submission_is_done_once(hub: FakeHub, protected: bool, at_en
             return Fate.PASS
         return chosen(chance, bad) if chance.random() < 0.4 else Fate.PASS
 
-    proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
+    proxy = FaultProxy(hub.url, decide)
     at_end(proxy.stop)
-    proxy.start()
     policy = RetryPolicy(first=0.01, ceiling=0.05)
     submitted: dict[str, list[int]] = {"build": [], "newRepo": []}
 
@@ -181,9 +179,8 @@ async def test_each_submission_is_done_once_on_restored_hubs(hub: FakeHub, at_en
             hub.state.rewind("task", backup)
         hub.sessions.forget_all()
 
-    proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
+    proxy = FaultProxy(hub.url, decide)
     at_end(proxy.stop)
-    proxy.start()
     policy = RetryPolicy(first=0.01, ceiling=0.05)
 
     async def submit_some(user: str) -> None:
@@ -218,8 +215,7 @@ async def once(hub: FakeHub, method: str, fate: Fate) -> AsyncIterator[Connectio
     def decide(request: bytes) -> Fate:
         return next(bad, Fate.PASS) if f"<methodName>{method}<".encode() in request else Fate.PASS
 
-    proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
-    proxy.start()
+    proxy = FaultProxy(hub.url, decide)
     profile = Profile(
         name="t", server=proxy.url, authtype="password", user="carol", password="carol"
     )
@@ -260,9 +256,8 @@ async def test_cancel_is_repeated(hub: FakeHub, fate: Fate, protected: bool) -> 
 @pytest_twisted.ensureDeferred
 async def test_a_call_that_is_given_up(hub: FakeHub, call: str, at_end: AtEnd) -> None:
     """Cancelling a call that is under way ends it there, and does not send it again."""
-    proxy = FaultProxy(urlsplit(hub.url).port or 0, lambda _: Fate.STALL)
+    proxy = FaultProxy(hub.url, lambda _: Fate.STALL)
     at_end(proxy.stop)
-    proxy.start()
     koji = Connection(Profile("fake", proxy.url), batching=False)
     at_end(koji.close)
     calling = koji.call(call, "demo-candidate", "hello-1-1")

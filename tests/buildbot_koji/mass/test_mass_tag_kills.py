@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest_twisted
 from buildbot.process.results import SUCCESS
@@ -67,8 +66,7 @@ async def test_tagging_survives(tmp_path: Path) -> None:
         tags = b"<name>methodName</name>" in data and b"tagBuild" in data
         return fates.pop(0) if tags and fates else Fate.PASS
 
-    proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
-    proxy.start()
+    proxy = FaultProxy(hub.url, decide)
     profile = hub.profile_text("fake").replace(hub.url, proxy.url)
     (tmp_path / "master").mkdir()
     master = MasterProcess(tmp_path / "master", profile, CONFIG)

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import pytest_twisted
@@ -335,9 +334,8 @@ async def test_answer_was_lost(
         plain.add_tag(tag)
         plain.add_package(tag, "hello")
     await plain.start()
-    proxy = FaultProxy(urlsplit(plain.url).port or 0, decide)
+    proxy = FaultProxy(plain.url, decide)
     at_end(proxy.stop)
-    proxy.start()
     profile = plain.profile_text().replace(plain.url, proxy.url)
     master = make_master(profile, config(PLAIN))
     await master.create()

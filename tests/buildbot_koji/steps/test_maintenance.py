@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import pytest_twisted
@@ -52,8 +51,7 @@ class Front:
         self.bench = bench
         self.fates: dict[str, Fate] = {}
         self.breaking = PAGE_WITH_200
-        self.proxy = FaultProxy(urlsplit(bench.hub.url).port or 0, self._fate)
-        self.proxy.start()
+        self.proxy = FaultProxy(bench.hub.url, self._fate)
         authority = bench.hub.authority
         self.apache = Apache(
             directory,

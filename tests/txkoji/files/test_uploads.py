@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import pytest_twisted
@@ -146,9 +145,8 @@ async def test_broken_network(
         pieces += 1
         return fate if pieces in (1, 4) else Fate.PASS
 
-    proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
+    proxy = FaultProxy(hub.url, decide)
     at_end(proxy.stop)
-    proxy.start()
     koji = connect(server=proxy.url)
     await koji.login()
     assert on_hub(hub, await koji.upload(path)) == content
@@ -167,9 +165,8 @@ async def test_network_that_changes_everything(
     def decide(request: bytes) -> Fate:
         return Fate.CORRUPT if b"application/octet-stream" in request else Fate.PASS
 
-    proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
+    proxy = FaultProxy(hub.url, decide)
     at_end(proxy.stop)
-    proxy.start()
     koji = connect(server=proxy.url)
     await koji.login()
     with pytest.raises(TransferError, match="5 times at byte 0: something between"):
