@@ -370,6 +370,8 @@ def promote_build(call: MethodCall, build: Any, force: bool = False) -> Any:
         promoter_id=user["id"],
         promotion_ts=call.hub.now(),
     )
+    for rpm in call.state.rows("rpminfo", build_id=row["id"]):
+        call.state.update("rpminfo", rpm["id"], draft=False)
     # The old directory stays, as a link.
     for path in list(call.hub.files.walk(before)):
         call.hub.files.copy(f"{before}/{path}", f"{build_directory(call, row)}/{path}")

@@ -75,7 +75,10 @@ def list_build_rpms(call: MethodCall, build: Any) -> Any:
 
 
 def _matching(state: HubState, info: Any) -> list[Row]:
-    """Find RPMs by id, by the digits of one, by N-V-R.A or by struct; the hub's own first."""
+    """Find RPMs by id, by the digits of one, by N-V-R.A or by struct.
+
+    First the hub's own regular one, then its drafts, the newest first, then external ones.
+    """
     if isinstance(info, str) and info.isdigit():
         info = int(info)
     if isinstance(info, int):
@@ -98,7 +101,11 @@ def _matching(state: HubState, info: Any) -> list[Row]:
     if location := info.get("location", location):
         repo = state.one("external_repo", name=location)
         return [row for row in rows if repo and row["external_repo_id"] == repo["id"]]
-    return sorted(rows, key=lambda row: int(row["external_repo_id"]))
+
+    def place(row: Row) -> tuple[Any, ...]:
+        return row["external_repo_id"], row["draft"], -row["id"] if row["draft"] else row["id"]
+
+    return sorted(rows, key=place)
 
 
 def find_rpm(call: MethodCall, info: Any) -> Row | None:

@@ -382,7 +382,15 @@ def test_promotion(hub: FakeHub, clock: Clock) -> None:
     refused = r"policy violation \(draft_promotion\) \[rule: all :: deny\]"
     with pytest.raises(ActionNotAllowed, match=refused):
         hub.call("promoteBuild", draft["nvr"], user="alice")
+    other = hub.call("build", source, "demo", {"draft": True})
+    clock.pump([0.05] * 400)
+    [newest] = hub.call("listBuilds", taskID=other)
+    rpm = "hello-1.0-1.x86_64"
+    assert hub.call("getRPM", rpm)["build_id"] == newest["build_id"]
     assert hub.call("promoteBuild", draft["nvr"])["nvr"] == "hello-1.0-1"
+    promoted = hub.call("getRPM", rpm)
+    assert (promoted["build_id"], promoted["draft"]) == (draft["build_id"], False)
+    assert [each["draft"] for each in hub.call("getRPM", rpm, multi=True)] == [False, True]
     with pytest.raises(GenericError, match="Reason: Not a draft build"):
         hub.call("promoteBuild", "hello-1.0-1")
     with pytest.raises(GenericError, match="Build already exists"):
