@@ -85,6 +85,18 @@ _STARTS = {
 """The methods, with their arguments; those before ``opts`` are the task's."""
 
 
+def _submit(
+    call: MethodCall,
+    method: str,
+    request: list[Any],
+    channel: Any,
+    priority: Any,
+    arch: str = "noarch",
+) -> int:
+    number = absolute_priority(call, priority)
+    return make_task(call, method, request, channel=channel, priority=number, arch=arch)
+
+
 def _starter(start: _Start) -> HubMethod:
     def run(call: MethodCall, *args: Any) -> int:
         start.gate(call)
@@ -94,13 +106,7 @@ def _starter(start: _Start) -> HubMethod:
                 require_type(value, expected)
         if start.target is not None:
             require_target(call.state, request[start.target])
-        return make_task(
-            call,
-            start.method,
-            [*request, opts or {}],
-            channel=channel,
-            priority=absolute_priority(call, priority),
-        )
+        return _submit(call, start.method, [*request, opts or {}], channel, priority)
 
     return run
 
@@ -124,13 +130,7 @@ def wrapper_rpm(
     found = find_target(call.state, target)
     if found is None:
         raise PreBuildError(f"no such build target: {target}")
-    return make_task(
-        call,
-        "wrapperRPM",
-        [url, found, struct, None, options],
-        channel=channel,
-        priority=absolute_priority(call, priority),
-    )
+    return _submit(call, "wrapperRPM", [url, found, struct, None, options], channel, priority)
 
 
 @hub_method("buildImage(name, version, arch, target, ksfile, img_type, opts=None, priority=None)")
@@ -151,14 +151,9 @@ def build_image(
     call.require_permission(img_type)
     expected = list if img_type == "livemedia" else str
     require_type(arch, expected)
-    return make_task(
-        call,
-        img_type,
-        [name, version, arch, target, ksfile, opts or {}],
-        channel=img_type,
-        arch="noarch" if img_type == "livemedia" else arch,
-        priority=absolute_priority(call, priority),
-    )
+    request = [name, version, arch, target, ksfile, opts or {}]
+    arch = "noarch" if img_type == "livemedia" else arch
+    return _submit(call, img_type, request, img_type, priority, arch)
 
 
 def _words(arches: Any) -> str:
@@ -192,13 +187,8 @@ def _kiwi_build(
     given["optional_arches"] = _words(given["optional_arches"] or [])
     given.update(scratch=bool(given["scratch"]), repos=given["repos"] or [])
     options = {name: value for name, value in given.items() if value not in (None, "", [])}
-    return make_task(
-        call,
-        "kiwiBuild",
-        [target, _words(arches), desc_url, desc_path, options],
-        channel="image",
-        priority=absolute_priority(call, priority),
-    )
+    request = [target, _words(arches), desc_url, desc_path, options]
+    return _submit(call, "kiwiBuild", request, "image", priority)
 
 
 @hub_method("winBuild(vm, url, target, opts=None, priority=None, channel='vm')")
@@ -211,13 +201,7 @@ def win_build(
         raise GenericError("Windows support not enabled")
     require_target(call.state, target)
     call.require_policy("vm")
-    return make_task(
-        call,
-        "winbuild",
-        [vm, url, target, opts or {}],
-        channel=channel,
-        priority=absolute_priority(call, priority),
-    )
+    return _submit(call, "winbuild", [vm, url, target, opts or {}], channel, priority)
 
 
 @hub_method("runroot", plugin="runroot")

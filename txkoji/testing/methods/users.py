@@ -176,10 +176,25 @@ def edit_permission(call: MethodCall, permission: Any, description: Any) -> None
     call.state.update("permissions", row["id"], description=description)
 
 
-@hub_method("getPerms")
-def get_perms(call: MethodCall) -> list[str]:
-    """Return the permissions of the logged-in user."""
-    return sorted(held_permissions(call.state, call.user["id"])) if call.user else []
+def _held(call: MethodCall, user: Any) -> dict[str, list[str | None]]:
+    return held_permissions(call.state, require_user(call.state, user)["id"])
+
+
+for _signature, _doc, _run in (
+    ("getPerms()", "the permissions of the logged-in user", lambda call: sorted(call.permissions)),
+    ("getUserPermsInheritance(userID)", "where each permission of a user comes from", _held),
+    (
+        "getAllPerms()",
+        "all permissions that there are",
+        lambda call: [pick(row, "description id name") for row in call.state.rows("permissions")],
+    ),
+    (
+        "getUserGroups(user)",
+        "the groups of a user",
+        lambda call, user: groups_of(call.state, require_user(call.state, user)["id"]),
+    ),
+):
+    declare(_signature, _run, f"Return {_doc}.")
 
 
 @hub_method("getUserPerms")
@@ -189,12 +204,6 @@ def get_user_perms(call: MethodCall, userID: Any = None, with_groups: bool = Tru
     return sorted(held_permissions(call.state, user["id"], with_groups=bool(with_groups)))
 
 
-@hub_method("getUserPermsInheritance")
-def get_user_perms_inheritance(call: MethodCall, userID: Any) -> dict[str, list[str | None]]:
-    """Return where each permission of a user comes from."""
-    return held_permissions(call.state, require_user(call.state, userID)["id"])
-
-
 @hub_method("hasPerm")
 def has_perm(call: MethodCall, perm: Any, strict: bool = False) -> bool:
     """Return whether the logged-in user has a permission."""
@@ -202,12 +211,6 @@ def has_perm(call: MethodCall, perm: Any, strict: bool = False) -> bool:
         raise GenericError(f"No such permission {perm} defined")
     # Unlike elsewhere, `admin` does not imply the permission.
     return perm in call.permissions
-
-
-@hub_method("getAllPerms")
-def get_all_perms(call: MethodCall) -> list[dict[str, Any]]:
-    """Return all permissions that there are."""
-    return [pick(row, "description id name") for row in call.state.rows("permissions")]
 
 
 @hub_method("grantPermission")
@@ -284,9 +287,3 @@ def get_group_members(call: MethodCall, group: Any) -> list[dict[str, Any]]:
     """Return the users in a group."""
     links = call.state.active("user_groups", group_id=_find_group(call, group)["id"])
     return [user_struct(call.state.row("users", link["user_id"])) for link in links]
-
-
-@hub_method("getUserGroups")
-def get_user_groups(call: MethodCall, user: Any) -> list[dict[str, Any]]:
-    """Return the groups of a user."""
-    return groups_of(call.state, require_user(call.state, user)["id"])
