@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from twisted.internet.task import deferLater
-
 from txkoji import _typed_calls, listing, multicall, paths, profiles, rich
-from txkoji._deferreds import Deferred, returns_deferred
+from txkoji._deferreds import Deferred, in_pieces, returns_deferred
 from txkoji._hub_methods import HubMethods
 from txkoji._interfaces import HTTPAgent
 from txkoji._values import shown
@@ -45,9 +43,6 @@ from txkoji.retry import RetryPolicy
 from txkoji.submission.search import Submission
 from txkoji.submission.submitter import Submitter
 from txkoji.task import Channel, Task
-
-ROWS_AT_ONCE = 500
-"""Rows of a list that are read per reactor iteration: a row of ``listTagged`` takes 15 us."""
 
 
 class HubProxy:
@@ -216,7 +211,10 @@ class Connection(HubMethods):
             ProtocolError: what came back is not a hub's reply.
             ValueError: an argument can't be sent.
         """
-        return rich.convert(method, await self._plain(Call(method, args, kwargs)), self)
+        result = await self._plain(Call(method, args, kwargs))
+        if method not in rich.CONVERSIONS:
+            return result
+        return await in_pieces(self.reactor, lambda part: rich.convert(method, part, self), result)
 
     async def _plain(self, call: Call) -> Any:
         try:
@@ -246,15 +244,7 @@ class Connection(HubMethods):
         """
         call = Call(method, args, kwargs)
         answer = await self._plain(call)
-        if not isinstance(answer, list):
-            return self._read(call, answer)
-        rows: list[Any] = []
-        # An empty list is read, too: it may be no answer.
-        for start in range(0, max(len(answer), 1), ROWS_AT_ONCE):
-            if start:
-                await deferLater(self.reactor, 0)
-            rows += self._read(call, answer[start : start + ROWS_AT_ONCE])
-        return rows
+        return await in_pieces(self.reactor, lambda part: self._read(call, part), answer)
 
     def _read(self, call: Call, answer: Any) -> Any:
         return self.client.read_answer(call, rich.convert(call.method, answer, self))

@@ -14,7 +14,7 @@ import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred, succeed
 
-from tests.support import until
+from tests.support import HubInMemory, until
 from tests.support.odd import VALUES
 from txkoji import Call, Connection, build_states, estimates, task_states
 from txkoji._rich_base import make
@@ -433,3 +433,28 @@ async def test_connect_from_web(hub: FakeHub, empty_home: Path) -> None:
     assert Connection.connect_from_web("https://elsewhere.example/koji/taskinfo?taskID=1") is None
     assert Connection.connect_from_web(f"{hub.weburl}/a b") is None
     assert Connection.connect_from_web("https://[elsewhere/koji/taskinfo?taskID=1") is None
+
+
+def test_long_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long list is read and made rich in pieces, between which the reactor does other work."""
+    site = HubInMemory()
+    words = {"package_name": "a", "version": "1"}
+    rows = [
+        {"build_id": number, "nvr": f"a-1-{number}", "release": str(number), **words}
+        for number in range(1, 2501)
+    ]
+    site.hub.answer = lambda *_: rows
+    client, sizes = site.koji.client, []
+    read: Any = client.read_answer
+
+    def reading(call: Call, part: Any) -> Any:
+        sizes.append(len(part))
+        return read(call, part)
+
+    monkeypatch.setattr(client, "read_answer", reading)
+    found: list[Any] = []
+    site.koji.checked("listTagged", "f44").addCallback(found.extend)
+    site.answer()
+    assert sizes == [500] * 5
+    assert [build.build_id for build in found] == list(range(1, 2501))
+    assert {type(build) for build in found} == {Build}
