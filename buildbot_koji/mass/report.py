@@ -140,11 +140,13 @@ def _reason_without_name(package: MassPackage) -> str:
     return "".join(parts)
 
 
-def json_report(head: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the parts of a JSON text with the head's members, and the rows as ``packages``."""
+def json_report(
+    head: Mapping[str, Any], name: str, rows: Iterable[Mapping[str, Any]]
+) -> Iterator[str]:
+    """Yield the parts of a JSON text with the head's members, and the rows under a name."""
     # Python's fast encoder does not indent.
-    members = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
-    yield "{\n " + ",\n ".join([*members, '"packages": ['])
+    members = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
+    yield "{\n " + ",\n ".join([*members, f"{json.dumps(name)}: ["])
     separator = "\n  "
     for row in rows:
         yield separator + json.dumps(row)

@@ -475,7 +475,7 @@ class KojiMassBuild(PackageBuildStep):
         html = html_report(f"Mass build for {self.target}", self._text, packages, rows)
         for name, kind, parts in (
             ("report.html", "h", html),
-            ("report.json", "t", json_report(head, rows)),
+            ("report.json", "t", json_report(head, "packages", rows)),
             ("report.csv", "t", csv_report(rows)),
         ):
             await self.write_report(name, kind, await self.in_thread(partial(list, parts)))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
 from typing import Any, ClassVar
 
 from buildbot.process import results
@@ -33,6 +31,7 @@ from buildbot_koji.mass.comparison import (
 from buildbot_koji.mass.context import REFUSALS
 from buildbot_koji.mass.packages import listed_packages, unlisted
 from buildbot_koji.mass.plan import MADE
+from buildbot_koji.mass.report import json_report
 from buildbot_koji.mass.stored import find_store
 from buildbot_koji.mass.tagging import PART, MassTagger, not_tagged
 from buildbot_koji.properties import SOURCE
@@ -91,12 +90,8 @@ class KojiCompareTags(KojiStep):
         self.setProperty("koji_tag_comparison", {**numbers, "packages": packages}, SOURCE)
         self.say(f"{self.tag} against {self.other}: {summary_of(counts)}")
         await self.write_report("differences", "t", map(line_of, differences))
-        head = json.dumps({"tag": self.tag, "other": self.other, **numbers})
-        rows = (
-            ("," if place else "") + "\n" + json.dumps(row_of(each))
-            for place, each in enumerate(differences)
-        )
-        parts = chain([head[:-1], ', "differences": ['], rows, ["]}\n"])
+        head = {"tag": self.tag, "other": self.other, **numbers}
+        parts = json_report(head, "differences", map(row_of, differences))
         await self.write_report("differences.json", "t", parts)
         is_bad = self.warn_if_different and bool(differences)
         return results.WARNINGS if is_bad else results.SUCCESS

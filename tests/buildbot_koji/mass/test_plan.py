@@ -576,9 +576,9 @@ def test_reports_hold_anything() -> None:
     for formula in ("\uff1dcmd()", "\uff0b1", "\u3000\uff0d1", "\uff20sum()"):
         [_, cells] = csv.reader("".join(csv_report([{**row, "reason": formula}])).splitlines())
         assert cells[3] == f"'{formula}"
-    text = "".join(json_report({"summary": "s", "failed": 2}, [row, row]))
+    text = "".join(json_report({"summary": "s", "failed": 2}, "packages", [row, row]))
     assert json.loads(text) == {"summary": "s", "failed": 2, "packages": [row, row]}
-    assert json.loads("".join(json_report({}, []))) == {"packages": []}
+    assert json.loads("".join(json_report({}, "packages", []))) == {"packages": []}
     package.skip("\x1b[2J" + "x" * 100_000)
     assert package.reason.startswith("\ufffd[2Jx")
     assert len(package.reason) == 300
