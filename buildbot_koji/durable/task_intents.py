@@ -70,7 +70,7 @@ class TaskIntent:
 
 
 NO_TASK = 0
-"""The result in a note of a step with several tasks for one that was not needed."""
+"""Stands for the id of a task that was not needed, such as of what is tagged without one."""
 
 
 def intent_in_note(note: Any) -> TaskIntent | None:

@@ -17,6 +17,7 @@ import attrs
 
 from buildbot_koji.durable.once import CheckClaim, Intent, IntentState, OnceAction
 from buildbot_koji.durable.store import BuildRows
+from buildbot_koji.durable.task_intents import NO_TASK
 from buildbot_koji.durable.unreadable import check_fields, reading
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
@@ -38,9 +39,6 @@ OUTCOMES_AT_ONCE = 20
 
 READ_AT_ONCE = 100
 """Parts whose rows one query reads."""
-
-NO_TASK = 0
-"""The answer for a build that is tagged without a task."""
 
 WAITING = "waiting to read the tag again"
 

@@ -12,13 +12,13 @@ from buildbot.process import results
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, flag, required
+from buildbot_koji.database_values import MAX_VALUE
 from buildbot_koji.durable.once import CheckClaim, OnceAction, Unsearchable
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.builds import named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.write_step import KojiWriteStep
-from buildbot_koji.steps.view.result import LONGEST_PROPERTY
 from txkoji import Call, Kind, build_states, is_refusal, task_states
 from txkoji.exceptions import GenericError, HubFault
 
@@ -104,7 +104,7 @@ class KojiCall(KojiWriteStep):
             )
         text = json.dumps(result, indent=2, sort_keys=True, default=str)
         await self.addCompleteLog("result", text[:LOG_LIMIT] + "\n")
-        if len(text) > LONGEST_PROPERTY:
+        if len(text) > MAX_VALUE:
             return self.fail(
                 f"the result has {len(text):,} characters, too many for a property: it is in the"
                 " log; ask for less"

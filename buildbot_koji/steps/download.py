@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,16 +17,15 @@ from buildbot.process.remotetransfer import StringFileReader
 from buildbot_koji import fetcher
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, flag, required
-from buildbot_koji.database_values import id_of
+from buildbot_koji.database_values import MAX_VALUE, encoded_size, id_of
 from buildbot_koji.hubs.builds import build_of_task, named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.uploads import megabytes
 from buildbot_koji.steps.framework.worker import BLOCK, run_on_worker
-from buildbot_koji.steps.view.result import LONGEST_PROPERTY
 from buildbot_koji.words import counted, size_in_words
-from txkoji import RemoteFile, nvr, one_line, task_states
+from txkoji import RemoteFile, matches, nvr, one_line, task_states
 from txkoji.exceptions import TransferError
 
 AT_ONCE = 4
@@ -106,7 +104,7 @@ class DownloadStep(KojiStep):
         size = sum(file.size or 0 for file in files)
         what = f"{counted(len(files), 'file')}, {size_in_words(size)}" if files else "no files"
         names = [file.name for file in files]
-        if len(json.dumps(names)) <= LONGEST_PROPERTY:
+        if encoded_size(names) <= MAX_VALUE:
             self.setProperty("koji_files", names, SOURCE)
         if self.to == "master":
             await self._to_master(hub, files)
@@ -326,7 +324,7 @@ class KojiDownloadTask(DownloadStep):
             return None
         if self.skip is not None and re.search(self.skip, searched):
             return None
-        if self.match is not None and not any(fnmatch.fnmatch(name, each) for each in self.match):
+        if self.match is not None and not matches(name, self.match):
             return None
         if self.dirpertask:
             return f"{task.id}/{name}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from buildbot.process import results
 
+from buildbot_koji.database_values import MAX_VALUE, encoded_size
 from buildbot_koji.error_messages import with_remedy
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import EXCERPT, FAILED_ARCH, LOG_URL, REASON, SOURCE
@@ -20,9 +20,6 @@ TAIL_BYTES = 20_000
 
 EXCERPT_LINES = 30
 """Lines of its end that the summary of a failure shows; Buildbot opens a log's last 40 lines."""
-
-LONGEST_PROPERTY = 60_000
-"""Characters of JSON; a database may store no more in one value."""
 
 
 _RESULT_OF_STATE: dict[int, int] = {
@@ -76,7 +73,7 @@ def properties_of(outcome: Outcome) -> dict[str, Any]:
     return {
         name: value
         for name, value in found.items()
-        if value not in (None, [], {}) and len(json.dumps(value)) <= LONGEST_PROPERTY
+        if value not in (None, [], {}) and encoded_size(value) <= MAX_VALUE
     }
 
 
