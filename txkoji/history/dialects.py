@@ -7,7 +7,6 @@ name of the callback and its facts, under the field names of :mod:`txkoji.histor
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Callable, Mapping
 from enum import IntEnum
@@ -17,6 +16,7 @@ from typing import Any
 from munch import Munch, munchify
 
 from txkoji import build_states, task_states
+from txkoji._times import moment
 from txkoji._values import flag, integer, member, seconds, struct, text, to_params
 from txkoji.build_states import BuildStates
 from txkoji.bus.base import Dialect
@@ -223,14 +223,8 @@ _PROTONMSG: dict[str, Reader] = {
 
 def _iso_or_seconds(found: Any) -> float | None:
     """Return seconds since the epoch of a time that is a number or ISO 8601."""
-    if not isinstance(found, str):
-        return seconds(found)
-    try:
-        read = datetime.datetime.fromisoformat(found)
-        aware = read if read.tzinfo is not None else read.replace(tzinfo=datetime.timezone.utc)
-        return seconds(aware.timestamp())
-    except (OverflowError, ValueError):
-        return None
+    read = moment(found, found)
+    return None if read is None else seconds(read.timestamp())
 
 
 @_of_state
