@@ -82,7 +82,7 @@ def fit_properties(properties: Mapping[str, Any], size: int) -> dict[str, Any]:
     """Return properties that take at most so many bytes: the largest ones are cut."""
     # No character takes less than a byte.
     fitted = {
-        name: _clean(value[:size] if isinstance(value, str) else value)
+        name: clean_value(value[:size] if isinstance(value, str) else value)
         for name, value in properties.items()
     }
     while (excess := encoded_size(fitted) - size) > 0 and fitted:
@@ -100,16 +100,17 @@ def fit_property(value: Any) -> Any:
     return fit_properties({"": value}, MAX_VALUE).get("")
 
 
-def _clean(value: Any) -> Any:
+def clean_value(value: Any) -> Any:
+    """Return a value that JSON and databases can hold, without characters that those refuse."""
     if isinstance(value, str):
         return _BROKEN.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, float) and not math.isfinite(value):
         # JSON has no such numbers: a browser could not read the page.
         return None
     if isinstance(value, (list, tuple)):
-        return [_clean(each) for each in value]
+        return [clean_value(each) for each in value]
     if isinstance(value, Mapping):
-        return {_clean(str(name)): _clean(each) for name, each in value.items()}
+        return {clean_value(str(name)): clean_value(each) for name, each in value.items()}
     return value
 
 

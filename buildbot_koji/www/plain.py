@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 from urllib.parse import urlsplit
 
-from buildbot_koji.database_values import clean_line, number
+from buildbot_koji.database_values import clean_line, clean_value, number
 
 SHORT = 200
 """Characters of a name."""
@@ -44,17 +43,7 @@ def encoded(value: Any) -> bytes:
     try:
         return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
     except ValueError:
-        return json.dumps(_finite(value), allow_nan=False, separators=(",", ":")).encode()
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {name: _finite(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(each) for each in value]
-    return value
+        return json.dumps(clean_value(value), allow_nan=False, separators=(",", ":")).encode()
 
 
 def bounded(value: Any, name: str = "") -> Any:
