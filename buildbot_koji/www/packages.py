@@ -89,6 +89,14 @@ def _shown(
     values: dict[int, dict[str, Any]] = defaultdict(dict)
     for row in rows:
         values[row.buildid][row.name] = _decoded(row.value)
+    found = _chosen(connection, model, chosen)
+    return [build_json(row, values[row["id"]]) for row in found]
+
+
+def _chosen(
+    connection: sqlalchemy.Connection, model: Any, chosen: Sequence[int]
+) -> Sequence[Mapping[str, Any]]:
+    """Return builds, with the names of their builders, the newest first."""
     builds, builders = model.builds.c, model.builders.c
     found = connection.execute(
         sqlalchemy.select(
@@ -105,26 +113,21 @@ def _shown(
         .where(builds.id.in_(chosen))
         .order_by(builds.id.desc())
     )
-    return [build_json(dict(row), values[row["id"]]) for row in found.mappings()]
+    return [dict(row) for row in found.mappings()]
 
 
 def builds_named(
     connection: sqlalchemy.Connection, model: Any, chosen: Sequence[int]
 ) -> dict[int, dict[str, Any]]:
     """Return the builder and the number of builds, by their ids; a deleted one has none."""
-    builds, builders = model.builds.c, model.builders.c
-    rows = connection.execute(
-        sqlalchemy.select(builds.id, builds.number, builds.builderid, builders.name)
-        .join_from(model.builds, model.builders, builds.builderid == builders.id)
-        .where(builds.id.in_(chosen))
-    )
+    return {row["id"]: _place(row) for row in _chosen(connection, model, chosen)}
+
+
+def _place(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        row.id: {
-            "builder": text(row.name),
-            "builder_id": row.builderid,
-            "build_number": row.number,
-        }
-        for row in rows
+        "builder": text(row["name"]),
+        "builder_id": row["builderid"],
+        "build_number": row["number"],
     }
 
 
@@ -134,9 +137,7 @@ def build_json(row: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[st
     # A step whose failure the build tolerates leaves a reason, too.
     shown = {} if row["results"] == SUCCESS else properties
     return {
-        "builder": text(row["name"]),
-        "builder_id": row["builderid"],
-        "build_number": row["number"],
+        **_place(row),
         "buildid": row["id"],
         "results": row["results"],
         "state_string": text(outcome(str(row["state_string"] or "")), LONG),
