@@ -109,10 +109,15 @@ class _Answering(Resource):
         request.notifyFinish().addErrback(gone.append)
 
         def failed(failure: Failure) -> None:
+            error = failure.value
             code, message = 500, "the master's log has the reason"
-            if is_database_unreachable(failure.value):
+            if isinstance(error, Error):
+                code, message = 403, (error.message or b"").decode(errors="replace")
+            elif isinstance(error, (NotThere, ActionRefused)):
+                code, message = 404 if isinstance(error, NotThere) else 400, str(error)
+            elif is_database_unreachable(error):
                 # Whoever works in the background logs it: an open page asks every two seconds.
-                code, message = 503, database_words(failure.value)
+                code, message = 503, database_words(error)
             else:
                 self._log.failure("can't answer {path}", failure, path=request.path)
             if not gone and not request.startedWriting:
@@ -155,25 +160,19 @@ class _Api(_Answering):
         self._master = master
 
     async def _get(self, request: Any) -> None:
-        path = [each.decode(errors="replace") for each in request.postpath if each]
-        try:
-            await self._allow(request, path, "GET")
-        except Error as error:
-            self._refuse(request, error)
-            return
+        path = _path_of(request)
+        await self._allow(request, path, "GET")
         wanted = {
             name.decode(errors="replace"): values[0].decode(errors="replace")
             for name, values in request.args.items()
         }
         render = self._render(path, wanted)
         if render is None:
-            self._reply(request, 404, {"message": "there is no such page"})
-            return
+            raise NotThere("there is no such page")
         key = json.dumps([path, sorted(wanted.items())])
         body = await self._answers.get(key, render)
         if body == b"null":
-            self._reply(request, 404, {"message": "there is nothing of that name"})
-            return
+            raise NotThere("there is nothing of that name")
         self._send(request, body, JSON)
 
     def _render(self, path: list[str], wanted: dict[str, str]) -> Render | None:
@@ -212,32 +211,23 @@ class _Api(_Answering):
     async def _post(self, request: Any) -> None:
         refusal = _cross_site(request, self._master.config.buildbotURL)
         if refusal is not None:
-            self._reply(request, 403, {"message": refusal})
-            return
-        path = [each.decode(errors="replace") for each in request.postpath if each]
+            raise Error(403, refusal.encode())
+        path = _path_of(request)
         action = find_action(self._master, path)
         if action is None:
-            self._reply(request, 404, {"message": "there is no such action"})
-            return
-        try:
-            await self._allow(request, path, action.name)
-            options = _body(request)
-            message = await action.do(options)
-        except Error as error:
-            self._refuse(request, error)
-        except (NotThere, ActionRefused) as error:
-            code = 404 if isinstance(error, NotThere) else 400
-            self._reply(request, code, {"message": str(error)})
-        else:
-            self._answers.forget()
-            self._reply(request, 200, {"message": message})
+            raise NotThere("there is no such action")
+        await self._allow(request, path, action.name)
+        message = await action.do(_body(request))
+        self._answers.forget()
+        self._reply(request, 200, {"message": message})
 
     async def _allow(self, request: Any, path: list[str], action: str) -> None:
         # Buildbot's authorization does not cover what plugins serve.
         await self._master.www.assertUserAllowed(request, ("koji", *path), action, {})
 
-    def _refuse(self, request: Any, error: Error) -> None:
-        self._reply(request, 403, {"message": (error.message or b"").decode(errors="replace")})
+
+def _path_of(request: Any) -> list[str]:
+    return [each.decode(errors="replace") for each in request.postpath if each]
 
 
 def _cross_site(request: Any, own: str) -> str | None:
