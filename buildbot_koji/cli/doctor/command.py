@@ -30,7 +30,7 @@ from buildbot_koji.cli.doctor.findings import (
 )
 from buildbot_koji.cli.doctor.hub import check_hub
 from buildbot_koji.cli.doctor.network import taken_port
-from buildbot_koji.cli.doctor.wanted import HubNeeds, wanted_of
+from buildbot_koji.cli.doctor.wanted import HubNeeds, deaf_filters, wanted_of
 from buildbot_koji.error_messages import cause_of
 from buildbot_koji.hubs.koji_hub import RenderedHub
 from buildbot_koji.orphans import KojiOrphanReleaser
@@ -95,6 +95,10 @@ async def _subjects_of(path: Path, reactor: Any) -> AsyncIterator[tuple[str, Fin
         words = "a build whose master is killed again while it starts is never resumed"
         remedy = "add util.KojiOrphanReleaser() to c['services']"
         yield f"configuration {path}", warning("services", words, remedy)
+    for where, why in deaf_filters(config):
+        words = f"{where} never sees a change: {why}"
+        remedy = "correct its KojiChangeFilter, or what the change source reports"
+        yield f"configuration {path}", warning("change filter", words, remedy)
     secrets = SecretManager()
     secrets.services = list(config.secretsProviders)
     for wanted in all_wanted:

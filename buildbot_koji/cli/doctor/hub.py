@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from buildbot_koji.cli.doctor.findings import Finding, error, ok
 from buildbot_koji.cli.doctor.login import credentials, login
 from buildbot_koji.cli.doctor.names import (
+    build_types,
     channels,
     mass_builds,
     packages,
@@ -40,6 +41,7 @@ CHECKS = (
     mass_builds,
     runroots,
     users,
+    build_types,
     channels,
     pages,
     files,

@@ -26,12 +26,16 @@ RENEWALS = {
 
 async def credentials(examined: Examined) -> AsyncIterator[Finding]:
     """Check what we log in with: whether it can be used, until when, and who else can read it."""
+    settings = examined.connection.settings
     # It names the defect of a keytab; Kerberos only says that it got no ticket.
-    problem = login_problem(examined.connection.settings)
+    problem = login_problem(settings)
     for each in await examined.connection.credentials():
+        path = getattr(settings, FILES.get(each.kind, ""), None)
         if each.problem is not None:
             examined.can_log_in = False
-            remedy = "fix this first: the login can't work without it"
+            # Messages, which logs and pages have too, name no keytab; a secret's has no path.
+            what = path if path and settings.credentials_of is None else "this"
+            remedy = f"fix {what} first: the login can't work without it"
             yield error(each.kind, problem or each.problem, remedy)
         elif each.expires is not None:
             until, now = each.expires, time.time()
@@ -43,7 +47,6 @@ async def credentials(examined: Examined) -> AsyncIterator[Finding]:
             elif found.level == "error":
                 examined.can_log_in = False
             yield found
-        path = getattr(examined.connection.settings, FILES.get(each.kind, ""), None)
         if path is not None and await deferToThread(_others_can_read, Path(path)):
             yield warning(
                 each.kind,

@@ -26,7 +26,10 @@ async def targets(examined: Examined) -> AsyncIterator[Finding]:
     for name, where in wanted.targets.items():
         target = known.get(name)
         if target is None:
-            yield _missing("target", name, where, known)
+            tags = ("build_tag_name", "dest_tag_name")
+            meant = [each for each in known if name in map(known[each].get, tags)]
+            remedy = f"it is a tag of the target {meant[0]}: did you mean that?" if meant else ""
+            yield _missing("target", name, where, known, remedy)
             continue
         build_tag, destination = str(target.build_tag_name), str(target.dest_tag_name)
         config: Any = await koji.getBuildConfig(build_tag)
@@ -151,6 +154,16 @@ async def users(examined: Examined) -> AsyncIterator[Finding]:
     for name, where in examined.wanted.users.items():
         if await examined.connection.getUser(name) is None:
             yield _missing("user", name, where)
+
+
+async def build_types(examined: Examined) -> AsyncIterator[Finding]:
+    """Check that the types of builds exist."""
+    if wanted := examined.wanted.build_types:
+        found: Any = await examined.connection.listBTypes()
+        known = [str(getattr(each, "name", None)) for each in found or ()]
+        for name, where in wanted.items():
+            if name not in known:
+                yield _missing("btype", name, where, known)
 
 
 async def channels(examined: Examined) -> AsyncIterator[Finding]:

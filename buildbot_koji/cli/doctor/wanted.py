@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -54,6 +54,7 @@ class HubNeeds:
         packages: names of packages by tag, each with who names it.
         channels: names of channels, each with who names it.
         users: names of users, each with who names it.
+        build_types: names of types of builds, each with who names it.
         runroots: names of tags and architectures, each with who runs a command there.
         mass: names of targets and of all packages of a mass build for them, each with who builds.
         permissions: sets of permissions of which one is needed, each with who needs it.
@@ -71,6 +72,7 @@ class HubNeeds:
     packages: dict[str, str] = attrs.field(factory=dict)
     channels: dict[str, str] = attrs.field(factory=dict)
     users: dict[str, str] = attrs.field(factory=dict)
+    build_types: dict[str, str] = attrs.field(factory=dict)
     runroots: dict[tuple[str, str], str] = attrs.field(factory=dict)
     mass: dict[tuple[str, tuple[str, ...]], str] = attrs.field(factory=dict)
     permissions: dict[tuple[str, ...], str] = attrs.field(factory=dict)
@@ -83,7 +85,7 @@ class HubNeeds:
 def wanted_of(config: Any) -> list[HubNeeds]:
     """Return what a ``MasterConfig`` wants of each hub that it names."""
     found: dict[tuple[str, ...], HubNeeds] = {}
-    listening: list[tuple[str, HubNeeds]] = []
+    listening: list[tuple[Mapping[str, Any], HubNeeds]] = []
     for plugin, where in _plugins(config):
         hub = plugin.declared_values.get("profile")
         if hub is None or (is_renderable(hub) and not hasattr(hub, "complaints_about")):
@@ -93,33 +95,70 @@ def wanted_of(config: Any) -> list[HubNeeds]:
         key = (repr(hub), *(str(getattr(each, "secret_name", each)) for each in values))
         _add(found.setdefault(key, HubNeeds(hub)), plugin, where)
         if where.startswith("change source"):
-            listening.append((plugin.declared_values["name"], found[key]))
-    for scheduler in config.schedulers.values():
-        # A scheduler that has not started has only its arguments.
-        values = {**vars(scheduler), **vars(scheduler).get("_config_kwargs", {})}
-        for each in values.values():
-            if isinstance(each, KojiChangeFilter):
-                _add_filter(listening, each.declared_values, f"scheduler {scheduler.name}")
+            listening.append((plugin.declared_values, found[key]))
+    for values, where in _filters(config):
+        hubs = {
+            id(needs): needs for source, needs in listening if not _unmet(values, source, NAMES)
+        }
+        # Which hub is to have what it names is known if all its changes come from one.
+        if len(hubs) == 1:
+            [needs] = hubs.values()
+            for argument in ("tags", "targets", "packages", "users", "build_types"):
+                for name in _plain_names(values[argument]):
+                    getattr(needs, argument).setdefault(name, where)
+            for name in _plain_names(values["owners"]):
+                needs.users.setdefault(name, where)
     return list(found.values())
 
 
-def _add_filter(
-    listening: Sequence[tuple[str, HubNeeds]], values: Mapping[str, Any], where: str
-) -> None:
-    """Add what a change filter names, if all its changes come from the same hub."""
-    hubs = {
-        id(needs): needs
-        for name, needs in listening
-        if (values["sources"] is None or matches(name, values["sources"]))
-        and (values["hubs"] is None or matches(profile_name(needs.profile), values["hubs"]))
-    }
-    if len(hubs) == 1:
-        [needs] = hubs.values()
-        for argument in ("tags", "targets", "packages", "users"):
-            for name in _plain_names(values[argument]):
-                getattr(needs, argument).setdefault(name, where)
-        for name in _plain_names(values["owners"]):
-            needs.users.setdefault(name, where)
+def deaf_filters(config: Any) -> Iterator[tuple[str, str]]:
+    """Yield who has a change filter that lets no change of any source pass, and why none does."""
+    sources = [
+        each.declared_values
+        for each, where in _plugins(config)
+        if where.startswith("change source")
+    ]
+    for values, where in _filters(config):
+        unmet = [_unmet(values, each, (*NAMES, *KINDS)) for each in sources]
+        if all(unmet):
+            reasons = (
+                f"{each['name']} has {words}" for each, words in zip(sources, unmet, strict=True)
+            )
+            yield where, "; ".join(reasons) or "there is no change source"
+
+
+NAMES = {"sources": "name", "hubs": "profile"}
+KINDS = ("events", "tags", "packages", "targets", "owners")
+"""Arguments of change filters, and those of change sources that they are compared with."""
+
+
+def _unmet(wanted: Mapping[str, Any], source: Mapping[str, Any], arguments: Iterable[str]) -> str:
+    """Return what of a change source a filter's arguments rule out, empty if nothing."""
+    for argument in arguments:
+        name = NAMES.get(argument, argument)
+        given = profile_name(source[name]) if name == "profile" else source[name]
+        globs = [given] if isinstance(given, str) else list(given)
+        # Where a source names none, it gives all; only tagging has tags.
+        is_open = not globs and argument != "tags"
+        if wanted[argument] is None or is_open or (argument == "tags" and source["inherited"]):
+            continue
+        if not any(_may_match(a, b) for a in wanted[argument] for b in globs):
+            other = f"other {name}" if name in KINDS else f"another {name}"
+            return f"{other} than {', '.join(wanted[argument])}"
+    return ""
+
+
+def _may_match(one: str, other: str) -> bool:
+    return matches(one, [other]) or matches(other, [one]) or (is_glob(one) and is_glob(other))
+
+
+def _filters(config: Any) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yield the values of our change filters, each with who has it."""
+    for scheduler in config.schedulers.values():
+        # A scheduler that has not started has only its arguments.
+        for each in {**vars(scheduler), **vars(scheduler).get("_config_kwargs", {})}.values():
+            if isinstance(each, KojiChangeFilter):
+                yield each.declared_values, f"scheduler {scheduler.name}"
 
 
 def _plugins(config: Any) -> Iterator[tuple[Any, str]]:
@@ -143,7 +182,12 @@ def _add(wanted: HubNeeds, plugin: Any, where: str) -> None:
     is_source = where.startswith("change source")
     wanted.logs_in |= plugin.logs_in
     wanted.downloads |= kind.startswith("KojiDownload")
-    known = {TAGS: wanted.tags, TARGETS: wanted.targets, CHANNELS: wanted.channels}
+    known = {
+        TAGS: wanted.tags,
+        TARGETS: wanted.targets,
+        CHANNELS: wanted.channels,
+        ("build_types",): wanted.build_types,
+    }
     # util.KojiPackages names a tag, too.
     values = plugin.declared_values.values()
     for named in (plugin, *(each for each in values if isinstance(each, DeclaredObject))):
@@ -168,7 +212,9 @@ def _add(wanted: HubNeeds, plugin: Any, where: str) -> None:
         wanted.permissions.setdefault(PERMISSIONS[kind], where)
     if kind in PLUGINS:
         wanted.methods.setdefault(PLUGINS[kind], where)
-    if kind == "KojiCall" and isinstance(plugin.method, str):
+    if kind == "KojiTask" and plugin.hub_method is False:
+        wanted.permissions.setdefault(("admin",), where)
+    elif kind in {"KojiCall", "KojiTask"} and isinstance(plugin.method, str):
         wanted.methods.setdefault(plugin.method, where)
     of_hub = getattr(wanted.profile, "declared_values", {}).get("bus")
     of_plugin = plugin.declared_values.get("bus")

@@ -227,6 +227,22 @@ def _no_permission(site: Site) -> None:
     site.values["step"] = 'steps.KojiRegenRepo("fake", tag="demo-build"),'
 
 
+def _any_task(site: Site) -> None:
+    site.profile.write_text(site.hub.profile_text("fake", user="alice"), encoding="utf-8")
+    site.values["step"] = 'steps.KojiTask("fake", method="newRepo", args=["demo-build"]),'
+
+
+def _no_plugin_of_a_task(site: Site) -> None:
+    site.hub.without_plugins("save_failed_tree")
+    site.values["step"] = 'steps.KojiTask("fake", method="saveFailedTree", hub_method=True),'
+
+
+def _keytab(site: Site) -> None:
+    for key, value in (("authtype", "kerberos"), ("keytab", "/nowhere/robot.keytab")):
+        site.set(key, value)
+    site.set("principal", "robot@EXAMPLE.TEST")
+
+
 def _no_plugin(site: Site) -> None:
     site.hub.without_plugins("sidetag")
     site.values["step"] = 'steps.KojiCreateSideTag("fake", basetag="demo-build"),'
@@ -460,6 +476,8 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
     "wrong password": (_wrong_password, "error login", "refuses", "moshimoshi"),
     "unknown target": (_value("target", "dmeo"),
         "error target dmeo", "builder b names it", "did you mean demo?"),
+    "build tag for target": (_value("target", "demo-build"),
+        "error target demo-build", "builder b names it", "it is a tag of the target demo"),
     "unknown tag": (_value("tag", "demo-candidat"),
         "error tag demo-candidat", "change source s names it", "did you mean demo-candidate?"),
     "locked tag": (_locked,
@@ -514,6 +532,24 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
         "error tag demo-candidat", "scheduler filtered names it", "did you mean demo-candidate?"),
     "user of a filter": (_filter('users=["alcie"], packages=["hello"], owners=["alice"]'),
         "error user alcie", "scheduler filtered names it", "koji list-users"),
+    "source of a filter": (_filter('sources=["kojj"], hubs=["fak"]'),
+        "warning change filter",
+        "scheduler filtered never sees a change: s has another name than kojj",
+        "correct its KojiChangeFilter"),
+    "hub of a filter": (_filter('sources=["s"], hubs=["fak"]'),
+        "warning change filter", "s has another profile than fak", "correct its KojiChangeFilter"),
+    "tag that no source reports": (_filter('tags=["demo-released"], events=["tagged"]'),
+        "warning change filter", "s has other tags than demo-released", "the change source reports"),
+    "event that no source reports": (_filter('events=["build-*"]'),
+        "warning change filter", "s has other events than build-*", "the change source reports"),
+    "type of a filter": (_filter('build_types=["rpm", "imgae"]'),
+        "error btype imgae", "scheduler filtered names it", "did you mean image?"),
+    "missing plugin of a task": (_no_plugin_of_a_task,
+        "error plugin", "no saveFailedTree, which builder b needs", "install its plugin"),
+    "any task": (_any_task, "warning permission", "alice does not have admin", "koji grant-permission admin alice"),
+    "unreadable keytab": (_keytab,
+        "error keytab", "can't read the keytab of the Koji profile 'fake': No such file",
+        "fix /nowhere/robot.keytab first"),
     "architecture of runroot": (
         _value("step", 'steps.KojiRunroot("fake", tag="demo-build", arch="sparc", command="ls"),'),
         "error tag demo-build",
@@ -735,6 +771,7 @@ async def test_planted_fault(site: Site, name: str) -> None:
     # Buildbot does not load a configuration whose profile can't be used.
     unusable = (check == "profile" and "secret" not in name) or name in {
         "key of another certificate",
+        "unreadable keytab",
         "missing certificate",
         "NUL in a path",
         "unusable certificate",
