@@ -37,7 +37,9 @@ class HubBuses:
         self._others: Callable[[], Iterable[HubBuses]] = list
         self._connected: dict[str | HubBuses, bool] = {}
         self._brokers: dict[str, tuple[Broker, float | None]] = {}
-        self.credentials = CredentialWatch(self._read_credentials, self._connection.reactor)
+        self.credentials = CredentialWatch(
+            self._connection.profile, self._read_credentials, self._connection.reactor
+        )
         if self._own is not None:
             self.use("", self._own)
 

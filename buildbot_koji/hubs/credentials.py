@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 import attrs
@@ -59,13 +60,16 @@ def with_state(credential: Credential, now: float) -> CredentialStatus:
     """Return a credential with its state. Pure."""
     kind, name, expires = credential.kind, credential.name, credential.expires
     who = f"the {kind} of {name}" if name else f"the {kind}"
+    if credential.file is not None:
+        who += f", {credential.file},"
     remedy = REMEDIES.get(kind, "replace it")
     state, message = "ok", ""
     if credential.problem is not None:
         is_away = any(words in credential.problem for words in UNREACHABLE)
         state, message = "warning" if is_away else "broken", credential.problem
     elif expires is not None and expires <= now:
-        state, message = "expired", f"{who} has expired: {remedy}"
+        ended = datetime.fromtimestamp(expires, timezone.utc)
+        state, message = "expired", f"{who} expired on {ended:%Y-%m-%d %H:%M} UTC: {remedy}"
     elif kind == "ticket":
         # Tickets last hours, and whatever renews them does that shortly before.
         pass
@@ -85,6 +89,7 @@ class CredentialWatch:
     """Reads credentials at the start and once a day, and logs each that is about to expire.
 
     Args:
+        hub: the name of the hub that they are for.
         read: reads them.
         clock: an IReactorTime.
 
@@ -94,6 +99,7 @@ class CredentialWatch:
 
     _log = Logger()
 
+    _hub: str
     _read: Callable[[], Awaitable[Sequence[Credential]]]
     _clock: Any
 
@@ -132,5 +138,5 @@ class CredentialWatch:
         for each in self.status():
             key = (each.kind, each.name)
             if self._logged.get(key, "ok") != each.state and each.state != "ok":
-                self._log.warn("{message}", message=each.message)
+                self._log.warn("{hub}: {message}", hub=self._hub, message=each.message)
             self._logged[key] = each.state

@@ -176,7 +176,9 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         self.users = HubUsers(reactor, self._has_work, self._close)
         self.counts = TaskCounts()
         self.survey = HubSurvey(self.connection)
-        self.credentials = CredentialWatch(self.connection.credentials, reactor)
+        self.credentials = CredentialWatch(
+            self.connection.profile, self.connection.credentials, reactor
+        )
         self._background = Background()
         bus = None if isinstance(profile, str) else profile.bus
         self.buses = HubBuses(self.connection, self.watcher, bus, self._background)

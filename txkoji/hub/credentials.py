@@ -27,12 +27,14 @@ class Credential:
         expires: when it expires, in seconds since the epoch; None if it does not, or that is
             unknown.
         problem: why it can't be used now, in one line; None if it can.
+        file: where a certificate is, for messages; None of what has no file to name.
     """
 
     kind: str
     name: str
     expires: float | None = None
     problem: str | None = None
+    file: str | None = None
 
 
 def certificate_credential(file: PEMFile, key: PEMFile | None = None) -> Credential:
@@ -46,7 +48,8 @@ def certificate_credential(file: PEMFile, key: PEMFile | None = None) -> Credent
         read = read_client_certificate(file, key)
     except BrokenConfiguration as error:
         return Credential("certificate", str(file), problem=str(error))
-    return Credential("certificate", read.subject, expires=read.not_after.timestamp())
+    expires = read.not_after.timestamp()
+    return Credential("certificate", read.subject, expires, file=str(file))
 
 
 async def credentials_of(profile: Profile, reactor: Any) -> list[Credential]:
