@@ -80,13 +80,20 @@ def facts_of(plan: MassPlan) -> dict[str, Any]:
     }
 
 
-def package_row(package: MassPackage, weburl: str) -> dict[str, Any]:
-    """Return a package as reports and pages show it."""
+def package_row(package: MassPackage, weburl: str, *, has_ended: bool = False) -> dict[str, Any]:
+    """Return a package as reports and pages show it.
+
+    Args:
+        package: the package.
+        weburl: the address of kojiweb.
+        has_ended: whether the mass build has: what is not final then is left.
+    """
     task_id = package.task_id
+    is_left = has_ended and not package.is_final
     return {
         "package": package.name,
         "owner": package.owner,
-        "state": SHOWN.get(package.state, package.state).value,
+        "state": "left" if is_left else SHOWN.get(package.state, package.state).value,
         "reason": package.remark or None,
         "arch": package.arch,
         "log_url": package.log_url,
@@ -184,7 +191,7 @@ tr[class] td:nth-child(1), tr[class] td:nth-child(6) { white-space: nowrap }
 .built td:nth-child(3), .adopted td:nth-child(3) { background: #cdeccd }
 """
 
-_ORDER = ("failed", "skipped", "running", "held", "waiting", "adopted", "built")
+_ORDER = ("failed", "skipped", "left", "adopted", "built")
 
 
 def html_report(

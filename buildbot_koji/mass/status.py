@@ -29,6 +29,7 @@ class MassView:
     builder_id: int
     build_number: int
     packages: Sequence[MassPackage]
+    has_ended = False
 
     @cached_property
     def failed(self) -> Sequence[MassPackage]:
@@ -60,9 +61,7 @@ class MassView:
 
     def package_rows(self, name: str | None = None) -> Iterator[dict[str, Any]]:
         """Yield the packages, or one, as ``GET api/mass/ID/packages`` gives them."""
-        return (
-            package_row(each, self.weburl) for each in self.packages if name in (None, each.name)
-        )
+        return (self._row(each) for each in self.packages if name in (None, each.name))
 
     def submitted(self) -> Iterator[str]:
         """Yield the names of the packages that have a task."""
@@ -71,7 +70,10 @@ class MassView:
     def last_failures(self, most: int) -> list[dict[str, Any]]:
         """Return the packages that failed, as :meth:`package_rows`; the last submitted first."""
         newest = nlargest(most, self.failed, key=lambda each: each.since or 0.0)
-        return [package_row(each, self.weburl) for each in newest]
+        return [self._row(each) for each in newest]
+
+    def _row(self, package: MassPackage) -> dict[str, Any]:
+        return package_row(package, self.weburl, has_ended=self.has_ended)
 
 
 @dataclass

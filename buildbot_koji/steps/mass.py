@@ -470,7 +470,9 @@ class KojiMassBuild(PackageBuildStep):
         for name, value in facts.items():
             self.setProperty(f"koji_mass_{name}", value, SOURCE)
         packages = list(plan.packages)
-        rows = await self.in_thread(lambda: [package_row(e, self._weburl) for e in packages])
+        rows = await self.in_thread(
+            lambda: [package_row(e, self._weburl, has_ended=True) for e in packages]
+        )
         head = {"summary": self._text, "target": self.target, **facts}
         html = html_report(f"Mass build for {self.target}", self._text, packages, rows)
         for name, kind, parts in (

@@ -508,7 +508,8 @@ async def test_stop(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ended.result == "cancelled"
     assert ended.text == "stopped: 0 of 20 done, 20 left; canceled 5 tasks"
     rows = json.loads(ended.logs["report.json"])["packages"]
-    said = [each["reason"] for each in rows if each["state"] == "running"]
+    assert {each["state"] for each in rows} == {"left"}
+    said = [each["reason"] for each in rows if each["reason"]]
     assert said == ["stopped: its task is canceled"] * 5
     shown = running(bench.master)[-1].status()
     assert (shown["state"], shown["running"], shown["waiting"]) == ("ended", 0, 20)
@@ -733,10 +734,10 @@ async def test_reports_are_made_in_threads(
     """The report of 17,000 packages, which takes most of a second, does not keep the reactor."""
     seen: list[bool] = []
 
-    def noting(*args: Any) -> Any:
+    def noting(*args: Any, **options: Any) -> Any:
         """Note the thread, and make the row."""
         seen.append(isInIOThread())
-        return package_row(*args)
+        return package_row(*args, **options)
 
     monkeypatch.setattr("buildbot_koji.steps.mass.package_row", noting)
 
