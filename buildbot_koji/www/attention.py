@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from buildbot.util import datetime2epoch
 
 from buildbot_koji.changes.status import SourceStatus
-from buildbot_koji.hubs.credentials import CredentialStatus
-from buildbot_koji.hubs.hub import MAX_CLOCK_DIFFERENCE
+from buildbot_koji.hubs.hub import MAX_CLOCK_DIFFERENCE, HubStatus
 from buildbot_koji.reporters.status import ReporterStatus
 from buildbot_koji.words import counted, duration
 from buildbot_koji.www.plain import text
 from buildbot_koji.www.tasks import STUCK_AFTER
 
 MOST = 20
+
+SILENT = 180.0
+"""Seconds without a heartbeat, which masters store each minute, after which one counts as down."""
+
+GONE = 7 * 24 * 3600.0
+"""Seconds after which a master that is down counts as removed."""
 
 
 def attention(
@@ -21,11 +29,10 @@ def attention(
     reporters: Sequence[ReporterStatus],
     cancellations: int,
     now: float,
-    credentials: Sequence[CredentialStatus] = (),
+    hubs: Sequence[HubStatus] = (),
     paused: Mapping[str, str] | None = None,
-    clocks: Mapping[str, float] | None = None,
     idle: Sequence[float] = (),
-    silent: Sequence[str] = (),
+    masters: Sequence[Mapping[str, Any]] = (),
 ) -> list[dict[str, str | None]]:
     """Return what needs a look, each with the page that says more; the worst comes first.
 
@@ -35,13 +42,15 @@ def attention(
         reporters: the reporters.
         cancellations: how many tasks are to be canceled.
         now: the time, in seconds since the epoch.
-        credentials: what the master logs in with.
+        hubs: the hubs.
         paused: the paused mass builds: their names, by their ids.
-        clocks: the seconds that the clock of each hub is ahead of ours.
         idle: when each running step that follows no task began.
-        silent: the hubs that have lost their message bus.
+        masters: those that share the database, as Buildbot's data API gives them.
     """
-    found = [("", each.message) for each in credentials if not each.is_usable]
+    credentials = [(hub.profile, each) for hub in hubs for each in hub.credentials]
+    found = [("", f"{hub}: {each.message}") for hub, each in credentials if not each.is_usable]
+    found += [("", said) for each in masters for said in _of_master(each, now)]
+    found += [("", said) for hub in hubs for said in _of_channels(hub)]
     if troubled:
         found.append(("tasks", f"{counted(troubled, 'task')} in trouble"))
     if late := sum(1 for since in idle if now - since > STUCK_AFTER):
@@ -54,6 +63,7 @@ def attention(
     found += [("sources", said) for each in sources for said in _of_source(each)]
     # A source that hears the same bus says so itself.
     said = {each.hub for each in sources if each.listener and each.listener.bus is False}
+    silent = (hub.profile for hub in hubs if hub.bus is False)
     found += [("", f"{hub} has lost its message bus") for hub in silent if hub not in said]
     found += [
         (f"mass/{id_}", f"the mass build {name} is paused") for id_, name in (paused or {}).items()
@@ -69,8 +79,10 @@ def attention(
             found.append(
                 ("deliveries", f"{counted(late, 'build')} waiting for votes on {each.name}")
             )
-    found += [("", each.message) for each in credentials if each.state == "warning"]
-    found += [("", said) for said in _of_clocks(clocks or {})]
+    found += [
+        ("", f"{hub}: {each.message}") for hub, each in credentials if each.state == "warning"
+    ]
+    found += [("", said) for hub in hubs for said in _of_clock(hub)]
     return [{"page": page, "text": text(said)} for page, said in found[:MOST]]
 
 
@@ -91,8 +103,23 @@ def _of_source(source: SourceStatus) -> list[str]:
     return found
 
 
-def _of_clocks(clocks: Mapping[str, float]) -> Iterator[str]:
-    for hub, ahead in clocks.items():
-        if abs(ahead) >= MAX_CLOCK_DIFFERENCE:
-            words = f"{duration(abs(ahead))} {'ahead' if ahead > 0 else 'behind'}"
-            yield f"the clock of {hub} is {words}: set it, and this machine's, by NTP"
+def _of_master(master: Mapping[str, Any], now: float) -> Iterator[str]:
+    silence = now - datetime2epoch(master["last_active"])
+    if silence < GONE and (silence > SILENT or not master["active"]):
+        yield f"the master {master['name']} is down: its last heartbeat was {duration(silence)} ago"
+
+
+def _of_channels(hub: HubStatus) -> Iterator[str]:
+    """Say which channels have no builder at work, though tasks wait."""
+    for each in hub.survey.channels:
+        if each.free and not (each.ready or each.open):
+            waiting = counted(each.free, "task")
+            where = f"the channel {each.name} of {hub.profile}"
+            yield f"no builder takes tasks from {where}: {waiting} waiting"
+
+
+def _of_clock(hub: HubStatus) -> Iterator[str]:
+    ahead = hub.requests.clock_ahead
+    if abs(ahead) >= MAX_CLOCK_DIFFERENCE:
+        words = f"{duration(abs(ahead))} {'ahead' if ahead > 0 else 'behind'}"
+        yield f"the clock of {hub.profile} is {words}: set it, and this machine's, by NTP"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -131,10 +131,10 @@ class Collector:
             "masters": overview.masters_json(masters),
             "hubs": [overview.hub_json(hub, now) for hub in hubs],
             "health": await self.health(),
-            "attention": await self._attention(),
+            "attention": await self._attention(masters),
         }
 
-    async def _attention(self) -> list[dict[str, str | None]]:
+    async def _attention(self, masters: Sequence[Mapping[str, Any]]) -> list[Any]:
         trees = [key for hub in self.hubs() for key, _ in await self._trees(hub)]
         return attention.attention(
             sum(1 for level, *_ in trees if level < 0),
@@ -142,15 +142,14 @@ class Collector:
             [*await self._reporters(), *(await self._left_behind())],
             sum(len(hub.cancellations.status()) for hub in self.hubs()),
             self._now(),
-            [each for hub in self.hubs() for each in hub.status().credentials],
+            [hub.status() for hub in self.hubs()],
             {
                 each.id: f"{each.builder} #{each.build_number}"
                 for each in running(self._master)
                 if each.state == "paused"
             },
-            {hub.connection.profile: hub.connection.statistics.clock_ahead for hub in self.hubs()},
             [step.began for hub in hubs_of(self._master) for step in _idle(hub)],
-            [hub.connection.profile for hub in self.hubs() if hub.buses.is_connected is False],
+            masters,
         )
 
     async def tasks(self, name: str | None) -> bytes:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from buildbot.util import epoch2datetime
+
 from buildbot_koji.changes.status import ListenerStatus, SourceStatus
 from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent
 from buildbot_koji.hubs.credentials import CredentialStatus
+from buildbot_koji.hubs.hub import HubStatus
+from buildbot_koji.hubs.survey import ChannelLoad, SurveyResult
 from buildbot_koji.reporters.status import OpenGate, ReporterStatus
 from buildbot_koji.www.attention import attention
+from tests.buildbot_koji.www.test_metrics import hub
+from txkoji import RequestStatistics
 
 NOW = 1_000_000.0
 
@@ -26,6 +32,13 @@ def reporter(dead: int = 0, pending: Any = (), gates: Any = ()) -> ReporterStatu
     )
 
 
+def ahead(name: str, seconds: float) -> HubStatus:
+    """Return a hub whose clock is ahead, and whose bus is lost."""
+    requests = RequestStatistics()
+    requests.clock_ahead = seconds
+    return hub(profile=name, bus=False, credentials=(), requests=requests)
+
+
 def test_nothing() -> None:
     """A master whose work goes well needs no look."""
     gate = OpenGate("hello-1-1", 1, {"a": "success"}, ("b",), NOW - 60)
@@ -36,14 +49,52 @@ def test_nothing() -> None:
 
 
 def test_credentials() -> None:
-    """One that has expired comes first, one that will soon comes last."""
-    credentials = [
-        CredentialStatus("certificate", "CN=a", NOW + 1, "warning", "soon"),
-        CredentialStatus("certificate", "CN=b", NOW - 1, "expired", "replace it"),
-        CredentialStatus("certificate", "CN=c", None, "ok", ""),
+    """One that has expired comes first, one that will soon comes last; each with its hub."""
+    hubs = [
+        hub(
+            profile=name,
+            bus=None,
+            credentials=(CredentialStatus("certificate", "CN=a", None, state, said),),
+        )
+        for name, state, said in (
+            ("one", "warning", "soon"),
+            ("two", "expired", "replace it"),
+            ("three", "ok", ""),
+        )
     ]
-    found = attention(1, [], [], 0, NOW, credentials)
-    assert [each["text"] for each in found] == ["replace it", "1 task in trouble", "soon"]
+    found = attention(1, [], [], 0, NOW, hubs)
+    assert [each["text"] for each in found] == ["two: replace it", "1 task in trouble", "one: soon"]
+
+
+def test_masters() -> None:
+    """One that stopped, or sends no heartbeat, is named; one that was removed is not."""
+    masters = [
+        {"name": name, "active": active, "last_active": epoch2datetime(NOW - silence)}
+        for name, active, silence in (
+            ("here", True, 60),
+            ("killed", True, 240),
+            ("stopped", False, 50 * 3600),
+            ("removed", False, 10 * 24 * 3600),
+        )
+    ]
+    assert [each["text"] for each in attention(0, [], [], 0, NOW, masters=masters)] == [
+        "the master killed is down: its last heartbeat was 4 min ago",
+        "the master stopped is down: its last heartbeat was 2 days ago",
+    ]
+
+
+def test_channels() -> None:
+    """One whose tasks wait while no builder works on any is named."""
+    channels = (
+        ChannelLoad("dead", 3, 0, 12.0, 2, 0, 1),
+        ChannelLoad("full", 3, 2, 12.0, 2, 0, 1),
+        ChannelLoad("idle", 0, 0, 12.0, 2, 0, 0),
+        ChannelLoad("quick", 1, 0, 12.0, 2, 2, 1),
+    )
+    here = hub(profile="fedora", credentials=(), survey=SurveyResult(channels=channels))
+    assert [each["text"] for each in attention(0, [], [], 0, NOW, [here])] == [
+        "no builder takes tasks from the channel dead of fedora: 3 tasks waiting"
+    ]
 
 
 def test_worst_first() -> None:
@@ -55,8 +106,8 @@ def test_worst_first() -> None:
     sources = [source("tags", "paused", unusable=2, held=3), source("old", "stale", bus=False)]
     found = attention(
         3, sources, [reporter(2, [delivery], [gate])], 1, NOW,
-        paused={"7-1": "rebuild #2"}, clocks={"fedora": -7200.0, "centos": 5.0},
-        idle=[NOW - 3601, NOW - 3599], silent=["centos", "fedora"],
+        hubs=[ahead("fedora", -7200.0), ahead("centos", 5.0)], paused={"7-1": "rebuild #2"},
+        idle=[NOW - 3601, NOW - 3599],
     )  # fmt: skip
     assert [(each["page"], each["text"]) for each in found] == [
         ("tasks", "3 tasks in trouble"),
