@@ -4,6 +4,7 @@ import React, {
   createContext,
   useContext,
   useEffect,
+  useLayoutEffect,
   useRef,
   useState,
   type ReactNode,
@@ -145,6 +146,18 @@ export function Action(props: {
   const [asked, setAsked] = useState(false);
   const say = useContext(Answering);
   const mounted = useRef(true);
+  const button = useRef<HTMLButtonElement>(null);
+  useLayoutEffect(() => {
+    const here = button.current;
+    const place = here?.closest("section");
+    return () => {
+      // What it was about is done. Tab continues from there, not from the top of the page.
+      if (place && document.activeElement === here) {
+        place.tabIndex = -1;
+        place.focus({ preventScroll: true });
+      }
+    };
+  }, []);
   useEffect(() => {
     mounted.current = true;
     return () => {
@@ -177,6 +190,7 @@ export function Action(props: {
 
   return (
     <button
+      ref={button}
       type="button"
       className="btn btn-sm btn-outline-secondary"
       disabled={disabled}

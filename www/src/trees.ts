@@ -1,7 +1,7 @@
 // Which of the watched task trees are shown, and in which order.
 import { count } from "./format";
 import type { Tone } from "./parts";
-import type { Down, TaskState, Tree } from "./types";
+import type { Down, Step, TaskState, Tree } from "./types";
 
 export const STATE_TEXT: Record<TaskState, string> = {
   FREE: "waiting",
@@ -29,7 +29,7 @@ export interface Filter {
 
 /** Return the trees that match a filter, trouble first, then the longest running. */
 export function chosen(trees: readonly Tree[], filter: Filter): Tree[] {
-  const words = filter.text.toLowerCase().split(/\s+/).filter(Boolean);
+  const hasWords = wordsOf(filter);
   return trees
     .filter((tree) => {
       if (filter.builder && tree.builder !== filter.builder) return false;
@@ -39,9 +39,7 @@ export function chosen(trees: readonly Tree[], filter: Filter): Tree[] {
           : filter.state && (isWaiting(tree) ? "FREE" : tree.state) !== filter.state
       )
         return false;
-      const text =
-        `${tree.label} ${tree.package ?? ""} ${tree.nvr ?? ""} ${tree.task_id}`.toLowerCase();
-      return words.every((word) => text.includes(word));
+      return hasWords(`${tree.label} ${tree.package ?? ""} ${tree.nvr ?? ""} ${tree.task_id}`);
     })
     .sort(
       (a, b) =>
@@ -49,6 +47,22 @@ export function chosen(trees: readonly Tree[], filter: Filter): Tree[] {
         (a.started ?? a.since ?? Infinity) - (b.started ?? b.since ?? Infinity) ||
         a.task_id - b.task_id,
     );
+}
+
+/** Return the steps without a task that match a filter: all of them wait. */
+export function chosenSteps(steps: readonly Step[], filter: Filter): Step[] {
+  const hasWords = wordsOf(filter);
+  return ["", "FREE"].includes(filter.state)
+    ? steps.filter(
+        ({ builder, name, text }) =>
+          (!filter.builder || builder === filter.builder) && hasWords(`${name} ${text ?? ""}`),
+      )
+    : [];
+}
+
+function wordsOf(filter: Filter): (text: string) => boolean {
+  const words = filter.text.toLowerCase().split(/\s+/).filter(Boolean);
+  return (text) => words.every((word) => text.toLowerCase().includes(word));
 }
 
 /** Tell whether a tree, or all that is left of it, waits for a builder. */

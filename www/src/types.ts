@@ -279,7 +279,7 @@ export interface MassBuilds {
 export interface MassPackage {
   package: string;
   owner: Text;
-  state: "waiting" | "held" | "running" | "built" | "failed" | "skipped" | "adopted";
+  state: "waiting" | "held" | "running" | "built" | "failed" | "skipped" | "adopted" | "left";
   reason: Text;
   task_id: number | null;
   url: Text;

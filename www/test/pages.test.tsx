@@ -404,6 +404,8 @@ describe("buttons", () => {
     show("/koji/deliveries", <DeliveriesPage />);
     await userEvent.click(await screen.findByRole("button", { name: "Redeliver all: stable" }));
     expect(await screen.findByText("no dead letters")).toBeTruthy();
+    // Tab continues from there.
+    expect(document.activeElement?.getAttribute("aria-label")).toBe("Reporter stable");
     expect(screen.getByRole("status", { name: "Answer" }).textContent).toBe(
       "1 delivery is sent again",
     );
@@ -502,6 +504,28 @@ describe("the other pages", () => {
     expect(await screen.findByText("1 of 2 tasks, 1 in trouble")).toBeTruthy();
     await userEvent.type(screen.getByLabelText("Package or NVR"), "nothing like it");
     expect(await screen.findByText("No task matches the filter.")).toBeTruthy();
+  });
+
+  it("list the steps without a task below the filter, which chooses among them", async () => {
+    const step = { hub: "fedora", builder: "official", builder_id: 3, text: "waits", since: 1 };
+    const steps = Array.from({ length: 12 }, (_, i) => ({
+      ...{ ...step, build_number: i, name: `step ${i}` },
+    }));
+    answers["tasks"] = () => answer({ down: [], steps, trees: [tree()] });
+    show("/koji/tasks", <TasksPage />);
+    expect(await screen.findByText("1 task; 12 steps without a task")).toBeTruthy();
+    expect(screen.getByText("The first 10 steps without a task")).toBeTruthy();
+    const [search, table] = [
+      screen.getByRole("search"),
+      screen.getByRole("table", { name: "Steps without a task" }),
+    ];
+    expect(search.compareDocumentPosition(table)).toBe(Node.DOCUMENT_POSITION_FOLLOWING);
+    await userEvent.type(screen.getByLabelText("Package or NVR"), "step 11");
+    expect(screen.getByText("step 11")).toBeTruthy();
+    expect(screen.queryByText("step 1")).toBeNull();
+    expect(screen.getByText("Steps without a task")).toBeTruthy();
+    await userEvent.selectOptions(screen.getByLabelText("State"), "building");
+    expect(screen.queryByText("step 11")).toBeNull();
   });
 
   it("find packages", async () => {

@@ -48,8 +48,8 @@ def overview(now: float) -> dict[str, Any]:
                 "name": "/etc/koji/buildbot.pem",
                 "expires": now + 9 * 86400,
                 "state": "warning",
-                "message": "the certificate of CN=buildbot, /etc/koji/buildbot.pem, expires in 9 days:"
-                " replace it",
+                "message": "the certificate of CN=buildbot, /etc/koji/buildbot.pem, expires in 9"
+                " days: replace it",
             },
             {
                 "kind": "keytab",

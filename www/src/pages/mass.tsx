@@ -34,6 +34,7 @@ const PACKAGES: Record<MassPackage["state"], Tone> = {
   built: "good",
   adopted: "good",
   skipped: "off",
+  left: "off",
 };
 const ORDER = Object.keys(PACKAGES);
 const LINES = [
@@ -83,8 +84,8 @@ export function MassListPage() {
   );
 }
 
-const toneOf = ({ state, failed }: Mass): Tone =>
-  state === "ended" && failed > 0 ? "bad" : (STATES[state] ?? "off");
+const toneOf = ({ state, failed, done, total }: Mass): Tone =>
+  state !== "ended" ? (STATES[state] ?? "off") : failed ? "bad" : done < total ? "off" : "good";
 
 const nameOf = (mass: Mass): string =>
   mass.builder === null ? `Mass build ${mass.id}` : `${mass.builder} #${mass.build_number ?? "?"}`;
@@ -165,13 +166,17 @@ export function MassView({ mass, now, refresh }: { mass: Mass; now: number; refr
                 ["Built", grouped(mass.done - mass.failed - mass.skipped)],
                 ["Failed", grouped(mass.failed)],
                 ["Skipped", grouped(mass.skipped)],
-                [
-                  "Running",
-                  mass.at_once === null
-                    ? grouped(mass.running)
-                    : `${grouped(mass.running)}, at most ${grouped(mass.at_once)} at once`,
-                ],
-                ["Waiting", grouped(mass.waiting)],
+                ...(mass.state === "ended"
+                  ? [["Left", grouped(mass.total - mass.done)]]
+                  : [
+                      [
+                        "Running",
+                        mass.at_once === null
+                          ? grouped(mass.running)
+                          : `${grouped(mass.running)}, at most ${grouped(mass.at_once)} at once`,
+                      ],
+                      ["Waiting", grouped(mass.waiting)],
+                    ]),
                 ["Started", <When at={mass.started} now={now} />],
                 ...(mass.state === "ended"
                   ? []

@@ -54,7 +54,7 @@ export function OverviewPage() {
                 <ul className="koji-plain koji-attention">
                   {overview.attention?.map(({ page, text }, index) => (
                     <li key={index}>
-                      <Link to={`/koji/${page}`}>{text}</Link>
+                      <Found page={page} text={text} />
                     </li>
                   ))}
                 </ul>
@@ -146,7 +146,7 @@ export function Tiles(props: { overview: Overview; now: number }) {
         value={stuck ? count(attention.length, "thing") : down.length ? "nothing else" : "nothing"}
       >
         {stuck ? (
-          <Link to={`/koji/${stuck.page}`}>{stuck.text}</Link>
+          <Found page={stuck.page} text={stuck.text} />
         ) : down.length ? (
           "once Koji answers"
         ) : (
@@ -155,6 +155,11 @@ export function Tiles(props: { overview: Overview; now: number }) {
       </Tile>
     </ul>
   );
+}
+
+/** What needs a look: a link to the page that says more, unless that is this one. */
+function Found({ page, text }: { page: string; text: string }) {
+  return page ? <Link to={`/koji/${page}`}>{text}</Link> : <>{text}</>;
 }
 
 function Tile(props: { tone: Tone; title: string; value: string; children: React.ReactNode }) {
@@ -181,8 +186,12 @@ function FailedLately({ now }: { now: number }) {
       <ul className="koji-plain koji-attention koji-failures">
         {data.builds.map((each) => (
           <li key={`${each.builder} ${each.build_number} ${each.nvr}`}>
-            <strong>{each.nvr ?? each.builder}</strong>{" "}
-            <BuildLink builder={each.builder} id={each.builder_id} number={each.build_number} />{" "}
+            {each.nvr && <strong>{each.nvr} </strong>}
+            <BuildLink
+              builder={each.builder}
+              id={each.builder_id}
+              number={each.build_number}
+            />{" "}
             <span className="koji-muted">
               <When at={each.started && each.started + (each.duration ?? 0)} now={now} />
             </span>
@@ -266,16 +275,18 @@ function HubCard({ hub, now }: { hub: Hub; now: number }) {
           <ul className="koji-plain" aria-label="Credentials">
             {hub.credentials.map((each) => (
               <li key={`${each.kind} ${each.name}`}>
-                <Badge tone={CREDENTIAL_TONES[each.state]}>{each.state}</Badge> {each.kind}{" "}
-                <code>{each.name}</code>
-                {each.message
-                  ? `: ${each.message}`
-                  : each.expires !== null && (
+                <Badge tone={CREDENTIAL_TONES[each.state]}>{each.state}</Badge>{" "}
+                {each.message || (
+                  <>
+                    {each.kind} <code>{each.name}</code>
+                    {each.expires !== null && (
                       <>
-                        {each.expires < now ? ", expired " : ", expires "}
+                        {", expires "}
                         <When at={each.expires} now={now} />
                       </>
                     )}
+                  </>
+                )}
               </li>
             ))}
           </ul>

@@ -5,12 +5,23 @@ import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { usePolled } from "../api";
 import { count, duration, grouped } from "../format";
 import { Badge, BuildLink, Out, Outages, Page, Progress, Shown, Table, When } from "../parts";
-import { chosen, elapsed, isWaiting, queueText, until, STATE_TEXT, STATE_TONE } from "../trees";
+import {
+  chosen,
+  chosenSteps,
+  elapsed,
+  isWaiting,
+  queueText,
+  until,
+  STATE_TEXT,
+  STATE_TONE,
+} from "../trees";
 import type { Down, Step, Tasks, TaskState, Tree } from "../types";
 
 /** The smallest heights of rows, in pixels, as in the style sheet. */
 const ROW = 64;
 const TROUBLED_ROW = 76;
+/** Steps without a task that are listed: the tasks below them must not go out of sight. */
+const SHOWN_STEPS = 10;
 const ENDED = new Set<TaskState>(["CLOSED", "FAILED", "CANCELED"]);
 
 export function TasksPage() {
@@ -21,8 +32,7 @@ export function TasksPage() {
         {({ down, steps = [], trees }) => (
           <>
             <Outages down={down} now={now} />
-            {steps.length > 0 && <Steps steps={steps} now={now} />}
-            <TaskList trees={trees} now={now} down={down} />
+            <TaskList trees={trees} steps={steps} now={now} down={down} />
           </>
         )}
       </Shown>
@@ -35,8 +45,11 @@ function Steps({ steps, now }: { steps: Step[]; now: number }) {
   return (
     <Table
       label="Steps without a task"
+      caption={
+        steps.length > SHOWN_STEPS ? `The first ${SHOWN_STEPS} steps without a task` : undefined
+      }
       columns={["Build", "Step", "What it does", "Started"]}
-      rows={steps.map((each) => ({
+      rows={steps.slice(0, SHOWN_STEPS).map((each) => ({
         key: `${each.builder} ${each.build_number} ${each.name}`,
         cells: [
           <BuildLink builder={each.builder} id={each.builder_id} number={each.build_number} />,
@@ -49,7 +62,8 @@ function Steps({ steps, now }: { steps: Step[]; now: number }) {
   );
 }
 
-export function TaskList({ trees, now, down }: { trees: Tree[]; now: number; down: Down[] }) {
+export function TaskList(props: { trees: Tree[]; steps?: Step[]; now: number; down: Down[] }) {
+  const { trees, steps = [], now, down } = props;
   const [params, setParams] = useSearchParams();
   const filter = {
     text: params.get("text") ?? "",
@@ -61,9 +75,10 @@ export function TaskList({ trees, now, down }: { trees: Tree[]; now: number; dow
     () => chosen(trees, { text, builder, state }),
     [trees, text, builder, state],
   );
+  const idle = chosenSteps(steps, { text, builder, state });
   const builders = useMemo(
-    () => [...new Set(trees.flatMap((tree) => tree.builder ?? []))].sort(),
-    [trees],
+    () => [...new Set([...trees, ...steps].flatMap((each) => each.builder ?? []))].sort(),
+    [trees, steps],
   );
   const troubles = trees.filter((tree) => tree.trouble_level > 0).length;
 
@@ -126,14 +141,16 @@ export function TaskList({ trees, now, down }: { trees: Tree[]; now: number; dow
           ? count(trees.length, "task")
           : `${grouped(rows.length)} of ${count(trees.length, "task")}`}
         {troubles > 0 && `, ${grouped(troubles)} in trouble`}
+        {steps.length > 0 && `; ${count(steps.length, "step")} without a task`}
       </p>
+      {idle.length > 0 && <Steps steps={idle} now={now} />}
       {rows.length > 0 ? (
         <Rows rows={rows} now={now} down={down} />
       ) : (
         <p>
           {trees.length
             ? "No task matches the filter."
-            : "Nothing right now: no step or reporter waits for a task."}
+            : "No step or reporter waits for a task right now."}
         </p>
       )}
     </>
