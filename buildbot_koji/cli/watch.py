@@ -15,7 +15,7 @@ from txkoji import (
     read_outcome,
     task_states,
 )
-from txkoji.exceptions import KojiException
+from txkoji.exceptions import KojiException, ProfileNotFound
 from txkoji.task import Task
 
 MARKS = {"OPEN": "yellow", "CLOSED": "green", "FAILED": "red", "CANCELED": "magenta"}
@@ -45,7 +45,10 @@ async def watch(reactor: Any, what: str, out: TextIO, *, profile: str) -> int:
     connection = Connection.connect_from_web(what) if "://" in what else None
     if "://" in what and connection is None:
         raise NotFound(f"no profile's weburl is the start of {what}")
-    koji = connection or Connection(profile, reactor=reactor)
+    try:
+        koji = connection or Connection(profile, reactor=reactor)
+    except ProfileNotFound as error:
+        raise NotFound(f"{error}; --profile names another one") from error
     try:
         task_id = await _task_of(koji, what)
         watcher = TaskWatcher(koji, reactor, interval=koji.settings.poll_interval)

@@ -61,7 +61,7 @@ async def check_hub(connect: Callable[[], Connection], wanted: HubNeeds) -> Asyn
     except ConfigurationError as problem:
         remedy = "correct it in the profile"
         if isinstance(problem, ProfileNotFound):
-            remedy = "write it into one of the files that are named"
+            remedy = "write it into one of the files that are named, or name another profile"
         elif not isinstance(wanted.profile, str):
             remedy = "correct it in master.cfg, or in what its secretsProviders give"
         yield error("profile", str(problem), remedy)

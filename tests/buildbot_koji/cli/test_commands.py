@@ -188,6 +188,7 @@ async def test_watch_in_a_terminal(at_home: FakeHub) -> None:
     ("arguments", "said"),
     [
         (["watch", "1", "--profile", "nope"], "no Koji profile 'nope'"),
+        (["watch", "1"], "; --profile names another one"),
         (
             ["pause", "koji", "--url", "http://127.0.0.1:9"],
             "no answer from http://127.0.0.1:9: Connection refused; is the master up",
