@@ -25,6 +25,9 @@ EXCERPT_CHARACTERS = 10_000
 
 SUBJECT_CHARACTERS = 200
 
+WRAPS = "overflow-wrap: anywhere; white-space: pre-wrap"
+"""The style of what would make an HTML mail wider than a phone: links, and lines of a log."""
+
 
 class _KojiFormatter(DeclaredObject, MessageFormatterBase):
     """Reads the properties and logs of a build's Koji steps."""
@@ -69,9 +72,10 @@ class KojiMessageFormatter(_KojiFormatter):
         more = f" and {len(builds) - 1} more" if len(builds) > 1 else ""
         builder = (worst.get("builder") or {}).get("name", "")
         subject = _cut(f"{builder}{more}: {one_line_of(worst)}", SUBJECT_CHARACTERS)
+        kind = self.declared_values["message_type"]
         return {
-            "body": "\n".join(bodies),
-            "type": self.declared_values["message_type"],
+            "body": ("<hr>\n" if kind == "html" else "\n").join(bodies),
+            "type": kind,
             "subject": subject,
             "extra_info": None,
         }
@@ -147,10 +151,11 @@ def _as_text(line: str, facts: Iterable[tuple[str, str]], excerpt: str) -> str:
 
 def _as_html(line: str, facts: Iterable[tuple[str, str]], excerpt: str) -> str:
     rows = "".join(
-        f"<tr><th align='left'>{html.escape(name)}</th><td>{_linked(value)}</td></tr>\n"
+        f"<tr><th align='left'>{html.escape(name)}</th>"
+        f"<td style='{WRAPS}'>{_linked(value)}</td></tr>\n"
         for name, value in facts
     )
-    end = f"<pre>{html.escape(excerpt)}</pre>\n" if excerpt else ""
+    end = f"<pre style='{WRAPS}'>{html.escape(excerpt)}</pre>\n" if excerpt else ""
     return f"<p>{html.escape(line)}</p>\n<table>\n{rows}</table>\n{end}"
 
 

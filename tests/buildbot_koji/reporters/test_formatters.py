@@ -257,6 +257,8 @@ async def test_reporters(
         assert "\nhello.c:1: <b>bad</b> & ugly\n" in plain
         assert "hello.c:1: &lt;b&gt;bad&lt;/b&gt; &amp; ugly" in page
         assert "error building &lt;i&gt;package" in page
+        # The longest line of a log does not make the mail wider than a phone.
+        assert "<pre style='overflow-wrap: anywhere; white-space: pre-wrap'>" in page
         assert "<b>" not in page
         assert "<i>" not in page
         told = sorted({each["description"] for _, each in sinks.forge.states})
