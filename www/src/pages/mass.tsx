@@ -31,10 +31,10 @@ const PACKAGES: Record<MassPackage["state"], Tone> = {
   held: "waiting",
   running: "busy",
   waiting: "waiting",
+  left: "off",
   built: "good",
   adopted: "good",
   skipped: "off",
-  left: "off",
 };
 const ORDER = Object.keys(PACKAGES);
 const LINES = [

@@ -148,7 +148,7 @@ export function Tiles(props: { overview: Overview; now: number }) {
         {stuck ? (
           <Found page={stuck.page} text={stuck.text} />
         ) : down.length ? (
-          "once Koji answers"
+          "besides the outage"
         ) : (
           "nothing is stuck"
         )}
