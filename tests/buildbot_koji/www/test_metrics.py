@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +17,7 @@ from twisted.internet.task import Clock
 
 from buildbot_koji.changes.status import ListenerStatus, SourceStatus
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.hubs.counts import TaskCounts
+from buildbot_koji.hubs.counts import WAIT_BOUNDS, TaskCounts
 from buildbot_koji.hubs.credentials import CredentialStatus
 from buildbot_koji.hubs.hub import HubStatus
 from buildbot_koji.hubs.survey import ChannelLoad, SurveyResult
@@ -24,7 +26,7 @@ from buildbot_koji.www.health import reasons
 from buildbot_koji.www.masters import database_trouble, router_trouble
 from buildbot_koji.www.metrics import METRICS, Snapshot, exposition
 from tests.support import REPOSITORY
-from txkoji import RequestStatistics, TaskTree, WatcherStatus, task_states
+from txkoji import LATENCY_BOUNDS, RequestStatistics, TaskTree, WatcherStatus, task_states
 
 NOW = 1_000_000.0
 
@@ -181,3 +183,142 @@ async def test_database_and_router() -> None:
     assert router("wamp", SimpleNamespace(is_attached=lambda: True)) is None
     assert "lost" in router("wamp", SimpleNamespace(is_attached=lambda: False))
     assert "not joined" in router("wamp", None)
+
+
+def requests(**changes: Any) -> RequestStatistics:
+    """Return the statistics of a hub that answers quickly."""
+    made = RequestStatistics()
+    made.reached(True, NOW - 9)
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+def counts(**changes: Any) -> TaskCounts:
+    made = TaskCounts()
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+def situation(
+    of_hub: dict[str, Any] | None = None,
+    of_source: dict[str, Any] | None = None,
+    of_reporter: dict[str, Any] | None = None,
+    *,
+    cancellations: int = 0,
+    healthy: bool = True,
+) -> Snapshot:
+    """Return the state of a master that is well, but for what differs."""
+    good: dict[str, Any] = {"credentials": (), "requests": requests(), "counts": TaskCounts()}
+    heard = {"held_back": 0, "waiting_since": None, "unusable": 0, "bus": True}
+    found = source(**heard)
+    if of_source is not None:
+        found = (
+            attrs.evolve(found, listener=None)
+            if not of_source
+            else source(**{**heard, **of_source})
+        )
+    reporter = ReporterStatus("gating", "KojiTagReporter", "hub", frozenset(), (), 0)
+    return Snapshot(
+        NOW,
+        healthy,
+        [hub(**{**good, **(of_hub or {})})],
+        [cancellations],
+        [found],
+        [attrs.evolve(reporter, **(of_reporter or {}))],
+    )
+
+
+def credential(kind: str, seconds: float, state: str) -> dict[str, Any]:
+    return {"credentials": (CredentialStatus(kind, "robot", NOW + seconds, state, "words"),)}
+
+
+SLOW, LONG = [0] * (len(LATENCY_BOUNDS) + 1), [0] * (len(WAIT_BOUNDS) + 1)
+SLOW[-1] = LONG[-1] = 10
+LATE = Delivery(7, "tag", "lane", {}, NOW - 7200)
+ALERTS = {
+    "KojiMasterUnhealthy": situation(healthy=False),
+    "KojiHubUnreachable": situation({"trouble": "connection refused"}),
+    "KojiHubSlow": situation({"requests": requests(latencies=SLOW, latency_sum=900.0)}),
+    "KojiHubRetries": situation({"requests": requests(retries=300)}),
+    "KojiWatcherLate": situation({"watcher": WatcherStatus(3, 301.0, None)}),
+    "KojiQueueLong": situation({"counts": counts(waits=LONG, wait_sum=90_000.0)}),
+    "KojiInfrastructureFailures": situation({"counts": counts(ended={"infrastructure": 6})}),
+    "KojiCredentialExpires": situation(credential("certificate", 3600.0, "warning")),
+    "KojiCredentialUnusable": situation(credential("ticket", -1.0, "expired")),
+    "KojiSourceDeaf": situation(of_source={"state": "unreachable"}),
+    "KojiSourceNowhere": situation(of_source={}),
+    "KojiSourceLags": situation(of_source={"polled_at": NOW - 1801}),
+    "KojiSourceUnusableEvents": situation(of_source={"unusable": 1}),
+    "KojiSourceHoldsBack": situation(of_source={"held_back": 1}),
+    "KojiBusDisconnected": situation(of_source={"bus": False}),
+    "KojiDeliveriesLate": situation(of_reporter={"pending": (LATE,)}),
+    "KojiDeadLetters": situation(of_reporter={"dead": 1}),
+    "KojiCancellationsPending": situation(cancellations=1),
+}
+"""What each alert is to tell of."""
+
+_COMPARISON = re.compile(
+    r"(?:histogram_quantile\((?P<share>[\d.]+), )?(?:(?P<change>rate|increase)\()?"
+    r"buildbot_koji_(?P<name>\w+)(?:\{kind(?P<how>!?=)\"(?P<kind>\w+)\"\})?"
+    r"(?:\[(?P<window>\d+[mh])\])?\)* (?P<sign>==|<|>) (?P<bound>[\d* .]+)"
+)
+
+
+def fires(expression: str, snapshot: Snapshot) -> bool:
+    """Tell whether an alert fires for a master that was well when the alert's window began.
+
+    Prometheus would know; this reads only what our alerts are made of.
+    """
+    return any(
+        all(_holds(each, snapshot) for each in part.split(" and "))
+        for part in expression.split(" or ")
+    )
+
+
+def _holds(text: str, snapshot: Snapshot) -> bool:
+    found = _COMPARISON.search(text)
+    assert found is not None, text
+    values = _values(found, snapshot)
+    if found["change"] is not None:
+        before = _values(found, situation())
+        window = 60 * int(found["window"][:-1]) * (60 if found["window"][-1] == "h" else 1)
+        per = window if found["change"] == "rate" else 1
+        values = {at: (value - before.get(at, 0.0)) / per for at, value in values.items()}
+    if found["share"] is not None:
+        whole, share = values.get("+Inf", 0.0), float(found["share"])
+        bounds = [float(at) for at, value in values.items() if whole and value >= share * whole]
+        # A quantile in the last bucket counts as the bucket before it.
+        finite = max(float(at) for at in values if at != "+Inf")
+        values = {"": min(min(bounds), finite)} if bounds else {}
+    bound = math.prod(map(float, found["bound"].split("*")))
+    compare = {"==": operator.eq, "<": operator.lt, ">": operator.gt}[found["sign"]]
+    return any(compare(value, bound) for value in values.values())
+
+
+def _values(found: re.Match[str], snapshot: Snapshot) -> dict[str, float]:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    families = text_string_to_metric_families(exposition(snapshot).decode())
+    return {
+        sample.labels.get("le", str(sample.labels)): sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == f"buildbot_koji_{found['name']}"
+        and (
+            found["how"] is None
+            or (sample.labels["kind"] == found["kind"]) == (found["how"] == "=")
+        )
+    }
+
+
+def test_each_alert_fires() -> None:
+    """Each alert fires in the situation that it tells of, and none while all is well."""
+    pytest.importorskip("prometheus_client")
+    text = (REPOSITORY / "docs" / "alerts.yml").read_text(encoding="utf-8")
+    rules = re.findall(r"alert: (\w+)\n +expr: (?:>-\n +)?(.*)\n", text)
+    assert [name for name, _ in rules] == list(ALERTS)
+    for name, expression in rules:
+        assert not fires(expression, situation()), name
+        assert fires(expression, ALERTS[name]), name
