@@ -156,6 +156,11 @@ class MassTagger:
         rows = await self._hub.connection.checked("listTagged", self._tag)
         return await self._host.in_thread(partial(builds_of, rows))
 
+    async def contents(self) -> TagContents:
+        """Return what to compare builds with: all builds in the tag itself."""
+        builds = await self.tagged()
+        return await self._host.in_thread(lambda: TagContents.of(builds))
+
     def begun(self) -> TagContents:
         """Return the builds that were sent, or may have been, by this attempt or an earlier one."""
         return TagContents(each for part in self.parts for each in part.builds.items())
@@ -270,7 +275,7 @@ class MassTagger:
             part.answers.update(
                 {build: task for build, task in zip(asked, found, strict=True) if task is not None}
             )
-        there = TagContents.of(await self.tagged())
+        there = await self.contents()
         part.answers.update(
             {each: NO_TASK for each in part.unanswered if there.has(each, part.builds[each])}
         )

@@ -86,7 +86,7 @@ class KojiCompareTags(KojiStep):
         counts = Counter("same" if each is None else each.kind for each in found)
         differences = [each for each in found if each is not None]
         numbers = {kind: counts[kind] for kind in (*KINDS, "same")}
-        packages = names_of(differences, NAMES)
+        packages = await self.in_thread(partial(names_of, differences, NAMES))
         self.setProperty("koji_tag_comparison", {**numbers, "packages": packages}, SOURCE)
         self.say(f"{self.tag} against {self.other}: {summary_of(counts)}")
         await self.write_report("differences", "t", map(line_of, differences))
@@ -168,9 +168,14 @@ class KojiMassTag(KojiWriteStep):
         builds = await self._builds(hub, only)
         tagger = await self._tagger(hub)
         begun = tagger.begun()
-        rest = [each for each in builds if not begun.has(each.id, str(each.nvr))]
         there, latest = await tagger.tagged(), await self._latest(hub)
-        plan = await self.in_thread(lambda: list(plan_tagging(rest, there, latest)))
+
+        def make_plan() -> list[tuple[TaggedBuild, str]]:
+            """Plan what no attempt has sent."""
+            rest = [each for each in builds if not begun.has(each.id, str(each.nvr))]
+            return list(plan_tagging(rest, there, latest))
+
+        plan = await self.in_thread(make_plan)
         todo = [build for build, reason in plan if not reason]
         lines = [f"{build.nvr}: skipped: {reason}\n" for build, reason in plan if reason]
         here = {each.id for each in builds}
@@ -185,13 +190,13 @@ class KojiMassTag(KojiWriteStep):
         broken = ""
         try:
             await tagger.tag(todo)
-            now = TagContents.of(await tagger.tagged() if tagger.parts else ())
+            now = await tagger.contents() if tagger.parts else TagContents(())
         except REFUSALS as fault:
             if is_passing(fault):
                 raise
             # The tag may be deleted by now; what was done before is in the log.
             broken, now = explain(fault), tagger.succeeded()
-        reasons = not_tagged(tagger.parts, now, broken)
+        reasons = await self.in_thread(lambda: not_tagged(tagger.parts, now, broken))
         nvrs = {nvr: None for part in tagger.parts for nvr in part.builds.values()}
         lines += [f"{nvr}: tagged\n" for nvr in nvrs if nvr not in reasons]
         lines += [f"{nvr}: failed: {reason}\n" for nvr, reason in reasons.items()]
@@ -215,8 +220,13 @@ class KojiMassTag(KojiWriteStep):
         builds.reverse()
         if only is None:
             return builds
-        names = ((each, BuildName(each.id, str(each.nvr))) for each in builds)
-        return [each for each, name in names if each.id in only and name.may_be(only[each.id])]
+
+        def is_wanted(build: TaggedBuild) -> bool:
+            """Return whether it is one of them, and not another one that has its id by now."""
+            name = BuildName(build.id, str(build.nvr))
+            return build.id in only and name.may_be(only[build.id])
+
+        return await self.in_thread(lambda: list(filter(is_wanted, builds)))
 
     async def _latest(self, hub: Hub) -> list[TaggedBuild]:
         """Return the latest builds that the tag has or inherits."""

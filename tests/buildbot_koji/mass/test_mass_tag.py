@@ -409,7 +409,8 @@ async def test_comparisons_are_made_in_threads(
 
         monkeypatch.setattr(mass_tag, name, noting)
 
-    names = ["latest_builds", "compare_tags", "builds_of", "plan_tagging"]
+    names = ["latest_builds", "compare_tags", "names_of"]
+    names += ["builds_of", "plan_tagging", "not_tagged"]
     for name in names:
         watch(name)
     tags = {"tag": "demo-candidate", "other": "demo-released"}
