@@ -29,6 +29,10 @@ LONGEST_REASON = 300
 """Characters of the reason of a failure, or for skipping a package, that are kept."""
 
 
+LONGEST_DELAY = 3600.0
+"""Seconds until a package is retried; more are left only if the clock was set back."""
+
+
 class _Named(enum.Enum):
     """An enum with a fast hash: its members are looked up for each of 17,000 packages."""
 
@@ -312,7 +316,7 @@ class MassPlan:
             count: how many; 0 or less for none.
             now: the time, in seconds since the epoch.
         """
-        while self._delayed and self._delayed[0][0] <= now:
+        while self._delayed and not 0 < self._delayed[0][0] - now <= LONGEST_DELAY:
             _, index = heapq.heappop(self._delayed)
             heapq.heappush(self._ready, (self._rank[index], index))
         chosen: list[MassPackage] = []

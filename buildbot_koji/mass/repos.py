@@ -20,6 +20,9 @@ from txkoji.retry import is_passing
 LONG = 600.0
 """Seconds of a wait after which the summary says how long it has been."""
 
+LONGEST_PAUSE = 3600.0
+"""Seconds between two polls that count as waited: more passed in a suspended machine."""
+
 RELEASED_AT_ONCE = 1000
 """Packages that a repo releases per reactor iteration."""
 
@@ -53,8 +56,9 @@ class RepoWaiter:
         self._lacking: list[MassPackage] = []
         self._there: set[int] = set()
         self._event = 0
-        # Since when each held package waits.
-        self._since: dict[int, float] = {}
+        # How long each held package has waited, up to the last poll.
+        self._waited: dict[int, float] = {}
+        self._polled = 0.0
         self._is_old_hub = False
         self._polls = self._failures = 0
         self._trouble = self._how = ""
@@ -64,8 +68,7 @@ class RepoWaiter:
     @property
     def words(self) -> str:
         """What is waited for."""
-        now = self._context.now()
-        waited = now - min(self._since.values(), default=now)
+        waited = max(self._waited.values(), default=0.0)
         since = f", for {duration(waited)} now" if waited >= LONG else ""
         return f"{self._wanted}{since}"
 
@@ -85,15 +88,17 @@ class RepoWaiter:
         if 0 < self.due - now <= self._pause:
             # A clock that was set back makes no pause longer.
             return
-        self._since = {index: self._since.get(index, now) for index in plan.held}
+        before, passed = self._waited, min(max(now - self._polled, 0.0), LONGEST_PAUSE)
+        self._waited = {e: before[e] + passed if e in before else 0.0 for e in plan.held}
+        self._polled = now
         try:
             is_there = await self._poll(plan)
             self.is_refused = False
         except KojiException as fault:
             is_answer = isinstance(fault, (HubFault, BadPlan)) and not is_passing(fault)
             if not is_answer or isinstance(fault, AuthError):
-                # Only what the hub lets them wait counts.
-                self._since.clear()
+                # An outage does not count.
+                self._waited, self._polled = before, self._context.now()
                 raise
             # A restored hub does not know the request; a policy or the target may change.
             is_there, self._waiting, self._request, self.is_refused = False, [], None, True
@@ -113,7 +118,7 @@ class RepoWaiter:
             self._pause = self._timing.infra_retry.pause(self._failures)
             self._how = f"; asking again in {duration(self._pause)}"
         self.due = now + self._pause
-        late = [index for index, since in self._since.items() if now - since >= self._patience]
+        late = [index for index, waited in self._waited.items() if waited >= self._patience]
         reason = f"waited {duration(self._patience)} for {self._wanted}"
         self._skip((plan.held[index] for index in late if index in plan.held), reason)
 

@@ -145,6 +145,28 @@ async def test_packages_are_built(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_everything_by_default(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mass builds without an option, at the same time, with the pauses that users get."""
+    monkeypatch.setattr(KojiMassBuild, "mass_timing", MassTiming())
+    add_packages(bench.hub, *(f"p{number}" for number in range(6)))
+    bench.hub.builder.seconds = 0.5
+    packages = [
+        ["p0", "p1"],
+        util.KojiPackages("demo-candidate", globs=["p2", "p3"]),
+        # The packages of the first one: their tasks, or builds, are adopted.
+        "p0 p1 p4",
+    ]
+    found = await bench.build_all(
+        *(steps.KojiMassBuild(bench.profile, "demo", each, source=SOURCE) for each in packages),
+        steps.KojiMassBuild(bench.profile, "demo", requires={"p5": ["p4"]}, source=SOURCE),
+    )
+    texts = [(each.result, each.text) for each in found]
+    assert texts == [("success", f"{count} of {count} done") for count in (2, 2, 3, 2)]
+    built = bench.hub.call("listTagged", "demo-candidate")
+    assert sorted(each["name"] for each in built) == [f"p{number}" for number in range(6)]
+
+
+@pytest_twisted.ensureDeferred
 async def test_usual_durations(bench: Workbench) -> None:
     """The pages show from the first minute how long the builds of each package usually take."""
     names = add_packages(bench.hub, "p0", "p1")

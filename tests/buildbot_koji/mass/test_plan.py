@@ -209,6 +209,9 @@ def test_infrastructure_failure_is_retried_later() -> None:
     assert (begin(plan, now=59.0), plan.due()) == ([], 60.0)
     assert begin(plan, now=60.0) == ["p0"]
     assert (plan.packages[0].attempt, plan.packages[0].task_id) == (1, 100)
+    plan.happened(plan.packages[0], PackageEvent.INFRASTRUCTURE, not_before=86_400.0)
+    # The clock was set back by a day.
+    assert begin(plan, now=60.0) == ["p0"]
 
 
 def test_put_back() -> None:
