@@ -203,17 +203,14 @@ class Builder:
 
     def cancel(self, task_id: int, *, recurse: bool = True) -> None:
         """Cancel a task that is not finished, and its children, in one transaction."""
-        tables = self.hub.state
-        children = self.hub.task_children(task_id)
-        with tables.transaction():
-            if tables.row("task", task_id)["state"] not in FINISHED:
-                self._end(task_id, CANCELED)
-                for child in children:
-                    if child["awaited"]:
-                        self._change(child["id"], awaited=False)
-            for child in children if recurse else ():
-                if child["state"] not in FINISHED:
+        with self.hub.state.transaction():
+            was_active = self.hub.state.row("task", task_id)["state"] not in FINISHED
+            self._end(task_id, CANCELED)
+            for child in self.hub.task_children(task_id):
+                if recurse and child["state"] not in FINISHED:
                     self.cancel(child["id"])
+                if was_active and child["awaited"]:
+                    self._change(child["id"], awaited=False)
 
     def free(self, task_id: int) -> None:
         """Send a task back to FREE, as when its host dies; it starts over."""
