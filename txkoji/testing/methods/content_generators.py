@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from typing import Any
@@ -137,8 +138,9 @@ def cg_import(call: MethodCall, metadata: Any, directory: Any, token: Any = None
         row = _reserved(call, data["build_id"], token)
         call.state.update("build", row["id"], **columns)
     types = (data.get("extra") or {}).get("typeinfo") or {}
+    roots = [each["id"] for each in metadata["buildroots"]]
     files = [each for each in metadata["output"] if not each.get("metadata_only")]
-    found = [_import_output(call, row, each, directory) for each in files]
+    found = [_import_output(call, row, each, directory, roots) for each in files]
     for name, info in {**{each: {} for each in found if each}, **types}.items():
         build_type_name(call.state, name)
         add_build_type(call.state, row, name, info)
@@ -150,15 +152,20 @@ def cg_import(call: MethodCall, metadata: Any, directory: Any, token: Any = None
 
 
 def _import_output(
-    call: MethodCall, row: Row, output: dict[str, Any], directory: str
+    call: MethodCall, row: Row, output: dict[str, Any], directory: str, roots: list[Any]
 ) -> str | None:
     """Import an uploaded file; return the type of builds that it belongs to, None for a log."""
     files, name, kind = call.hub.files, output["filename"], output["type"]
+    if output["buildroot_id"] not in roots:
+        raise GenericError(f"No buildroot {output['buildroot_id']} for {name}")
     path = "/".join(filter(None, (directory, output.get("relpath"), name)))
     if not files.exists(f"work/{path}"):
         raise GenericError(f"No such file: work/{path}")
     if files.size(f"work/{path}") != output["filesize"]:
         raise GenericError(f"File size {output['filesize']} for {name} does not match")
+    digest = hashlib.new(output["checksum_type"], files.read(f"work/{path}")).hexdigest()
+    if digest != output["checksum"]:
+        raise GenericError(f"Checksum {output['checksum']} for {name} does not match")
     if kind == "log":
         files.copy(f"work/{path}", f"{build_directory(call, row)}/data/logs/{name}")
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 from typing import Any
@@ -527,10 +528,17 @@ def test_reserved_builds(hub: FakeHub) -> None:
         hub.call("CGInitBuild", "site", data, user="bob")
 
 
+def described(data: bytes) -> dict[str, Any]:
+    """Return what the metadata says of a file."""
+    digest = hashlib.sha256(data).hexdigest()
+    checked = {"checksum": digest, "checksum_type": "sha256"}
+    return {"filesize": len(data), "buildroot_id": 1, **checked}
+
+
 def metadata(**build: Any) -> dict[str, Any]:
     """Return the metadata of an image with its log."""
-    image = {"filename": "disk.raw.xz", "type": "raw-xz", "filesize": 4}
-    log = {"filename": "image.log", "type": "log", "filesize": 3, "relpath": "logs"}
+    image = {"filename": "disk.raw.xz", "type": "raw-xz", **described(b"data")}
+    log = {"filename": "image.log", "type": "log", "relpath": "logs", **described(b"log")}
     return {
         "metadata_version": 0,
         "build": {"name": "disk", "version": "1", "release": "1", "source": "git://x", **build},
@@ -548,6 +556,11 @@ def test_import_of_a_content_generator(hub: FakeHub) -> None:
         hub.call("CGImport", metadata(), "up")
     hub.files.write("work/up/disk.raw.xz", b"data")
     hub.files.write("work/up/logs/image.log", b"log")
+    for wrong in ({"filesize": 5}, {"checksum": "0" * 64}, {"buildroot_id": 2}):
+        data = metadata()
+        data["output"][0].update(wrong)
+        with pytest.raises(GenericError, match=r"disk\.raw\.xz"):
+            hub.call("CGImport", data, "up")
     build = hub.call("CGImport", metadata(end_time=5.0, extra={"typeinfo": {"image": {}}}), "up")
     assert (build["state"], build["cg_name"]) == (build_states.COMPLETE, "cg")
     assert (build["completion_ts"], build["source"]) == (5.0, "git://x")
