@@ -4,6 +4,7 @@ The program that fetches files on a worker packs this module: it needs the stand
 """
 
 import re
+from email.utils import mktime_tz, parsedate_tz
 from typing import Optional
 
 PACE_BYTES = 64 * 1024
@@ -35,3 +36,29 @@ def part_of(content_range: str) -> tuple[Optional[int], bool]:  # noqa: UP045
     if found is None:
         return None, False
     return int(found[1]), found[3] is not None and int(found[2]) + 1 < int(found[3])
+
+
+MAX_RETRY_AFTER = 600.0
+"""Seconds that a front end may ask us to wait."""
+
+
+def asked_pause(retry_after: str, date: str) -> float:
+    """Return the seconds that ``Retry-After`` asks for, 0 for none (RFC 9110, section 10.2.3).
+
+    It may be a date: by the clock of the ``Date`` beside it.
+    """
+    if re.fullmatch(r"[0-9]{1,9}", retry_after):
+        return min(float(retry_after), MAX_RETRY_AFTER)
+    until, sent = _seconds_of(retry_after), _seconds_of(date)
+    if until is None or sent is None:
+        return 0.0
+    return max(0.0, min(until - sent, MAX_RETRY_AFTER))
+
+
+def _seconds_of(date: str) -> Optional[float]:  # noqa: UP045
+    """Return an HTTP date in seconds since the epoch, None for any other text."""
+    try:
+        parts = parsedate_tz(date)
+        return None if parts is None else float(mktime_tz(parts))
+    except (ValueError, OverflowError, IndexError, TypeError):
+        return None

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from txkoji.files.part import PartFile, TooMuch, is_plain, shared_path
-from txkoji.front_ends import COMPRESSED, LASTING, PACE_BYTES, PAGES, part_of
+from txkoji.front_ends import COMPRESSED, LASTING, PACE_BYTES, PAGES, asked_pause, part_of
 
 ATTEMPTS = 6
 TIMEOUT = 60
@@ -242,12 +242,16 @@ def _fetch(
 
 def _receive(part: PartFile, url: str, context: ssl.SSLContext, times: _Times) -> str:
     """Receive what is missing of a file; returns what went wrong, or nothing."""
-    trouble = ""
+    trouble, asked = "", 0.0
     for attempt in range(ATTEMPTS):
         if part.is_complete:
             return ""
         if attempt:
-            time.sleep(2 ** (attempt - 1))
+            if asked:
+                # Buildbot ends a silent command.
+                print(f"{part.target.name} waits {asked:.0f} s: {trouble}", flush=True)
+            time.sleep(max(2 ** (attempt - 1), asked))
+        asked = 0.0
         have = part.have
         headers = {"Range": f"bytes={have}-"} if have else {}
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the hub's own
@@ -258,6 +262,8 @@ def _receive(part: PartFile, url: str, context: ssl.SSLContext, times: _Times) -
                 # Nothing is left to fetch: the verification decides whether it is complete.
                 return ""
             trouble = f"HTTP {error.code} {error.reason}"
+            said = error.headers
+            asked = asked_pause(said.get("Retry-After", ""), said.get("Date", ""))
             if error.code in LASTING:
                 return trouble
         except TooMuch as error:

@@ -178,6 +178,24 @@ async def test_progress(
     assert last == f"big: {len(CONTENT):,} bytes"
 
 
+@pytest_twisted.ensureDeferred
+async def test_pause_that_a_front_end_asks_for(
+    koji: Connection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    at_end: AtEnd,
+) -> None:
+    """The program on the worker asks no sooner than the front end wants, and says so."""
+    pauses: list[float] = []
+    monkeypatch.setattr(program.time, "sleep", pauses.append)
+    url = f"http://{odd([BUSY]).start(at_end)}/big"
+    order = fetcher.request_for(koji, str(tmp_path), [RemoteFile("big", url)], 1)
+    assert await deferToThread(program.main, order) == 0
+    assert pauses == [70.0]
+    assert capsys.readouterr().out.startswith("big waits 70 s: HTTP 429 X\nbig: 9 bytes\n")
+
+
 @pytest.mark.parametrize("fetch", ["worker"], indirect=True)
 @pytest_twisted.ensureDeferred
 async def test_disk_that_takes_no_more(fetch: Fetch, hub: FakeHub, tmp_path: Path) -> None:
@@ -248,6 +266,7 @@ async def test_server_that_asks_for_a_certificate(
 
 
 HEAD = b"HTTP/1.1 %s\r\nConnection: close\r\n"
+BUSY = HEAD % b"429 X" + b"Retry-After: 70\r\n\r\n"
 
 
 def odd(answers: list[bytes], drip: bytes = b"", most: int = 9) -> Peer:

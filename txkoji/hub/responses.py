@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from email.utils import mktime_tz, parsedate_tz
 from typing import Any
 from urllib.parse import urldefrag, urljoin, urlsplit
 
@@ -23,14 +21,11 @@ from txkoji.exceptions import (
     TLSError,
     TransportError,
 )
-from txkoji.front_ends import PAGES, REFUSALS, part_of
+from txkoji.front_ends import PAGES, REFUSALS, asked_pause, part_of
 from txkoji.hub.endpoints import CONNECT_TIMEOUT
 from txkoji.hub.proxies import proxy_for
 from txkoji.hub.tls import NOT_TLS, reasons, tls_words
 from txkoji.profiles import usable_url
-
-MAX_RETRY_AFTER = 600.0
-"""Seconds that a front end may ask us to wait."""
 
 
 def without_query(url: str) -> str:
@@ -90,7 +85,7 @@ def refuse_status(response: Response, url: str, setting: str = "server") -> None
     else:
         remedy = _STATUS_REMEDIES.get(status) or _remedy(status)
     response.deliverBody(Discard())
-    retry_after = _retry_after(response)
+    retry_after = asked_pause(_header(response, b"Retry-After"), _header(response, b"Date"))
     asks = f"; it asks for a pause of {retry_after:.0f} s" if retry_after else ""
     raise HTTPStatusError(
         f"{url} answered with HTTP status {status}: {remedy.replace('{setting}', setting)}{asks}",
@@ -122,33 +117,10 @@ def redirected(response: Response, url: str) -> str | None:
     return target
 
 
-def _retry_after(response: Response) -> float:
-    """Return the seconds that ``Retry-After`` asks for, 0 for none (RFC 9110, section 10.2.3).
-
-    It may be a date: by the clock of the ``Date`` beside it.
-    """
-    value = _header(response, b"Retry-After")
-    if re.fullmatch(r"[0-9]{1,9}", value):
-        return min(float(value), MAX_RETRY_AFTER)
-    until, sent = (_seconds_of(each) for each in (value, _header(response, b"Date")))
-    if until is None or sent is None:
-        return 0.0
-    return max(0.0, min(until - sent, MAX_RETRY_AFTER))
-
-
 def _header(response: Response, name: bytes) -> str:
     """Return the first value of a header, empty if it has none."""
     values = response.headers.getRawHeaders(name) or [b""]
     return values[0].decode("latin-1").strip()
-
-
-def _seconds_of(date: str) -> float | None:
-    """Return an HTTP date in seconds since the epoch, None for any other text."""
-    try:
-        parts = parsedate_tz(date)
-        return None if parts is None else float(mktime_tz(parts))
-    except (ValueError, OverflowError, IndexError, TypeError):
-        return None
 
 
 def refuse_encoding(response: Response, url: str) -> None:
