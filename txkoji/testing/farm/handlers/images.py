@@ -40,30 +40,22 @@ class Family:
     text: str
 
 
+def _creator(
+    child: str, what: str, tool: str, suffix: str, log: str, error: type[HubFault]
+) -> Family:
+    """Return a family whose images one of the ``*-creator`` programs makes."""
+    failed = f"Could not create {what}: {tool}-creator exited with status 1"
+    text = f"{failed}; see root.log or {log} for more information"
+    return Family(child, suffix, log, error, text)
+
+
 FAMILIES = {
-    "livecd": Family(
-        "createLiveCD",
-        "iso",
-        "livecd.log",
-        LiveCDError,
-        "Could not create LiveCD: livecd-creator exited with status 1;"
-        " see root.log or livecd.log for more information",
+    "livecd": _creator("createLiveCD", "LiveCD", "livecd", "iso", "livecd.log", LiveCDError),
+    "appliance": _creator(
+        "createAppliance", "appliance", "appliance", "raw", "appliance.log", ApplianceError
     ),
-    "appliance": Family(
-        "createAppliance",
-        "raw",
-        "appliance.log",
-        ApplianceError,
-        "Could not create appliance: appliance-creator exited with status 1;"
-        " see root.log or appliance.log for more information",
-    ),
-    "livemedia": Family(
-        "createLiveMedia",
-        "iso",
-        "livemedia-out.log",
-        LiveMediaError,
-        "Could not create livemedia: livemedia-creator exited with status 1;"
-        " see root.log or livemedia-out.log for more information",
+    "livemedia": _creator(
+        "createLiveMedia", "livemedia", "livemedia", "iso", "livemedia-out.log", LiveMediaError
     ),
     "image": Family(
         "createImage",
