@@ -209,7 +209,7 @@ def situation(
     cancellations: int = 0,
     healthy: bool = True,
 ) -> Snapshot:
-    """Return the state of a master that is well, but for what differs."""
+    """Return the state of a master that is well, except for what differs."""
     good: dict[str, Any] = {"credentials": (), "requests": requests(), "counts": TaskCounts()}
     heard = {"held_back": 0, "waiting_since": None, "unusable": 0, "bus": True}
     found = source(**heard)
@@ -269,7 +269,7 @@ _COMPARISON = re.compile(
 def fires(expression: str, snapshot: Snapshot) -> bool:
     """Tell whether an alert fires for a master that was well when the alert's window began.
 
-    Prometheus would know; this reads only what our alerts are made of.
+    Prometheus would know; this reads only what our alerts need.
     """
     return any(
         all(_holds(each, snapshot) for each in part.split(" and "))
