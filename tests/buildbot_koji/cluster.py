@@ -41,13 +41,11 @@ class MassBuild(steps.KojiMassBuild):
     mass_timing = MassTiming(tick=0.3, store_interval=0.3)
 
 MASS = MassBuild("fake", "demo", ["p%d" % number for number in range(PACKAGES)], at_once=5,
-                 source="git+https://git.example.test/rpms/{{package}}.git#main")
-BuildmasterConfig = {{
+                 source="git+https://git.example.test/rpms/{package}.git#main")
+BuildmasterConfig = {
     "multiMaster": True,
-    "mq": {{"type": "wamp", "router_url": "ROUTER", "realm": "buildbot"}},
-    "db": {{"db_url": "DATABASE"}},
+    "mq": {"type": "wamp", "router_url": "ROUTER", "realm": "buildbot"},
     "workers": [worker.LocalWorker("NAME-" + name) for name in ("test", "more", "build", "mass")],
-    "protocols": {{"null": {{}}}},
     "change_source": [
         changes.KojiChangeSource("fake", name="koji", tags=["candidate"], poll_interval=1,
                                  overlap=10, since=timedelta(minutes=1))
@@ -75,18 +73,22 @@ BuildmasterConfig = {{
         Heartbeat(),
         util.KojiOrphanReleaser(),
         reporters.KojiTagReporter(profile="fake", builders=["test"],
-                                  on_success={{"tag": "tested"}}),
+                                  on_success={"tag": "tested"}),
         # The two that it waits for run on any of the masters.
         reporters.KojiTagReporter(name="gate", profile="fake", requires=["test", "more"],
-                                  on_success={{"tag": "gated"}}),
+                                  on_success={"tag": "gated"}),
     ],
-    "buildbotNetUsageData": None,
-    "www": {{"port": "tcp:{port}:interface=127.0.0.1", "plugins": {{"koji": {{}}}}}},
-    "buildbotURL": "http://127.0.0.1:{port}/",
-}}
+    "www": {"plugins": {"koji": {}}},
+}
 """
 
 PACKAGES = 30
+
+
+def config(name: str, router: str, packages: int = 1) -> str:
+    """Return the configuration of a master of a cluster, whose mass build has some packages."""
+    text = CONFIG.replace("NAME", name).replace("ROUTER", router)
+    return text.replace("PACKAGES", str(packages))
 
 
 async def owner(master: MasterProcess) -> int | None:

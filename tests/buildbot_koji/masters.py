@@ -33,6 +33,15 @@ OWN_ERRORS = (
 )
 """Errors that Buildbot logs with no fault of ours."""
 
+COMMON = """
+BuildmasterConfig["db"] = {{"db_url": "{database}"}}
+BuildmasterConfig["buildbotURL"] = "{url}"
+BuildmasterConfig["buildbotNetUsageData"] = None
+BuildmasterConfig.setdefault("protocols", {{"null": {{}}}})
+BuildmasterConfig.setdefault("www", {{}})["port"] = "tcp:{port}:interface=127.0.0.1"
+"""
+"""What every configuration ends with."""
+
 KEEP_OPEN = """
 import sqlalchemy
 
@@ -52,10 +61,9 @@ def koji(scratch):
         steps.KojiBuild(util.Property("profile"), target=util.Property("target"),
                         source=util.Interpolate(SOURCE), scratch=scratch)])
 
-FACTORIES = {{"scratch": koji(True), "official": koji(False)}}
-BuildmasterConfig = {{
+FACTORIES = {"scratch": koji(True), "official": koji(False)}
+BuildmasterConfig = {
     "workers": [worker.KojiPlace(name) for name in FACTORIES],
-    "protocols": {{"null": {{}}}},
     "builders": [
         util.BuilderConfig(name=name, workernames=[name], factory=factory)
         for name, factory in FACTORIES.items()
@@ -71,12 +79,8 @@ BuildmasterConfig = {{
             ],
         )
     ],
-    "buildbotNetUsageData": None,
     "collapseRequests": False,
-    "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
-    "buildbotURL": "http://127.0.0.1:{port}/",
-    "db": {{"db_url": "sqlite:///state.sqlite"}},
-}}
+}
 """
 
 
@@ -86,7 +90,7 @@ class MasterProcess:
     Args:
         directory: the base directory, and the home.
         profile: Koji's configuration.
-        config: the master's, as a format with ``{port}``.
+        config: the master's, without its database and its port.
         database: the address of the database, by default SQLite on disk.
     """
 
@@ -110,7 +114,7 @@ class MasterProcess:
 
     def configure(self, config: str) -> None:
         """Write the configuration, for the next start or :meth:`reconfigure`."""
-        text = config.format(port=self._port)
+        text = config + COMMON.format(database=self.database, url=self.url, port=self._port)
         if self.database == SQLITE:
             text += KEEP_OPEN
         (self.directory / "master.cfg").write_text(text, encoding="utf-8")

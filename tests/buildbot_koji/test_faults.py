@@ -23,7 +23,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from tests.buildbot_koji.cluster import CONFIG, is_declared_dead, master_ids
+from tests.buildbot_koji.cluster import config, is_declared_dead, master_ids
 from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.processes import HubProcess
 from tests.buildbot_koji.reporters.support import add_build
@@ -122,13 +122,8 @@ class Place:
         for name in ("one", "two"):
             directory = self.directory / name
             directory.mkdir()
-            text = (
-                CONFIG.replace("NAME", name)
-                .replace("PACKAGES", "1")
-                .replace("ROUTER", self.router.url)
-                .replace("DATABASE", self.database.url)
-            )
-            text += CLOCK.replace("FILE", str(directory / "clock"))
+            clock = CLOCK.replace("FILE", str(directory / "clock"))
+            text = config(name, self.router.url) + clock
             master = MasterProcess(directory, self.hub.profile, text, self.database.url)
             await master.create()
             self.masters.append(master)

@@ -18,8 +18,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.threads import deferToThread
 
-from tests.buildbot_koji.cluster import CONFIG, PACKAGES, master_ids, owner
-from tests.buildbot_koji.masters import SQLITE, MasterProcess
+from tests.buildbot_koji.cluster import PACKAGES, config, master_ids, owner
+from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.reporters.support import add_build, settled
 from tests.support import PROCESS_LIMIT, crossbar, free_port, mariadb, poll, postgres, until
 from tests.support.cables import Cable
@@ -63,12 +63,7 @@ class Cluster:
         await self.hub.start()
         await deferToThread(self.database.start)
         for name in ("one", "two"):
-            text = (
-                CONFIG.replace("NAME", name)
-                .replace("ROUTER", self.router.url)
-                .replace("DATABASE", self.database.url)
-                .replace("PACKAGES", str(PACKAGES))
-            )
+            text = config(name, self.router.url, PACKAGES)
             directory = self.directory / name
             directory.mkdir()
             port = int(self.hub.url.split(":")[2].split("/")[0])
@@ -397,9 +392,7 @@ async def test_router_is_lost(tmp_path: Path, router: crossbar.Crossbar) -> None
     hub.add_package("candidate", "hello")
     await hub.start()
     url = router.url.replace(str(router.port), str(port))
-    text = CONFIG.replace("NAME", "one").replace("ROUTER", url).replace("DATABASE", SQLITE)
-    text = text.replace("PACKAGES", "1")
-    master = MasterProcess(tmp_path / "one", hub.profile_text(), text)
+    master = MasterProcess(tmp_path / "one", hub.profile_text(), config("one", url))
     try:
         await master.create()
         await master.start()

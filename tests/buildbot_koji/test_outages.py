@@ -58,10 +58,8 @@ if os.path.exists("KILL_AT"):
 
 SOURCE = "git+https://git.example.test/rpms/%(prop:package)s.git#%(prop:ref)s"
 WORKERS = [worker.LocalWorker("local%d" % number) for number in range(6)]
-BuildmasterConfig = {{
-    "db": {{"db_url": "DATABASE"}},
+BuildmasterConfig = {
     "workers": WORKERS,
-    "protocols": {{"null": {{}}}},
     "change_source": [changes.KojiChangeSource("fake", name="koji", tags=["demo-candidate"])],
     "builders": [
         util.BuilderConfig(
@@ -77,10 +75,7 @@ BuildmasterConfig = {{
                         for name in ("package", "ref")]),
     ],
     "services": [util.KojiOrphanReleaser()],
-    "buildbotNetUsageData": None,
-    "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
-    "buildbotURL": "http://127.0.0.1:{port}/",
-}}
+}
 """
 
 
@@ -112,7 +107,7 @@ async def test_database_goes_away_and_master_is_killed_in_its_start(
     database = server()
     await deferToThread(database.start)
     killer = tmp_path / "kill_at"
-    text = CONFIG.replace("DATABASE", database.url).replace("KILL_AT", str(killer))
+    text = CONFIG.replace("KILL_AT", str(killer))
     master = MasterProcess(tmp_path / "master", hub.profile_text(), text, database.url)
     requests: dict[int, int] = {}
 

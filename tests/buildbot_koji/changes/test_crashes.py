@@ -44,7 +44,7 @@ DISORDER = 60
 CONFIG = """\
 from buildbot.plugins import changes, schedulers, util, worker
 
-BuildmasterConfig = {{
+BuildmasterConfig = {
     "change_source": [
         changes.KojiChangeSource(
             "fake",
@@ -73,12 +73,7 @@ BuildmasterConfig = {{
             collapseRequests=False,
         )
     ],
-    "protocols": {{"null": {{}}}},
-    "buildbotNetUsageData": None,
-    "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
-    "buildbotURL": "http://127.0.0.1:{port}/",
-    "db": {{"db_url": "sqlite:///state.sqlite"}},
-}}
+}
 """
 
 

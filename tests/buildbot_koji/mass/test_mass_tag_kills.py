@@ -24,17 +24,12 @@ class MassTag(steps.KojiMassTag):
     timing = StepTiming(retry=RetryPolicy(first=0.2))
     part = 100
 
-BuildmasterConfig = {{
+BuildmasterConfig = {
     "workers": [worker.LocalWorker("local")],
-    "protocols": {{"null": {{}}}},
     "builders": [util.BuilderConfig(name="tag", workernames=["local"], factory=util.BuildFactory([
         MassTag("fake", from_tag="demo-candidate", to_tag="demo-released")]))],
     "schedulers": [schedulers.ForceScheduler(name="force", builderNames=["tag"])],
-    "buildbotNetUsageData": None,
-    "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
-    "buildbotURL": "http://127.0.0.1:{port}/",
-    "db": {{"db_url": "sqlite:///state.sqlite"}},
-}}
+}
 """
 
 BUILDS = 320

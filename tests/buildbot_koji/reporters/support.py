@@ -29,9 +29,8 @@ def tagging(name, **options):
 def ci_messages(name, **options):
     return reporters.KojiCIMessages(profile=util.KojiHub("fake"), name=name, **options)
 
-BuildmasterConfig = {{
+BuildmasterConfig = {
     "workers": [worker.KojiPlace(name) for name in BUILDERS],
-    "protocols": {{"null": {{}}}},
     "builders": [
         *[
             util.BuilderConfig(name=name, workernames=[name],
@@ -58,12 +57,8 @@ BuildmasterConfig = {{
         )
     ],
     "services": [REPORTERS],
-    "buildbotNetUsageData": None,
     "collapseRequests": False,
-    "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
-    "buildbotURL": "http://127.0.0.1:{port}/",
-    "db": {{"db_url": "sqlite:///state.sqlite"}},
-}}
+}
 """
 
 

@@ -30,13 +30,13 @@ pytestmark = pytest.mark.hub(build_seconds=1, tls=True, anonymous_user=None)
 
 PLAIN = """\
         tagging("plain", builders=["plain"],
-                on_success={{"tag": util.Interpolate("%(prop:stage)s"), "untag": "candidate"}},
-                on_warnings={{"tag": "tested"}},
-                on_failure={{"untag": "candidate"}}),
+                on_success={"tag": util.Interpolate("%(prop:stage)s"), "untag": "candidate"},
+                on_warnings={"tag": "tested"},
+                on_failure={"untag": "candidate"}),
 """
 GATE = """\
         tagging("gate", requires=["first", "second", "third"],
-                on_success={{"tag": "tested"}}, on_failure={{"tag": "rejected"}}),
+                on_success={"tag": "tested"}, on_failure={"tag": "rejected"}),
 """
 
 

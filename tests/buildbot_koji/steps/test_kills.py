@@ -42,15 +42,14 @@ def koji(**options):
     return util.BuildFactory([steps.KojiBuild(
         "fake", "demo", util.Interpolate(SOURCE), **options)])
 
-FACTORIES = {{
+FACTORIES = {
     "official": koji(),
     "scratch": koji(scratch=True),
     "runroot": util.BuildFactory([steps.KojiRunroot(
         "fake", tag="demo-build", arch="x86_64", command=util.Interpolate(SOURCE))]),
-}}
-BuildmasterConfig = {{
+}
+BuildmasterConfig = {
     "workers": WORKERS,
-    "protocols": PROTOCOLS_HERE,
     "builders": [
         util.BuilderConfig(name=name, workernames=[w.name for w in WORKERS], factory=factory)
         for name, factory in FACTORIES.items()
@@ -65,16 +64,12 @@ BuildmasterConfig = {{
             ],
         )
     ],
-    "buildbotNetUsageData": None,
     "collapseRequests": False,
-    "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
-    "buildbotURL": "http://127.0.0.1:{port}/",
-    "db": {{"db_url": "sqlite:///state.sqlite"}},
-}}
+}
 """
 LOCAL = CONFIG.replace(
-    "WORKERS_HERE", "[worker.LocalWorker(f'local{{number}}') for number in range(4)]"
-).replace("PROTOCOLS_HERE", '{{"null": {{}}}}')
+    "WORKERS_HERE", "[worker.LocalWorker(f'local{number}') for number in range(4)]"
+)
 
 RESULTS = {
     task_states.CLOSED: SUCCESS,
@@ -288,9 +283,8 @@ async def test_worker_is_killed(tmp_path: Path, seed: int) -> None:
     hub = await start_hub(tmp_path / "hub")
     port = free_port()
     config = CONFIG.replace("WORKERS_HERE", '[worker.Worker("remote", "secret", max_builds=4)]')
-    config = config.replace(
-        "PROTOCOLS_HERE", f'{{{{"pb": {{{{"port": "tcp:{port}:interface=127.0.0.1"}}}}}}}}'
-    )
+    place = {"port": f"tcp:{port}:interface=127.0.0.1"}
+    config += f'BuildmasterConfig["protocols"] = {{"pb": {place}}}'
     master = await start_master(tmp_path / "master", hub.profile, config)
     worker = WorkerProcess(tmp_path / "worker", "remote", port)
     await worker.create()
