@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 from buildbot_koji.arguments import checks
@@ -56,7 +57,10 @@ def check_requirements(value: Any) -> str | None:
     if (
         isinstance(value, Mapping)
         and all(isinstance(each, str) for each in value)
-        and all(checks.texts(each) is None for each in value.values())
+        and all(isinstance(each, (list, tuple)) for each in value.values())
+        and all(isinstance(each, str) for each in chain.from_iterable(value.values()))
+        # A library is required by thousands.
+        and checks.texts([*{*chain.from_iterable(value.values())}]) is None
     ):
         return None
     return "must be a dictionary: package: [packages that it requires]"

@@ -284,7 +284,9 @@ class KojiMassBuild(PackageBuildStep):
         # Its packages may change between two attempts, or its name and its place.
         place = {"target": self.target, "steps": names}
         what = {"scratch": bool(self.scratch), **{each: getattr(self, each) for each in BUILT}}
-        identity = StepIdentity.of(type(self).__name__, place, {"target": self.target, **what})
+        values = {"target": self.target, **what}
+        identify = partial(StepIdentity.of, type(self).__name__, place, values)
+        identity = await self.in_thread(identify)
         store = await self.until_stored(lambda: stores.resume(str(self.name), names, identity))
         found = await self.until_stored(store.load)
         if found is not None:

@@ -33,7 +33,6 @@ from buildbot_koji.mass import status as mass_status
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.options import MassTiming
 from buildbot_koji.mass.plan import PackageState
-from buildbot_koji.mass.report import FailureCounts, package_row
 from buildbot_koji.mass.status import running
 from buildbot_koji.mass.stored import MassStore
 from buildbot_koji.steps.framework.base import SUPERSEDED
@@ -750,29 +749,31 @@ async def test_failures(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_reports_are_made_in_threads(
+async def test_what_takes_long_is_made_in_threads(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The report of 17,000 packages, which takes most of a second, does not keep the reactor."""
-    seen: list[bool] = []
+    """The plan and the report of 17,000 packages, a second of work, do not keep the reactor."""
+    seen: list[tuple[str, bool]] = []
 
-    def noting(*args: Any, **options: Any) -> Any:
-        """Note the thread, and make the row."""
-        seen.append(isInIOThread())
-        return package_row(*args, **options)
+    def watch(module: str, name: str) -> None:
+        """Note where something is made."""
+        make = getattr(sys.modules[module], name)
 
-    monkeypatch.setattr("buildbot_koji.steps.mass.package_row", noting)
+        def noting(*args: Any, **options: Any) -> Any:
+            """Note the thread, and make it."""
+            seen.append((name, isInIOThread()))
+            return make(*args, **options)
 
-    def count(packages: Any) -> Any:
-        """Note the thread, and count the reasons."""
-        seen.append(isInIOThread())
-        return FailureCounts(packages)
+        monkeypatch.setattr(f"{module}.{name}", noting)
 
-    monkeypatch.setattr("buildbot_koji.mass.report.FailureCounts", count)
+    watch("buildbot_koji.mass.planning", "plan_mistakes")
+    watch("buildbot_koji.mass.report", "FailureCounts")
+    watch("buildbot_koji.steps.mass", "package_row")
     names = add_packages(bench.hub, "failarch")
-    ended = await bench.build(mass(bench, packages=names))
+    query = util.KojiPackages("demo-candidate", globs=names)
+    ended = await bench.build(mass(bench, packages=query))
     assert "Failures by reason" in ended.logs["report.html"]
-    assert seen == [False, False]
+    assert seen == [("plan_mistakes", False), ("package_row", False), ("FailureCounts", False)]
 
 
 @pytest_twisted.ensureDeferred
