@@ -21,7 +21,7 @@ SETTLED = "buildbot_koji settled"
 
 
 async def unsettled_requests(master: Any, request_id: int | None = None) -> dict[int, int]:
-    """Return the completed build requests that may have left tasks, with their newest builds.
+    """Return the completed build requests that may have left tasks, with their last retried builds.
 
     Args:
         master: the Buildbot master.
@@ -29,29 +29,27 @@ async def unsettled_requests(master: Any, request_id: int | None = None) -> dict
     """
     model = master.db.model
     builds, requests, data = model.builds.c, model.buildrequests.c, model.build_data.c
+    newest = sqlalchemy.func.max(builds.id).label("newest")
+    query = sqlalchemy.select(builds.buildrequestid, newest).where(builds.results == RETRY)
+    if request_id is not None:
+        query = query.where(builds.buildrequestid == request_id)
+    retried = query.group_by(builds.buildrequestid).subquery()
     other = model.builds.alias().c
+    of_request = other.buildrequestid == retried.c.buildrequestid
 
     def stored(*sources: str) -> Any:
         """Return the condition that one of them stored something with a build of the request."""
         return sqlalchemy.exists().where(
-            data.buildid == other.id,
-            other.buildrequestid == requests.id,
-            data.source.in_(sources),
+            data.buildid == other.id, of_request, data.source.in_(sources)
         )
 
+    # A build that is still running settles its tasks itself.
+    running = sqlalchemy.exists().where(of_request, other.results.is_(None))
     query = (
-        sqlalchemy.select(requests.id, sqlalchemy.func.max(builds.id).label("newest"))
-        .join_from(model.buildrequests, model.builds, builds.buildrequestid == requests.id)
-        .where(requests.complete == 1, stored(SOURCE, ROWS), ~stored(SETTLED))
-        .group_by(requests.id)
-        .having(
-            # A build that is still running settles its tasks itself.
-            sqlalchemy.func.count() == sqlalchemy.func.count(builds.results),
-            sqlalchemy.func.sum(sqlalchemy.case((builds.results == RETRY, 1), else_=0)) > 0,
-        )
+        sqlalchemy.select(requests.id, retried.c.newest)
+        .join_from(retried, model.buildrequests, requests.id == retried.c.buildrequestid)
+        .where(requests.complete == 1, ~running, stored(SOURCE, ROWS), ~stored(SETTLED))
     )
-    if request_id is not None:
-        query = query.where(requests.id == request_id)
     return {row.id: row.newest for row in await select(master, query)}
 
 
@@ -67,7 +65,7 @@ async def left_by_attempts(master: Any, build_id: int) -> list[TaskIntent]:
 
     Args:
         master: the Buildbot master.
-        build_id: the newest build of the request.
+        build_id: the last retried build of the request.
 
     Raises:
         UnreadableRow: what a step stored can't be read.

@@ -5,10 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import sqlalchemy
-from buildbot.process.results import RETRY
-
-from buildbot_koji.durable.database import select
 from buildbot_koji.durable.store import RowsPlace
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.durable.unreadable import reading
@@ -24,17 +20,14 @@ async def left_by_mass_builds(master: Any, build_id: int) -> list[TaskIntent]:
 
     Args:
         master: the Buildbot master.
-        build_id: the newest build of the request.
+        build_id: the last retried build of the request.
 
     Raises:
         UnreadableRow: a plan can't be read.
     """
-    place, builds = await RowsPlace.find(master, build_id), master.db.model.builds.c
-    holder = sqlalchemy.select(builds.results).where(builds.id == place.build_id)
-    if [row.results for row in await select(master, holder)] != [RETRY]:
-        return []
     found: list[TaskIntent] = []
-    for store in await MassStores(place).all():
+    # A later attempt that reached the step has taken the rows with it.
+    for store in await MassStores(await RowsPlace.find(master, build_id)).all():
         loaded = await store.load()
         if loaded is None or loaded[0].get("cancel_on") is None:
             continue
