@@ -27,6 +27,7 @@ PUBLIC_MODULES = {
     "txkoji.exceptions",
     "txkoji.gathering",
     "txkoji.listing",
+    "txkoji.locks",
     "txkoji.messages",
     "txkoji.multicall",
     "txkoji.nvr",
