@@ -176,6 +176,9 @@ class KojiCancel(KojiWriteStep):
 
     async def _cancel_task(self, hub: Hub, task_id: int) -> tuple[str, str]:
         """Cancel a task; returns its name, and its state if it had ended already."""
+        # A hub says "query returned no rows".
+        if await hub.connection.checked("getTaskInfo", task_id) is None:
+            raise GenericError(f"the hub has no task {task_id}")
         await hub.write(self._task_call(task_id), self.check_claim)
         # The hub does not say whether there was anything to cancel.
         state = (await hub.connection.checked("getTaskInfo", task_id, strict=True)).state
