@@ -117,7 +117,7 @@ class Builder:
     def assign(self, task_id: int, host: Row) -> None:
         """Assign an unfinished task to a host, which opens it a moment later."""
         if self.hub.state.row("task", task_id)["state"] != FREE:
-            self.hub.state.on_commit(lambda: self._leave(task_id))
+            self.hub.state.on_commit(partial(self._leave, task_id))
         task = self._change(task_id, state=ASSIGNED, host_id=host["id"])
         self.hub.state.on_commit(lambda: self._take(task))
 
@@ -186,7 +186,7 @@ class Builder:
                 if state in _BUILDS_END:
                     change_build_state(tables, build, _BUILDS_END[state], completion_ts=now)
             self.on_end(task)
-            tables.on_commit(lambda: self._leave(task_id))
+            tables.on_commit(partial(self._leave, task_id))
 
     def _leave(self, task_id: int) -> None:
         """Take a task off its host: it has ended, or starts over."""
@@ -199,7 +199,9 @@ class Builder:
             running.cancel()
         if self.hub.state.row("task", task_id)["state"] in FINISHED:
             for waiter in self._waiting.pop(task_id, []):
-                waiter.callback(None)
+                # It may have seen another task end, or been canceled.
+                if not waiter.called:
+                    waiter.callback(None)
 
     def cancel(self, task_id: int, *, recurse: bool = True) -> None:
         """Cancel a task that is not finished, and its children, in one transaction."""
@@ -215,12 +217,8 @@ class Builder:
     def free(self, task_id: int) -> None:
         """Send a task back to FREE, as when its host dies; it starts over."""
         self._change(task_id, state=FREE, host_id=None)
-
-        def follow() -> None:
-            self._leave(task_id)
-            self.wake(task_id)
-
-        self.hub.state.on_commit(follow)
+        self.hub.state.on_commit(partial(self._leave, task_id))
+        self.hub.state.on_commit(partial(self.wake, task_id))
 
     def resume(self) -> None:
         """Resume the tasks of a restored hub.
@@ -331,15 +329,8 @@ class Builder:
 
     def _any_end(self, task_ids: list[int]) -> Deferred[None]:
         done: Deferred[None] = Deferred()
-
-        def end(_: Any) -> None:
-            if not done.called:
-                done.callback(None)
-
         for task_id in task_ids:
-            waiter: Deferred[Any] = Deferred()
-            waiter.addCallback(end)
-            self._waiting.setdefault(task_id, []).append(waiter)
+            self._waiting.setdefault(task_id, []).append(done)
         return done
 
 
