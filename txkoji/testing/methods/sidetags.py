@@ -15,7 +15,7 @@ from txkoji.testing.tables.queries import apply_query_options
 
 
 @hub_method("createSideTag(basetag, debuginfo=False, suffix=None)", plugin="sidetag")
-def create_side_tag(call: MethodCall, basetag: Any, suffix: Any, **_: Any) -> dict[str, Any]:
+def create_side_tag(call: MethodCall, basetag: Any, debuginfo: Any, suffix: Any) -> dict[str, Any]:
     """Make a side tag and a target for it (plugin sidetag)."""
     if suffix and suffix not in call.hub.sidetag_suffixes:
         raise GenericError(f"{suffix} suffix is not allowed for sidetag")
@@ -25,6 +25,7 @@ def create_side_tag(call: MethodCall, basetag: Any, suffix: Any, **_: Any) -> di
     number = max((row["id"] for row in call.state.rows("tag")), default=0) + 1
     name = f"{base['name']}-side-{number}" + (f"-{suffix}" if suffix else "")
     extra = {"sidetag": True, "sidetag_user": user["name"], "sidetag_user_id": user["id"]}
+    extra |= {"with_debuginfo": True} if debuginfo else {}
     tag_id = insert_tag(call, name, parent=base["id"], arches=base["arches"], extra=extra)
     create_build_target(call, name, tag_id, tag_id)
     reply: dict[str, Any] = {"name": name, "id": tag_id}

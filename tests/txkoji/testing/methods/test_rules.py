@@ -397,6 +397,12 @@ def test_promotion(hub: FakeHub, clock: Clock) -> None:
         hub.call("createEmptyBuild", "hello", "1.0", "1", None, draft=True)
 
 
+def test_side_tag_with_debuginfo(hub: FakeHub) -> None:
+    """A side tag remembers that its repos are to have debuginfo."""
+    side = hub.call("createSideTag", "demo-build", debuginfo=True)
+    assert hub.call("getTag", side["id"])["extra"]["with_debuginfo"] is True
+
+
 def test_access_to_a_tag(hub: FakeHub) -> None:
     """Only an admin may override a lock, as ``tagBuild`` with ``force`` does."""
     hub.call("editTag2", *TAG, locked=True)
