@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 
 def has_passed(seconds: float, since: float, now: float) -> bool:
-    """Return whether a time has passed, or the clock was set back: nobody knows then."""
+    """Return whether a time has passed, or can't be measured: the clock was set back."""
     return not 0 <= now - since < seconds
 
 
