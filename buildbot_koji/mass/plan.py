@@ -6,7 +6,15 @@
                                                    ^                     |                    |
                                                    +--- INFRASTRUCTURE --+---- RUNNING <------+
 
-What ended is BUILT, ADOPTED, FAILED or SKIPPED; :data:`TRANSITIONS` has it all.
+What ended is BUILT, ADOPTED, FAILED or SKIPPED; :data:`TRANSITIONS` has it all. What ends each
+other state:
+
+- WAITING: the end of all that it requires.
+- HELD: a repo; a requirement that is blocked in the build tag; ``repo_patience``.
+- READY: room in ``at_once``, if neither a pause nor the time of a retry is in the way; or nothing:
+  it is left when the plan is stopped.
+- SUBMITTING: the hub's answer, or its data after a lost one; a pause, a stop.
+- RUNNING: the end of its task; ``package_timeout`` and ``max_queue_time``.
 """
 
 from __future__ import annotations

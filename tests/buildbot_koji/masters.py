@@ -219,13 +219,7 @@ class MasterProcess:
 
     async def get(self, path: str) -> Any:
         """Read from the REST API."""
-        for _ in range(3):
-            try:
-                return json.loads(await deferToThread(_fetch, f"{self.url}api/v2/{path}", None))
-            except IncompleteRead:
-                # A busy master may close the connection before it has sent the body.
-                continue
-        raise AssertionError(f"{path} never came whole")
+        return await read_json(f"{self.url}api/v2/{path}")
 
     async def control(self, path: str, method: str, **parameters: Any) -> Any:
         """Press a button; returns the master's answer, None if it was cut off."""
@@ -281,6 +275,17 @@ class MasterProcess:
         log = next(each for each in logs if each["name"] == name)
         chunks = (await self.get(f"logs/{log['logid']}/contents"))["logchunks"]
         return "".join(chunk["content"] for chunk in chunks)
+
+
+async def read_json(url: str) -> Any:
+    """Read from a master's REST API."""
+    for _ in range(3):
+        try:
+            return json.loads(await deferToThread(_fetch, url, None))
+        except IncompleteRead:
+            # A busy master may close the connection before it has sent the body.
+            continue
+    raise AssertionError(f"{url} never came whole")
 
 
 def _fetch(url: str, body: bytes | None) -> bytes:

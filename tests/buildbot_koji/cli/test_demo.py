@@ -24,6 +24,7 @@ import pytest_twisted
 from buildbot.process.results import CANCELLED, FAILURE, SUCCESS
 from twisted.internet.threads import deferToThread
 
+from tests.buildbot_koji.masters import read_json
 from tests.support import PROCESS_LIMIT, REPOSITORY, brokers, forks, poll
 from tests.support.brokers import RabbitMQ
 
@@ -176,7 +177,7 @@ class Pages:
 
     async def get(self, path: str) -> Any:
         """Read from the REST API."""
-        return json.loads(await deferToThread(_fetch, f"{self.url}api/v2/{path}"))
+        return await read_json(f"{self.url}api/v2/{path}")
 
     async def push(self, package: str, revision: str) -> None:
         """Report a push, as a git server does."""
