@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
 from typing import Any, ClassVar
 
 from buildbot.util import service
@@ -36,6 +35,9 @@ from txkoji.exceptions import ConfigurationError
 
 TROUBLE = "can't cancel the tasks of stopped builds"
 
+RECENT = 5000
+"""Among how many of the newest builds each look but the first searches: one of all takes longer."""
+
 FINDERS = (left_by_attempts, left_by_mass_builds)
 """What finds the tasks that a completed build request left, one for each form of what is stored."""
 
@@ -64,6 +66,9 @@ class LeftTasks(service.SharedService):
         # What is being canceled although its request has also left tasks on an unusable hub.
         self._handled: set[tuple[int, str]] = set()
         self._unusable: set[str] = set()
+        # The requests that were found and wait for a hub.
+        self._waiting: set[int] = set()
+        self._has_looked = False
 
     @async_to_deferred
     async def startService(self) -> None:
@@ -74,7 +79,11 @@ class LeftTasks(service.SharedService):
         self._background.run(self._run(), TROUBLE)
 
     def _completed(self, _: Any, message: Mapping[str, Any]) -> None:
-        cancel = partial(self._cancel_left, message["buildrequestid"])
+        async def cancel() -> None:
+            """Cancel what the request has left."""
+            request_id = message["buildrequestid"]
+            await self._cancel_left(await unsettled_requests(self.master, request_id))
+
         canceling = until_stored(cancel, self.master.reactor, DATABASE_RETRY, TROUBLE)
         self._background.run(canceling, TROUBLE)
 
@@ -99,7 +108,11 @@ class LeftTasks(service.SharedService):
 
     async def look(self) -> None:
         """Cancel what is left, and log the names of hubs that can't be used, each once."""
-        unusable = await self._cancel_left() | await self._resume_pending()
+        found = await unsettled_requests(self.master, None, RECENT if self._has_looked else None)
+        for request_id in self._waiting - found.keys():
+            found.update(await unsettled_requests(self.master, request_id))
+        unusable = await self._cancel_left(found) | await self._resume_pending()
+        self._has_looked = True
         for name in sorted(unusable - self._unusable):
             self._log.warn(
                 "{hub}: tasks of stopped builds wait to be canceled on this hub, which no plugin"
@@ -108,10 +121,10 @@ class LeftTasks(service.SharedService):
             )
         self._unusable = unusable
 
-    async def _cancel_left(self, request_id: int | None = None) -> set[str]:
-        """Cancel what completed build requests left, one or all; returns the unusable hubs."""
+    async def _cancel_left(self, found: Mapping[int, int]) -> set[str]:
+        """Cancel what completed build requests left; returns the hubs that can't be used."""
         unusable = set[str]()
-        for each, build_id in (await unsettled_requests(self.master, request_id)).items():
+        for each, build_id in found.items():
             left: dict[str, list[TaskIntent]] = {}
             for intent in await self._left_by(build_id):
                 left.setdefault(str(intent.cancel_on), []).append(intent)
@@ -125,7 +138,10 @@ class LeftTasks(service.SharedService):
                     await hub.cancellations.retry_later(None, *intents)
                     self._handled.add((each, identity))
             unusable |= missing
-            if not missing:
+            if missing:
+                self._waiting.add(each)
+            else:
+                self._waiting.discard(each)
                 await settle(self.master, build_id)
                 self._handled -= {(each, identity) for identity in left}
         return unusable

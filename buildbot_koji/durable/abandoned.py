@@ -12,7 +12,7 @@ import sqlalchemy
 from buildbot.process.results import RETRY
 
 from buildbot_koji.durable.attempts import IDENTITY, read_row
-from buildbot_koji.durable.database import select
+from buildbot_koji.durable.database import is_recent, select
 from buildbot_koji.durable.store import ROWS, SOURCE, BuildData, data_name
 from buildbot_koji.durable.task_intents import TaskIntent, intents_in
 
@@ -20,12 +20,15 @@ SETTLED = "buildbot_koji settled"
 """Who stores that a completed request has left nothing, or nothing that is not being canceled."""
 
 
-async def unsettled_requests(master: Any, request_id: int | None = None) -> dict[int, int]:
+async def unsettled_requests(
+    master: Any, request_id: int | None = None, recent: int | None = None
+) -> dict[int, int]:
     """Return the completed build requests that may have left tasks, with their last retried builds.
 
     Args:
         master: the Buildbot master.
         request_id: the build request; None for all.
+        recent: among how many of the newest builds to look, None for all.
     """
     model = master.db.model
     builds, requests, data = model.builds.c, model.buildrequests.c, model.build_data.c
@@ -33,6 +36,8 @@ async def unsettled_requests(master: Any, request_id: int | None = None) -> dict
     query = sqlalchemy.select(builds.buildrequestid, newest).where(builds.results == RETRY)
     if request_id is not None:
         query = query.where(builds.buildrequestid == request_id)
+    if recent is not None:
+        query = query.where(is_recent(model, builds.id, recent))
     retried = query.group_by(builds.buildrequestid).subquery()
     other = model.builds.alias().c
     of_request = other.buildrequestid == retried.c.buildrequestid

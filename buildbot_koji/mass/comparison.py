@@ -48,8 +48,10 @@ class TagContents:
 
     def has(self, build_id: int, nvr: str) -> bool:
         """Return whether a build is there."""
-        there = BuildName(build_id, self._by_id.get(build_id, ""))
-        return nvr in self._names or there.may_be(BuildName(build_id, nvr))
+        if nvr in self._names:
+            return True
+        there = self._by_id.get(build_id)
+        return there is not None and BuildName(build_id, there).may_be(BuildName(build_id, nvr))
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def canceled(bench: Workbench, method: str) -> list[int]:
     return [each["id"] for each in bench.hub.call("listTasks", done, {"order": "id"})]
 
 
-@pytest.mark.parametrize("how", ["canceled", "collapsed", "failed before"])
+@pytest.mark.parametrize("how", ["canceled", "collapsed", "failed before", "reconfigured"])
 @pytest.mark.parametrize("kind", ["build", "tagBuild", "mass build"])
 @pytest_twisted.ensureDeferred
 async def test_completed_without_another_attempt(bench: Workbench, kind: str, how: str) -> None:
@@ -122,6 +122,10 @@ async def test_completed_without_another_attempt(bench: Workbench, kind: str, ho
     if how == "failed before":
         bench.lose_worker()
         assert (await bench.ended(request)).result == "failure"
+    elif how == "reconfigured":
+        bench.use_steps(steps.SetProperty(property="a", value="b"))
+        bench.lose_worker()
+        assert (await bench.ended(request)).attempts == 2
     elif how == "canceled":
         await cancel_before_next_attempt(bench, request)
     else:
