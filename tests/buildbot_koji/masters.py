@@ -137,7 +137,9 @@ class MasterProcess:
             _CREATED.append((text, tables.read_bytes()))
 
     async def start(self) -> None:
-        """Start the master; returns when it answers."""
+        """Start the master, with a new database the first time; returns when it answers."""
+        if not (self.directory / "buildbot.tac").exists():
+            await self.create()
         before = self.log.count(RUNNING)
         self.spawn()
         await poll(lambda: self._runs(before))

@@ -121,7 +121,6 @@ class Place:
         await self._koji.login()
         for name in ("one", "two"):
             directory = self.directory / name
-            directory.mkdir()
             clock = CLOCK.replace("FILE", str(directory / "clock"))
             text = config(name, self.router.url) + clock
             master = MasterProcess(directory, self.hub.profile, text, self.database.url)

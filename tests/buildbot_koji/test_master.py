@@ -29,7 +29,6 @@ pytestmark = [
 async def master(hub: FakeHub, tmp_path: Path, at_end: AtEnd) -> AsyncIterator[MasterProcess]:
     master = MasterProcess(tmp_path, hub.profile_text(user="kojiadmin"))
     at_end(master.end, signal.SIGKILL)
-    await master.create()
     await master.start()
     yield master
     await master.end(signal.SIGKILL)
@@ -280,7 +279,6 @@ async def master_behind_proxy(
     at_end(proxy.stop)
     master = MasterProcess(tmp_path, hub.profile_text().replace(hub.url, proxy.url))
     at_end(master.end, signal.SIGKILL)
-    await master.create()
     await master.start()
     return hub, proxy, master
 

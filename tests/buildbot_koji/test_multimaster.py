@@ -65,7 +65,6 @@ class Cluster:
         for name in ("one", "two"):
             text = config(name, self.router.url, PACKAGES)
             directory = self.directory / name
-            directory.mkdir()
             port = int(self.hub.url.split(":")[2].split("/")[0])
             cable = Cable(port)
             profile = self.hub.profile_text().replace(f":{port}", f":{cable.start()}")
@@ -394,7 +393,6 @@ async def test_router_is_lost(tmp_path: Path, router: crossbar.Crossbar) -> None
     url = router.url.replace(str(router.port), str(port))
     master = MasterProcess(tmp_path / "one", hub.profile_text(), config("one", url))
     try:
-        await master.create()
         await master.start()
         await until(lambda: hub.calls["queryHistory"])
         builds = [add_build(hub, "a", "candidate")]

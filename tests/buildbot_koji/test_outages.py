@@ -117,7 +117,6 @@ async def test_database_goes_away_and_master_is_killed_in_its_start(
         requests[request] = result
 
     try:
-        await master.create()
         await master.start()
         for outage in range(5 if SOAK else 1):
             hub.builder.seconds = 4

@@ -74,7 +74,6 @@ def photograph(page: Any, name: str) -> None:
 async def master(hub: FakeHub, tmp_path: Path, at_end: AtEnd) -> MasterProcess:
     master = MasterProcess(tmp_path, hub.profile_text())
     at_end(master.end, signal.SIGKILL)
-    await master.create()
     await master.start()
     return master
 

@@ -166,7 +166,6 @@ async def test_everything_is_killed(
     config = CONFIG % {**values, "poll": 60 if SOAK else 5}
     master = MasterProcess(tmp_path / "master", hub.profile_text(), config)
     at_end(master.end, signal.SIGKILL)
-    await master.create()
     await master.start()
     await poll(lambda: "listening to the message bus" in master.log)
     await until(lambda: hub.calls["queryHistory"])

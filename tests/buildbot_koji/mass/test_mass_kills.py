@@ -147,7 +147,6 @@ async def test_mass_build_survives(tmp_path: Path, server: Any) -> None:
     kills = 20 if SOAK else 2 if small else 10
     plan = make_plan(count)
     (tmp_path / "hub").mkdir()
-    (tmp_path / "master").mkdir()
     hub = HubProcess(tmp_path / "hub", build_seconds=0.7)
     await hub.start()
     koji = await list_packages(hub.profile, plan["packages"])
@@ -160,7 +159,6 @@ async def test_mass_build_survives(tmp_path: Path, server: Any) -> None:
     master = MasterProcess(tmp_path / "master", line.lead(hub.profile, hub), CONFIG, url)
     (tmp_path / "master" / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
     try:
-        await master.create()
         await master.start()
         request = await master.force("mass")
         began = reactor.seconds()

@@ -63,10 +63,8 @@ async def test_tagging_survives(tmp_path: Path) -> None:
 
     proxy = FaultProxy(hub.url, decide)
     profile = hub.profile_text("fake").replace(hub.url, proxy.url)
-    (tmp_path / "master").mkdir()
     master = MasterProcess(tmp_path / "master", profile, CONFIG)
     try:
-        await master.create()
         await master.start()
         request = await master.force("tag")
         # The hub carries out the first request; its reply never comes.

@@ -166,7 +166,6 @@ async def master(
     text = config(MESSAGES.replace("BUS", bus)) + PATIENCE.replace("SECRETS", str(secrets))
     master = MasterProcess(tmp_path, hub.profile_text(), text)
     at_end(master.end, signal.SIGKILL)
-    await master.create()
     await master.start()
     yield master
     await master.end(signal.SIGKILL)

@@ -67,7 +67,6 @@ async def make_master(tmp_path: Path) -> AsyncIterator[Callable[[str, str], Mast
 @pytest_twisted.async_fixture
 async def master(hub: FakeHub, make_master: Callable[[str, str], MasterProcess]) -> MasterProcess:
     master = make_master(hub.profile_text(user="kojiadmin"), config(PLAIN, GATE))
-    await master.create()
     await master.start()
     return master
 
@@ -277,7 +276,6 @@ async def test_killed_before_it_was_stored(
     text = config(PLAIN)
     lame = text + KILLER
     master = make_master(hub.profile_text(user="kojiadmin"), lame)
-    await master.create()
     await master.start()
     build_id = add_build(hub, "a", "candidate")
     request = await master.force("plain", koji_build_id=str(build_id), result="0", stage="tested")
@@ -338,7 +336,6 @@ async def test_answer_was_lost(
     at_end(proxy.stop)
     profile = plain.profile_text().replace(plain.url, proxy.url)
     master = make_master(profile, config(PLAIN))
-    await master.create()
     await master.start()
     build_id = add_build(plain, "a", "candidate")
     build = await run(master, "plain", build_id)

@@ -222,9 +222,7 @@ async def start_hub(directory: Path) -> HubProcess:
 
 
 async def start_master(directory: Path, profile: str, config: str = LOCAL) -> MasterProcess:
-    directory.mkdir()
     master = MasterProcess(directory, profile, config)
-    await master.create()
     await master.start()
     return master
 
