@@ -622,6 +622,8 @@ async def test_repo_that_never_comes(bench: Workbench) -> None:
 
     words = "1 of 2 done; 1 waits for a repo of demo-build"
     await until(lambda: bool(repos()) and bench.text() == f"{words} (task {repos()[-1]})")
+    [row] = running(bench.master)[-1].package_rows("top")
+    assert (row["state"], row["reason"]) == ("held", "waits for a repo")
     await until(gave_up)
     words = r"; 1 waits for a repo of demo-build, which the hub gave up making: task (\d+): "
     again = re.compile(words + r"Task \1 is canceled \(task \d+\)")
