@@ -151,11 +151,11 @@ export function Action(props: {
     const here = button.current;
     const place = here?.closest("section");
     return () => {
+      if (!place || document.activeElement !== here) return;
       // What it was about is done. Tab continues from there, not from the top of the page.
-      if (place && document.activeElement === here) {
-        place.tabIndex = -1;
-        place.focus({ preventScroll: true });
-      }
+      place.tabIndex = -1;
+      // Later: what React moves now, as it sorts the reporters, loses the focus.
+      queueMicrotask(() => place.focus({ preventScroll: true }));
     };
   }, []);
   useEffect(() => {
