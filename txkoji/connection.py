@@ -100,6 +100,7 @@ class Connection(HubMethods):
         at_once: how many requests outside of the session may be in flight, counted for all
             connections of this process to the hub's address; others wait for their turn, and their
             deadline starts with it.
+            As many files, counted in the same way, are downloaded from one address.
         anonymous_reads: send reads outside of the session, in parallel. False for a site that
             forbids anonymous reads.
         batching: send lookups of single objects (``getTaskInfo(7)``) that are made in one reactor
