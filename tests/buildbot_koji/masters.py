@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import sys
-from http.client import IncompleteRead
+from http.client import IncompleteRead, RemoteDisconnected
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -284,8 +284,8 @@ async def read_json(url: str) -> Any:
     for _ in range(3):
         try:
             return json.loads(await deferToThread(_fetch, url, None))
-        except IncompleteRead:
-            # A busy master may close the connection before it has sent the body.
+        except (IncompleteRead, RemoteDisconnected):
+            # A busy master may close the connection before it has sent all, or anything.
             continue
     raise AssertionError(f"{url} never came whole")
 
