@@ -29,7 +29,6 @@ from buildbot_koji.mass.packages import (
     unlisted,
 )
 from buildbot_koji.mass.plan import MassPackage, PackageState
-from buildbot_koji.mass.values import seconds_of
 from buildbot_koji.words import named
 from txkoji import Connection, one_line
 
@@ -213,8 +212,8 @@ class MassPlanner:
             row = latest.get(package.name)
             if row is None or package.is_final:
                 continue
-            completed = seconds_of(row.get("completion_time"))
-            if completed is not None and completed >= since:
+            completed = row.completed
+            if completed is not None and completed.timestamp() >= since:
                 package.state = PackageState.ADOPTED
                 package.nvr, package.build_id = row["nvr"], row["build_id"]
                 package.reason = "built already"
