@@ -48,6 +48,9 @@ PIECE = 64 * 1024
 AGED = 256 * 1024
 """Bytes of a reply after which its values count as old for the garbage collector."""
 
+MOST_AGINGS = 256
+"""How often that may happen until the next full collection, which each time puts off."""
+
 MAX_TOKEN = 64 * 1024
 """Bytes of a tag, a comment or an instruction."""
 
@@ -377,7 +380,7 @@ class ResponseDecoder:
         elif not self._scanner.feed(data):
             self._hand_over(self._scanner)
         if before // AGED < self._size // AGED:
-            _age()
+            _garbage.age()
 
     def _hand_over(self, scanner: Scanner) -> None:
         self._scanner = None
@@ -431,16 +434,33 @@ class ResponseDecoder:
         return f"it begins {words[:60]!r}"
 
 
-def _age() -> None:
-    """Have the garbage collector count everything as old, without a look at it.
+class _Garbage:
+    """Has the garbage collector count everything as old, without a look at it.
 
     It would look through a million new values, none of them garbage, several times: for up to 0.6 s
     each, and for more than half of the time that their reply takes.
     """
-    # What a program has frozen stays frozen.
-    if not gc.get_freeze_count():
-        gc.freeze()
-        gc.unfreeze()
+
+    def __init__(self) -> None:
+        self._collections = self._agings = 0
+
+    def age(self) -> None:
+        """Make everything old, unless that has been done too often since a full collection.
+
+        Only that finds what is old and garbage by now. What is aged counts as looked through, so
+        that large replies, now and then, would put it off forever.
+        """
+        collections = gc.get_stats()[-1]["collections"]
+        if collections != self._collections:
+            self._collections, self._agings = collections, 0
+        # What a program has frozen stays frozen.
+        if self._agings < MOST_AGINGS and not gc.get_freeze_count():
+            self._agings += 1
+            gc.freeze()
+            gc.unfreeze()
+
+
+_garbage = _Garbage()
 
 
 def decode_call(data: bytes) -> tuple[str, list[Any], dict[str, Any]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import gc
+import subprocess
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -295,6 +297,30 @@ def test_many_structs(at_end: AtEnd) -> None:
     decoder.feed(end)
     assert len(decoder.close()) == 250_000
     assert full == []
+
+
+def test_garbage_beside_many_replies() -> None:
+    """What is garbage after a reply, and was none during it, is collected some replies later."""
+    program = """
+import gc
+from txkoji.hub.xmlrpc import ResponseDecoder
+
+class Loop:
+    def __init__(self):
+        self.itself = self
+
+text = b"<?xml version='1.0'?>\\n<methodResponse>\\n<params>\\n<param>\\n<value><string>"
+text += b"x" * 300_000 + b"</string></value>\\n</param>\\n</params>\\n</methodResponse>\\n"
+gc.collect()
+before = gc.get_stats()[2]["collections"]
+for _ in range(600):
+    decoder, loops = ResponseDecoder(), [Loop() for _ in range(500)]
+    decoder.feed(text)
+    decoder.close()
+print(gc.get_stats()[2]["collections"] > before)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.split() == [b"True"]
 
 
 def test_long_text_in_small_pieces() -> None:
