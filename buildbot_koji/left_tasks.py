@@ -110,7 +110,11 @@ class LeftTasks(service.SharedService):
         """Cancel what is left, and log the names of hubs that can't be used, each once."""
         found = await unsettled_requests(self.master, None, RECENT if self._has_looked else None)
         for request_id in self._waiting - found.keys():
-            found.update(await unsettled_requests(self.master, request_id))
+            waiting = await unsettled_requests(self.master, request_id)
+            if not waiting:
+                # Another master has settled it.
+                self._waiting.discard(request_id)
+            found.update(waiting)
         unusable = await self._cancel_left(found) | await self._resume_pending()
         self._has_looked = True
         for name in sorted(unusable - self._unusable):

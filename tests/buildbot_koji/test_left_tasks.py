@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 
 from buildbot_koji import left_tasks
-from buildbot_koji.durable.abandoned import unsettled_requests
+from buildbot_koji.durable.abandoned import settle, unsettled_requests
 from buildbot_koji.hubs.hub import hubs_of
 from buildbot_koji.left_tasks import LeftTasks
 from tests.buildbot_koji.workbench import SOURCE, Workbench
@@ -205,3 +205,22 @@ async def test_canceled_unheard(bench: Workbench, monkeypatch: pytest.MonkeyPatc
     [hub] = hubs_of(bench.master)
     await until(lambda: hub.cancellations.status() == [])
     assert (bench.hub.calls["cancelTask"], outages) == (3, [])
+
+
+@pytest_twisted.ensureDeferred
+async def test_settled_by_another_master(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that waits for a hub is forgotten once another master has canceled its tasks."""
+    monkeypatch.setattr(LeftTasks, "_use", lambda *_: succeed(None))
+    bench.hub.builder.seconds = 1000.0
+    source = SOURCE.format("hello", "left")
+    request = await bench.begin(steps.KojiBuild(bench.profile, target="demo", source=source))
+    submitted = lambda: bench.hub.call("listTasks", {"method": "build"})  # noqa: E731
+    await until(lambda: submitted() and bench.text() not in ("", "submitting"))
+    await cancel_before_next_attempt(bench, request)
+    [looking] = [each for each in bench.master if isinstance(each, LeftTasks)]
+    await looking.look()
+    assert looking._waiting == {request}
+    [build] = (await unsettled_requests(bench.master, request)).values()
+    await settle(bench.master, build)
+    await looking.look()
+    assert looking._waiting == set()
