@@ -131,7 +131,7 @@ class Poller:
         }
         self._details = Details(connection, batch, interest)
         self._asked_at: float | None = None
-        # The time of the latest event that a message brought.
+        # The time of the latest event that a message brought, before the hub was restored.
         self._confirmed = 0.0
 
     @returns_deferred
@@ -219,10 +219,12 @@ class Poller:
         found = await self._checked("getLastEvent", strict=False, before=time)
         found = found or {"id": 0, "ts": None}
         start = Checkpoint(found["id"], time, found["ts"])
+        return replace(self._restored(cursor), checkpoints=(start,), names=start)
+
+    def _restored(self, cursor: Cursor) -> Cursor:
+        """Return a cursor that knows that the hub was restored after what it has seen."""
         restores = (*cursor.restores, max(cursor.checkpoints[-1].time, self._confirmed))
-        return replace(
-            cursor, checkpoints=(start,), names=start, restores=restores[-MOST_RESTORES:]
-        )
+        return replace(cursor, restores=restores[-MOST_RESTORES:])
 
     def _set_back(self, cursor: Cursor, last: float, now: float) -> Cursor:
         """Return a cursor for a hub whose clock was set back: its times have started over.
@@ -295,13 +297,22 @@ class Poller:
         if reported.name not in self._interest.names or not self._interest.wanted(reported):
             return []
         try:
-            found = await self._queries[type(reported)].like(reported, cursor)
+            has_newest, found = await gather(
+                [
+                    self._has(cursor.checkpoints[-1]),
+                    self._queries[type(reported)].like(reported, cursor),
+                ]
+            )
         except GenericError as error:
             if type(error) is not GenericError:
                 raise
             # The hub does not know the object of the message.
             return []
-        self._confirmed = max(self._confirmed, _latest_time(found))
+        if has_newest:
+            self._confirmed = max(self._confirmed, _latest_time(found))
+        else:
+            # The next round will see that, too.
+            cursor = self._restored(cursor)
         return [
             _dated(event, cursor)
             for event in found

@@ -759,6 +759,32 @@ def test_restored_hub_gives_ids_again(rounds: int) -> None:
         assert site.round() == []
 
 
+def test_message_of_restored_hub() -> None:
+    """A message of what got the ids of a lost event is no message of that, before the next round.
+
+    A message from before, of what the hub still has, counts once.
+    """
+    site = Site("build-complete")
+    site.build("kept")
+    assert len(site.round()) == 1
+    sequences = dict(site.hub.state._sequences)
+    site.pass_time(1)
+    lost = site.build("lost")
+    assert site.round() == [f"build:{lost}:COMPLETE:"]
+    for sequence, last in sequences.items():
+        site.hub.state.rewind(sequence, last)
+    for number in range(2):
+        site.pass_time(1)
+        build = site.build(f"new-{number}")
+        whole = events.make(events.Build, site.hub.call("getBuild", build), site.koji)
+        told = events.BuildStateChange(connection=site.koji, build=whole, event="COMPLETE")
+        assert site.confirm(told) == [f"build:{build}:COMPLETE::1"]
+        site.given.add(f"build:{build}:COMPLETE::1")
+        assert number or build == lost
+    assert site.round() == []
+    assert site.cursor.generation(site.clock.seconds()) == 1
+
+
 def test_generated_build_that_ended_long_ago() -> None:
     """A content generator's build is found when it is imported, whenever it says it has ended."""
     site = Site("build-complete")
