@@ -18,6 +18,7 @@ from buildbot_koji.durable.database import transact
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import get_hub, hubs_of
+from buildbot_koji.left_tasks import LeftTasks
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import until
 from tests.support.checkconfig import mistakes
@@ -111,7 +112,8 @@ async def test_pending_cancellation_outlives_the_password(bench: Workbench, of: 
     bench.hub.online()
     bench.use_steps(steps.KojiCall(named, method="getAPIVersion"))
     if of == "one that dies later":
-        await releaser._look()
+        [looking] = [each for each in master if isinstance(each, LeftTasks)]
+        await looking.look()
     else:
         await releaser.setServiceParent(master)
     [again] = await until(lambda: hubs_of(bench.master))
