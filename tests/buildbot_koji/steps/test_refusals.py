@@ -123,7 +123,7 @@ async def test_refusal(bench: Workbench) -> None:
     """What the hub refuses is a failure that says what to do; a broken hub is an exception."""
     bench.hub.maven_enabled = bench.hub.win_enabled = True
     put(bench.directory)
-    built, draft = await bench.built(), await bench.built(draft=True)
+    built, draft = await bench.built(), await bench.built(ref="next", draft=True)
     attempts: dict[str, tuple[str, HubFault, str, str]] = {}
     raised: list[str] = []
 
