@@ -147,8 +147,8 @@ async def test_completed_without_another_attempt(bench: Workbench, kind: str, ho
 async def test_canceled_unheard(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tasks of a request that is canceled between two attempts are canceled, by a later look.
 
-    Also by the first step of a master that was killed right then; not one that is to be left alone.
-    A database or a hub that can't be used at that moment is asked again.
+    If the master was killed at that moment, its first step has them canceled. A task with
+    ``on_stop="leave"`` is left alone. A database or a hub that can't be used is asked again.
     """
     outages: list[Exception] = []
     lost = OperationalError("SELECT", {}, Exception("the server closed the connection"))

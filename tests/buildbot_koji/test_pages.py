@@ -65,7 +65,7 @@ def in_browser(url: str, look: Callable[[Any], Any]) -> Any:
 
 
 def photograph(page: Any, name: str) -> None:
-    """Keep a picture of the window: one of all of the page takes six times as long."""
+    """Keep a picture of the window: one of the whole page takes six times as long."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
 

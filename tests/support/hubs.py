@@ -50,7 +50,7 @@ class _HeldBuilder:
         return getattr(self._builder, name)
 
     async def sleep(self, share: float) -> None:
-        """Pause as the builder does, once the gate is open if it is time for that."""
+        """Pause as the builder does; at the chosen pause, wait for the gate first."""
         if self._left == 0:
             await self._gate
         self._left -= 1

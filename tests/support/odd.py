@@ -10,7 +10,7 @@ from typing import Any
 __all__ = ["JSON_VALUES", "VALUES", "Mutator"]
 
 LONG = ["odd-1-1.noarch"] * 2000
-"""A list of which each copy takes as long as a hundred structs: it comes a tenth as often."""
+"""A list that takes as long to copy as a hundred structs: it is chosen a tenth as often."""
 
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, -(2**31), 2**31, 2**53 + 1, 2**63 - 1, -(2**63), 0.5, 1e308,

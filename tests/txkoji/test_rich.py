@@ -443,18 +443,19 @@ def test_long_list(monkeypatch: pytest.MonkeyPatch) -> None:
         {"build_id": number, "nvr": f"a-1-{number}", "release": str(number), **words}
         for number in range(1, 2501)
     ]
-    site.hub.answer = lambda *_: rows
-    client, sizes = site.koji.client, []
+    site.hub.answer = lambda name, _, run: rows if name == "listTagged" else run()
+    client, work = site.koji.client, list[Any]()
     read: Any = client.read_answer
 
     def reading(call: Call, part: Any) -> Any:
-        sizes.append(len(part))
+        work.append(len(part))
+        site.clock.callLater(0, work.append, "other work")
         return read(call, part)
 
     monkeypatch.setattr(client, "read_answer", reading)
     found: list[Any] = []
     site.koji.checked("listTagged", "f44").addCallback(found.extend)
     site.answer()
-    assert sizes == [500] * 5
+    assert work == [500, "other work"] * 5
     assert [build.build_id for build in found] == list(range(1, 2501))
     assert {type(build) for build in found} == {Build}

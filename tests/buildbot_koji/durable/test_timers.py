@@ -22,7 +22,7 @@ HOURS = 11 * 3600.0
 async def test_clock_is_set_back(
     tmp_path: Path, empty_home: Path, monkeypatch: pytest.MonkeyPatch, logged: list[str]
 ) -> None:
-    """A step follows its task to the end, and a mass build all of its own, as if nothing was."""
+    """A step and a mass build follow their tasks to the end, as if nothing had happened."""
     monkeypatch.setattr(Timers, "interval", 0.2)
     bench = Workbench(tmp_path)
     await bench.open(empty_home)

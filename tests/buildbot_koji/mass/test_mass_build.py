@@ -637,7 +637,7 @@ async def test_repo_that_never_comes(bench: Workbench) -> None:
 @pytest.mark.parametrize("how", ["blocked", "not tagged"])
 @pytest_twisted.ensureDeferred
 async def test_requirement_that_never_is_in_the_repo(bench: Workbench, how: str) -> None:
-    """What requires a build that the build tag can't have, or has not in time, is skipped."""
+    """A package is skipped if what it requires can't be in the repo, or is not there in time."""
     add_packages(bench.hub, "low", "middle", "top", "other")
     if how == "blocked":
         bench.hub.call("packageListBlock", "demo-build", "low")
@@ -762,7 +762,7 @@ async def test_what_takes_long_is_made_in_threads(
         make = getattr(sys.modules[module], name)
 
         def noting(*args: Any, **options: Any) -> Any:
-            """Note the thread, and make it."""
+            """Note the thread, and call what was there."""
             seen.append((name, isInIOThread()))
             return make(*args, **options)
 

@@ -49,7 +49,9 @@ class SlowHub:
                 answer = self.builds
             case "getTaskResult", (task,), {"raise_fault": False} if task in self.tasks:
                 answer = {"faultCode": self.fault[0], "faultString": self.fault[1]}
-            case "listTaskOutput", (task,), {"stat": True} if task in self.tasks:
+            case "listTaskOutput", (task,), {"stat": True, "all_volumes": True} if (
+                task in self.tasks
+            ):
                 answer = {"build.log": {"DEFAULT": {}}}
             case "listBuildRPMs" | "listTags", (3,), {} if self.builds:
                 answer = []

@@ -145,9 +145,9 @@ class Siege:
 
     async def check(self, koji: Connection) -> None:
         """Each request has one task, which has ended; its build ended likewise."""
-        # One that is known by what it is to do may be somebody else's: no stop cancels it.
         left = {task.id for task in await active(koji) if task.method == "build"}
-        # Of what the hub did not answer in time for, a stop cancels the task later.
+        # A stop that the hub did not answer in time cancels the task later. A runroot, which has no
+        # marker, may be somebody else's: no stop cancels it.
         while await active(koji):
             await deferLater(reactor, 0.5)
         tasks: dict[str, list[Any]] = {}

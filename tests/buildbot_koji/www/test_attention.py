@@ -49,7 +49,7 @@ def test_nothing() -> None:
 
 
 def test_credentials() -> None:
-    """One that has expired comes first, one that will soon comes last; each with its hub."""
+    """An expired credential comes first, one that soon expires comes last; each with its hub."""
     hubs = [
         hub(
             profile=name,
@@ -67,7 +67,7 @@ def test_credentials() -> None:
 
 
 def test_masters() -> None:
-    """One that stopped, or sends no heartbeat, is named; one that was removed is not."""
+    """A master that stopped, or sends no heartbeat, is named; one that was removed is not."""
     masters = [
         {"name": name, "active": active, "last_active": epoch2datetime(NOW - silence)}
         for name, active, silence in (
@@ -84,7 +84,7 @@ def test_masters() -> None:
 
 
 def test_channels() -> None:
-    """One whose tasks wait while no builder works on any is named."""
+    """A channel whose tasks wait while no builder works on any is named."""
     channels = (
         ChannelLoad("dead", 3, 0, 12.0, 2, 0, 1),
         ChannelLoad("full", 3, 2, 12.0, 2, 0, 1),

@@ -153,7 +153,7 @@ def test_rate() -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_database_and_router() -> None:
-    """Health names a database that is lost or says nothing, a lost router."""
+    """Health names a database that is lost or does not answer, and a lost router."""
     clock = Clock()
     answers: list[Any] = [
         lambda _: succeed([]),
@@ -257,7 +257,7 @@ ALERTS = {
     "KojiDeadLetters": situation(of_reporter={"dead": 1}),
     "KojiCancellationsPending": situation(cancellations=1),
 }
-"""What each alert is to tell of."""
+"""For each alert a situation in which it must fire."""
 
 _COMPARISON = re.compile(
     r"(?:histogram_quantile\((?P<share>[\d.]+), )?(?:(?P<change>rate|increase)\()?"
@@ -269,7 +269,7 @@ _COMPARISON = re.compile(
 def fires(expression: str, snapshot: Snapshot) -> bool:
     """Tell whether an alert fires for a master that was well when the alert's window began.
 
-    Prometheus would know; this reads only what our alerts need.
+    It evaluates only the part of Prometheus's language that our alerts use.
     """
     return any(
         all(_holds(each, snapshot) for each in part.split(" and "))
@@ -314,7 +314,7 @@ def _values(found: re.Match[str], snapshot: Snapshot) -> dict[str, float]:
 
 
 def test_each_alert_fires() -> None:
-    """Each alert fires in the situation that it tells of, and none while all is well."""
+    """Each alert fires in its situation, and none while all is well."""
     pytest.importorskip("prometheus_client")
     text = (REPOSITORY / "docs" / "alerts.yml").read_text(encoding="utf-8")
     rules = re.findall(r"alert: (\w+)\n +expr: (?:>-\n +)?(.*)\n", text)

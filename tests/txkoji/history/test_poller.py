@@ -735,7 +735,7 @@ def test_restored_hub() -> None:
 
 @pytest.mark.parametrize("rounds", [1, 4])
 def test_restored_hub_gives_ids_again(rounds: int) -> None:
-    """What gets the ids of lost events is reported, even if the hub is past them by the next round.
+    """An event with the id of a lost one is reported, even if the hub is past that id by then.
 
     What the hub still has is reported once. A second restore is no different.
     """

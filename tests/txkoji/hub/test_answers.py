@@ -10,10 +10,8 @@ import pytest
 import pytest_twisted
 from twisted.logger import LogEvent, globalLogPublisher
 
-from tests.support import HubInMemory
 from tests.support.odd import VALUES
 from txkoji import Connection
-from txkoji.build import Build
 from txkoji.exceptions import UnusableAnswer
 from txkoji.hub import answers
 from txkoji.hub.answers import read_answer
@@ -100,28 +98,3 @@ async def test_left_out_once(koji: Connection, hub: FakeHub) -> None:
     assert "demo-build" in [tag.name for tag in tags]
     [event] = [each for each in logged if each.get("method") == "listTags"]
     assert "'id': 8" in event["row"]
-
-
-def test_long_answers_are_read_bit_by_bit() -> None:
-    """A list of a whole distribution is read in portions, and the reactor runs between them."""
-    site = HubInMemory()
-    row = {**BUILD, "version": "1", "release": "1"}
-    rows = [{**row, "build_id": number, "nvr": f"a-{number}-1"} for number in range(1, 1301)]
-    site.hub.answer = lambda name, _, run: rows if name == "listTagged" else run()
-    asked = site.koji.checked("listTagged", "demo-candidate")
-    turns: list[bool] = []
-
-    def take_turn() -> None:
-        turns.append(bool(asked.called))
-        if len(turns) < 5:
-            site.clock.callLater(0, take_turn)
-
-    site.agent.flush()
-    while not asked.called:
-        site.clock.callLater(0, take_turn)
-        site.clock.advance(0)
-        site.agent.flush()
-    builds: Any = asked.result
-    assert [build.id for build in builds] == list(range(1, 1301))
-    assert isinstance(builds[1299], Build)
-    assert False in turns

@@ -69,7 +69,7 @@ async def test_few_requests_at_once() -> None:
 
 
 def test_few_requests_of_all_profiles() -> None:
-    """The connections to one address share its ten slots, whatever their profiles say else."""
+    """The connections to one address share its ten slots, whatever else their profiles say."""
     clock = MemoryReactorClock()
     clock.installNameResolver(SilentResolver())
     kojis, calls = [], []

@@ -125,7 +125,7 @@ def killed(hub: FakeHub) -> None:
 
 
 class Killer:
-    """Loses all that hubs write from one write on, as SIGKILL does."""
+    """Drops all that hubs write after a number of writes, as SIGKILL does."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left = sys.maxsize
@@ -166,7 +166,7 @@ def live(path: Path, request: Callable[[FakeHub], None], killer: Killer) -> Fake
 
 
 def check_ends(hub: FakeHub) -> None:
-    """Everything has ended, and no end says more than what was done."""
+    """Check that all tasks and requests have ended, and what those that succeeded have made."""
     rows = hub.state.rows
     for task in rows("task"):
         assert task["state"] in task_states.DONE_GROUP, task
@@ -190,7 +190,7 @@ def test_killed_between_two_writes(
     request_work: Callable[[FakeHub], None],
     step: int,
 ) -> None:
-    """Whichever write is the last of a hub, from its first start on, all ends in the next one."""
+    """A hub that is killed after any of its writes ends everything once it runs again."""
     killer = Killer(monkeypatch)
     hub = live(tmp_path / "state", request_work, killer)
     check_ends(hub)
