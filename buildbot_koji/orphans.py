@@ -123,7 +123,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     the master, too, even if nothing uses that hub yet; those of a dead master are canceled by
     another one whose configuration names the hub.
 
-    Put one among the ``services`` of each master.
+    Put one among the ``services`` of each master, also of a single one.
     """
 
     name = argument(checks.stored_name, "the name of the service", default="koji-orphan-releaser")
@@ -286,7 +286,8 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     async def _close_builds(self) -> None:
         """Close the builds of an earlier process.
 
-        Buildbot records that it has closed them before it does: killed in between, it never does.
+        Buildbot records that it has closed them before it does. Killed in between and started again
+        within ten minutes, it leaves them open.
         """
         data, running = self.master.data, {build.buildid for build in self._builds()}
         is_open = Filter("complete", "eq", [False])

@@ -46,8 +46,8 @@ _STATUS_REMEDIES = {
     407: "the proxy asks for a login: put user and password into the environment's proxy variable",
     408: "the request took too long to arrive",
     413: "the request is too large: send less at a time",
-    421: "the front end has no hub of that name at that connection",
-    425: "the front end does not take a request so early",
+    421: "that server of the front end does not serve this host name",
+    425: "the front end refuses requests in early data of TLS",
     429: "too many requests",
     431: "the headers of the request are too large for the front end",
 }
@@ -55,7 +55,7 @@ _STATUS_REMEDIES = {
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 _REJECTED = REFUSALS | {421, 425, 429}
-"""The statuses of a request that certainly did not reach the hub's code."""
+"""The statuses that say for certain that the request did not reach the hub's code."""
 
 
 def _remedy(status: int) -> str:
@@ -64,7 +64,7 @@ def _remedy(status: int) -> str:
     if status in REFUSALS:
         return "it was refused"
     if status >= 400:
-        return "the front end did not take it"
+        return "the front end answered that, not the hub"
     return "neither a result nor a refusal; is that a proxy, or a wrong '{setting}' of the profile?"
 
 

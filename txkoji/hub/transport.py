@@ -409,7 +409,7 @@ class Transport:
             sink.begin(0)
         await self._receive(response, sink, url, timeout, pace)
         if is_cut:
-            raise TruncatedReply(f"{shown} sent only a part of what is missing of the file")
+            raise TruncatedReply(f"{shown} sent less of the file than it was asked for")
 
     async def _request(
         self,

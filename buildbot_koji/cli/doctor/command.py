@@ -92,7 +92,7 @@ async def _subjects_of(path: Path, reactor: Any) -> AsyncIterator[tuple[str, Fin
     hubs = ", ".join(str(each.profile) for each in all_wanted)
     yield f"configuration {path}", ok("hubs", hubs)
     if not any(isinstance(each, KojiOrphanReleaser) for each in config.services.values()):
-        words = "a build whose master is killed again while it starts is never resumed"
+        words = "a build whose master is killed again while it starts may not be resumed"
         remedy = "add util.KojiOrphanReleaser() to c['services']"
         yield f"configuration {path}", warning("services", words, remedy)
     for where, why in deaf_filters(config):

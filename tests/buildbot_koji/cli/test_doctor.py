@@ -570,7 +570,7 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
         _value("services", 'changes.KojiChangeSource("fake", name="t", tags=["dmeo"])'),
         "error checkconfig", "list it in c['change_source']", "buildbot checkconfig"),
     "no releaser": (_value("services", ""),
-        "warning services", "is never resumed", "add util.KojiOrphanReleaser()"),
+        "warning services", "may not be resumed", "add util.KojiOrphanReleaser()"),
     "no builder": (_stopped_hosts,
         "warning channel default", "no builder is ready", "koji list-hosts"),
     "unknown channel": (

@@ -54,7 +54,7 @@ BuildmasterConfig = {
         MassBuild("fake", "demo", PLAN["packages"], source=source, requires=PLAN["requires"],
                   at_once=60, infra_retries=1)]))],
     "schedulers": [schedulers.ForceScheduler(name="force", builderNames=["mass"])],
-    # Buildbot forgets the requests of a master that is killed while it starts.
+    # Resumes the build also if the master is killed while it starts.
     "services": [util.KojiOrphanReleaser()],
 }
 """
