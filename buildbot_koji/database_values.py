@@ -101,7 +101,10 @@ def fit_property(value: Any) -> Any:
 
 
 def clean_value(value: Any) -> Any:
-    """Return a value that JSON and databases can hold, without characters that those refuse."""
+    """Return a value that JSON and databases can hold.
+
+    Characters that they refuse become U+FFFD, numbers that are not finite None, tuples lists.
+    """
     if isinstance(value, str):
         return _BROKEN.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, float) and not math.isfinite(value):

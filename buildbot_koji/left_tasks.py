@@ -36,22 +36,22 @@ from txkoji.exceptions import ConfigurationError
 TROUBLE = "can't cancel the tasks of stopped builds"
 
 RECENT = 5000
-"""Among how many of the newest builds each look but the first searches: one of all takes longer."""
+"""How many of the newest builds a look searches. Only the first searches all: that takes longer."""
 
 FINDERS = (left_by_attempts, left_by_mass_builds)
-"""What finds the tasks that a completed build request left, one for each form of what is stored."""
+"""Functions that find the tasks that a completed build request left, one for each stored form."""
 
 
 class LeftTasks(service.SharedService):
-    """Cancels the tasks that no step follows any more, and says which hubs it can't use for that.
+    """Cancels the tasks that no step follows any more, and logs which hubs it can't use for that.
 
     Those are the tasks of completed build requests, whichever step submitted them, and those whose
-    cancellation an earlier run of this master, or a dead master, left pending. What completes is
-    reported by Buildbot; a look at the database now and then finds what that missed: what completed
-    while no master listened, and what waits for a hub that could not be used.
+    cancellation an earlier run of this master, or a dead master, left pending. Buildbot reports
+    each request that completes. Once a minute a look at the database finds the others: those that
+    completed while no master listened, and those that wait for a hub that could not be used.
 
-    Each master that uses a hub for steps, the releaser or the pages has one. Buildbot stops it
-    after everything else.
+    A master with the releaser or the pages has one from its start, any other one from its first
+    Koji step. Buildbot stops it after everything else.
     """
 
     interval: ClassVar[float] = 60.0
@@ -63,10 +63,11 @@ class LeftTasks(service.SharedService):
         super().__init__()
         self._background = Background()
         self._consumers: list[Any] = []
-        # What is being canceled although its request has also left tasks on an unusable hub.
+        # Requests, with hubs on which their tasks are being canceled while others of their tasks
+        # wait for a hub that can't be used.
         self._handled: set[tuple[int, str]] = set()
         self._unusable: set[str] = set()
-        # The requests that were found and wait for a hub.
+        # The requests some of whose tasks wait for a hub that can't be used.
         self._waiting: set[int] = set()
         self._has_looked = False
 
@@ -88,7 +89,7 @@ class LeftTasks(service.SharedService):
         self._background.run(canceling, TROUBLE)
 
     async def _run(self) -> None:
-        # Its configuration names the hubs.
+        # The configuration names the hubs: wait until it is loaded.
         await self.master.initLock.run(lambda: None)
         while True:
             try:

@@ -57,11 +57,11 @@ def returns_deferred(
 
 
 async def in_pieces(clock: Any, convert: Callable[[Any], Any], value: Any) -> Any:
-    """Convert a value, a long list a piece at a time: meanwhile the reactor does other work.
+    """Convert a value; a long list in pieces, one per reactor iteration.
 
     Args:
         clock: an IReactorTime.
-        convert: makes a list of a list, or anything of anything else.
+        convert: converts the value. For a list it gets each piece, and returns a list.
         value: the value.
     """
     if not isinstance(value, list) or len(value) <= PIECE:

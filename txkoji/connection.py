@@ -97,10 +97,10 @@ class Connection(HubMethods):
         request_timeout: seconds until one reply begins, and between two pieces of it; by default
             the profile's ``timeout``.
         max_reply_bytes: the largest reply that is accepted.
-        at_once: how many requests outside of the session may be in flight, counted for all
-            connections of this process to the hub's address; others wait for their turn, and their
-            deadline starts with it.
-            As many files, counted in the same way, are downloaded from one address.
+        at_once: how many requests outside of the session may be in flight; others wait for their
+            turn, and their deadline starts with it. All connections of this process to the same
+            host and port that have the same limit are counted together. As many files, counted in
+            the same way, are downloaded at a time.
         anonymous_reads: send reads outside of the session, in parallel. False for a site that
             forbids anonymous reads.
         batching: send lookups of single objects (``getTaskInfo(7)``) that are made in one reactor

@@ -1,4 +1,4 @@
-"""What front ends answer, and do to the files that they serve.
+"""What front ends answer, and what they do to the files that they serve.
 
 The program that fetches files on a worker packs this module: it needs the standard library alone.
 """
@@ -17,10 +17,10 @@ PAGES = ("text/html", "application/xhtml+xml")
 """The content types that only a front end sends in place of a file or a hub's reply."""
 
 REFUSALS = frozenset([400, 401, 403, 404, 405, 406, 407, 410, 411, 413, 414, 415, 417, 431, 451])
-"""The statuses of a request that is refused for what it is (RFC 9110, section 15.5)."""
+"""The statuses that blame the request (RFC 9110, section 15.5; 431: RFC 6585; 451: RFC 7725)."""
 
 LASTING = REFUSALS | {301, 308}
-"""The statuses that the same request would get again. Any other is the front end's trouble."""
+"""The statuses that the same request would get again. Any other is trouble that passes."""
 
 
 _PART = re.compile(r"bytes ([0-9]{1,18})-(?:([0-9]{1,18})/([0-9]{1,18})$)?")
@@ -28,9 +28,11 @@ _PART = re.compile(r"bytes ([0-9]{1,18})-(?:([0-9]{1,18})/([0-9]{1,18})$)?")
 
 # Python 3.9, which may run this on a worker, has no X | Y.
 def part_of(content_range: str) -> tuple[Optional[int], bool]:  # noqa: UP045
-    """Read ``Content-Range``: where a part of a file begins, and whether more follows it.
+    """Read the ``Content-Range`` of a 206 reply: a server may send less than it was asked for.
 
-    It begins at None if that is unreadable. A server may send less than it was asked for.
+    Returns:
+        The offset of the part in the file, None if the header is unreadable; and whether the file
+        has more after the part.
     """
     found = _PART.match(content_range)
     if found is None:
@@ -39,13 +41,18 @@ def part_of(content_range: str) -> tuple[Optional[int], bool]:  # noqa: UP045
 
 
 MAX_RETRY_AFTER = 600.0
-"""Seconds that a front end may ask us to wait."""
+"""Seconds that we wait at most, however long a front end asks for."""
 
 
 def asked_pause(retry_after: str, date: str) -> float:
     """Return the seconds that ``Retry-After`` asks for, 0 for none (RFC 9110, section 10.2.3).
 
-    It may be a date: by the clock of the ``Date`` beside it.
+    Args:
+        retry_after: the header: seconds, or a date.
+        date: the header ``Date`` of the same reply, whose clock a date goes by.
+
+    Returns:
+        At most :data:`MAX_RETRY_AFTER`.
     """
     if re.fullmatch(r"[0-9]{1,9}", retry_after):
         return min(float(retry_after), MAX_RETRY_AFTER)

@@ -20,7 +20,7 @@ class _Flat:
         """Free it for the next waiter."""
         self._releases += 1
         if self._releases > 1:
-            # The call that is running continues with the next one.
+            # The outer call, which is still running, releases to the next waiter.
             return
         try:
             while self._releases:

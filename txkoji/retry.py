@@ -88,9 +88,10 @@ def is_passing(error: BaseException) -> bool:
 
 
 def is_without_access(error: BaseException) -> bool:
-    """Return whether the hub, or what stands before it, refuses us, whatever is asked.
+    """Return whether an error is a refusal of access, by the hub or by what stands before it.
 
-    Someone may repair the login, the permission, the certificate or the proxy meanwhile.
+    It is about no particular task or package. Someone may repair the login, the permission, the
+    certificate or the proxy while the caller waits.
     """
     kinds = (AuthError, ActionNotAllowed, KojiLoginException, TransportError)
     return isinstance(error, kinds) and not is_passing(error)

@@ -307,7 +307,7 @@ class DeclaredStep(DeclaredArguments, BuildStep):
             if value is not None:
                 value = checks.rendered(each.check, value)
             elif each.required and each.check is checks.flag:
-                # Buildbot renders a property that is False as None.
+                # Buildbot renders a property whose value is False as None.
                 value = False
             else:
                 value = each.default

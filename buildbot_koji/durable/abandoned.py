@@ -1,7 +1,7 @@
-"""The tasks that completed build requests left: no step follows or cancels those any more.
+"""The tasks that completed build requests left: no step follows or cancels them any more.
 
-A request that was canceled or collapsed between two attempts leaves the tasks of the last one, and
-so does one whose last attempt ended before the step that would have resumed them.
+A request that is canceled or collapsed between two attempts leaves the tasks of the earlier one. So
+does a request whose last attempt ends before it reaches the step that would have resumed them.
 """
 
 from __future__ import annotations
@@ -17,18 +17,21 @@ from buildbot_koji.durable.store import ROWS, SOURCE, BuildData, data_name
 from buildbot_koji.durable.task_intents import TaskIntent, intents_in
 
 SETTLED = "buildbot_koji settled"
-"""Who stores that a completed request has left nothing, or nothing that is not being canceled."""
+"""The source of the row that says of a completed request that all it left is being canceled."""
 
 
 async def unsettled_requests(
     master: Any, request_id: int | None = None, recent: int | None = None
 ) -> dict[int, int]:
-    """Return the completed build requests that may have left tasks, with their last retried builds.
+    """Find the completed build requests that may have left tasks: those that were built again.
 
     Args:
         master: the Buildbot master.
         request_id: the build request; None for all.
-        recent: among how many of the newest builds to look, None for all.
+        recent: how many of the newest builds to search, None for all.
+
+    Returns:
+        For the id of each request the id of its newest build that ended with RETRY.
     """
     model = master.db.model
     builds, requests, data = model.builds.c, model.buildrequests.c, model.build_data.c
@@ -43,7 +46,7 @@ async def unsettled_requests(
     of_request = other.buildrequestid == retried.c.buildrequestid
 
     def stored(*sources: str) -> Any:
-        """Return the condition that one of them stored something with a build of the request."""
+        """Return the condition that a build of the request has a row of one of these sources."""
         return sqlalchemy.exists().where(
             data.buildid == other.id, of_request, data.source.in_(sources)
         )
@@ -59,18 +62,18 @@ async def unsettled_requests(
 
 
 async def settle(master: Any, build_id: int) -> None:
-    """Note that the request of a build has left nothing that is not being canceled."""
+    """Record that all that the request of a build left is being canceled."""
     await BuildData(master, SETTLED).put(build_id, data_name("settled"), b"")
 
 
 async def left_by_attempts(master: Any, build_id: int) -> list[TaskIntent]:
-    """Return the tasks that the steps of a completed build request left and that are canceled.
+    """Return the tasks of a completed build request that are to be canceled.
 
-    Those that the step of the last attempt reached are left out: it has canceled or left them.
+    Tasks whose step the last attempt reached are not among them: it has canceled or left them.
 
     Args:
         master: the Buildbot master.
-        build_id: the last retried build of the request.
+        build_id: the newest build of the request that ended with RETRY.
 
     Raises:
         UnreadableRow: what a step stored can't be read.

@@ -91,7 +91,8 @@ class Cancellations:
         self._is_read = False
         # The stored form of each cancellation; what only a newer version may read is among them.
         self._texts: dict[str, str] = {}
-        # Where they are stored, further keys of what was read, and all keys that were.
+        # The key that they are stored under, other keys that are to be removed once that is
+        # written, and all keys that were read.
         self._key, self._others, self._known = PENDING, list[str](), set[str]()
         self._trouble = ""
         self._successor: Cancellations | None = None
@@ -124,7 +125,7 @@ class Cancellations:
         self._show(intent, reason)
 
     async def resume(self, dead: Collection[str] = ()) -> None:
-        """Resume what is stored and was not read yet, and take over what dead masters left pending.
+        """Resume the stored cancellations that were not read yet, and take over dead masters'.
 
         The rows move in one transaction, so that only one of several masters gets them. If the dead
         master was only frozen, it cancels the tasks, too, which does no harm.
@@ -143,7 +144,7 @@ class Cancellations:
                     {row[0]: f"{PENDING} {free + int(row[1] or 0)}{row[2] or ''}" for row in left},
                     self._state,
                 )
-            # What an earlier call moved and could not read is there, too.
+            # An earlier call may have moved rows, and then lost the database before it read them.
             await self._read_stored()
         self._start_work(self._cancel_pending)
 

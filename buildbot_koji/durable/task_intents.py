@@ -70,11 +70,13 @@ class TaskIntent:
 
 
 NO_TASK = 0
-"""Stands for the id of a task that was not needed, such as of what is tagged without one."""
+"""Stored in place of a task's id if no task was needed, as for a build that was tagged already."""
 
 
 def intent_in_note(note: Any) -> TaskIntent | None:
-    """Return the intent in what a step with several tasks noted of one, None if it has none.
+    """Return the intent in a note of a step that has several tasks, with the id of its task.
+
+    It is None if the note has none, or no task was needed.
 
     Raises:
         UnreadableRow: the intent can't be read.
@@ -85,7 +87,7 @@ def intent_in_note(note: Any) -> TaskIntent | None:
 
 
 def intents_in(stored: Mapping[str, Any]) -> Iterator[TaskIntent]:
-    """Yield the intents in what a step stored: it is one, or has notes of several tasks.
+    """Yield the intents in a value that a step stored: one intent, or notes of several tasks.
 
     Raises:
         UnreadableRow: one of them can't be read.

@@ -1,4 +1,4 @@
-"""Keeps the timers of a master on time whose clock is set back."""
+"""Keeps the timers of a master on time when its clock is set back."""
 
 from __future__ import annotations
 
@@ -12,26 +12,36 @@ from twisted.logger import Logger
 
 
 def has_passed(seconds: float, since: float, now: float) -> bool:
-    """Return whether a time has passed, or can't be measured: the clock was set back."""
+    """Return whether so many seconds have passed since a moment.
+
+    A moment that lies ahead counts as long ago: the clock was set back since.
+
+    Args:
+        seconds: how many.
+        since: the moment, in seconds since the epoch.
+        now: the time, in seconds since the epoch.
+    """
     return not 0 <= now - since < seconds
 
 
 class Timers(service.SharedService):
     """Moves the timers of the reactor when the master's clock is set back.
 
-    Twisted's timers go by the wall clock, Buildbot's heartbeat, too: after a step back by eleven
-    hours all of them would be late by as much. A thread looks, as no timer is on time then.
+    Twisted's timers, also that of Buildbot's heartbeat, go by the wall clock: after a step back by
+    eleven hours all of them would be eleven hours late. A thread checks the clock, because no timer
+    is on time then.
     """
 
     interval: ClassVar[float] = 5.0
-    """Seconds between two looks."""
+    """Seconds between two checks of the clock."""
 
     tolerance: ClassVar[float] = 5.0
-    """Seconds by which timers may be late."""
+    """Seconds by which the clock may be set back without a timer being moved."""
 
     short: ClassVar[float] = 60.0
-    """Seconds of a timer that must not wait for a clock: it may have been set since the last look,
-    before the step or after it. A longer one is left as it is: it may be a time limit."""
+    """Of the timers set since the last check, some were set before the clock was, others after it.
+    One that is due within so many seconds once it is moved is moved. A longer one may be a time
+    limit that goes by the new time already, and stays as it is."""
 
     master: Any
     _log = Logger()
@@ -43,13 +53,13 @@ class Timers(service.SharedService):
         self._before: WeakSet[Any] = WeakSet()
 
     def startService(self) -> Any:
-        """Start to look."""
+        """Start to check the clock."""
         self._ahead = self._difference()
         threading.Thread(target=self._run, name="koji-timers", daemon=True).start()
         return super().startService()
 
     def stopService(self) -> Any:
-        """Stop looking."""
+        """Stop checking it."""
         self._ended.set()
         return super().stopService()
 
@@ -61,7 +71,7 @@ class Timers(service.SharedService):
         return float(self.master.reactor.seconds()) - time.monotonic()
 
     def look(self) -> None:
-        """Move the timers if the clock was set back since the last look."""
+        """Move the timers if the clock was set back since the last check."""
         ahead, self._ahead = self._ahead, self._difference()
         calls, late = self.master.reactor.getDelayedCalls(), ahead - self._ahead
         before, self._before = self._before, WeakSet(calls)

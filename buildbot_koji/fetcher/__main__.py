@@ -248,7 +248,7 @@ def _receive(part: PartFile, url: str, context: ssl.SSLContext, times: _Times) -
             return ""
         if attempt:
             if asked:
-                # Buildbot ends a silent command.
+                # Buildbot kills a command that prints nothing for too long.
                 print(f"{part.target.name} waits {asked:.0f} s: {trouble}", flush=True)
             time.sleep(max(2 ** (attempt - 1), asked))
         asked = 0.0

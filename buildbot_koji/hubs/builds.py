@@ -1,4 +1,4 @@
-"""Name a build such that it is not taken for another one, and find it by that."""
+"""Names builds such that none is taken for another one, and finds them by these names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ class BuildName:
 
     @classmethod
     def given(cls, build: int | str, name: str | None = None) -> BuildName:
-        """Return what an id, perhaps with an NVR, or an NVR names. No NVR is a number."""
+        """Return the name that a user or a property gives: an id, or an NVR.
+
+        Args:
+            build: the id, also as text, or the NVR; no NVR is a number.
+            name: the NVR of the build with that id, None if unknown.
+        """
         number = id_of(build)
         return cls(_draft_id(build), str(build)) if number is None else cls(number, name)
 
@@ -83,7 +88,7 @@ async def named_build(connection: Connection, build: int | str, name: str | None
 
 
 def lasting_key(build: Any) -> int | str:
-    """Return how a call that changes a build names it: no other build will ever have that."""
+    """Return the id or NVR by which a call that changes a build names it: it stays that build's."""
     # Promotion changes the NVR of a draft, and a restored hub gives an id to another build.
     return int(build.id) if build.get("draft") else str(build.nvr)
 

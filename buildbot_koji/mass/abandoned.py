@@ -14,13 +14,13 @@ from txkoji import Call
 
 
 async def left_by_mass_builds(master: Any, build_id: int) -> list[TaskIntent]:
-    """Return the tasks that mass builds of a completed build request left and that are canceled.
+    """Return the tasks of a completed request's mass builds that are to be canceled.
 
-    Those that the step of the last attempt reached are left out: it has canceled or left them.
+    Tasks whose step the last attempt reached are not among them: it has canceled or left them.
 
     Args:
         master: the Buildbot master.
-        build_id: the last retried build of the request.
+        build_id: the newest build of the request that ended with RETRY.
 
     Raises:
         UnreadableRow: a plan can't be read.

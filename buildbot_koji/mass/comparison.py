@@ -28,13 +28,14 @@ class TaggedBuild:
 
 
 class TagContents:
-    """Builds in a tag.
+    """The builds in a tag.
 
     A hub that was restored from a backup gives an id again, and a promotion changes the NVR of a
-    draft: a build is there if its NVR is, or one that it may have now under its id.
+    draft. So a build is there if its NVR is, or if its id is there with an NVR that it may have by
+    now.
 
     Args:
-        builds: the NVRs of the builds, by their ids.
+        builds: the id and the NVR of each build.
     """
 
     def __init__(self, builds: Iterable[tuple[int, str]]) -> None:
@@ -47,7 +48,7 @@ class TagContents:
         return cls((each.id, str(each.nvr)) for each in builds)
 
     def has(self, build_id: int, nvr: str) -> bool:
-        """Return whether a build is there."""
+        """Return whether a build, given by its id and its NVR, is there."""
         if nvr in self._names:
             return True
         there = self._by_id.get(build_id)

@@ -25,12 +25,12 @@ REFUSALS = (HubFault, UnusableAnswer, *UNREADABLE)
 
 
 def intent_of(package: MassPackage, run_id: str, call: Call) -> TaskIntent:
-    """Return what is known of the task of a package whose submission began.
+    """Return the intent of the task of a package whose submission began.
 
     Args:
         package: the package.
-        run_id: tells the mass build from all others.
-        call: submits the task.
+        run_id: the unique id of the mass build, which is in the marker.
+        call: the call that submits the task.
     """
     assert package.begun is not None
     newest, submitted, owner, created = package.begun
@@ -101,7 +101,8 @@ class MassContext:
 
         Args:
             do: what to do; must be safe to repeat.
-            refusals: what is raised, except for a lack of access: it is about this very call.
+            refusals: errors that are about this very call, and are raised. A refusal of access, and
+                what passes, is waited out even if it is among them.
         """
 
         def ends(error: Exception) -> bool:

@@ -164,7 +164,7 @@ async def find_packages(
     Args:
         connection: the hub.
         query: the query.
-        in_thread: computes something that takes long in a thread.
+        in_thread: runs a function in a thread; returns an awaitable of its result.
 
     Raises:
         BadPlan: the tag does not exist.

@@ -6,14 +6,14 @@
                                                    ^                     |                    |
                                                    +--- INFRASTRUCTURE --+---- RUNNING <------+
 
-What ended is BUILT, ADOPTED, FAILED or SKIPPED; :data:`TRANSITIONS` has it all. What ends each
-other state:
+A package that has ended is BUILT, ADOPTED, FAILED or SKIPPED; :data:`TRANSITIONS` has it all. What
+ends each other state:
 
 - WAITING: the end of all that it requires.
 - HELD: a repo; a requirement that is blocked in the build tag; ``repo_patience``.
-- READY: room in ``at_once``, if neither a pause nor the time of a retry is in the way; or nothing:
-  it is left when the plan is stopped.
-- SUBMITTING: the hub's answer, or its data after a lost one; a pause, a stop.
+- READY: a free place in ``at_once``, unless the mass build is paused or the retry is not due yet.
+  When the plan is stopped, nothing ends it: the package is left.
+- SUBMITTING: the hub's answer, or a search of the hub if that was lost; a pause, a stop.
 - RUNNING: the end of its task; ``package_timeout`` and ``max_queue_time``.
 """
 
@@ -38,7 +38,7 @@ LONGEST_REASON = 300
 
 
 LONGEST_DELAY = 3600.0
-"""Seconds until a package is retried; more are left only if the clock was set back."""
+"""Seconds until a retry at most: if more are left, the clock was set back, and it is due now."""
 
 
 class _Named(enum.Enum):
@@ -169,7 +169,7 @@ class MassPackage:
 
     @property
     def may_have_task(self) -> bool:
-        """Whether the hub has, or may have, a task of it that is ours and has not ended."""
+        """Whether we submitted, or may have submitted, a task for it that has not ended."""
         is_begun = self.state in (PackageState.SUBMITTING, PackageState.RUNNING)
         return is_begun and not self.is_foreign and self.begun is not None
 

@@ -131,7 +131,7 @@ class MassPlanner:
         return found
 
     async def _blocked_in_repo(self, build_tag: str, packages: Sequence[MassPackage]) -> list[str]:
-        """Return which packages that others require can't be in the build repo."""
+        """Return a complaint about required packages that are blocked in the build tag, if any."""
         required = {index for each in packages for index in each.requires}
         highest = max((each.level for each in packages), default=0)
         names = [

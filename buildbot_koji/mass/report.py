@@ -39,7 +39,7 @@ SHOWN = {
 """States that nobody but the plan needs to tell apart."""
 
 MOST_COUNTS = 50
-"""Reasons, and owners, whose failures are shown."""
+"""How many reasons, and how many owners, are shown with their numbers of failures."""
 
 _FORMULA = ("=", "+", "-", "@")
 """With one of these, after white space or in full width too, a spreadsheet takes a text for a
@@ -86,7 +86,7 @@ def package_row(package: MassPackage, weburl: str, *, has_ended: bool = False) -
     Args:
         package: the package.
         weburl: the address of kojiweb.
-        has_ended: whether the mass build has: what is not final then is left.
+        has_ended: whether the mass build has ended: a package that is not final is then ``left``.
     """
     task_id = package.task_id
     is_left = has_ended and not package.is_final

@@ -21,7 +21,7 @@ LONG = 600.0
 """Seconds of a wait after which the summary says how long it has been."""
 
 LONGEST_PAUSE = 3600.0
-"""Seconds between two polls that count as waited: more passed in a suspended machine."""
+"""Seconds between two polls that count as waited: if more passed, the machine was suspended."""
 
 RELEASED_AT_ONCE = 1000
 """Packages that a repo releases per reactor iteration."""
@@ -34,11 +34,12 @@ class RepoWaiter:
     A hub since 1.35 makes a requested repo only if it has none that is new enough. The call may be
     repeated: it returns the same request. An older hub makes repos by itself.
 
-    A package that waits too long is skipped, and at once one whose requirement can't get in.
+    A package that waits too long is skipped. One that requires a package that is blocked in the
+    build tag is skipped at once.
 
     Args:
         context: the mass build.
-        patience: seconds that a package waits, while the hub is reachable.
+        patience: seconds that a package waits; those in which the hub is unreachable don't count.
 
     Attributes:
         due: when to poll next, in seconds since the epoch.
@@ -123,7 +124,7 @@ class RepoWaiter:
         self._skip((plan.held[index] for index in late if index in plan.held), reason)
 
     def _skip(self, packages: Iterable[MassPackage], reason: str) -> None:
-        """Skip packages for which no repo comes, and what requires them."""
+        """Skip packages for which no repo comes, and those that require them."""
         for package in packages:
             self._context.plan.happened(package, PackageEvent.DROPPED, reason=reason)
             self._context.note(package)
@@ -220,7 +221,7 @@ class RepoWaiter:
 
 
 def _needs(packages: Collection[MassPackage]) -> Callable[[MassPackage], bool]:
-    """Return what says whether a package directly requires one of some others."""
+    """Return a function that returns whether a package directly requires one of these."""
     places = {each.index for each in packages}
     lowest = min((each.level for each in packages), default=math.inf)
     return lambda package: package.level > lowest or not places.isdisjoint(package.requires)

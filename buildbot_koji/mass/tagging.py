@@ -157,7 +157,7 @@ class MassTagger:
         return await self._host.in_thread(partial(builds_of, rows))
 
     async def contents(self) -> TagContents:
-        """Return what to compare builds with: all builds in the tag itself."""
+        """Return all builds in the tag itself, to look builds up in."""
         builds = await self.tagged()
         return await self._host.in_thread(lambda: TagContents.of(builds))
 
@@ -370,7 +370,16 @@ def _task_of(answer: Any) -> int:
 
 
 def not_tagged(parts: Collection[TagPart], there: TagContents, broken: str = "") -> dict[str, str]:
-    """Return why builds of parts are not in the tag, by their NVRs; all if it is ``broken``."""
+    """Return why builds of some parts are not in the tag.
+
+    Args:
+        parts: the parts.
+        there: what is in the tag.
+        broken: why the tag can't be read, empty if it can.
+
+    Returns:
+        For the NVR of each build that is not there the reason.
+    """
     otherwise = broken or "untagged, deleted or blocked meanwhile"
     return {
         nvr: (part.failed or {}).get(build, otherwise)

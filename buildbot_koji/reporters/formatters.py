@@ -26,7 +26,7 @@ EXCERPT_CHARACTERS = 10_000
 SUBJECT_CHARACTERS = 200
 
 WRAPS = "overflow-wrap: anywhere; white-space: pre-wrap"
-"""The style of what would make an HTML mail wider than a phone: links, and lines of a log."""
+"""The style of links and of lines of a log, which could make an HTML mail wider than a phone."""
 
 
 class _KojiFormatter(DeclaredObject, MessageFormatterBase):

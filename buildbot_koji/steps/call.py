@@ -176,7 +176,7 @@ class KojiCancel(KojiWriteStep):
 
     async def _cancel_task(self, hub: Hub, task_id: int) -> tuple[str, str]:
         """Cancel a task; returns its name, and its state if it had ended already."""
-        # A hub says "query returned no rows".
+        # cancelTask itself would fail with "query returned no rows".
         if await hub.connection.checked("getTaskInfo", task_id) is None:
             raise GenericError(f"the hub has no task {task_id}")
         await hub.write(self._task_call(task_id), self.check_claim)

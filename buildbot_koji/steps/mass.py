@@ -376,7 +376,7 @@ class KojiMassBuild(PackageBuildStep):
 
     @property
     def holds(self) -> bool:
-        """Whether what a package requires must be in the build repo, too."""
+        """Whether a package also waits until what it requires is in the build repo."""
         return not (self.scratch or self.skip_tag or self.repo_id)
 
     @property
@@ -411,7 +411,7 @@ class KojiMassBuild(PackageBuildStep):
             "destination": planner.destination,
             "wait_builds": self.wait_builds,
             "rest_of": self.earlier if self.only else None,
-            # To cancel the tasks if no attempt of the step does.
+            # LeftTasks cancels the tasks by these if no attempt of the step does.
             "call": self.build_call("").to_json(),
             "cancel_on": hub.identity if self.on_stop == "cancel" else None,
         }

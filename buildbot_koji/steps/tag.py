@@ -23,7 +23,7 @@ async def _is_in_tag(hub: Hub, tag: Any, build: int | str) -> bool:
 
 
 async def _keys(hub: Hub, builds: Iterable[Any]) -> dict[str, int | str]:
-    """Return how to name each build to the hub; one that is given twice counts once.
+    """Return the name of each build in calls, by what the user gave; one given twice counts once.
 
     Raises:
         GenericError: the hub has no such build.

@@ -17,7 +17,7 @@ from buildbot_koji.www.tasks import STUCK_AFTER
 MOST = 20
 
 SILENT = 180.0
-"""Seconds without a heartbeat, which masters store each minute, after which one counts as down."""
+"""Seconds without a heartbeat after which a master counts as down: it stores one each minute."""
 
 GONE = 7 * 24 * 3600.0
 """Seconds after which a master that is down counts as removed."""

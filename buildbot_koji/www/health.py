@@ -35,7 +35,7 @@ def reasons(
 
 
 def warnings(hubs: Sequence[HubStatus], now: float, after: float = 0.0) -> list[str]:
-    """Return which hubs have been unreachable for some seconds; most outages end by themselves."""
+    """Return a line for each hub that has been unreachable for at least ``after`` seconds."""
     found = []
     for hub in hubs:
         silence = now - (hub.requests.changed_at or now)

@@ -66,7 +66,7 @@ async def _read(client: HubClient, task_id: int, name: str, offset: int, size: i
         place = outputs.where(listed, name)
         if place is None:
             return None
-        # It is on another volume, or the builder has uploaded it meanwhile.
+        # It is on another volume, or the builder has uploaded it since.
         arguments["volume"] = place[0]
         text = await client.call("downloadTaskOutput", task_id, name, **arguments)
     try:

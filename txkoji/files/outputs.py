@@ -27,9 +27,10 @@ def volumes(answer: Any) -> dict[str, dict[str, int | None]]:
 
 
 def where(answer: Any, name: str) -> tuple[str | None, int | None] | None:
-    """Return the volume and the size of a file, None for no such file.
+    """Return the volume of a file and its size in bytes, None if there is no such file.
 
-    The default volume is None, as the methods that take a volume name it.
+    The answer is one with ``stat`` and ``all_volumes``. The default volume is None, as for the
+    methods that take a volume; an unknown size is None, too.
     """
     for volume, size in volumes(answer).get(name, {}).items():
         return (None if volume == DEFAULT_VOLUME else volume), size

@@ -36,7 +36,7 @@ class Cursor:
         names: when the tags were looked up: a tag created later may have events since then.
         reserved: the reservation times of builds that content generators reserved, by build id.
         restores: for each time that the hub was restored from a backup, the time of the last event
-            before; see :meth:`generation`.
+            before it, in seconds since the epoch; see :meth:`generation`.
     """
 
     floor: float
@@ -46,7 +46,11 @@ class Cursor:
     restores: tuple[float, ...] = ()
 
     def generation(self, when: float | None) -> int:
-        """Return how often the hub had been restored by a time: its ids have started over since."""
+        """Return how often the hub was restored before an event: each time it gives lost ids again.
+
+        Args:
+            when: the time of the event, in seconds since the epoch; 0 is returned if it is None.
+        """
         return sum(when > each for each in self.restores) if when is not None else 0
 
     @property

@@ -79,8 +79,7 @@ class Event:
             inherit from it. Empty in a message.
         rpms: the RPMs of the build (name-version-release.arch), if they were read.
         types: the types of the build (``rpm``, ``maven``, ``image``, ...), if they were read.
-        generation: how often the hub had been restored from a backup before: it then gives the ids
-            of what it lost to something else, so that the key of a later event ends with this.
+        generation: how often the hub was restored from a backup before the event; see :attr:`key`.
     """
 
     _name: ClassVar[str] = ""
@@ -130,7 +129,14 @@ class Event:
 
     @property
     def key(self) -> str | None:
-        """The identity of the event; None if it has none, or only the hub knows it."""
+        """The identity of the event; None if it has none, or only the hub knows it.
+
+        It is built from ids: ``build:<id>:<state>:<task>``, ``task:<id>:<state>``,
+        ``tag:<tag>:<build>:<event>`` (or ``untag``), ``promote:<build>``, ``repo:<id>:<state>``,
+        ``package:<tag>:<package>:<event>``, ``sign:<rpm>:<key>``. A hub that is restored from a
+        backup gives the ids of what it lost to something else, so the key of a later event ends
+        with the number of restores.
+        """
         key = self._ids
         return f"{key}:{self.generation}" if key is not None and self.generation else key
 

@@ -51,10 +51,10 @@ HELD = 4000
 """Rows that :meth:`Poller.tag_changes` holds at a time, of all tags together."""
 
 SAME = 0.5
-"""Seconds between two readings of the time of one event: replies round it."""
+"""Seconds by which two times of one event may differ: replies round them."""
 
 MOST_RESTORES = 100
-"""How many restores of a hub a cursor knows."""
+"""How many restores of a hub a cursor remembers, the last ones."""
 
 UNKNOWN_SINCE = 3600.0
 """Seconds to look back once the hub's clock was set back, if an earlier process made the last
@@ -131,7 +131,8 @@ class Poller:
         }
         self._details = Details(connection, batch, interest)
         self._asked_at: float | None = None
-        # The time of the latest event that a message brought, before the hub was restored.
+        # The time of the latest event that a message reported and the hub confirmed, before the hub
+        # was restored.
         self._confirmed = 0.0
 
     @returns_deferred
@@ -197,7 +198,7 @@ class Poller:
         )
 
     async def _has(self, checkpoint: Checkpoint) -> bool:
-        """Return whether the hub's event of a checkpoint is still the same."""
+        """Return whether the hub still has the event of a checkpoint, and no other under its id."""
         if checkpoint.event_time is None:
             return True
         try:
@@ -259,7 +260,7 @@ class Poller:
     ) -> list[Event]:
         """Return the events to report, each once, oldest first."""
         news: dict[str, Event] = {}
-        for event in (_dated(each, cursor) for each in found):
+        for event in (_with_generation(each, cursor) for each in found):
             key = event.key
             if key is not None and self._interest.covers(event, cursor.floor) and not known(key):
                 news.setdefault(key, event)
@@ -314,7 +315,7 @@ class Poller:
             # The next round will see that, too.
             cursor = self._restored(cursor)
         return [
-            _dated(event, cursor)
+            _with_generation(event, cursor)
             for event in found
             if event.key and self._interest.covers(event, cursor.floor)
         ]
@@ -341,8 +342,8 @@ class Poller:
         return complete
 
 
-def _dated(event: Event, cursor: Cursor) -> Event:
-    """Return an event with the generation of the ids in its key."""
+def _with_generation(event: Event, cursor: Cursor) -> Event:
+    """Return an event that knows after how many restores of the hub it happened."""
     generation = cursor.generation(event.when)
     return replace(event, generation=generation) if generation else event
 

@@ -1,4 +1,4 @@
-"""What all clients of a process share about the address of a hub: it can't tell them apart."""
+"""What the clients of a process that talk to one host and port share: limits and pauses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ _known: WeakValueDictionary[tuple[int, str], Address] = WeakValueDictionary()
 
 
 class Address:
-    """The address of a hub or its files: slots for requests, and the pause that it asks for."""
+    """A host and port: the slots for requests to it, and the pause that its front end asks for.
+
+    Args:
+        reactor: an IReactorTime.
+    """
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
@@ -25,25 +29,26 @@ class Address:
     @classmethod
     def of(cls, url: str, reactor: Any) -> Address:
         """Return the address of a URL, the same for all profiles of that host and port."""
-        # The address keeps its reactor, so no other one has that id.
+        # The address keeps its reactor alive, so no other reactor gets that id.
         key = (id(reactor), urlsplit(url).netloc.rpartition("@")[2].lower())
         return _known.setdefault(key, cls(reactor))
 
     def slots(self, kind: str, at_once: int) -> Semaphore:
-        """Return the slots of the clients that allow so many requests of a kind at a time."""
+        """Return the semaphore that the clients with this limit share for a kind of requests."""
         return self._slots.setdefault((kind, at_once), Semaphore(at_once))
 
     def refused(self, error: HTTPStatusError) -> None:
-        """Note the pause that a front end asks for."""
+        """Note the pause that a reply asks for, if it does."""
         if error.retry_after and is_passing(error):
             self._refusal = error
             self._closed_until = self._reactor.seconds() + error.retry_after
 
     def check(self) -> None:
-        """Let nobody ask before the pause is over.
+        """Refuse to send a request before the pause is over.
 
         Raises:
-            HTTPStatusError: it is not; nothing was sent.
+            HTTPStatusError: the pause is not over: the error that asked for it, with the seconds
+                that are left of it as ``retry_after``. Nothing was sent.
         """
         left = self._closed_until - self._reactor.seconds()
         # A clock that was set back must not prolong the pause.

@@ -65,7 +65,7 @@ class HubClient:
         self.session: Session | None = None
         self._anonymous_reads = anonymous_reads
         self.transport = Transport(reactor, profile, agent=agent)
-        # An agent may connect to somewhere else.
+        # An agent that is given may connect to any other host.
         self._own_address = Address(reactor) if agent is not None else None
         self._addresses: set[Address] = set()
         self.requester = Requester(
@@ -87,7 +87,7 @@ class HubClient:
 
     def _address_of(self, url: str) -> Address:
         address = self._own_address or Address.of(url, self.reactor)
-        # It is forgotten with the last client that uses it.
+        # Keeps it alive: it is forgotten with the last client that uses it.
         self._addresses.add(address)
         return address
 

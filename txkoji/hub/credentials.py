@@ -27,7 +27,7 @@ class Credential:
         expires: when it expires, in seconds since the epoch; None if it does not, or that is
             unknown.
         problem: why it can't be used now, in one line; None if it can.
-        file: where a certificate is, for messages; None of what has no file to name.
+        file: the path of a certificate, for messages; None for any other kind.
     """
 
     kind: str

@@ -39,9 +39,10 @@ class Limits:
         deadline: seconds that a call and its retries may take in all.
         request_timeout: seconds until a reply begins, and between two pieces of it.
         max_reply_bytes: the largest reply that is accepted.
-        at_once: requests outside of a session that are in flight at a time, of all clients of this
-            address that have the same limit; the others queue. A hub has some hundred processes for
-            all its users, and this process a limited number of sockets.
+        at_once: how many requests outside of a session are in flight at a time; the others queue.
+            All clients of the same host and port that have the same limit are counted together. A
+            hub has some hundred processes for all its users, and this process a limited number of
+            sockets.
         first_deadline: the deadline while the hub has never answered and takes no connection; None
             for ``deadline``.
         silence: seconds after which a hub that has answered nothing while a request is in flight

@@ -46,10 +46,10 @@ PIECE = 64 * 1024
 """The XML parser gets at least so many bytes at a time, except at the end."""
 
 AGED = 256 * 1024
-"""Bytes of a reply after which its values count as old for the garbage collector."""
+"""Each time that so many bytes of a reply have arrived, :class:`_Garbage` moves its values."""
 
 MOST_AGINGS = 256
-"""How often that may happen until the next full collection, which each time puts off."""
+"""How often that may happen until the next full collection: each time delays it."""
 
 MAX_TOKEN = 64 * 1024
 """Bytes of a tag, a comment or an instruction."""
@@ -435,20 +435,20 @@ class ResponseDecoder:
 
 
 class _Garbage:
-    """Has the garbage collector count everything as old, without a look at it.
+    """Moves all objects to the garbage collector's oldest generation, without a collection.
 
-    It would look through a million new values, none of them garbage, several times: for up to 0.6 s
-    each, and for more than half of the time that their reply takes.
+    Collections would visit a million new values, none of them garbage, several times: each takes up
+    to 0.6 s, and together more than half of the time that decoding takes.
     """
 
     def __init__(self) -> None:
         self._collections = self._agings = 0
 
     def age(self) -> None:
-        """Make everything old, unless that has been done too often since a full collection.
+        """Move all objects, unless that was done too often since the last full collection.
 
-        Only that finds what is old and garbage by now. What is aged counts as looked through, so
-        that large replies, now and then, would put it off forever.
+        Only a full collection frees old objects that are garbage by now. What is moved counts as
+        visited by one, so that large replies now and then would put it off forever.
         """
         collections = gc.get_stats()[-1]["collections"]
         if collections != self._collections:

@@ -48,7 +48,7 @@ class Content(HubCore):
 
     @contextmanager
     def _change(self) -> Iterator[None]:
-        """Do the block at an event of its own."""
+        """Run the block in a transaction, at a hub event of its own."""
         with self.state.transaction():
             self.state.end_event()
             yield

@@ -65,7 +65,7 @@ NEEDED_BY_DEFAULT: dict[str, tuple[str, str | None]] = {
     "package_list": ("tag", None),
     "vm": ("win-admin", None),
 }
-"""For a policy that a hub has by default: the permission that it asks for, why it denies others."""
+"""For each policy that denies by default: the permission that it needs, and the reason it gives."""
 
 
 @dataclass(frozen=True)

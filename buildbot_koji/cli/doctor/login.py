@@ -33,7 +33,8 @@ async def credentials(examined: Examined) -> AsyncIterator[Finding]:
         path = getattr(settings, FILES.get(each.kind, ""), None)
         if each.problem is not None:
             examined.can_log_in = False
-            # Messages, which logs and pages have too, name no keytab; a secret's has no path.
+            # The message names no keytab, since logs and pages show it, too. A secret's content is
+            # in a file that the user does not know.
             what = path if path and settings.credentials_of is None else "this"
             remedy = f"fix {what} first: the login can't work without it"
             yield error(each.kind, problem or each.problem, remedy)

@@ -112,7 +112,7 @@ def wanted_of(config: Any) -> list[HubNeeds]:
 
 
 def deaf_filters(config: Any) -> Iterator[tuple[str, str]]:
-    """Yield who has a change filter that lets no change of any source pass, and why none does."""
+    """Yield the owner of each change filter that no source's changes can pass, and why none can."""
     sources = [
         each.declared_values
         for each, where in _plugins(config)
@@ -129,16 +129,16 @@ def deaf_filters(config: Any) -> Iterator[tuple[str, str]]:
 
 NAMES = {"sources": "name", "hubs": "profile"}
 KINDS = ("events", "tags", "packages", "targets", "owners")
-"""Arguments of change filters, and those of change sources that they are compared with."""
+"""Arguments that change filters and change sources share; ``NAMES`` maps those that differ."""
 
 
 def _unmet(wanted: Mapping[str, Any], source: Mapping[str, Any], arguments: Iterable[str]) -> str:
-    """Return what of a change source a filter's arguments rule out, empty if nothing."""
+    """Return in words what a change source lacks that a filter wants, empty if nothing."""
     for argument in arguments:
         name = NAMES.get(argument, argument)
         given = profile_name(source[name]) if name == "profile" else source[name]
         globs = [given] if isinstance(given, str) else list(given)
-        # Where a source names none, it gives all; only tagging has tags.
+        # A source that names none reports all; only without tags it reports no tagging.
         is_open = not globs and argument != "tags"
         if wanted[argument] is None or is_open or (argument == "tags" and source["inherited"]):
             continue
@@ -153,7 +153,7 @@ def _may_match(one: str, other: str) -> bool:
 
 
 def _filters(config: Any) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Yield the values of our change filters, each with who has it."""
+    """Yield the arguments of our change filters, each with the scheduler that has it."""
     for scheduler in config.schedulers.values():
         # A scheduler that has not started has only its arguments.
         for each in {**vars(scheduler), **vars(scheduler).get("_config_kwargs", {})}.values():

@@ -40,7 +40,7 @@ from txkoji.testing.tables.state import Row
 Handler = Callable[["Builder", Row], Coroutine[Deferred[Any], Any, Any]]
 
 _BUILDS_END = {FAILED: BUILD_STATES["FAILED"], CANCELED: BUILD_STATES["CANCELED"]}
-"""The state of a build in progress whose task ends in this state."""
+"""For a final state of a task: the state that its builds in progress get."""
 
 
 class Builder:
@@ -175,7 +175,7 @@ class Builder:
     def _end(
         self, task_id: int, state: int, *, result: Any = None, fault: tuple[int, str] | None = None
     ) -> None:
-        """End a task, unless it has ended, with its builds; what ran or waited for it follows."""
+        """End an unfinished task and its builds, stop its handler, and wake what waits for it."""
         tables, now = self.hub.state, self.hub.now()
         task = tables.row("task", task_id)
         if task["state"] in FINISHED:
@@ -199,7 +199,7 @@ class Builder:
             running.cancel()
         if self.hub.state.row("task", task_id)["state"] in FINISHED:
             for waiter in self._waiting.pop(task_id, []):
-                # It may have seen another task end, or been canceled.
+                # The waiter may have seen another task end, or been canceled.
                 if not waiter.called:
                     waiter.callback(None)
 
@@ -223,7 +223,7 @@ class Builder:
     def resume(self) -> None:
         """Resume the tasks of a restored hub.
 
-        A builder goes on while its hub is away: what was OPEN still is, on the same host.
+        Builders outlive their hub: tasks that were OPEN still are, on the same host.
         """
         for task in self.hub.state.rows("task"):
             if task["state"] == FREE:

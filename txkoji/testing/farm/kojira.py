@@ -37,7 +37,7 @@ class Kojira:
             hub.state.on_change(table, self._notice)
 
     def resume(self) -> None:
-        """Do what a killed hub left to be done."""
+        """Resume what a killed hub left unfinished."""
         self._serve()
         self._notice()
 

@@ -73,7 +73,7 @@ class Scheduler:
         self._waiting.add(task_id)
 
     def place(self, task_id: int, method: str, host_id: int) -> None:
-        """Let a task count on a host."""
+        """Count a task on a host."""
         self._waiting.discard(task_id)
         self.release(task_id)
         weight = WEIGHTS.get(method, USUAL_WEIGHT)

@@ -48,12 +48,12 @@ class MethodCall:
         return set(held_permissions(self.state, self.user["id"])) if self.user else set()
 
     def denial(self, name: str, tag: Any = None, *, exempt: bool = False) -> Denial | None:
-        """Return the rule by which a policy denies (its default, or ``FakeHub.deny``), or None.
+        """Return the rule of a policy that denies (a default, or of ``FakeHub.deny``), or None.
 
         Args:
             name: the policy.
             tag: the name of the tag that the call is about.
-            exempt: whether the policy's default allows this to its caller anyway.
+            exempt: whether the policy's default rule does not apply to this call.
         """
         needed, reason = NEEDED_BY_DEFAULT.get(name, (None, None))
         if needed is not None and not exempt and not self.has_permission(needed):

@@ -62,7 +62,7 @@ class Job(MethodCall):
 
     @property
     def is_resumed(self) -> bool:
-        """Whether the task was OPEN already when the hub was killed: its builder goes on."""
+        """Whether the task was OPEN already when the hub was killed: its builder continues it."""
         return self.builder.is_resumed(self.id)
 
     # Time and children
