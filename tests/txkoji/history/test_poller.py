@@ -760,7 +760,7 @@ def test_restored_hub_gives_ids_again(rounds: int) -> None:
 
 
 def test_message_of_restored_hub() -> None:
-    """A message of what got the ids of a lost event is no message of that, before the next round.
+    """Also before the next round, a message of an event with lost ids is not taken for a lost one.
 
     A message from before, of what the hub still has, counts once.
     """

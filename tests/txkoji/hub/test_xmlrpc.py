@@ -300,7 +300,7 @@ def test_many_structs(at_end: AtEnd) -> None:
 
 
 def test_garbage_beside_many_replies() -> None:
-    """What is garbage after a reply, and was none during it, is collected some replies later."""
+    """Objects that become garbage after a reply are collected some replies later."""
     program = """
 import gc
 from txkoji.hub.xmlrpc import ResponseDecoder
