@@ -36,7 +36,7 @@ LOOP_PACKAGES = 100
 BUILD_SECONDS = 30.0
 
 CONFIG = """\
-import gc, json, os, sys, threading, time, traceback
+import gc, json, os, pathlib, sys, threading, time, traceback
 from buildbot.plugins import schedulers, steps, util, worker
 from buildbot.util.service import BuildbotService
 from buildbot_koji.mass.status import running
@@ -52,7 +52,7 @@ class Probe(BuildbotService):
         self.main = threading.get_ident()
         self.clock = time.pthread_getcpuclockid(self.main)
         self.last, self.cpu, self.written = time.monotonic(), self.used(), 0.0
-        self.longest = {{"start": [0.0, 0.0], "step": [0.0, 0.0], "later": [0.0, 0.0]}}
+        self.longest = {"start": [0.0, 0.0], "step": [0.0, 0.0], "later": [0.0, 0.0]}
         self.begun = 0.0
         self.attached = 0.0
         self.found = []
@@ -97,7 +97,7 @@ class Probe(BuildbotService):
             self.written = now
             stored = sum(each._store._rows.written for each in builds)
             times = [time.process_time(), self.collection, self.attached]
-            with open(f"probe-{{os.getpid()}}", "w") as out:
+            with open(f"probe-{os.getpid()}", "w") as out:
                 json.dump([self.longest, stored, *times], out)
 
     def has_all(self, runner):
@@ -116,24 +116,19 @@ class Probe(BuildbotService):
             noted = last
             frame = sys._current_frames()[self.main]
             with open("stalls", "a") as out:
-                out.write(f"--- {{self.phase(last)}}\\n")
+                out.write(f"--- {self.phase(last)}\\n")
                 out.writelines(traceback.format_stack(frame)[-12:])
 
 
-PACKAGES = json.load(open("packages.json"))
-BuildmasterConfig = {{
+PACKAGES = json.loads(pathlib.Path("packages.json").read_text())
+BuildmasterConfig = {
     "workers": [worker.LocalWorker("local")],
-    "protocols": {{"null": {{}}}},
     "builders": [util.BuilderConfig(name="mass", workernames=["local"], factory=util.BuildFactory([
         steps.KojiMassBuild("fake", "demo", PACKAGES, at_once=AT_ONCE, background=True,
-                            source="git+https://git.example.test/rpms/{{package}}.git#main")]))],
+                            source="git+https://git.example.test/rpms/{package}.git#main")]))],
     "schedulers": [schedulers.ForceScheduler(name="force", builderNames=["mass"])],
-    "services": [Probe(name="probe")],
-    "buildbotNetUsageData": None,
-    "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
-    "buildbotURL": "http://127.0.0.1:{port}/",
-    "db": {{"db_url": "sqlite:///state.sqlite"}},
-}}
+    "services": [Probe(name="probe"), util.KojiOrphanReleaser()],
+}
 """.replace("AT_ONCE", str(AT_ONCE))
 
 
