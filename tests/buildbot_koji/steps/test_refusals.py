@@ -213,21 +213,34 @@ async def test_task_without_access(bench: Workbench, fault: type[HubFault], meth
     assert (ended.result, ended.attempts, len(tasks())) == ("exception", 2, 2), ended.text
 
 
+@pytest.mark.parametrize(
+    ("fault", "result", "words"),
+    [
+        (AuthError, "exception", "build: user bot is disabled"),
+        (
+            ActionNotAllowed,
+            "failure",
+            "failed: the hub does not allow it: build: user bot is disabled",
+        ),
+    ],
+)
 @pytest_twisted.ensureDeferred
-async def test_resubmission_without_access(bench: Workbench) -> None:
+async def test_resubmission_without_access(
+    bench: Workbench, fault: type[HubFault], result: str, words: str
+) -> None:
     """A refused resubmission ends the step, which follows no task any more."""
     calls: list[str] = []
 
     def refuse(name: str, _: list[Any], run: Callable[[], Any]) -> Any:
         calls.append(name)
         if name == "build" and calls.count(name) > 1:
-            raise AuthError("user bot is disabled")
+            raise fault("user bot is disabled")
         return run()
 
     bench.hub.answer = refuse
     git = SOURCE.format("failroot", "main")
     ended = await bench.build(QuickBuild(bench.profile, target="demo", source=git, scratch=True))
-    assert (ended.result, ended.text) == ("exception", "build: user bot is disabled")
+    assert (ended.result, ended.text) == (result, words)
     assert calls.count("build") == 2
 
 
