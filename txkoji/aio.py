@@ -27,6 +27,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
 
 from txkoji import _typed_calls
 from txkoji._deferreds import Future
@@ -208,6 +209,13 @@ class _LoopReactor(AsyncioSelectorReactor):
         if self._has_ended:
             raise CancelledError
         return super().connectTCP(*args, **kwargs)
+
+    def getThreadPool(self) -> ThreadPool:  # noqa: N802 - Twisted's name
+        """Return the threads, but none after the end: those of a new pool would never start."""
+        if self._has_ended:
+            raise CancelledError
+        pool: ThreadPool = super().getThreadPool()
+        return pool
 
     def crash(self) -> None:
         """End only the reactor: the default would also stop the loop."""

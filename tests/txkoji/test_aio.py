@@ -21,6 +21,7 @@ import asyncio
 import gc
 import os
 import socket
+import threading
 import pytest
 from twisted.logger import capturedLogs, formatEvent
 from txkoji import Interest, Profile, aio
@@ -126,6 +127,21 @@ async def end_in_flight(source, profile, pause):
                 await asyncio.wait_for(each, 5)
         assert (await kept).name == "demo-build"
 
+@pytest.mark.asyncio
+async def test_what_a_thread_answers_late_ends_with_its_connection(tmp_path):
+    """What then wants another thread finds none, and is canceled."""
+    source = tmp_path / "p.src.rpm"
+    source.write_bytes(b"p")
+    async with aio.connect("koji") as koji:
+        await koji.login()
+        reactor, stopping = koji.connection.reactor, threading.Event()
+        reactor.addSystemEventTrigger("before", "shutdown", stopping.set)
+        for _ in range(reactor.getThreadPool().max):
+            reactor.callInThread(stopping.wait)
+        upload = aio.future(koji.connection.upload(source))
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(upload, 5)
+
 def sockets():
     """Return the sockets that are open."""
     links = [os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
@@ -183,4 +199,4 @@ async def test_in_pytest_asyncio(hub: FakeHub, empty_home: Path, tmp_path: Path)
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "14 passed" in done.stdout
+    assert "15 passed" in done.stdout
