@@ -26,8 +26,11 @@ async def left_by_mass_builds(master: Any, build_id: int) -> list[TaskIntent]:
         UnreadableRow: a plan can't be read.
     """
     found: list[TaskIntent] = []
-    # A later attempt that reached the step has taken the rows with it.
-    for store in await MassStores(await RowsPlace.find(master, build_id)).all():
+    place = await RowsPlace.find(master, build_id)
+    if place.build_id > build_id:
+        # The last attempt reached the step.
+        return found
+    for store in await MassStores(place).all():
         loaded = await store.load()
         if loaded is None or loaded[0].get("cancel_on") is None:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -141,6 +142,38 @@ async def test_completed_without_another_attempt(bench: Workbench, kind: str, ho
     [looking] = [each for each in bench.master if isinstance(each, LeftTasks)]
     await looking.look()
     assert await unsettled_requests(bench.master) == {}
+
+
+@pytest.mark.parametrize(("kind", "words"), [("build", "submitted"), ("mass build", "1 running")])
+@pytest_twisted.ensureDeferred
+async def test_left_by_the_last_attempt(bench: Workbench, kind: str, words: str) -> None:
+    """What the last attempt leaves alone stays, although an earlier one would have canceled it."""
+    release = hold(bench.hub, "build")
+    made = {
+        "build": lambda on_stop: steps.KojiBuild(
+            bench.profile, target="demo", source=SOURCE.format("hello", "left"), on_stop=on_stop
+        ),
+        "mass build": lambda on_stop: steps.KojiMassBuild(
+            bench.profile,
+            "demo",
+            ["hello"],
+            source=SOURCE.format("{package}", "left"),
+            on_stop=on_stop,
+        ),
+    }[kind]
+    request = await bench.begin(made("cancel"))
+    tasks = partial(bench.hub.state.rows, "task", method="build")
+    await until(lambda: tasks() and bench.text() not in ("", "submitting"))
+    bench.use_steps(made("leave"))
+    first = bench.running()
+    bench.lose_worker()
+    await until(lambda: bench.running() not in (None, first) and words in bench.text())
+    await bench.stop_build()
+    assert (await bench.ended(request)).attempts == 2
+    [looking] = [each for each in bench.master if isinstance(each, LeftTasks)]
+    await looking.look()
+    assert canceled(bench, "build") == []
+    release()
 
 
 @pytest_twisted.ensureDeferred
