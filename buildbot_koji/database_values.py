@@ -118,7 +118,12 @@ def clean_value(value: Any) -> Any:
 
 
 def _shortened(value: Any, size: int) -> Any:
-    """Return the start of a list or text, at most so many bytes of JSON; None if there is none."""
+    """Return the start of a list or text, or a struct of such, at most so many bytes of JSON.
+
+    None if nothing is left.
+    """
+    if isinstance(value, dict):
+        return fit_properties(value, size) or None
     if not isinstance(value, (list, str)):
         return None
     # Bisect for the longest start that fits: a value may have millions of items.

@@ -215,14 +215,23 @@ async def refusals(connection: Connection, target: Mapping[str, Any], *, tags: b
     if not (await connection.checked("getBuildConfig", target["build_tag"]))["arches"]:
         found.append(f"build tag {target['build_tag_name']} has no architectures")
     tag = await connection.checked("getTag", target["dest_tag"]) if tags else None
-    if tag is not None and tag["locked"]:
-        found.append(f"tag {tag['name']} is locked")
-    elif (
-        tag is not None and tag["perm"] and tag["perm"] not in await connection.checked("getPerms")
-    ):
-        needed = f"the permission {tag['perm']}"
-        found.append(f"tag {tag['name']} takes builds only from users with {needed}")
+    if tag is not None and (refusal := await tag_refusal(connection, tag)):
+        found.append(refusal)
     return found
+
+
+async def tag_refusal(connection: Connection, tag: Mapping[str, Any]) -> str:
+    """Return why the hub refuses to tag anything with a tag; empty if it does not.
+
+    Args:
+        connection: the hub, logged in if the tag requires a permission.
+        tag: the tag, as ``getTag`` returns it.
+    """
+    if tag["locked"]:
+        return f"tag {tag['name']} is locked"
+    if tag["perm"] and tag["perm"] not in await connection.checked("getPerms"):
+        return f"tag {tag['name']} takes builds only from users with the permission {tag['perm']}"
+    return ""
 
 
 async def listed_packages(

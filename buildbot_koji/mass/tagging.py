@@ -42,6 +42,9 @@ READ_AT_ONCE = 100
 
 WAITING = "waiting to read the tag again"
 
+TAGGED = "tagged"
+"""The word of a build that is in the tag."""
+
 
 class TagHost(StepHost, Protocol):
     """The step that tags."""
@@ -369,21 +372,22 @@ def _task_of(answer: Any) -> int:
     return answer
 
 
-def not_tagged(parts: Collection[TagPart], there: TagContents, broken: str = "") -> dict[str, str]:
-    """Return why builds of some parts are not in the tag.
+def outcomes_of(parts: Collection[TagPart], there: TagContents, broken: str = "") -> dict[str, str]:
+    """Return what became of the builds of some parts, by their NVRs.
 
     Args:
         parts: the parts.
         there: what is in the tag.
         broken: why the tag can't be read, empty if it can.
-
-    Returns:
-        For the NVR of each build that is not there the reason.
     """
-    otherwise = broken or "untagged, deleted or blocked meanwhile"
-    return {
-        nvr: (part.failed or {}).get(build, otherwise)
-        for part in parts
-        for build, nvr in part.builds.items()
-        if not there.has(build, nvr)
-    }
+    missing = broken or "untagged, deleted or blocked meanwhile"
+    outcomes = {}
+    for part in parts:
+        for build, nvr in part.builds.items():
+            if there.has(build, nvr):
+                outcomes[nvr] = TAGGED
+            elif part.failed is None and not broken:
+                outcomes[nvr] = "sent: the hub finishes it"
+            else:
+                outcomes[nvr] = f"failed: {(part.failed or {}).get(build, missing)}"
+    return outcomes

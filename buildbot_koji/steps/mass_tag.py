@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -29,13 +29,14 @@ from buildbot_koji.mass.comparison import (
     summary_of,
 )
 from buildbot_koji.mass.context import REFUSALS
-from buildbot_koji.mass.packages import listed_packages, unlisted
+from buildbot_koji.mass.packages import listed_packages, tag_refusal, unlisted
 from buildbot_koji.mass.plan import MADE
 from buildbot_koji.mass.report import json_report
 from buildbot_koji.mass.stored import find_store
-from buildbot_koji.mass.tagging import PART, MassTagger, not_tagged
+from buildbot_koji.mass.tagging import PART, TAGGED, MassTagger, outcomes_of
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
+from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.write_step import KojiWriteStep
 from buildbot_koji.steps.mass import KojiMassBuild
 from buildbot_koji.words import counted
@@ -44,6 +45,9 @@ from txkoji.retry import is_passing
 
 NAMES = 100
 """Names of packages of each kind that the property has."""
+
+WOULD_BE_TAGGED = "would be tagged"
+"""The word of a build that a run without ``dry_run`` tags."""
 
 
 async def _read_tags(hub: Hub, *tags: str | int) -> tuple[list[Any], str]:
@@ -141,6 +145,12 @@ class KojiMassTag(KojiWriteStep):
         if not any(map(checks.is_renderable, tags)) and tags[0] == tags[1]:
             yield f"from_tag and to_tag are both {tags[1]}"
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # The word of each build before it is sent, by its NVR.
+        self._planned: dict[str, str] = {}
+        self._tagger: MassTagger | None = None
+
     async def change(self, hub: Hub) -> int:
         """Tag the builds that are not tagged yet."""
         if self.mass is None and (given := self.declared_values["mass"]) is not None:
@@ -150,9 +160,6 @@ class KojiMassTag(KojiWriteStep):
         [_, tag], complaint = await _read_tags(hub, self.from_tag, self.to_tag)
         if complaint:
             return self.fail(complaint)
-        locked = f"tag {self.to_tag} is locked" if tag["locked"] else ""
-        if locked and not self.dry_run:
-            return self.fail(locked)
         only = None if self.mass is None else await self._made()
         if only is not None and not only:
             return self.fail(f"mass build {self.mass} made nothing, or there is none of that id")
@@ -161,12 +168,17 @@ class KojiMassTag(KojiWriteStep):
             self.say(f"waiting for another step that tags with {self.to_tag}")
         async with lock:
             # Of two steps at once, the second one sees what the first one has tagged.
-            return await self._tag(hub, only, locked)
+            return await self._tag(hub, tag, only)
 
-    async def _tag(self, hub: Hub, only: Mapping[int, BuildName] | None, locked: str) -> int:
+    async def _tag(self, hub: Hub, tag: Any, only: Mapping[int, BuildName] | None) -> int:
         """Tag what is not tagged yet of the latest builds, or ``only`` of some."""
+        tagger = await self._load_tagger(hub)
+        if tag["perm"]:
+            await hub.log_in()
+        refusal = await tag_refusal(hub.connection, tag)
+        if refusal and not (self.dry_run or tagger.parts):
+            return self.fail(refusal)
         builds = await self._builds(hub, only)
-        tagger = await self._tagger(hub)
         begun = tagger.begun()
         there, latest = await tagger.tagged(), await self._latest(hub)
 
@@ -177,13 +189,15 @@ class KojiMassTag(KojiWriteStep):
 
         plan = await self.in_thread(make_plan)
         todo = [build for build, reason in plan if not reason]
-        lines = [f"{build.nvr}: skipped: {reason}\n" for build, reason in plan if reason]
         here = {each.id for each in builds}
-        gone = [name for build, name in (only or {}).items() if build not in here]
-        lines += [f"{name}: skipped: not in {self.from_tag}\n" for name in gone]
-        skipped = len(lines)
+        gone = (str(name) for build, name in (only or {}).items() if build not in here)
+        self._planned = {
+            **dict.fromkeys(gone, f"skipped: not in {self.from_tag}"),
+            **{str(each.nvr): f"skipped: {why}" if why else "not sent" for each, why in plan},
+        }
         if self.dry_run:
-            return await self._would_tag(hub, todo, lines, skipped, locked)
+            return await self._would_tag(hub, todo, refusal)
+        self._tagger = tagger
         if todo or tagger.parts:
             self.patience.begun()
             await hub.log_in()
@@ -196,21 +210,18 @@ class KojiMassTag(KojiWriteStep):
                 raise
             # The tag may be deleted by now; what was done before is in the log.
             broken, now = explain(fault), tagger.succeeded()
-        reasons = await self.in_thread(lambda: not_tagged(tagger.parts, now, broken))
-        nvrs = {nvr: None for part in tagger.parts for nvr in part.builds.values()}
-        lines += [f"{nvr}: tagged\n" for nvr in nvrs if nvr not in reasons]
-        lines += [f"{nvr}: failed: {reason}\n" for nvr, reason in reasons.items()]
-        unsent = [
-            f"{nvr}: not sent\n" for nvr in (str(each.nvr) for each in todo) if nvr not in nvrs
-        ]
-        return await self._ended(
-            [*lines, *unsent],
-            len(nvrs) - len(reasons),
-            len(reasons) + len(unsent),
-            "tagged",
-            skipped,
-            broken or tagger.refusal,
-        )
+        outcomes = await self.in_thread(lambda: outcomes_of(tagger.parts, now, broken))
+        return await self._ended(outcomes, "tagged", broken or tagger.refusal)
+
+    async def end_early(self, hub: Hub | None, ending: Ending) -> None:
+        """Leave the log of a step that no attempt resumes; the hub finishes what it was sent."""
+        await super().end_early(hub, ending)
+        if self._tagger is not None and ending.result != results.RETRY:
+            why, tagger = self._text, self._tagger
+            words, failed = await self._leave_log(
+                outcomes_of(tagger.parts, tagger.succeeded()), "tagged"
+            )
+            self.say(f"{why}; {words}, did not tag {failed:,}")
 
     async def _builds(self, hub: Hub, only: Mapping[int, BuildName] | None) -> list[TaggedBuild]:
         """Return the latest builds in the tag, or ``only`` of some, the oldest first."""
@@ -233,7 +244,7 @@ class KojiMassTag(KojiWriteStep):
         rows = await hub.connection.checked("listTagged", self.to_tag, inherit=True, latest=True)
         return await self.in_thread(partial(builds_of, rows))
 
-    async def _tagger(self, hub: Hub) -> MassTagger:
+    async def _load_tagger(self, hub: Hub) -> MassTagger:
         """Return what tags the builds, with what earlier attempts began."""
         # Of another tag's parts, which a step of this name sent in an earlier attempt, it has none.
         name = self.noted("parts").get("rows", f"{self.name} {self.build.buildid}")
@@ -244,43 +255,34 @@ class KojiMassTag(KojiWriteStep):
         await tagger.load()
         return tagger
 
-    async def _would_tag(
-        self,
-        hub: Hub,
-        todo: Sequence[TaggedBuild],
-        lines: list[str],
-        skipped: int,
-        locked: str,
-    ) -> int:
+    async def _would_tag(self, hub: Hub, todo: Sequence[TaggedBuild], refusal: str) -> int:
         """End a dry run."""
         names = [each.nvr.name for each in todo]
         listed = await listed_packages(hub.connection, self.to_tag, names)
-        refusals = [locked or unlisted(listed.get(each), str(self.to_tag)) for each in names]
-        lines += [
-            f"{build.nvr}: {f'would fail: {why}' if why else 'would be tagged'}\n"
-            for build, why in zip(todo, refusals, strict=True)
-        ]
-        failed = sum(map(bool, refusals))
-        return await self._ended(lines, len(todo) - failed, failed, "would tag", skipped)
+        outcomes = {}
+        for build in todo:
+            why = refusal or unlisted(listed.get(build.nvr.name), str(self.to_tag))
+            outcomes[str(build.nvr)] = f"would fail: {why}" if why else WOULD_BE_TAGGED
+        return await self._ended(outcomes, "would tag")
 
-    async def _ended(
-        self,
-        lines: Iterable[str],
-        tagged: int,
-        failed: int,
-        verb: str,
-        skipped: int,
-        broken: str = "",
-    ) -> int:
-        self.setProperty("koji_mass_tagged", tagged, SOURCE)
-        self.setProperty("koji_mass_untagged", failed, SOURCE)
-        await self.write_report("builds", "t", lines)
-        words = f"{verb} {counted(tagged, 'build')} with {self.to_tag}, skipped {skipped:,}"
+    async def _ended(self, outcomes: Mapping[str, str], verb: str, why: str = "") -> int:
+        words, failed = await self._leave_log(outcomes, verb)
         if failed:
-            why = broken or "the log builds says why"
+            why = why or "the log builds says why"
             return self.fail(f"{words}, could not tag {failed:,}: {why}")
         self.say(words)
         return results.SUCCESS
+
+    async def _leave_log(self, outcomes: Mapping[str, str], verb: str) -> tuple[str, int]:
+        """Say the outcome of each build; returns the counts in words, and how many failed."""
+        said = {**self._planned, **outcomes}
+        tagged = sum(each in (TAGGED, WOULD_BE_TAGGED) for each in said.values())
+        skipped = sum(each.startswith("skipped") for each in said.values())
+        failed = len(said) - tagged - skipped
+        self.setProperty("koji_mass_tagged", tagged, SOURCE)
+        self.setProperty("koji_mass_untagged", failed, SOURCE)
+        await self.write_report("builds", "t", (f"{nvr}: {word}\n" for nvr, word in said.items()))
+        return f"{verb} {counted(tagged, 'build')} with {self.to_tag}, skipped {skipped:,}", failed
 
     async def _made(self) -> dict[int, BuildName]:
         """Return the names of the builds that the mass build made or adopted, by their ids."""

@@ -114,7 +114,7 @@ class KojiStep(InterruptibleStep):
 
     async def end_early(self, hub: Hub | None, ending: Ending) -> None:
         """Clean up, within a limited time, and set the summary. A subclass may do more."""
-        begun = "" if hub is None else ": the hub finishes what it has begun"
+        begun = ": the hub finishes what it has begun" if self.patience.has_begun else ""
         words = {
             Ending.STOPPED: f"stopped{begun}",
             Ending.DETACHED: "interrupted: the next attempt repeats it",

@@ -53,8 +53,6 @@ class KojiWriteStep(KojiStep):
         """Make the change, or the rest of it if an earlier attempt began it."""
         if not self._notes:
             await self.resume(hub)
-        if self._found:
-            self.patience.begun()
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, self.began)
         return await self.change(hub)
 
@@ -62,6 +60,8 @@ class KojiWriteStep(KojiStep):
         """Read what an earlier attempt stored: a stop needs it, too."""
         self._notes = await self.find_earlier_attempt() or {}
         self._found = frozenset(self._notes)
+        if self._found:
+            self.patience.begun()
         self.began = self.noted(STEP).get("began", self.began)
 
     def noted(self, name: str) -> dict[str, Any]:

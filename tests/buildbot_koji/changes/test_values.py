@@ -137,6 +137,11 @@ def test_many_rpms() -> None:
     assert 50_000 < len(json.dumps(found)) <= MAX_VALUE < TEXT
     assert len(found["properties"]["koji_rpms"]) > 800
     assert found["properties"]["koji_source"] == "git+https://git.example.test/x#1"
+    # Of a struct, too, only its largest members are cut.
+    names = {"newer": ["n" * 250] * 300, "older": ["o"]}
+    compared = fit_properties({"compared": {"same": 7, "packages": names}}, MAX_VALUE)["compared"]
+    assert (compared["same"], compared["packages"]["older"]) == (7, ["o"])
+    assert 200 < len(compared["packages"]["newer"]) < 300
     few = change(tagged(rpms=10))
     assert len(few["properties"]["koji_rpms"]) == 10
 

@@ -305,14 +305,23 @@ async def test_user_who_may_not_tag(bench: Workbench, monkeypatch: pytest.Monkey
         await bench.built(name)
     bench.hub.call("createTag", "closed", perm="admin")
     alice = util.KojiHub(bench.profile, user="alice", password="alice")
-    before = bench.hub.calls["tagBuild"]
-    ended = await bench.build(steps.KojiMassTag(alice, from_tag="demo-candidate", to_tag="closed"))
+    step = {"from_tag": "demo-candidate", "to_tag": "demo-released", "bypass": True}
+    before = bench.hub.calls["tagBuildBypass"]
+    ended = await bench.build(steps.KojiMassTag(alice, **step))
     assert (ended.result, ended.properties["koji_mass_untagged"]) == ("failure", 3)
     assert ended.text == (
-        "failed: tagged no builds with closed, skipped 0, could not tag 3: the hub does not allow"
-        " it: tagBuild: tag requires admin permission: koji grant-permission admin USER"
+        "failed: tagged no builds with demo-released, skipped 0, could not tag 3: the hub does not"
+        " allow it: tagBuildBypass: tag permission required (logged in as alice):"
+        " koji grant-permission tag alice"
     )
-    assert bench.hub.calls["tagBuild"] == before + 2
+    assert bench.hub.calls["tagBuildBypass"] == before + 2
+    # What the tag requires is known before anything is sent.
+    step = {"from_tag": "demo-candidate", "to_tag": "closed"}
+    ended = await bench.build(steps.KojiMassTag(alice, **step))
+    why = "tag closed takes builds only from users with the permission admin"
+    assert (ended.result, ended.text) == ("failure", f"failed: {why}")
+    ended = await bench.build(steps.KojiMassTag(alice, **step, dry_run=True))
+    assert (ended.result, ended.logs["builds"].count(f": would fail: {why}\n")) == ("failure", 3)
 
 
 @pytest_twisted.ensureDeferred
@@ -336,6 +345,53 @@ async def test_two_steps_at_once(tmp_path: Path, empty_home: Path) -> None:
     ]
     assert bench.hub.calls["tagBuild"] == before + 1
     await bench.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_in_the_middle(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stopped step says of each build what became of it; the hub finishes what it was sent."""
+    monkeypatch.setattr(steps.KojiMassTag, "part", 1)
+    nvrs = [await bench.built(name) for name in ("hello", "world")]
+    tags = {"from_tag": "demo-candidate", "to_tag": "demo-released"}
+    bench.hub.call("tagBuildBypass", "demo-released", nvrs[0])
+    bench.hub.add_package("demo-candidate", "foo")
+    nvrs.append(await bench.built("foo"))
+    release = hold(bench.hub, "tagBuild")
+    request = await bench.begin(steps.KojiMassTag(bench.profile, **tags))
+    await until(lambda: bench.text() == "tagging: 0 of 2 done")
+    active = {"method": "tagBuild", "state": list(task_states.ACTIVE_GROUP)}
+    await until(lambda: bool(bench.hub.call("listTasks", active)))
+    await bench.stop_build()
+    release()
+    ended = await bench.ended(request)
+    words = "tagged no builds with demo-released, skipped 1, did not tag 2"
+    said = f"stopped: the hub finishes what it has begun; {words}"
+    assert (ended.result, ended.text) == ("cancelled", said)
+    assert ended.logs["builds"].splitlines() == [
+        f"{nvrs[0]}: skipped: already tagged",
+        f"{nvrs[1]}: sent: the hub finishes it",
+        f"{nvrs[2]}: not sent",
+    ]
+
+
+@pytest_twisted.ensureDeferred
+async def test_locked_between_attempts(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tag that is locked later hides nothing of what an earlier attempt has sent."""
+    monkeypatch.setattr(steps.KojiMassTag, "part", 1)
+    nvrs = [await bench.built(name) for name in ("hello", "world")]
+    release = hold(bench.hub, "tagBuild")
+    step = steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
+    before = bench.hub.calls["tagBuild"]
+    request = await bench.begin(step)
+    await until(lambda: bench.hub.calls["tagBuild"] == before + 1)
+    bench.hub.call("editTag2", "demo-released", locked=True)
+    bench.lose_worker()
+    release()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts) == ("failure", 2)
+    unsent, sent = ended.logs["builds"].splitlines()
+    assert sent.startswith(f"{nvrs[0]}: failed: task ")
+    assert unsent.startswith(f"{nvrs[1]}: failed: the hub does not allow it: tagBuild: tag is")
 
 
 @pytest_twisted.ensureDeferred
@@ -410,7 +466,7 @@ async def test_comparisons_are_made_in_threads(
         monkeypatch.setattr(mass_tag, name, noting)
 
     names = ["latest_builds", "compare_tags", "names_of"]
-    names += ["builds_of", "plan_tagging", "not_tagged"]
+    names += ["builds_of", "plan_tagging", "outcomes_of"]
     for name in names:
         watch(name)
     tags = {"tag": "demo-candidate", "other": "demo-released"}
