@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
-from itertools import chain, count
 from typing import Any
 
 import attrs
@@ -17,30 +15,20 @@ from twisted.logger import Logger
 
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
-from buildbot_koji.durable.unreadable import DamagedRow, UnreadableRow
+from buildbot_koji.durable.unreadable import UnreadableRow
 from buildbot_koji.words import counted
 from txkoji import Connection, RetryPolicy, one_line
 from txkoji.exceptions import HubFault, KojiException
-from txkoji.locks import Lock
 from txkoji.retry import is_passing
 
 CLASS = "buildbot_koji.durable.cancellations"
 """The class under which Buildbot files the pending cancellations."""
 
-PENDING = "left"
-"""The key of the pending cancellations in the master's database."""
-
-_KEYS = re.compile(f"{PENDING}(?: ([0-9]+))?")
-"""Where they are: a value that is damaged stays, and the next one has a key of its own."""
-
-_ROWS = re.compile(f"{_KEYS.pattern}(-[01]-[0-9]+)?")
-"""The keys, and those of the parts of a large value."""
+PENDING = "cancel "
+"""The start of the keys of the pending cancellations; the marker of the submission follows."""
 
 RETRY = RetryPolicy(first=30.0, ceiling=600.0)
 """The pauses while the hub does not answer."""
-
-STORED_TOGETHER = 50
-"""How many tasks are canceled between two writes of what is still pending."""
 
 
 class PerhapsOthers(KojiException):
@@ -52,14 +40,12 @@ class PendingCancellation:
     """A task that is canceled as soon as the hub answers.
 
     Attributes:
-        task_id: the task, None if only its submission is known.
-        method: the hub's method that submitted it.
+        intent: the task.
         since: since when this master retries it, in seconds since the epoch.
         reason: why the last attempt failed, in one line; None before the first of this run.
     """
 
-    task_id: int | None
-    method: str
+    intent: TaskIntent
     since: float
     reason: str | None
 
@@ -82,18 +68,11 @@ class Cancellations:
     def __attrs_post_init__(self) -> None:
         self._master: Any = None
         self._state: MasterState | None = None
-        self._pending: dict[str, TaskIntent] = {}
-        self._shown: dict[str, PendingCancellation] = {}
+        # By the markers of the submissions.
+        self._pending: dict[str, PendingCancellation] = {}
         self._work: Deferred[None] | None = None
-        # The number of the last change, and of the last stored one.
-        self._changes = self._stored = 0
-        self._storing = Lock()
-        self._is_read = False
-        # The stored form of each cancellation; what only a newer version may read is among them.
-        self._texts: dict[str, str] = {}
-        # The key that they are stored under, other keys that are to be removed once that is
-        # written, and all keys that were read.
-        self._key, self._others, self._known = PENDING, list[str](), set[str]()
+        # The keys of rows that can't be read; the log has them.
+        self._unreadable: set[str] = set()
         self._trouble = ""
         self._successor: Cancellations | None = None
 
@@ -115,14 +94,16 @@ class Cancellations:
         """Leave what is pending, and what will be, to the newer link to the same hub."""
         self.stop()
         self._successor = successor
-        for intent in self._pending.values():
-            successor.keep(intent, self._shown[intent.submission.marker].reason)
-        self._pending, self._shown = {}, {}
+        for each in self._pending.values():
+            successor.keep(each.intent, each.reason)
+        self._pending = {}
 
     def keep(self, intent: TaskIntent, reason: str | None) -> None:
         """Take up a cancellation that is pending."""
-        self._pending[intent.submission.marker] = intent
-        self._show(intent, reason)
+        marker = intent.submission.marker
+        known = self._pending.get(marker)
+        since = self._connection.reactor.seconds() if known is None else known.since
+        self._pending[marker] = PendingCancellation(intent, since, reason)
 
     async def resume(self, dead: Collection[str] = ()) -> None:
         """Resume the stored cancellations that were not read yet, and take over dead masters'.
@@ -134,18 +115,10 @@ class Cancellations:
             dead: the names of the dead masters.
         """
         assert self._state is not None
-        async with self._storing:
-            for name in dead:
-                other = self._state_of(name)
-                mine = map(_ROWS.fullmatch, await self._state.keys(PENDING))
-                free = 1 + max((int(row[1] or 0) for row in mine if row), default=0)
-                left = filter(None, map(_ROWS.fullmatch, await other.keys(PENDING)))
-                await other.move(
-                    {row[0]: f"{PENDING} {free + int(row[1] or 0)}{row[2] or ''}" for row in left},
-                    self._state,
-                )
-            # An earlier call may have moved rows, and then lost the database before it read them.
-            await self._read_stored()
+        for name in dead:
+            await self._state_of(name).move(PENDING, self._state)
+        # An earlier call may have moved rows, and then lost the database before it read them.
+        await self._read_stored()
         self._start_work(self._cancel_pending)
 
     async def retry_later(self, reason: str | None, *intents: TaskIntent) -> None:
@@ -153,9 +126,10 @@ class Cancellations:
         if self._successor is not None:
             await self._successor.retry_later(reason, *intents)
             return
+        assert self._state is not None
         for each in intents:
             self.keep(each, reason)
-        await self._store()
+            await self._state.put(_key(each), each.to_struct())
         self._start_work(self._cancel_pending)
 
     @async_to_deferred
@@ -234,7 +208,7 @@ class Cancellations:
 
     def status(self) -> list[PendingCancellation]:
         """Return what is pending, oldest first."""
-        return list(self._shown.values())
+        return list(self._pending.values())
 
     async def elsewhere(self) -> list[PendingCancellation]:
         """Return what is pending on the other masters that share the database."""
@@ -242,18 +216,12 @@ class Cancellations:
         for each in await self._master.data.get(("masters",)):
             if each["masterid"] == self._master.masterid:
                 continue
-            stored = await _stored_in(self._state_of(each["name"]))
-            for text in chain.from_iterable(filter(None, stored.values())):
+            for stored in (await self._state_of(each["name"]).values(PENDING)).values():
                 # Its own master logs what is unreadable.
                 with suppress(UnreadableRow):
-                    found.append(_shown(TaskIntent.from_json(text)))
+                    intent = _read(stored)
+                    found.append(PendingCancellation(intent, intent.began, None))
         return found
-
-    def _show(self, intent: TaskIntent, reason: str | None) -> None:
-        marker = intent.submission.marker
-        known = self._shown.get(marker)
-        since = self._connection.reactor.seconds() if known is None else known.since
-        self._shown[marker] = PendingCancellation(intent.task_id, intent.call.method, since, reason)
 
     def _start_work(self, work: Callable[[], Coroutine[Deferred[Any], Any, None]]) -> None:
         if self._work is not None:
@@ -270,45 +238,26 @@ class Cancellations:
         self._work.addCallback(ended)
 
     async def _resume(self) -> None:
-        async with self._storing:
-            await self._read_stored()
+        await self._read_stored()
         await self._cancel_pending()
 
     async def _read_stored(self) -> None:
-        """Read what is stored and was not read yet: nothing may be stored over it before."""
+        """Take up what is stored and not known yet; what can't be read stays as it is."""
         assert self._state is not None
-        keys = {*await self._state.keys(PENDING)} - self._known
-        stored = await _stored_in(self._state, self._say_unreadable, keys)
-        if not self._is_read:
-            own = (f"{PENDING} {number}" if number else PENDING for number in count())
-            self._key = next(each for each in own if stored.get(each, []) is not None)
-            self._is_read = True
-        self._known |= {*stored, self._key}
-        self._add(stored)
-
-    def _add(self, stored: Mapping[str, list[str] | None]) -> None:
-        """Add the cancellations in the rows that were read."""
-        self._others += [
-            each for each, texts in stored.items() if texts is not None and each != self._key
-        ]
-        for text in chain.from_iterable(filter(None, stored.values())):
+        for key, stored in (await self._state.values(PENDING)).items():
             try:
-                intent = TaskIntent.from_json(text)
+                intent = _read(stored)
             except UnreadableRow as error:
-                key = str(text)
-                self._say_unreadable(error)
+                if key not in self._unreadable:
+                    self._unreadable.add(key)
+                    self._log.error(
+                        "{hub}: the task of a stopped build may run on: {error}",
+                        hub=self._connection.url,
+                        error=error,
+                    )
             else:
-                key = intent.submission.marker
-                self._pending.setdefault(key, intent)
-                self._show(intent, None)
-            self._texts.setdefault(key, text)
-
-    def _say_unreadable(self, error: UnreadableRow) -> None:
-        self._log.error(
-            "{hub}: the task of a stopped build may run on: {error}",
-            hub=self._connection.url,
-            error=error,
-        )
+                if intent.submission.marker not in self._pending:
+                    self.keep(intent, None)
 
     async def _cancel_pending(self) -> None:
         while self._pending:
@@ -319,12 +268,13 @@ class Cancellations:
 
     async def _cancel_each(self) -> bool:
         """Try every pending cancellation; returns whether some are still pending."""
-        for intent in list(self._pending.values()):
+        assert self._state is not None
+        for intent in [each.intent for each in self._pending.values()]:
             try:
                 task_id = await self._cancel(intent)
             except KojiException as error:
                 if not is_final(error):
-                    self._show(intent, one_line(error))
+                    self.keep(intent, one_line(error))
                     self._log_trouble(error)
                     continue
                 self._log.warn(
@@ -339,13 +289,9 @@ class Cancellations:
                     hub=self._connection.url,
                     task=task_id,
                 )
+            # After a crash it is canceled again, which does no harm.
             del self._pending[intent.submission.marker]
-            del self._shown[intent.submission.marker]
-            self._texts.pop(intent.submission.marker, None)
-            # After a crash some tasks are canceled again, which does no harm.
-            if not len(self._pending) % STORED_TOGETHER:
-                await self._store()
-        await self._store()
+            await self._state.remove(_key(intent))
         return bool(self._pending)
 
     def _log_trouble(self, error: KojiException) -> None:
@@ -359,50 +305,16 @@ class Cancellations:
             )
         self._trouble = said
 
-    async def _store(self) -> None:
-        """Store what is pending; concurrent calls share a write."""
-        assert self._state is not None
-        self._changes += 1
-        wanted = self._changes
-        async with self._storing:
-            if self._stored >= wanted:
-                return
-            if not self._is_read:
-                await self._read_stored()
-            changes = self._changes
-            for marker, intent in self._pending.items():
-                if marker not in self._texts:
-                    self._texts[marker] = intent.to_json().decode()
-            await self._state.put(self._key, list(self._texts.values()))
-            # After a crash a task may be stored twice, but not nowhere.
-            while self._others:
-                await self._state.remove(self._others[-1])
-                self._known.discard(self._others.pop())
-            self._stored = changes
+
+def _key(intent: TaskIntent) -> str:
+    return f"{PENDING}{intent.submission.marker}"
 
 
-async def _stored_in(
-    state: MasterState,
-    say: Callable[[UnreadableRow], None] | None = None,
-    keys: Collection[str] | None = None,
-) -> dict[str, list[str] | None]:
-    """Return what a master stored as pending, by the keys; None for a damaged value."""
-    found: dict[str, list[str] | None] = {}
-    keys = await state.keys(PENDING) if keys is None else keys
-    for key in filter(_KEYS.fullmatch, sorted(keys)):
-        try:
-            found[key] = await state.get(key)
-            if not isinstance(found[key], list):
-                raise DamagedRow(f"{key!r} of the tasks that were to be canceled")
-        except UnreadableRow as error:
-            found[key] = None
-            if say is not None:
-                say(error)
-    return found
-
-
-def _shown(intent: TaskIntent) -> PendingCancellation:
-    return PendingCancellation(intent.task_id, intent.call.method, intent.began, None)
+def _read(stored: Any) -> TaskIntent:
+    """Return the intent of a row that was read; raise UnreadableRow."""
+    if isinstance(stored, UnreadableRow):
+        raise stored
+    return TaskIntent.from_struct(stored)
 
 
 def object_of(master_name: str, hub: str) -> str:

@@ -42,6 +42,9 @@ intact.
 PART_SIZE = MAX_VALUE // 2 - 10
 """Characters of a part; encoding it again may escape each."""
 
+_PART = re.compile("-[01]-[0-9]+$")
+"""The end of the name of a part's row."""
+
 
 class MasterState:
     """The values of one named object in Buildbot's table of states.
@@ -73,20 +76,24 @@ class MasterState:
         Raises:
             DamagedRow: what is stored is no JSON.
         """
-        async with self._lock:
-            found = await self._read(key, default)
-            if (parts := self._parts(key, found)) is None:
-                return found
-            self._split.add(key)
-            number_of_set, count = parts
-            texts: list[str] = []
-            for number in range(count):
-                text = await self._read(_part(key, number_of_set, number))
-                if not isinstance(text, str):
-                    raise DamagedRow(self._named(key))
-                texts.append(text)
-            with reading(self._named(key)):
-                return json.loads("".join(texts))
+        rows = await self._rows_of(key)
+        return self._value(key, rows) if key in rows else default
+
+    async def values(self, prefix: str) -> dict[str, Any]:
+        """Read the values whose keys begin with a text, with one query.
+
+        Returns:
+            Each value by its key; for one that is no JSON the :class:`DamagedRow`.
+        """
+        rows = await self._rows(lambda name: name.startswith(prefix))
+        found: dict[str, Any] = {}
+        for key in rows:
+            if _PART.search(key) is None:
+                try:
+                    found[key] = self._value(key, rows)
+                except DamagedRow as error:
+                    found[key] = error
+        return found
 
     async def put(self, key: str, value: Any) -> None:
         """Store a value: anything that JSON can hold. A write costs Buildbot about 10 ms.
@@ -106,7 +113,8 @@ class MasterState:
                 await self._remove_parts(key)
 
     async def _write_parts(self, key: str, encoded: str) -> dict[str, Any]:
-        before = self._parts(key, await self._read(key))
+        with reading(self._named(key)):
+            before = _parts(json.loads((await self._rows_of(key)).get(key, "null")))
         number_of_set = 0 if before is None else 1 - before[0]
         starts = range(0, len(encoded), PART_SIZE)
         for number, start in enumerate(starts):
@@ -116,28 +124,37 @@ class MasterState:
 
     async def _remove_parts(self, key: str) -> None:
         """Delete the parts of an earlier value."""
-        part = re.compile(f"{re.escape(key)}-[01]-[0-9]+")
-        for each in filter(part.fullmatch, await self.keys(f"{key}-")):
-            await self.remove(each)
+        for each in await self._rows_of(key):
+            if each != key:
+                await self._delete(each)
         self._split.discard(key)
 
-    async def _read(self, key: str, default: Any = None) -> Any:
-        object_id, state = await self._object(), self._master.db.state
+    async def _rows_of(self, key: str) -> dict[str, str]:
+        """Return the row of a value, and those of its parts."""
+        starts = [f"{key}-{number_of_set}-" for number_of_set in (0, 1)]
+        rows = await self._rows(
+            lambda name: sqlalchemy.or_(name == key, *map(name.startswith, starts))
+        )
+        return {name: text for name, text in rows.items() if _PART.sub("", name) == key}
 
-        def read(connection: sqlalchemy.Connection) -> Any:
-            """Read it, in a thread."""
-            with reading(self._named(key)):
-                return state.thdGetState(connection, object_id, key, default)
+    async def _rows(self, condition: Callable[[Any], Any]) -> dict[str, str]:
+        """Return the rows whose names meet a condition."""
+        table = self._master.db.model.object_state.c
+        query = sqlalchemy.select(table.name, table.value_json).where(
+            (table.objectid == await self._object()) & condition(table.name)
+        )
+        return {str(row.name): row.value_json for row in await select(self._master, query)}
 
-        return await transact(self._master, read)
-
-    def _parts(self, key: str, value: Any) -> tuple[int, int] | None:
-        """Return the set and the number of a value's parts; None if it is the whole value."""
-        if not isinstance(value, dict) or PARTS not in value:
-            return None
+    def _value(self, key: str, rows: Mapping[str, str]) -> Any:
+        """Return a value from its row and those of its parts; raise DamagedRow."""
         with reading(self._named(key)):
-            number_of_set, count = map(int, value[PARTS])
-            return number_of_set, count
+            value = json.loads(rows[key])
+            if (parts := _parts(value)) is None:
+                return value
+            self._split.add(key)
+            number_of_set, count = parts
+            texts = (rows[_part(key, number_of_set, number)] for number in range(count))
+            return json.loads("".join(map(json.loads, texts)))
 
     def _named(self, key: str) -> str:
         return f"the state {key!r} of {self._name!r}"
@@ -147,38 +164,34 @@ class MasterState:
         place = {"objectid": await self._object(), "name": key}
         await replace_row(self._master, table, place, {"value_json": json.dumps(value)})
 
-    async def keys(self, prefix: str) -> list[str]:
-        """Return the keys that begin with a text."""
-        table = self._master.db.model.object_state.c
-        query = sqlalchemy.select(table.name).where(
-            (table.objectid == await self._object()) & table.name.startswith(prefix)
-        )
-        return [str(row.name) for row in await select(self._master, query)]
-
     async def remove(self, key: str) -> None:
         """Delete a value, if there is one."""
+        async with self._lock:
+            await self._delete(key)
+            if key in self._split:
+                await self._remove_parts(key)
+
+    async def _delete(self, name: str) -> None:
         table = self._master.db.model.object_state
-        row = (table.c.objectid == await self._object()) & (table.c.name == key)
+        row = (table.c.objectid == await self._object()) & (table.c.name == name)
         await transact(self._master, _execute(table.delete().where(row)))
-        if key in self._split:
-            await self._remove_parts(key)
 
-    async def move(self, keys: Mapping[str, str], to: MasterState) -> None:
-        """Move values to another object, in one transaction.
+    async def move(self, prefix: str, to: MasterState) -> None:
+        """Move the values whose keys begin with a text to another object, in one transaction.
 
-        Args:
-            keys: each key with its new one, those of the parts of a large value, too; a value that
-                is gone is left out.
-            to: the other object, which has none of the new keys.
+        They replace those that the other object has under the same keys.
         """
         table = self._master.db.model.object_state
         here, there = await self._object(), await to._object()
 
         def run(connection: sqlalchemy.Connection) -> None:
             """Move them, in a thread."""
-            for old, new in keys.items():
-                row = (table.c.objectid == here) & (table.c.name == old)
-                connection.execute(table.update().where(row).values(objectid=there, name=new))
+            moved = (table.c.objectid == here) & table.c.name.startswith(prefix)
+            names = connection.execute(sqlalchemy.select(table.c.name).where(moved)).scalars().all()
+            for name in names:
+                replaced = (table.c.objectid == there) & (table.c.name == name)
+                connection.execute(table.delete().where(replaced))
+            connection.execute(table.update().where(moved).values(objectid=there))
 
         await transact(self._master, run)
 
@@ -211,6 +224,14 @@ def object_name(name: str) -> str:
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     readable = re.sub(r"[^\x20-\x7e]", "_", name)[: LONGEST_OBJECT - 33]
     return f"{readable} {digest[:32]}"
+
+
+def _parts(value: Any) -> tuple[int, int] | None:
+    """Return the set and the number of a value's parts; None if it is the whole value."""
+    if not isinstance(value, dict) or PARTS not in value:
+        return None
+    number_of_set, count = map(int, value[PARTS])
+    return number_of_set, count
 
 
 def _part(key: str, number_of_set: int, number: int) -> str:

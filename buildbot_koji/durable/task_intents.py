@@ -58,16 +58,6 @@ class TaskIntent:
             }
             return cls(**values)
 
-    def to_json(self) -> bytes:
-        """Return the stored form."""
-        return json.dumps(self.to_struct()).encode()
-
-    @classmethod
-    def from_json(cls, stored: bytes | str) -> TaskIntent:
-        """Return the intent of a stored form; raise UnreadableRow if it is no intent."""
-        with reading("a task that was to be canceled"):
-            return cls.from_struct(json.loads(stored))
-
 
 NO_TASK = 0
 """Stored in place of a task's id if no task was needed, as for a build that was tagged already."""

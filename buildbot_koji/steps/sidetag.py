@@ -30,8 +30,7 @@ class SideTagClaims:
 
     async def ids(self) -> set[int]:
         """Return the ids of the side tags that belong to a step."""
-        keys = await self._state.keys(self._prefix)
-        ids = [key.removeprefix(self._prefix) for key in keys]
+        ids = [each.removeprefix(self._prefix) for each in await self._state.values(self._prefix)]
         return {int(each) for each in ids if each.isdecimal()}
 
     async def add(self, tag_id: int) -> None:

@@ -47,11 +47,11 @@ def reporter_json(
 
 def cancellation_json(pending: PendingCancellation, hub: str, weburl: str) -> dict[str, Any]:
     """Return what the page shows of a task that is still to be canceled."""
-    task = pending.task_id
+    intent, task = pending.intent, pending.intent.task_id
     return {
         "hub": text(hub),
         "task_id": task,
-        "method": text(pending.method),
+        "method": text(intent.call.method),
         "since": number(pending.since),
         "reason": text(pending.reason, LONG),
         "url": None if task is None else link(paths.task_url(weburl, task)),

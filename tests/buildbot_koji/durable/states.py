@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from buildbot.db.model import Model
-from buildbot.db.state import StateConnectorComponent
 from buildbot.util.sautils import get_upsert_method
 from sqlalchemy import StaticPool, create_engine
 from twisted.internet.defer import Deferred
@@ -25,7 +24,6 @@ class States:
     """
 
     model = Model
-    Thunk = StateConnectorComponent.Thunk
 
     def __init__(self) -> None:
         self.engine = create_engine("sqlite://", poolclass=StaticPool)
@@ -64,9 +62,6 @@ class States:
         assert len(name) <= 128
         assert max(name) <= "\uffff"
         return self.objects.setdefault(name, len(self.objects) + 1)
-
-    def thdGetState(self, connection: Any, objectid: int, name: str, default: Any) -> Any:  # noqa: N802
-        return StateConnectorComponent.thdGetState(self, connection, objectid, name, default)  # type: ignore[arg-type]
 
     async def do(self, query: Any) -> Any:
         """Run a query, unless the master is dead."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
 
 from buildbot_koji.database_values import MAX_VALUE
@@ -111,8 +110,8 @@ def test_many_cancellations(
         intent = TaskIntent(call, Submission(f"m{task_id}", 1.0, 1, 1), 1.0, task_id)
         first.cancel(intent, 30.0)
     first.stop()
-    assert len(states.rows) > 3
-    assert max(map(len, states.rows.values())) <= MAX_VALUE + 100
+    assert len(states.rows) == 100
+    assert max(map(len, states.rows.values())) <= MAX_VALUE
     # Another master that shares the database shows all of them.
     assert len(elsewhere(hub, states)) == 100
     own = cancellations(hub, states, "another")
@@ -123,12 +122,12 @@ def test_many_cancellations(
     third, move = cancellations(hub, states, "third"), MasterState.move
     lost = OperationalError("SELECT", {}, Exception("the server closed the connection"))
 
-    async def move_late(state: MasterState, keys: Mapping[str, str], to: MasterState) -> None:
+    async def move_late(state: MasterState, prefix: str, to: MasterState) -> None:
         """Let another master be the first, or the database end after it."""
         monkeypatch.undo()
         if successor == "another":
             await third.resume(["master"])
-        await move(state, keys, to)
+        await move(state, prefix, to)
         if successor != "another":
             raise lost
 
@@ -144,72 +143,81 @@ def test_many_cancellations(
     hub.reactor.advance(600.0)
     # A hub that was restored from a backup gave this id to another task.
     assert sorted([*hub.canceled, *hub.lost]) == list(range(1, 102))
-    for number in states.objects.values():
-        assert {*states.rows_of(number).values()} <= {"[]"}
+    assert not any(map(states.rows_of, states.objects.values()))
     assert not [each for each in logged if "may run on" in each]
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("damage", "said"),
     [
-        ('["newer", "good"]', "a newer version of buildbot_koji stored task 1 with lane"),
-        ('["damaged", "good"]', "holds a task that was to be canceled, damaged"),
-        ('["newer', "holds the state 'left' of 'master hub', damaged"),
-        ('{"a": 1}', "holds 'left' of the tasks that were to be canceled, damaged"),
+        ("newer", "a newer version of buildbot_koji stored task 1 with lane"),
+        ('{"a": 1}', "holds a task that was to be submitted, damaged"),
+        ("[]", "holds a task that was to be submitted, damaged"),
+        ('{"ca', "holds the state 'cancel m1' of 'master hub', damaged"),
+        ('{"koji_parts": [0, 2]}', "holds the state 'cancel m1' of 'master hub', damaged"),
     ],
 )
-def test_unreadable_cancellation(row: str, said: str, logged: list[str]) -> None:
-    """What can't be read stays as it is, and is logged in one line; the others are canceled."""
-    hub, states, call = Hub(), States(), Call("build", ("a", "demo", {}))
-    intents = [TaskIntent(call, Submission(f"m{n}", 1.0, 1, 1), 1.0, n) for n in (1, 2, 3)]
-    newer = json.dumps({**intents[0].to_struct(), "lane": "fast"})
-    texts = {"newer": newer, "damaged": newer[:-9], "good": intents[1].to_json().decode()}
-    whole = row.endswith("]")
-    before = json.dumps([texts[each] for each in json.loads(row)]) if whole else row
-    states.put("left", before)
-    first = cancellations(hub, states)
-    first.cancel(intents[2], 30.0)
-    assert [each.task_id for each in elsewhere(hub, states)] == ([2, 3] if whole else [3])
-    hub.answers = True
-    hub.reactor.advance(600)
-    assert sorted(hub.canceled) == ([2, 3] if whole else [3])
-    assert states.rows["left"] == (json.dumps([json.loads(before)[0]]) if whole else before)
-    assert len([line for line in logged if said in line]) == 1
+def test_unreadable_cancellation(damage: str, said: str, logged: list[str]) -> None:
+    """What can't be read stays as it is, and is logged in one line; the others are canceled.
 
-
-def test_damaged_value_of_many_rows(logged: list[str]) -> None:
-    """It stays, and each start says so; once it is restored, no task of it is forgotten."""
+    Each start logs it. Once it is restored, its task is canceled, too.
+    """
     hub, states, call = Hub(), States(), Call("build", ("x" * MAX_VALUE, "demo", {}))
-    intents = [TaskIntent(call, Submission(f"m{n}", 1.0, 1, 1), 1.0, n) for n in range(1, 6)]
+    intents = [TaskIntent(call, Submission(f"m{n}", 1.0, 1, 1), 1.0, n) for n in (1, 2, 3)]
     first = cancellations(hub, states)
-    for each in intents[:3]:
+    for each in intents[:2]:
         first.cancel(each, 30.0)
     first.stop()
-    whole = states.rows["left"]
-    states.put("left", damaged := whole[:-9])
-    for each in intents[3:]:
-        again = cancellations(hub, states)
-        again.cancel(each, 30.0)
-        again.stop()
-    assert states.rows["left"] == damaged
-    assert [each.task_id for each in elsewhere(hub, states)] == [4, 5]
-    assert len([line for line in logged if "'left' of 'master hub', damaged" in line]) == 2
-    states.put("left", whole)
-    # The master may be killed after each write.
-    for writes in range(20):
-        states.killed_after = len(states.written) + writes
-        cancellations(hub, states).stop()
-        states.killed_after = None
-        assert {each.task_id for each in elsewhere(hub, states)} == {1, 2, 3, 4, 5}
-    assert "left 1" not in states.rows
+    whole = states.rows["cancel m1"]
+    newer = json.dumps({**intents[0].to_struct(), "call": Call("build").to_json(), "lane": "fast"})
+    states.put("cancel m1", damaged := newer if damage == "newer" else damage)
+    assert [each.intent.task_id for each in elsewhere(hub, states)] == [2]
+    second = cancellations(hub, states)
+    second.cancel(intents[2], 30.0)
+    assert [each.intent.task_id for each in second.status()] == [2, 3]
     hub.answers = True
-    cancellations(hub, states).stop()
-    assert sorted(hub.canceled) == [1, 2, 3, 4, 5]
-    assert states.rows == {"left": "[]"}
+    hub.reactor.advance(600)
+    assert sorted(hub.canceled) == [2, 3]
+    assert states.rows["cancel m1"] == damaged
+    for said_so_far in (1, 2):
+        Deferred.fromCoroutine(second.resume())
+        assert len([line for line in logged if said in line]) == said_so_far
+        second.stop()
+        second = cancellations(hub, states)
+    states.put("cancel m1", whole)
+    Deferred.fromCoroutine(second.resume())
+    assert sorted(hub.canceled) == [1, 2, 3]
+    assert {each for each in states.rows if "-" not in each} == set()
+
+
+def test_kill_while_cancellations_are_stored() -> None:
+    """A master that is killed after any write has forgotten none that it stored before."""
+    intents = [
+        TaskIntent(Call("build", ("x" * MAX_VALUE, n)), Submission(f"m{n}", 1.0, 1, 1), 1.0, n)
+        for n in range(1, 4)
+    ]
+    for writes in range(13):
+        hub, states = Hub(), States()
+        states.killed_after = writes
+        first = cancellations(hub, states)
+        storing = [Deferred.fromCoroutine(first.retry_later(None, each)) for each in intents]
+        stored = [each for each in storing if each.called]
+        first.stop()
+        for each in storing:
+            each.addErrback(lambda failure: failure.trap(CancelledError) and None)
+            each.cancel()
+        states.killed_after = None
+        found = {each.intent.task_id for each in elsewhere(hub, states)}
+        assert len(found) >= len(stored)
+        after = Hub()
+        after.answers = True
+        cancellations(after, states)
+        assert {*after.canceled} == found
+    assert len(stored) == 3
 
 
 def test_cancellation_during_the_start_of_a_master() -> None:
-    """What an earlier run left is read before anything is stored over it."""
+    """What an earlier run left, and what comes while that is read, are both canceled."""
     hub, states, call = Hub(), States(), Call("build", ("a", "demo", {}))
     intents = [TaskIntent(call, Submission(f"m{n}", 1.0, 1, 1), 1.0, n) for n in (1, 2)]
     first = cancellations(hub, states)
@@ -218,13 +226,26 @@ def test_cancellation_during_the_start_of_a_master() -> None:
     states.slow = Deferred()
     second = cancellations(hub, states)
     second.cancel(intents[1], 30.0)
-    states.written.clear()
     slow, states.slow = states.slow, None
     slow.callback(None)
     second.stop()
-    # The master may be killed after each write.
-    assert states.written
-    assert all("m1" in each and "m2" in each for each in states.written)
+    assert sorted(states.rows) == ["cancel m1", "cancel m2"]
     hub.answers = True
     cancellations(hub, states)
     assert sorted(hub.canceled) == [1, 2]
+    assert states.rows == {}
+
+
+def test_taken_over_by_two_masters() -> None:
+    """What a dead master and its successor both stored is canceled, and no row of it is left."""
+    hub, states = Hub(), States()
+    intent = TaskIntent(Call("build"), Submission("m1", 1.0, 1, 1), 1.0, 1)
+    both = [cancellations(hub, states, name) for name in ("master", "another")]
+    for each in both:
+        each.cancel(intent, 30.0)
+    both[0].stop()
+    Deferred.fromCoroutine(both[1].resume(["master"]))
+    hub.answers = True
+    hub.reactor.advance(600)
+    assert hub.canceled == [1]
+    assert not any(map(states.rows_of, states.objects.values()))

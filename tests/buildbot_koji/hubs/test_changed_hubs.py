@@ -120,7 +120,7 @@ async def test_cancellations_of_two_links(bench: Workbench) -> None:
     assert not await old.cancellations.cancel(intents[1], 0.5)
 
     tasks = {each.task_id for each in intents}
-    assert {each.task_id for each in new.cancellations.status()} == tasks
+    assert {each.intent.task_id for each in new.cancellations.status()} == tasks
     assert old.cancellations.status() == []
     await new.disownServiceParent()
     bench.hub.online()

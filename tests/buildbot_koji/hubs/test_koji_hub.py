@@ -13,7 +13,7 @@ from buildbot.plugins import steps, util
 from buildbot.process.properties import Properties
 from twisted.internet import reactor
 
-from buildbot_koji.durable.cancellations import CLASS
+from buildbot_koji.durable.cancellations import CLASS, PENDING
 from buildbot_koji.durable.database import transact
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
@@ -94,7 +94,7 @@ async def test_pending_cancellation_outlives_the_password(bench: Workbench, of: 
     bench.hub.offline()
     assert not await hub.cancellations.cancel(TaskIntent(call, submission, 0.0, task_id), 0.5)
     [pending] = hub.cancellations.status()
-    assert (pending.task_id, pending.method) == (task_id, "build")
+    assert (pending.intent.task_id, pending.intent.call.method) == (task_id, "build")
     await hub.disownServiceParent()
     if of != "this master":
         dead = await master.db.masters.findMasterId("dead:/master")
@@ -103,7 +103,7 @@ async def test_pending_cancellation_outlives_the_password(bench: Workbench, of: 
         await transact(master, lambda connection: connection.execute(long_ago) and None)
         names = [f"{name} {hub.identity}" for name in (master.name, "dead:/master")]
         mine, of_dead = [MasterState(master, name, CLASS) for name in names]
-        await mine.move({"left": "left"}, of_dead)
+        await mine.move(PENDING, of_dead)
 
     robot = bench.hub.call("getUser", "robot")["id"]
     with bench.hub.state.transaction():

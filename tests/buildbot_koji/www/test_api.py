@@ -265,7 +265,7 @@ async def test_gates_and_dead_letters(served: ServedMaster, logged: list[str]) -
     [tagging] = [each for each in services if each.name == "tagging"]
     services.remove(tagging)
     name = f"{served.master.name} koji-hub-gone"
-    await MasterState(served.master, name, CANCELLATIONS).put("left", ["a task"])
+    await MasterState(served.master, name, CANCELLATIONS).put("cancel m", {})
     await SourceStorage(served.master, "gone").put("held-0", [{"a": "change"}])
     await served.master.reconfig()
     for words in (
@@ -420,7 +420,7 @@ async def test_other_masters(served: ServedMaster) -> None:
     await MasterState(master, "gating", REPORTERS).put(f"master-{other}", state)
     intent = TaskIntent(Call("build", ["x"]), Submission("m", 1e9, 0), 1e9, 77)
     of_hub = MasterState(master, "other:/master koji-hub-hub-www", CANCELLATIONS)
-    await of_hub.put("left", [intent.to_json().decode()])
+    await of_hub.put("cancel m", intent.to_struct())
 
     shown = (await served.ask("api/deliveries")).json
     [gating] = [each for each in shown["reporters"] if each["name"] == "gating"]
