@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -22,7 +22,7 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from txkoji import Connection, Profile, exceptions
 from txkoji.bus.settings import Broker
-from txkoji.testing.tables.sessions import HubSession, HubSessions
+from txkoji.testing.tables.sessions import HubSessions
 
 KEY = re.compile(r"-(?<=[0-9]-)(?=([A-Za-z0-9_-]{24}))")
 """What a session key of an embedded hub looks like, after the digits that it begins with.
@@ -111,8 +111,8 @@ class SecretNet:
                 globalLogPublisher.removeObserver(self._event)
                 logging.getLogger().removeHandler(handler)
 
-    def _key(self, session: HubSession) -> None:
-        self.keys.add(session.key)
+    def _key(self, session: Mapping[str, Any]) -> None:
+        self.keys.add(session["key"])
 
     def _credentials(self, owner: Any, *_arguments: Any, **_named: Any) -> None:
         if owner.password != owner.user:

@@ -16,7 +16,6 @@ from txkoji.testing.methods.hosts import insert_host
 from txkoji.testing.methods.repos import READY, insert_repo
 from txkoji.testing.methods.rpms import find_rpm, rpm_path
 from txkoji.testing.methods.users import insert_user
-from txkoji.testing.tables.lookups.tags import require_tag_id
 from txkoji.testing.tables.state import Row
 
 
@@ -123,9 +122,8 @@ class Content(HubCore):
     def add_repo(self, tag: str) -> int:
         """Add a READY repo of a tag as it is now; returns its id."""
         with self._change():
-            tag_id = require_tag_id(self.state, tag)
             call = MethodCall(self, self.admin)
-            return int(insert_repo(call, tag_id, state=READY)["id"])
+            return int(insert_repo(call, call.tag_id(tag), state=READY)["id"])
 
     def sign_rpm(self, rpm: Any, key_id: str = "45719a39") -> None:
         """Sign an RPM with a key.

@@ -166,13 +166,13 @@ class HubCore:
         self.noarch_packages: set[str] = set()
         self.requests = 0
         self.calls: Counter[str] = Counter()
-        self.sessions = HubSessions(header_auth=self.release >= (1, 31))
         self.state = HubState(self.now)
+        self.sessions = HubSessions(self.state, header_auth=self.release >= (1, 31))
         for table, columns in INDEXES.items():
             for column in columns:
                 self.state.add_index(table, column)
         # First of all: what is no state file stays alone.
-        self.saved = SavedState(state_file, self.state, self.sessions)
+        self.saved = SavedState(state_file, self.state)
         self.files = (
             FileTree(self.now)
             if state_file is None

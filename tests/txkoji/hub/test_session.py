@@ -117,7 +117,7 @@ async def test_session_that_was_closed_and_is_over_its_time(koji: Connection, hu
     renew = hub.sessions.renew
 
     def closed(session: Any, now: float) -> Any:
-        assert (str(session.id), now > 0) == (str(koji.session_id), True)
+        assert (str(session["id"]), now > 0) == (str(koji.session_id), True)
         hub.sessions.close(session)
         hub.sessions.renew = renew
         raise AuthError("Invalid session or bad credentials")

@@ -446,7 +446,7 @@ class Replay:
         session = decoded(reply)
         self.sessions[user] = (str(session["session-id"]), session["session-key"])
         for each in self.hub.sessions:
-            each.authtype = 2
+            self.hub.sessions.update(each, authtype=2)
         return reply
 
     def send(self, call: Recorded) -> bytes:

@@ -15,7 +15,7 @@ from txkoji.testing.formats import marshal
 from txkoji.testing.tables.lookups.builds import build_struct, build_types
 from txkoji.testing.tables.lookups.packages import package_name
 from txkoji.testing.tables.lookups.structs import rpm_struct, task_struct
-from txkoji.testing.tables.lookups.tags import find_tag, tag_extra, tag_struct
+from txkoji.testing.tables.lookups.tags import tag_extra, tag_struct
 from txkoji.testing.tables.lookups.users import user_struct
 from txkoji.testing.tables.state import HubState, Row
 
@@ -43,11 +43,9 @@ def _message(address: str, properties: dict[str, Any], body: dict[str, Any]) -> 
 
 
 def _tag(state: HubState, tag_id: int) -> dict[str, Any]:
-    tag = find_tag(state, tag_id)
-    if tag is None:
-        # The tag is being deleted, and its listings with it.
-        [*_, last] = state.rows("tag_config", tag_id=tag_id)
-        tag = tag_struct(state, tag_id, last)
+    # The last one is revoked while the tag is being deleted, and its listings with it.
+    [*_, config] = state.rows("tag_config", tag_id=tag_id)
+    tag = tag_struct(state, state.row("tag", tag_id), config)
     return {**tag, "extra": tag_extra(state, tag_id)}
 
 

@@ -25,7 +25,6 @@ from txkoji.testing.methods import uploads
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.dispatch import find_method, run_method
 from txkoji.testing.methods.sessions import check_user
-from txkoji.testing.tables.sessions import HubSession
 from txkoji.testing.tables.state import Row
 
 MAX_REQUEST_BYTES = 4194304
@@ -132,10 +131,12 @@ class HubResource(Resource):
         with hub.state.transaction():
             reply = marshal.response(self._value(request, call, method, params))
             # A hub stores the number only with a change that it commits.
-            if call.session is not None and hub.state.changed and callnum is not None:
+            stored = hub.state.changed and callnum is not None and method not in ALWAYS_ALLOWED
+            if call.session is not None and stored:
                 hub.sessions.update(call.session, callnum=callnum)
         if call.session is not None:
-            call.session.updated = hub.now()
+            # It is not worth a write of a state file.
+            call.session["updated"] = hub.now()
         return reply
 
     def _value(self, request: Request, call: MethodCall, method: str, params: list[Any]) -> Any:
@@ -143,16 +144,16 @@ class HubResource(Resource):
             return uploads.raw_upload(call, _query(request), params[0])
         return run_method(call, method, params)
 
-    def _user(self, session: HubSession | None) -> Row | None:
+    def _user(self, session: Row | None) -> Row | None:
         if session is not None:
-            user = self.hub.state.row("users", session.user_id)
+            user = self.hub.state.row("users", session["user_id"])
             check_user(user)
             return user
         if self.hub.anonymous_user is not None:
             return self.hub.state.one("users", name=self.hub.anonymous_user)
         return None
 
-    def _session(self, request: Request) -> tuple[HubSession | None, int | None]:
+    def _session(self, request: Request) -> tuple[Row | None, int | None]:
         sessions = self.hub.sessions
         host = _address(request)
         id_text = request.getHeader("koji-session-id")

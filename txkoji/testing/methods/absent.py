@@ -11,9 +11,8 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.core import NEEDED_BY_DEFAULT
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import declare, hub_method
-from txkoji.testing.tables.lookups.builds import find_build_row, require_build_row
-from txkoji.testing.tables.lookups.tags import require_tag, tag_name
-from txkoji.testing.tables.lookups.users import held_permissions, require_user
+from txkoji.testing.tables.lookups.tags import tag_name
+from txkoji.testing.tables.lookups.users import held_permissions
 from txkoji.testing.tables.lookups.values import integer, row_by_id
 from txkoji.testing.tables.queries import apply_to_list
 
@@ -22,21 +21,13 @@ from txkoji.testing.tables.queries import apply_to_list
     "getChangelogEntries(buildID=None, taskID=None, filepath=None, author=None, before=None,"
     " after=None, queryOpts=None, strict=False)"
 )
-def get_changelog_entries(
-    call: MethodCall,
-    buildID: Any,
-    taskID: Any,
-    filepath: Any,
-    queryOpts: Any,
-    strict: bool,
-    **_: Any,
-) -> Any:
+def get_changelog_entries(call: MethodCall, *, queryOpts: Any, **asked: Any) -> Any:
     """Return the changelog of a build's source RPM."""
-    if buildID:
-        (require_build_row if strict else find_build_row)(call.state, buildID)
-    elif not taskID:
+    if asked["buildID"]:
+        call.find("build", asked["buildID"], asked["strict"])
+    elif not asked["taskID"]:
         raise GenericError("either buildID or taskID and filepath must be specified")
-    elif not filepath:
+    elif not asked["filepath"]:
         raise GenericError("filepath must be specified with taskID")
     return apply_to_list([], queryOpts)
 
@@ -55,7 +46,7 @@ def get_archive_file(
 @hub_method("buildReferences(build, limit=None, lazy=False)")
 def build_references(call: MethodCall, build: Any, **_: Any) -> dict[str, Any]:
     """Return what refers to a build."""
-    row = require_build_row(call.state, build)
+    row = call.require("build", build)
     tags = [
         {"id": listing["tag_id"], "name": tag_name(call.state, listing["tag_id"])}
         for listing in call.state.active("tag_listing", build_id=row["id"])
@@ -108,8 +99,8 @@ def get_all_arches(call: MethodCall) -> list[str]:
 @hub_method("checkTagAccess")
 def check_tag_access(call: MethodCall, tag_id: Any, user_id: Any = None) -> list[Any]:
     """Return whether a user may tag into a tag, whether force helps, and the reason."""
-    tag = require_tag(call.state, tag_id)
-    user = call.user if user_id is None else require_user(call.state, user_id)
+    tag = call.require("tagInfo", tag_id)
+    user = call.user if user_id is None else call.require("user", user_id)
     held = held_permissions(call.state, user["id"]) if user else {}
     if tag["locked"]:
         return [False, "admin" in held, "tag is locked"]

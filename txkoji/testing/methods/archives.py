@@ -10,7 +10,7 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.methods.builds import add_build_type, build_directory, make_build
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import declare, hub_method
+from txkoji.testing.methods.table import declare, hub_method, look_up
 from txkoji.testing.methods.tagged import list_tagged
 from txkoji.testing.tables.columns import check_name
 from txkoji.testing.tables.filters import Filter, equals, select
@@ -18,13 +18,10 @@ from txkoji.testing.tables.lookups.builds import (
     build_nvr,
     build_type_name,
     build_types,
-    find_build_row,
-    require_build_row,
     tagged_builds,
 )
 from txkoji.testing.tables.lookups.structs import archive_struct
-from txkoji.testing.tables.lookups.tags import require_tag
-from txkoji.testing.tables.lookups.values import check_integers, integer, row_by_id, row_if
+from txkoji.testing.tables.lookups.values import check_integers, integer, row_if
 from txkoji.testing.tables.queries import apply_query_options, apply_to_list
 from txkoji.testing.tables.state import Row
 
@@ -112,7 +109,7 @@ def import_archive_file(
     if type not in MORE_COLUMNS:
         raise GenericError(f"unsupported archive type: {type}")
     call.require_permission(f"{type}-import")
-    row = require_build_row(call.state, buildinfo)
+    row = call.require("build", buildinfo)
     if not call.hub.files.exists(f"work/{filepath}"):
         raise GenericError(f"No such file: work/{filepath}")
     more: dict[str, Any] = {key: typeInfo.get(key, "") for key in MORE_COLUMNS[type]}
@@ -126,7 +123,7 @@ def import_archive_file(
 def _create_build(
     btype: str, call: MethodCall, build_info: dict[str, Any], info: dict[str, Any] | None = None
 ) -> None:
-    row = find_build_row(call.state, build_info)
+    row = call.find("build", build_info)
     if row is None:
         nvr = (build_info[key] for key in ("name", "version", "release"))
         row = make_build(call, *nvr, state="COMPLETE")
@@ -139,7 +136,7 @@ declare("createWinBuild(build_info, win_info)", partial(_create_build, "win"))
 
 
 def _build_of_type(btype: str, kind: str, call: MethodCall, info: Any, strict: bool) -> Any:
-    row = (require_build_row if strict else find_build_row)(call.state, info)
+    row = call.find("build", info, strict)
     found = build_types(call.state, row).get(btype) if row is not None else None
     if found is None:
         if strict and row is not None:
@@ -192,12 +189,12 @@ def get_archive_type(
     return None
 
 
-@hub_method("getArchive")
-def get_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> Any:
-    """Return an archive."""
-    row = row_if(row_by_id(call.state, "archiveinfo", archive_id), strict)
-    keys = MORE_COLUMNS.get(row["btype"], ()) if row else ()
-    return row and {**archive_struct(call.state, row), **{key: row[key] for key in keys}}
+def _archive(call: MethodCall, row: Row) -> dict[str, Any]:
+    more = MORE_COLUMNS.get(row["btype"], ())
+    return {**archive_struct(call.state, row), **{key: row[key] for key in more}}
+
+
+look_up("getArchive(archive_id, strict=False)", "archive", _archive)
 
 
 def _archive_of_type(btype: str, call: MethodCall, archive_id: Any, strict: bool) -> Any:
@@ -217,7 +214,7 @@ def list_archive_files(
     call: MethodCall, archive_id: Any, queryOpts: Any = None, strict: bool = False
 ) -> Any:
     """Return the files in an archive."""
-    get_archive(call, archive_id, strict)
+    call.find("archive", archive_id, strict)
     return apply_to_list([], queryOpts)
 
 
@@ -237,25 +234,17 @@ _ARCHIVE_FILTERS: dict[str, Filter] = {
     " type=None, filename=None, size=None, checksum=None, checksum_type=None, typeInfo=None,"
     " queryOpts=None, imageID=None, archiveID=None, strict=False)"
 )
-def list_archives(
-    call: MethodCall,
-    *,
-    buildID: Any = None,
-    type: Any = None,
-    typeInfo: Any = None,
-    queryOpts: Any = None,
-    strict: Any = False,
-    **filters: Any,
-) -> Any:
+def list_archives(call: MethodCall, *, type: Any = None, strict: Any = False, **asked: Any) -> Any:
     """Return archives."""
     kind = build_type_name(call.state, type, "archive")
+    buildID, typeInfo = asked.get("buildID"), asked.get("typeInfo")
     # The embedded hub has no archives inside archives and no build roots.
-    nowhere = [filters.pop(name, None) for name in ("componentBuildrootID", "hostID", "imageID")]
+    nowhere = [asked.pop(name, None) for name in ("componentBuildrootID", "hostID", "imageID")]
     check_integers(*nowhere)
-    found = select(call.state, "archiveinfo", _ARCHIVE_FILTERS, {**filters, "type": kind})
+    found = select(call.state, "archiveinfo", _ARCHIVE_FILTERS, {**asked, "type": kind})
     wanted: dict[str, Any] = {}
     if buildID is not None:
-        build = (require_build_row if strict else find_build_row)(call.state, buildID)
+        build = call.find("build", buildID, strict)
         wanted["build_id"] = build["id"] if build else -1
     if typeInfo and kind == "maven":
         wanted.update({key: typeInfo[key] for key in MORE_COLUMNS["maven"] if key in typeInfo})
@@ -267,7 +256,7 @@ def list_archives(
     ]
     if strict and not rows:
         raise GenericError("No archives found.")
-    return apply_query_options(rows, queryOpts, "listArchives", more)
+    return apply_query_options(rows, asked.get("queryOpts"), "listArchives", more)
 
 
 @hub_method("getLatestMavenArchives")
@@ -275,7 +264,7 @@ def get_latest_maven_archives(
     call: MethodCall, tag: Any, event: Any = None, inherit: bool = True
 ) -> list[Any]:
     """Return the Maven archives of a tag's newest builds."""
-    struct = require_tag(call.state, tag, event)
+    struct = call.require("tagInfo", tag, event)
     found = tagged_builds(call.state, struct["id"], event=event, inherit=inherit, latest=True)
     return [
         archive

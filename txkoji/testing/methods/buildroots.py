@@ -6,15 +6,12 @@ from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, PreBuildError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import hub_method, look_up
 from txkoji.testing.methods.tasks import FAILED, FINISHED, make_task
 from txkoji.testing.tables.filters import equals, select
 from txkoji.testing.tables.lookups.values import (
     check_integers,
-    must,
     rounded,
-    row_by_id,
-    row_if,
     time_text,
 )
 from txkoji.testing.tables.queries import apply_query_options
@@ -89,19 +86,13 @@ _FILTERS = {
     " buildrootID=None, repoID=None, queryOpts=None)"
 )
 def _list_buildroots(
-    call: MethodCall,
-    *,
-    tagID: Any,
-    state: Any,
-    rpmID: Any,
-    archiveID: Any,
-    queryOpts: Any,
-    **filters: Any,
+    call: MethodCall, *, tagID: Any, state: Any, queryOpts: Any, **filters: Any
 ) -> Any:
     """Return build roots; none has a known RPM or archive."""
     states = state if isinstance(state, list) or state is None else [state]
-    check_integers(tagID, rpmID, archiveID, *(states or ()))
-    nothing = rpmID is not None or archiveID is not None
+    contents = [filters.pop(name) for name in ("rpmID", "archiveID")]
+    check_integers(tagID, *contents, *(states or ()))
+    nothing = contents != [None, None]
     found = [] if nothing else select(call.state, "buildroot", _FILTERS, filters)
     rows = [
         row
@@ -111,26 +102,25 @@ def _list_buildroots(
     return apply_query_options(rows, queryOpts, "listBuildroots")
 
 
-@hub_method("getBuildroot")
-def get_buildroot(call: MethodCall, buildrootID: Any, strict: bool = False) -> Any:
-    """Return a build root."""
-    found = row_by_id(call.state, "buildroot", buildrootID)
-    row = row_if(found, strict, f"No such buildroot: {buildrootID!r}")
-    return row and _struct(call.state, row)
+look_up(
+    "getBuildroot(buildrootID, strict=False)",
+    "buildroot",
+    lambda call, row: _struct(call.state, row),
+)
 
 
 @hub_method("getBuildrootListing")
 def get_buildroot_listing(call: MethodCall, id: Any) -> list[Any]:
     """Return the RPMs in a build root, of which this hub knows none."""
-    must(row_by_id(call.state, "buildroot", id), f"No such buildroot: {id!r}")
+    call.require("buildroot", id)
     return []
 
 
 @hub_method("saveFailedTree", plugin="save_failed_tree")
 def save_failed_tree(call: MethodCall, buildrootID: Any, full: bool = False) -> int:
     """Save the build root of a failed task (plugin save_failed_tree); return the task's id."""
-    struct = get_buildroot(call, int(buildrootID), strict=True)
-    task = call.state.row("task", struct["task_id"])
+    root = call.require("buildroot", int(buildrootID))
+    task = call.state.row("task", root["task_id"])
     if task["state"] != FAILED:
         raise PreBuildError(
             f"Task {task['id']} has not failed. Only failed tasks can upload their buildroots."
@@ -138,4 +128,4 @@ def save_failed_tree(call: MethodCall, buildrootID: Any, full: bool = False) -> 
     is_owner = call.user is not None and call.user["id"] == task["owner"]
     if not (is_owner or call.has_permission("admin")):
         raise ActionNotAllowed("Only owner of failed task or 'admin' can run this task.")
-    return int(make_task(call, "saveFailedTree", [struct["id"], bool(full)]))
+    return int(make_task(call, "saveFailedTree", [root["id"], bool(full)]))

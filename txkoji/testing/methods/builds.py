@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, BuildError, GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import HubMethod, declare, hub_method
+from txkoji.testing.methods.table import HubMethod, declare, hub_method, look_up
 from txkoji.testing.tables.filters import (
     Test,
     after,
@@ -27,31 +28,27 @@ from txkoji.testing.tables.lookups.builds import (
     build_struct,
     build_type_name,
     build_types,
-    find_build_row,
     listed_build_struct,
-    require_build_row,
     type_columns,
 )
-from txkoji.testing.tables.lookups.packages import find_package, package_name
+from txkoji.testing.tables.lookups.find import find
+from txkoji.testing.tables.lookups.packages import package_name
 from txkoji.testing.tables.lookups.tags import tag_name
-from txkoji.testing.tables.lookups.users import find_user, require_user
-from txkoji.testing.tables.lookups.values import row_by_info, seconds_of
+from txkoji.testing.tables.lookups.values import seconds_of
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
 
-@hub_method("getBuild")
-def get_build(call: MethodCall, buildInfo: Any, strict: bool = False) -> Any:
-    """Return a build."""
-    row = (require_build_row if strict else find_build_row)(call.state, buildInfo)
-    return build_struct(call.state, row) if row else None
+def _of_state(struct: Callable[[HubState, Row], Any], call: MethodCall, row: Row) -> Any:
+    return struct(call.state, row)
 
 
-@hub_method("findBuildID")
-def find_build_id(call: MethodCall, X: Any, strict: bool = False) -> Any:
-    """Return the id of a build."""
-    row = (require_build_row if strict else find_build_row)(call.state, X)
-    return row["id"] if row else None
+for _signature, _struct, _doc in (
+    ("getBuild(buildInfo, strict=False)", build_struct, "a build"),
+    ("findBuildID(X, strict=False)", lambda _, row: row["id"], "the id of a build"),
+    ("getBuildType(buildInfo, strict=False)", build_types, "a build's types, with their details"),
+):
+    look_up(_signature, "build", partial(_of_state, _struct), f"Return {_doc}.")
 
 
 def _of_task(state: HubState, task_id: Any) -> Test:
@@ -66,8 +63,8 @@ def _of_type(state: HubState, name: Any) -> Test:
 
 
 _BUILD_FILTERS = {
-    "packageID": refers("package_id", find_package),
-    "userID": refers("owner_id", find_user),
+    "packageID": refers("package_id", "package"),
+    "userID": refers("owner_id", "user"),
     "taskID": _of_task,
     "prefix": starts(lambda state, row: package_name(state, row["package_id"])),
     "state": equals("state"),
@@ -79,11 +76,11 @@ _BUILD_FILTERS = {
     "completeAfter": after("completion_ts"),
     "type": _of_type,
     "pattern": matches(build_nvr),
-    "cgID": refers("cg_id", lambda state, info: row_by_info(state, "content_generator", info)),
+    "cgID": refers("cg_id", "content_generator"),
     "draft": lambda _, wanted: lambda row: bool(row["draft"]) is bool(wanted),
     "promotedBefore": before("promotion_ts"),
     "promotedAfter": after("promotion_ts"),
-    "promoter": refers("promoter_id", find_user),
+    "promoter": refers("promoter_id", "user"),
 }
 
 
@@ -102,7 +99,7 @@ def _list_builds(call: MethodCall, *, type: Any, queryOpts: Any, **filters: Any)
         for row in rows
     ]
     package = filters["packageID"]
-    if package is not None and find_package(call.state, package) is None:
+    if package is not None and call.find("package", package) is None:
         # Nothing is asked of the database, which would refuse an unknown order.
         return apply_query_options([], queryOpts)
     more = TYPE_COLUMNS.get(kind or "", {}).values()
@@ -112,7 +109,7 @@ def _list_builds(call: MethodCall, *, type: Any, queryOpts: Any, **filters: Any)
 @hub_method("getAverageBuildDuration")
 def get_average_build_duration(call: MethodCall, package: Any, age: Any = None) -> Any:
     """Return how long the builds of a package take on average."""
-    row = find_package(call.state, package)
+    row = call.find("package", package)
     if row is None:
         return None
     since = 0.0 if age is None else call.hub.now() - float(age) * 30 * 86400
@@ -127,7 +124,7 @@ def get_average_build_duration(call: MethodCall, package: Any, age: Any = None) 
 @hub_method("getNextRelease")
 def get_next_release(call: MethodCall, build_info: Any, incr: int = 1) -> str:
     """Return the release that comes after the newest regular build's."""
-    package = find_package(call.state, build_info["name"])
+    package = call.find("package", build_info["name"])
     rows = call.state.rows("build", package_id=package["id"]) if package else []
     counted = (BUILD_STATES["BUILDING"], BUILD_STATES["COMPLETE"])
     releases = [
@@ -143,17 +140,10 @@ def get_next_release(call: MethodCall, build_info: Any, incr: int = 1) -> str:
     return ".".join([str(int(head) + incr), *rest])
 
 
-@hub_method("getBuildType")
-def get_build_type(call: MethodCall, buildInfo: Any, strict: bool = False) -> Any:
-    """Return a build's types, with the details of each."""
-    row = (require_build_row if strict else find_build_row)(call.state, buildInfo)
-    return build_types(call.state, row) if row else None
-
-
 @hub_method("getBuildLogs")
 def get_build_logs(call: MethodCall, build: Any) -> list[dict[str, Any]]:
     """Return where the logs of an imported build are, relative to the top of kojifiles."""
-    row = require_build_row(call.state, build)
+    row = call.require("build", build)
     top = f"{build_directory(call, row)}/data/logs"
     logs = []
     for path in call.hub.files.walk(top):
@@ -175,7 +165,7 @@ def create_empty_build(
     """Make a build without content; return its id. Needs admin."""
     if not name:
         raise GenericError("No name or package id provided for build")
-    owner_id = call.user_id if owner is None else require_user(call.state, owner)["id"]
+    owner_id = call.user_id if owner is None else call.require("user", owner)["id"]
     more = {"epoch": epoch, "owner_id": owner_id, "draft": draft}
     return int(make_build(call, name, version, release, state="COMPLETE", **more)["id"])
 
@@ -268,7 +258,7 @@ def change_build_state(state: HubState, row: Row, new: int, **columns: Any) -> N
 
 def _editor(column: str, convert: Callable[[HubState, Any], Any]) -> HubMethod:
     def edit(call: MethodCall, build: Any, value: Any) -> None:
-        row = require_build_row(call.state, build)
+        row = call.require("build", build)
         call.state.update("build", row["id"], **{column: convert(call.state, value)})
 
     return edit
@@ -276,7 +266,7 @@ def _editor(column: str, convert: Callable[[HubState, Any], Any]) -> HubMethod:
 
 declare(
     "setBuildOwner(build, user)",
-    _editor("owner_id", lambda state, user: require_user(state, user)["id"]),
+    _editor("owner_id", lambda state, user: find(state, "user", user, True)["id"]),
 )
 declare(
     "setBuildTimestamp(build, ts)", _editor("completion_ts", lambda _, moment: seconds_of(moment))
@@ -286,7 +276,7 @@ declare(
 @hub_method("resetBuild")
 def reset_build(call: MethodCall, build: Any) -> None:
     """Cancel a build, however it ended, and forget its RPMs and tags. Needs admin."""
-    row = find_build_row(call.state, build)
+    row = call.find("build", build)
     if row is None:
         return
     call.state.revoke_all("tag_listing", call.user_id, build_id=row["id"])
@@ -306,7 +296,7 @@ def add_build_type(state: HubState, row: Row, name: str, info: dict[str, Any] | 
 def cancel_build(call: MethodCall, buildID: Any, strict: bool = False) -> bool:
     """Cancel a build in progress; tell whether it was one."""
     user = call.require_login()
-    row = (require_build_row if strict else find_build_row)(call.state, buildID)
+    row = call.find("build", buildID, strict)
     if row is None:
         return False
     if row["owner_id"] != user["id"] and not call.has_permission("admin"):
@@ -324,7 +314,7 @@ def cancel_build(call: MethodCall, buildID: Any, strict: bool = False) -> bool:
 def delete_build(call: MethodCall, build: Any, strict: bool, **_: Any) -> bool:
     """Delete a build. Needs admin."""
     state = call.state
-    row = require_build_row(state, build)
+    row = call.require("build", build)
     refusal = None
     tags = [
         tag_name(state, each["tag_id"]) for each in state.active("tag_listing", build_id=row["id"])
@@ -348,7 +338,7 @@ def delete_build(call: MethodCall, build: Any, strict: bool, **_: Any) -> bool:
 def promote_build(call: MethodCall, build: Any, force: bool = False) -> Any:
     """Make a draft build a regular one."""
     user = call.require_login()
-    row = require_build_row(call.state, build)
+    row = call.require("build", build)
     refused = f"Cannot promote build {build_nvr(call.state, row)}. Reason:"
     if not row["draft"]:
         raise GenericError(f"{refused} Not a draft build")

@@ -7,8 +7,8 @@ from typing import Any
 
 from txkoji import exceptions
 from txkoji.testing.core import NEEDED_BY_DEFAULT, Denial, HubCore
+from txkoji.testing.tables.lookups.find import find
 from txkoji.testing.tables.lookups.users import held_permissions
-from txkoji.testing.tables.sessions import HubSession
 from txkoji.testing.tables.state import HubState, Row
 
 
@@ -27,7 +27,7 @@ class MethodCall:
 
     hub: HubCore
     user: Row | None = None
-    session: HubSession | None = None
+    session: Row | None = None
     address: str = "127.0.0.1"
     certificate_name: str | None = None
     principal: str | None = None
@@ -41,6 +41,19 @@ class MethodCall:
     def user_id(self) -> int:
         """The id of the user who is logged in."""
         return int(self.require_login()["id"])
+
+    def find(self, kind: str, info: Any, strict: Any = False, *event: Any) -> Any:
+        """Return what the caller names (:func:`txkoji.testing.tables.lookups.find.find`)."""
+        return find(self.state, kind, info, strict, *event)
+
+    def require(self, kind: str, info: Any, *event: Any) -> Row:
+        """Return what the caller names, or refuse."""
+        found: Row = find(self.state, kind, info, True, *event)
+        return found
+
+    def tag_id(self, info: Any) -> int:
+        """Return the id of a tag, even a deleted one, or refuse."""
+        return int(self.require("tag", info)["id"])
 
     @property
     def permissions(self) -> set[str]:

@@ -22,15 +22,10 @@ from txkoji.testing.tables.lookups.builds import (
     BUILD_STATES,
     build_struct,
     build_type_name,
-    require_build_row,
 )
-from txkoji.testing.tables.lookups.users import require_user, user_name
-from txkoji.testing.tables.lookups.values import hub_error, require_row
+from txkoji.testing.tables.lookups.users import user_name
+from txkoji.testing.tables.lookups.values import hub_error
 from txkoji.testing.tables.state import Row
-
-
-def _require(call: MethodCall, info: Any) -> Row:
-    return require_row(call.state, "content_generator", info)
 
 
 @hub_method("listCGs")
@@ -47,10 +42,10 @@ def list_cgs(call: MethodCall) -> dict[str, Any]:
 @hub_method("grantCGAccess")
 def grant_cg_access(call: MethodCall, user: Any, cg: Any, create: bool = False) -> None:
     """Allow a user to import as a content generator."""
-    grantee = require_user(call.state, user)
+    grantee = call.require("user", user)
     if create and isinstance(cg, str) and call.state.one("content_generator", name=cg) is None:
         call.state.insert("content_generator", {"name": cg})
-    grant = {"cg_id": _require(call, cg)["id"], "user_id": grantee["id"]}
+    grant = {"cg_id": call.require("content_generator", cg)["id"], "user_id": grantee["id"]}
     if call.state.active("cg_users", **grant):
         raise GenericError(f"User already has access to content generator {cg}")
     call.state.insert_version("cg_users", grant, call.user_id)
@@ -59,12 +54,15 @@ def grant_cg_access(call: MethodCall, user: Any, cg: Any, create: bool = False) 
 @hub_method("revokeCGAccess")
 def revoke_cg_access(call: MethodCall, user: Any, cg: Any) -> None:
     """Stop a user from importing as a content generator."""
-    grant = {"user_id": require_user(call.state, user)["id"], "cg_id": _require(call, cg)["id"]}
+    grant = {
+        "user_id": call.require("user", user)["id"],
+        "cg_id": call.require("content_generator", cg)["id"],
+    }
     call.state.revoke_all("cg_users", call.user_id, **grant)
 
 
 def _require_access(call: MethodCall, cg: Any) -> Row:
-    row = _require(call, cg)
+    row = call.require("content_generator", cg)
     if call.user is None:
         raise AuthError("Not logged-in")
     if not call.state.active("cg_users", cg_id=row["id"], user_id=call.user["id"]):
@@ -90,7 +88,7 @@ def cg_init_build(call: MethodCall, cg: Any, data: Any) -> dict[str, Any]:
 
 def _reserved(call: MethodCall, build_id: Any, token: Any) -> Row:
     """Return a reserved build."""
-    row = require_build_row(call.state, build_id)
+    row = call.require("build", build_id)
     if row["state"] != BUILD_STATES["BUILDING"]:
         raise GenericError(f"Build ID {build_id} is not in BUILDING state")
     if not call.state.one("build_reservations", build_id=row["id"], token=token):
@@ -126,7 +124,7 @@ def cg_import(call: MethodCall, metadata: Any, directory: Any, token: Any = None
     data = metadata["build"]
     owner = call.require_login() if data.get("owner") is None else data["owner"]
     columns = {
-        "owner_id": require_user(call.state, owner)["id"],
+        "owner_id": call.require("user", owner)["id"],
         "task_id": data.get("task_id"),
         "source": data.get("source"),
         "extra": data.get("extra"),

@@ -7,31 +7,13 @@ from typing import Any
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.tables.lookups.tags import require_tag, tag_name, tag_order
-from txkoji.testing.tables.lookups.values import must, parse_arches, row_by_info, row_if
+from txkoji.testing.tables.lookups.tags import tag_name, tag_order
+from txkoji.testing.tables.lookups.values import must, parse_arches
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row, pick
 
 _LINK = "arches external_repo_id merge_mode priority tag_id"
 _MODES = ("koji", "simple", "bare")
-
-
-def _all(call: MethodCall, event: int | None = None) -> list[dict[str, Any]]:
-    """Return all external repos that there are, or were at an event, by id."""
-    structs = []
-    for config in call.state.active("external_repo_config", event):
-        repo = call.state.row("external_repo", config["external_repo_id"])
-        structs.append({"id": repo["id"], "name": repo["name"], "url": config["url"]})
-    return sorted(structs, key=lambda struct: struct["id"])
-
-
-def _find(call: MethodCall, info: Any, event: int | None = None) -> dict[str, Any] | None:
-    row = row_by_info(call.state, "external_repo", info)
-    return next((each for each in _all(call, event) if row and each["id"] == row["id"]), None)
-
-
-def _require(call: MethodCall, info: Any) -> dict[str, Any]:
-    return must(_find(call, info), f"No such repo: {info}")
 
 
 def _slashed(url: str) -> str:
@@ -41,7 +23,7 @@ def _slashed(url: str) -> str:
 @hub_method("createExternalRepo")
 def create_external_repo(call: MethodCall, name: Any, url: Any) -> dict[str, Any]:
     """Make an external repo."""
-    if _find(call, name):
+    if call.find("external repo", name):
         raise GenericError(f'An external repo named "{name}" already exists')
     row = call.state.one("external_repo", name=name)
     if row is None:
@@ -56,7 +38,9 @@ def list_external_repos(
     call: MethodCall, info: Any = None, url: Any = None, event: Any = None, queryOpts: Any = None
 ) -> Any:
     """Return external repos."""
-    found = [_find(call, info, event)] if info is not None else _all(call, event)
+    configs = call.state.active("external_repo_config", event)
+    ids = sorted(each["external_repo_id"] for each in configs) if info is None else [info]
+    found = [call.find("external repo", each, False, event) for each in ids]
     rows = [row for row in found if row and (url is None or row["url"] == _slashed(url))]
     return apply_query_options(rows, queryOpts, "listExternalRepos")
 
@@ -64,13 +48,13 @@ def list_external_repos(
 @hub_method("getExternalRepo")
 def get_external_repo(call: MethodCall, info: Any, strict: bool = False, event: Any = None) -> Any:
     """Return an external repo."""
-    return row_if(_find(call, info, event), strict, f"No such repo: {info}")
+    return call.find("external repo", info, strict, event)
 
 
 @hub_method("editExternalRepo")
 def edit_external_repo(call: MethodCall, info: Any, name: Any = None, url: Any = None) -> None:
     """Change an external repo."""
-    repo = _require(call, info)
+    repo = call.require("external repo", info)
     if name and name != repo["name"]:
         if call.state.one("external_repo", name=name):
             raise GenericError(f'An external repo named "{name}" already exists')
@@ -83,7 +67,7 @@ def edit_external_repo(call: MethodCall, info: Any, name: Any = None, url: Any =
 @hub_method("deleteExternalRepo")
 def delete_external_repo(call: MethodCall, info: Any) -> None:
     """Delete an external repo."""
-    repo = _require(call, info)
+    repo = call.require("external repo", info)
     for table in ("external_repo_config", "tag_external_repos"):
         call.state.revoke_all(table, call.user_id, external_repo_id=repo["id"])
 
@@ -99,8 +83,8 @@ def add_external_repo_to_tag(
 ) -> None:
     """Add an external repo to a tag."""
     _check_mode(merge_mode)
-    tag = require_tag(call.state, tag_info)
-    repo = _require(call, repo_info)
+    tag = call.require("tagInfo", tag_info)
+    repo = call.require("external repo", repo_info)
     keys = {"tag_id": tag["id"], "external_repo_id": repo["id"]}
     links = call.state.active("tag_external_repos", tag_id=tag["id"])
     if any(link["external_repo_id"] == repo["id"] for link in links):
@@ -127,7 +111,7 @@ def edit_tag_external_repo(
     call: MethodCall, tag_info: Any, repo_info: Any, priority: Any, merge_mode: Any, arches: Any
 ) -> bool:
     """Change an external repo of a tag."""
-    link = _link(call, require_tag(call.state, tag_info), _require(call, repo_info))
+    link = _link(call, call.require("tagInfo", tag_info), call.require("external repo", repo_info))
     changed = pick(link, _LINK)
     if priority is not None:
         changed["priority"] = int(priority)
@@ -145,7 +129,7 @@ def edit_tag_external_repo(
 @hub_method("removeExternalRepoFromTag")
 def remove_external_repo_from_tag(call: MethodCall, tag_info: Any, repo_info: Any) -> None:
     """Remove an external repo from a tag."""
-    link = _link(call, require_tag(call.state, tag_info), _require(call, repo_info))
+    link = _link(call, call.require("tagInfo", tag_info), call.require("external repo", repo_info))
     call.state.revoke("tag_external_repos", link["id"], call.user_id)
 
 
@@ -156,7 +140,7 @@ def _links(
     given = {key: value for key, value in equal.items() if value is not None}
     structs = []
     for row in call.state.active("tag_external_repos", event, **given):
-        repo = _find(call, row["external_repo_id"], event)
+        repo = call.find("external repo", row["external_repo_id"], False, event)
         if repo is None:
             continue
         structs.append(
@@ -175,8 +159,8 @@ def get_tag_external_repos(
     call: MethodCall, tag_info: Any = None, repo_info: Any = None, event: Any = None
 ) -> list[dict[str, Any]]:
     """Return which tags have which external repos."""
-    tag = None if tag_info is None else require_tag(call.state, tag_info, event=event)
-    repo = None if repo_info is None else _require(call, repo_info)
+    tag = None if tag_info is None else call.require("tagInfo", tag_info, event)
+    repo = None if repo_info is None else call.require("external repo", repo_info)
     return _links(call, tag["id"] if tag else None, repo["id"] if repo else None, event)
 
 
@@ -185,7 +169,7 @@ def get_external_repo_list(
     call: MethodCall, tag_info: Any, event: Any = None
 ) -> list[dict[str, Any]]:
     """Return the external repos of a tag, inherited ones included."""
-    tag = require_tag(call.state, tag_info, event=event)
+    tag = call.require("tagInfo", tag_info, event)
     found: dict[int, dict[str, Any]] = {}
     for parent, _ in tag_order(call.state, tag["id"], event):
         for link in _links(call, parent, None, event):

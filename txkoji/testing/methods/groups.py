@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import declare, hub_method
-from txkoji.testing.tables.lookups.tags import require_tag_id, tag_name, tag_order
-from txkoji.testing.tables.lookups.values import require_row
+from txkoji.testing.tables.lookups.tags import tag_name, tag_order
 from txkoji.testing.tables.state import Row, pick
 
 
@@ -74,15 +73,15 @@ class _Entry(NamedTuple):
 
 def _find(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> _Entry:
     state = call.state
-    tag_id = require_tag_id(state, args[0])
-    group = require_row(state, "groups", args[1])
+    tag_id = call.tag_id(args[0])
+    group = call.require("groups", args[1])
     keys = {"tag_id": tag_id, "group_id": group["id"]}
     what = f"group {group['name']}"
     if kind is _PACKAGES:
         keys["package"] = args[2]
         what = f"package {args[2]} in {what}"
     elif kind is _REQUIRED:
-        required = require_row(state, "groups", args[2])
+        required = call.require("groups", args[2])
         keys["req_id"] = required["id"]
         what = f"group requirement {required['name']} in {what}"
     return _Entry(keys, state.current(kind.table, **keys), what, tag_name(state, tag_id))
@@ -143,7 +142,7 @@ def group_list_add(
 ) -> None:
     """Add a group to a tag."""
     if isinstance(grpinfo, str) and call.state.one("groups", name=grpinfo) is None:
-        require_tag_id(call.state, taginfo)
+        call.tag_id(taginfo)
         call.state.insert("groups", {"name": grpinfo})
     _store(call, _CONFIG, (taginfo, grpinfo), bool(block), force, opts)
 
@@ -177,28 +176,22 @@ def _inherited(
     "getTagGroups(tag, event=None, inherit=True, incl_pkgs=True, incl_reqs=True,"
     " incl_blocked=False)"
 )
-def get_tag_groups(
-    call: MethodCall,
-    tag: Any,
-    event: Any,
-    inherit: bool,
-    incl_pkgs: bool,
-    incl_reqs: bool,
-    incl_blocked: bool,
-) -> list[dict[str, Any]]:
+def get_tag_groups(call: MethodCall, **asked: Any) -> list[dict[str, Any]]:
     """Return the groups of packages in a tag."""
-    state = call.state
-    tag_id = require_tag_id(state, tag)
-    tags = [parent for parent, _ in tag_order(state, tag_id, event)] if inherit else [tag_id]
+    state, event = call.state, asked["event"]
+    tags = [call.tag_id(asked["tag"])]
+    if asked["inherit"]:
+        tags = [parent for parent, _ in tag_order(state, tags[0], event)]
+    about = (tags, event, asked["incl_blocked"])
     groups: dict[int, dict[str, Any]] = {}
-    for row in _inherited(call, _CONFIG, tags, event, incl_blocked):
+    for row in _inherited(call, _CONFIG, *about):
         name = state.row("groups", row["group_id"])["name"]
         lists: dict[str, Any] = {"packagelist": [], "grouplist": []}
         groups[row["group_id"]] = {**pick(row, _CONFIG.columns), "name": name, **lists}
-    for row in _inherited(call, _PACKAGES, tags, event, incl_blocked) if incl_pkgs else ():
+    for row in _inherited(call, _PACKAGES, *about) if asked["incl_pkgs"] else ():
         if row["group_id"] in groups:
             groups[row["group_id"]]["packagelist"].append(pick(row, _PACKAGES.columns))
-    for row in _inherited(call, _REQUIRED, tags, event, incl_blocked) if incl_reqs else ():
+    for row in _inherited(call, _REQUIRED, *about) if asked["incl_reqs"] else ():
         if row["group_id"] in groups and row["req_id"] in groups:
             entry = {**pick(row, _REQUIRED.columns), "name": groups[row["req_id"]]["name"]}
             groups[row["group_id"]]["grouplist"].append(entry)

@@ -10,16 +10,13 @@ from typing import Any
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.hosts import HOST_SETTINGS
-from txkoji.testing.methods.table import hub_method
-from txkoji.testing.tables.lookups.builds import require_build_row
+from txkoji.testing.methods.table import hub_method, look_up
 from txkoji.testing.tables.lookups.packages import package_name
-from txkoji.testing.tables.lookups.tags import require_tag_id, tag_order
-from txkoji.testing.tables.lookups.users import require_user, user_name
+from txkoji.testing.tables.lookups.tags import tag_order
+from txkoji.testing.tables.lookups.users import user_name
 from txkoji.testing.tables.lookups.values import (
     database_integer,
     hub_error,
-    integer,
-    require_row,
     rounded,
     row_if,
     seconds_of,
@@ -46,11 +43,7 @@ def get_last_event(call: MethodCall, before: Any = None, strict: bool = True) ->
     return row and _event_struct(row)
 
 
-@hub_method("getEvent")
-def get_event(call: MethodCall, id: Any, strict: bool = True) -> Any:
-    """Return an event: its id and its time."""
-    row = row_if(call.state.get("events", integer(id)), strict)
-    return row and _event_struct(row)
+look_up("getEvent(id, strict=True)", "event", lambda _, row: _event_struct(row))
 
 
 def _changes_of(call: MethodCall, tag_ids: set[int]) -> set[int]:
@@ -72,7 +65,7 @@ def last_change(call: MethodCall, tag_ids: Iterable[int]) -> int | None:
 
 
 def _with_parents(call: MethodCall, tag: Any, inherit: bool) -> set[int]:
-    tag_id = require_tag_id(call.state, tag)
+    tag_id = call.tag_id(tag)
     if not inherit:
         return {tag_id}
     return {parent for parent, _ in tag_order(call.state, tag_id)}
@@ -251,16 +244,7 @@ _TABLE_OF = {
 
 
 def _id_of(call: MethodCall, option: str, value: Any) -> Any:
-    state = call.state
-    if option == "tag":
-        return require_tag_id(state, value)
-    if option == "xkey":
-        return value
-    if option == "build":
-        return require_build_row(state, value)["id"]
-    if option == "user":
-        return require_user(state, value)["id"]
-    return require_row(state, _TABLE_OF.get(option, option), value)["id"]
+    return value if option == "xkey" else call.require(_TABLE_OF.get(option, option), value)["id"]
 
 
 def _column(call: MethodCall, table: str, row: Row, column: str) -> Any:
@@ -275,7 +259,7 @@ def _selected(
 ) -> list[Row]:
     editor = None
     if kwargs.get("editor") is not None:
-        user = require_user(call.state, kwargs["editor"])
+        user = call.require("user", kwargs["editor"])
         editor = user["id"]
     found = []
     for row in call.state.rows(table.source or name):

@@ -8,20 +8,17 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import declare, hub_method
+from txkoji.testing.methods.table import declare, hub_method, look_up
 from txkoji.testing.methods.tasks import make_task
 from txkoji.testing.methods.users import insert_user
 from txkoji.testing.tables.filters import Filter, Test, equals, select
+from txkoji.testing.tables.lookups.find import find
 from txkoji.testing.tables.lookups.values import (
     integer,
     must,
     no_attribute,
     parse_arches,
-    require_channel,
-    require_host,
-    require_row,
     row_by_id,
-    row_by_info,
     row_if,
     time_text,
 )
@@ -59,7 +56,7 @@ def insert_host(
         new |= {"capacity": capacity, "limited": True}
     host = state.insert("host", {**new, "update_ts": state.seconds() if ready else None})
     for channel in channels:
-        number = require_row(state, "channels", channel)["id"]
+        number = find(state, "channels", channel, True)["id"]
         link = {"host_id": host["id"], "channel_id": number}
         state.insert_version("host_channels", link, creator_id)
     _record(state, host, creator_id)
@@ -100,7 +97,7 @@ def host_struct(call: MethodCall, row: Row) -> dict[str, Any]:
 def get_host(call: MethodCall, hostInfo: Any, strict: bool = False, event: Any = None) -> Any:
     """Return a builder."""
     check_event(event)
-    row = row_by_info(call.state, "host", hostInfo)
+    row = call.find("host", hostInfo)
     if row is not None and event is not None:
         past = call.state.active("host_config", event, host_id=row["id"])
         row = {**row, **{key: past[0][key] for key in HOST_SETTINGS}} if past else None
@@ -109,7 +106,7 @@ def get_host(call: MethodCall, hostInfo: Any, strict: bool = False, event: Any =
 
 
 def _in_channel(state: HubState, info: Any) -> Test:
-    channel = require_channel(state, info)
+    channel = find(state, "channel", info, True)
     links = state.active("host_channels", channel_id=channel["id"])
     host_ids = {link["host_id"] for link in links}
     return lambda row: row["id"] in host_ids
@@ -172,7 +169,7 @@ def add_host(
 @hub_method("editHost")
 def edit_host(call: MethodCall, hostInfo: Any, **kw: Any) -> bool:
     """Change a builder."""
-    row = require_host(call.state, hostInfo)
+    row = call.require("hostInfo", hostInfo)
     changes = {key: kw[key] for key in HOST_SETTINGS if key in kw and key != "enabled"}
     if "arches" in changes:
         changes["arches"] = _arches(changes["arches"])
@@ -207,7 +204,7 @@ def restart_hosts(call: MethodCall, priority: Any = 5, options: Any = None) -> i
 
 
 def _switch_host(enabled: bool, call: MethodCall, name: Any) -> None:
-    _configure(call, _existing_host(call, name), enabled=enabled)
+    _configure(call, call.require("host to change", name), enabled=enabled)
 
 
 declare("enableHost(hostname)", partial(_switch_host, True))
@@ -219,11 +216,7 @@ def channel_struct(row: Row) -> dict[str, Any]:
     return pick(row, "comment description enabled id name")
 
 
-@hub_method("getChannel")
-def get_channel(call: MethodCall, channelInfo: Any, strict: bool = False) -> Any:
-    """Return a channel."""
-    row = row_if(row_by_info(call.state, "channels", channelInfo), strict)
-    return channel_struct(row) if row else None
+look_up("getChannel(channelInfo, strict=False)", "channel", lambda _, row: channel_struct(row))
 
 
 @hub_method("listChannels")
@@ -233,7 +226,7 @@ def list_channels(
     """Return channels."""
     rows = call.state.rows("channels")
     if hostID is not None:
-        host = require_host(call.state, hostID)
+        host = call.require("hostInfo", hostID)
         links = call.state.active("host_channels", event, host_id=host["id"])
         mine = {link["channel_id"] for link in links}
         rows = [row for row in rows if row["id"] in mine]
@@ -260,11 +253,11 @@ def add_host_to_channel(
     call: MethodCall, hostname: str, channel_name: str, create: bool = False, force: bool = False
 ) -> None:
     """Add a builder to a channel."""
-    host = _existing_host(call, hostname)
-    if create and row_by_info(call.state, "channels", channel_name) is None:
+    host = call.require("host to change", hostname)
+    if create and call.find("channels", channel_name) is None:
         row = {"name": channel_name, "description": None, "enabled": True, "comment": None}
         call.state.insert("channels", row)
-    channel = _existing_channel(call, channel_name)
+    channel = call.require("channel to change", channel_name)
     link = {"host_id": host["id"], "channel_id": channel["id"]}
     if call.state.active("host_channels", **link):
         raise GenericError(
@@ -276,8 +269,8 @@ def add_host_to_channel(
 @hub_method("removeHostFromChannel")
 def remove_host_from_channel(call: MethodCall, hostname: Any, channel_name: Any) -> None:
     """Remove a builder from a channel."""
-    host = _existing_host(call, hostname)
-    channel = _existing_channel(call, channel_name)
+    host = call.require("host to change", hostname)
+    channel = call.require("channel to change", channel_name)
     keys = {"host_id": host["id"], "channel_id": channel["id"]}
     link = must(
         call.state.current("host_channels", **keys),
@@ -286,18 +279,10 @@ def remove_host_from_channel(call: MethodCall, hostname: Any, channel_name: Any)
     call.state.revoke("host_channels", link["id"], call.user_id)
 
 
-def _existing_host(call: MethodCall, info: Any) -> Row:
-    return must(row_by_info(call.state, "host", info), f"host does not exist: {info}")
-
-
-def _existing_channel(call: MethodCall, info: Any) -> Row:
-    return must(row_by_info(call.state, "channels", info), f"channel does not exist: {info}")
-
-
 @hub_method("editChannel")
 def edit_channel(call: MethodCall, channelInfo: Any, **kw: Any) -> bool:
     """Change a channel."""
-    row = require_channel(call.state, channelInfo)
+    row = call.require("channel", channelInfo)
     keys = ("name", "description", "comment")
     changes = {key: kw[key] for key in keys if key in kw and kw[key] != row[key]}
     if "name" in changes:
@@ -315,7 +300,7 @@ def rename_channel(call: MethodCall, old: Any, new: Any) -> None:
 
 
 def _switch_channel(enabled: bool, call: MethodCall, name: Any, comment: Any) -> None:
-    row = _existing_channel(call, name)
+    row = call.require("channel to change", name)
     kept = row["comment"] if comment is None else comment
     call.state.update("channels", row["id"], enabled=enabled, comment=kept)
 

@@ -7,14 +7,13 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import declare, hub_method
-from txkoji.testing.tables.lookups.tags import require_tag
-from txkoji.testing.tables.lookups.users import require_user
-from txkoji.testing.tables.lookups.values import require_row, row_by_id, row_if
+from txkoji.testing.methods.table import declare, hub_method, look_up
 from txkoji.testing.tables.state import Row
 
-_NOTIFICATIONS, _BLOCKS = "build_notifications", "build_notifications_block"
-_NAMES = {_NOTIFICATIONS: "notification", _BLOCKS: "notification block"}
+_TABLES = {
+    "notification": "build_notifications",
+    "notification block": "build_notifications_block",
+}
 
 
 def _asker(call: MethodCall) -> Row:
@@ -23,55 +22,43 @@ def _asker(call: MethodCall) -> Row:
     return call.user
 
 
-def _find(table: str, call: MethodCall, id: Any, strict: bool) -> Row | None:
-    found = row_by_id(call.state, table, id)
-    return row_if(found, strict, f"No {_NAMES[table]} with ID {id} found")
-
-
-def _own(call: MethodCall, table: str, id: Any, action: str) -> Row:
-    """Return an entry that the caller may change."""
-    row = _find(table, call, id, True)
-    assert row is not None
-    user = _asker(call)
-    if row["user_id"] != user["id"] and not call.has_permission("admin"):
-        raise GenericError(
-            f"user {user['id']} cannot {action} {_NAMES[table]}s for user {row['user_id']}"
-        )
-    return row
+def _check_owner(call: MethodCall, kind: str, action: str, user_id: int) -> None:
+    """Refuse who may not change entries of a user."""
+    asker = _asker(call)
+    if user_id != asker["id"] and not call.has_permission("admin"):
+        raise GenericError(f"user {asker['id']} cannot {action} {kind}s for user {user_id}")
 
 
 def _checked(call: MethodCall, package_id: Any, tag_id: Any) -> dict[str, Any]:
-    package = None if package_id is None else require_row(call.state, "package", package_id)["id"]
-    tag = None if tag_id is None else require_tag(call.state, tag_id)["id"]
+    package = None if package_id is None else call.require("package", package_id)["id"]
+    tag = None if tag_id is None else call.require("tagInfo", tag_id)["id"]
     return {"package_id": package, "tag_id": tag}
 
 
-def _add(call: MethodCall, table: str, user_id: Any, row: dict[str, Any]) -> None:
-    asker = _asker(call)
-    user = require_user(call.state, user_id)
-    if user["id"] != asker["id"] and not call.has_permission("admin"):
-        raise GenericError(
-            f"user {asker['id']} cannot create {_NAMES[table]}s for user {user['id']}"
-        )
-    keys = {"user_id": user["id"], "package_id": row["package_id"], "tag_id": row["tag_id"]}
-    if call.state.one(table, **keys):
-        raise GenericError(f"{_NAMES[table]} already exists")
-    call.state.insert(table, {**row, **keys})
+def _add(call: MethodCall, kind: str, user_id: Any, keys: Row, **more: Any) -> None:
+    user = call.require("user", user_id)
+    _check_owner(call, kind, "create", user["id"])
+    row = {"user_id": user["id"], **keys}
+    if call.state.one(_TABLES[kind], **row):
+        raise GenericError(f"{kind} already exists")
+    call.state.insert(_TABLES[kind], {**row, **more})
 
 
 def _listed(table: str, call: MethodCall, user: Any) -> list[Row]:
-    number = _asker(call)["id"] if user is None else require_user(call.state, user)["id"]
+    number = _asker(call)["id"] if user is None else call.require("user", user)["id"]
     return call.state.rows(table, user_id=number)
 
 
-def _delete(table: str, call: MethodCall, id: Any) -> None:
-    call.state.delete(table, _own(call, table, id, "delete")["id"])
+def _delete(kind: str, call: MethodCall, id: Any) -> None:
+    row = call.require(kind, id)
+    _check_owner(call, kind, "delete", row["user_id"])
+    call.state.delete(_TABLES[kind], row["id"])
 
 
-for _suffix, _table in (("", _NOTIFICATIONS), ("Block", _BLOCKS)):
-    declare(f"getBuildNotification{_suffix}s(userID=None)", partial(_listed, _table))
-    declare(f"getBuildNotification{_suffix}(id, strict=False)", partial(_find, _table))
-    declare(f"deleteNotification{_suffix}(id)", partial(_delete, _table))
+for _suffix, _kind in (("", "notification"), ("Block", "notification block")):
+    declare(f"getBuildNotification{_suffix}s(userID=None)", partial(_listed, _TABLES[_kind]))
+    look_up(f"getBuildNotification{_suffix}(id, strict=False)", _kind, lambda _, row: row)
+    declare(f"deleteNotification{_suffix}(id)", partial(_delete, _kind))
 
 
 @hub_method("createNotification")
@@ -80,20 +67,17 @@ def create_notification(
 ) -> None:
     """Create a build notification."""
     _asker(call)
-    row = _checked(call, package_id, tag_id)
+    keys = _checked(call, package_id, tag_id)
     # The hub knows no mail domain unless its administrator sets one.
-    mail = f"{require_user(call.state, user_id)['name']}@None"
-    row.update(success_only=bool(success_only), email=mail)
-    _add(call, _NOTIFICATIONS, user_id, row)
+    mail = f"{call.require('user', user_id)['name']}@None"
+    _add(call, "notification", user_id, keys, success_only=bool(success_only), email=mail)
 
 
-@hub_method("createNotificationBlock")
-def create_notification_block(
-    call: MethodCall, user_id: Any, package_id: Any = None, tag_id: Any = None
-) -> None:
+@hub_method("createNotificationBlock(user_id, package_id=None, tag_id=None)")
+def _create_block(call: MethodCall, user_id: Any, **keys: Any) -> None:
     """Create a notification block."""
     _asker(call)
-    _add(call, _BLOCKS, user_id, _checked(call, package_id, tag_id))
+    _add(call, "notification block", user_id, _checked(call, **keys))
 
 
 @hub_method("updateNotification")
@@ -102,6 +86,7 @@ def update_notification(
 ) -> None:
     """Change a build notification."""
     _asker(call)
-    row = _own(call, _NOTIFICATIONS, id, "update")
+    row = call.require("notification", id)
+    _check_owner(call, "notification", "update", row["user_id"])
     changes = _checked(call, package_id, tag_id)
-    call.state.update(_NOTIFICATIONS, row["id"], **changes, success_only=bool(success_only))
+    call.state.update("build_notifications", row["id"], **changes, success_only=bool(success_only))

@@ -8,38 +8,36 @@ from typing import Any
 from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import declare, hub_method
+from txkoji.testing.methods.table import declare, hub_method, look_up
 from txkoji.testing.tables.filters import refers, select, starts
+from txkoji.testing.tables.lookups.find import find
 from txkoji.testing.tables.lookups.packages import (
     find_package,
     package_entries,
     package_name,
     package_struct,
 )
-from txkoji.testing.tables.lookups.tags import find_tag_id, require_tag_id, tag_name
-from txkoji.testing.tables.lookups.users import require_user
-from txkoji.testing.tables.lookups.values import parse_arches, require_row, row_by_info, row_if
+from txkoji.testing.tables.lookups.tags import tag_name
+from txkoji.testing.tables.lookups.values import parse_arches
 from txkoji.testing.tables.queries import apply_query_options, apply_to_list
-from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.state import HubState, Row, pick
+
+look_up(
+    "getPackage(info, strict=False, create=False)", "package", lambda _, row: pick(row, "id name")
+)
 
 
-@hub_method("getPackage")
-def get_package(call: MethodCall, info: Any, strict: bool = False, create: bool = False) -> Any:
-    """Return a package."""
-    row = (require_row if strict else row_by_info)(call.state, "package", info)
-    return {"id": row["id"], "name": row["name"]} if row else None
-
-
-@hub_method("getPackageID")
-def get_package_id(call: MethodCall, name: Any, strict: bool = False) -> Any:
-    """Return the id of a package."""
-    row = row_if(find_package(call.state, name), strict, f"No such package name: {name}")
-    return row["id"] if row else None
+look_up(
+    "getPackageID(name, strict=False)",
+    "package name",
+    lambda _, row: row["id"],
+    "Return the id of a package.",
+)
 
 
 _FILTERS = {
-    "userID": refers("owner_id", require_user),
-    "pkgID": refers("package_id", lambda state, info: require_row(state, "package", info)),
+    "userID": refers("owner_id", "user", True),
+    "pkgID": refers("package_id", "package", True),
     "prefix": starts(lambda state, row: package_name(state, row["package_id"])),
     "with_blocked": lambda _, wanted: lambda row: wanted or not row["blocked"],
 }
@@ -59,7 +57,7 @@ def list_packages(
     if tagID is None:
         entries = state.active("tag_packages", event)
     else:
-        tag_id = require_tag_id(state, tagID)
+        tag_id = call.tag_id(tagID)
         entries = list(package_entries(state, tag_id, event, inherit=inherited).values())
     filters["with_blocked"] = bool(filters["with_blocked"])
     found = select(state, "tag_packages", _FILTERS, filters, entries)
@@ -79,8 +77,8 @@ def list_packages_simple(call: MethodCall, prefix: Any = None, queryOpts: Any = 
 
 def package_config(call: MethodCall, tag: Any, package: Any, event: Any = None) -> Row | None:
     """Return the effective entry of a package in a tag, inherited or not, or None."""
-    tag_id = require_tag_id(call.state, tag)
-    row = find_package(call.state, package)
+    tag_id = call.tag_id(tag)
+    row = call.find("package", package)
     if row is None or tag_id is None:
         return None
     return package_entries(call.state, tag_id, event, package_id=row["id"]).get(row["id"])
@@ -89,7 +87,7 @@ def package_config(call: MethodCall, tag: Any, package: Any, event: Any = None) 
 @hub_method("checkTagPackage")
 def check_tag_package(call: MethodCall, tag: Any, pkg: Any) -> bool:
     """Return whether a package is listed in a tag and not blocked."""
-    if find_tag_id(call.state, tag) is None:
+    if call.find("tag", tag) is None:
         return False
     entry = package_config(call, tag, pkg)
     return entry is not None and not entry["blocked"]
@@ -133,7 +131,7 @@ def set_package(
         extra_arches: more architectures; by default as before.
     """
     state = call.state
-    tag_id = require_tag_id(state, tag)
+    tag_id = call.tag_id(tag)
     row = _package_to_list(state, tag_id, package, action, has_owner=owner is not None)
     arches = parse_arches(extra_arches)
     before = package_config(call, tag_id, row["id"])
@@ -191,7 +189,7 @@ def _owner_id(
 ) -> int:
     """Return the id of the new owner of a package, by default that of the entry before."""
     if owner is not None:
-        return int(require_user(state, owner)["id"])
+        return int(find(state, "user", owner, True)["id"])
     if before is not None:
         return int(before["owner_id"])
     if action == "add":
@@ -202,8 +200,8 @@ def _owner_id(
 def _check_permission(call: MethodCall, tag: Any, package: Any, force: bool) -> None:
     """Refuse who may not change a tag's list: the policy is asked about found rows."""
     call.require_login()
-    require_tag_id(call.state, tag)
-    find_package(call.state, package)
+    call.tag_id(tag)
+    call.find("package", package)
     call.require_policy("package_list", force=force)
 
 
@@ -222,7 +220,7 @@ def package_list_add(
 
 
 def _require_listed(call: MethodCall, tag: Any, package: Any) -> tuple[int, Row]:
-    return require_tag_id(call.state, tag), require_row(call.state, "package", package)
+    return call.tag_id(tag), call.require("package", package)
 
 
 def _change(action: str, column: str, call: MethodCall, *args: Any) -> None:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji.exceptions import ActionNotAllowed, GenericError, ParameterError
+from txkoji.exceptions import ActionNotAllowed, ParameterError
 from txkoji.testing.announcements import messages
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.history import last_change
-from txkoji.testing.methods.table import declare, hub_method
+from txkoji.testing.methods.table import declare, hub_method, look_up
 from txkoji.testing.methods.tasks import DEFAULT_PRIORITY, FINISHED, make_task
 from txkoji.testing.tables.lookups.structs import repo_struct
-from txkoji.testing.tables.lookups.tags import require_tag, require_tag_id, tag_extra, tag_order
+from txkoji.testing.tables.lookups.tags import tag_extra, tag_order
 from txkoji.testing.tables.lookups.values import (
     database_integer,
     hub_error,
     integer,
-    must,
     require_type,
     rounded,
-    row_by_id,
-    row_if,
     time_text,
 )
 from txkoji.testing.tables.queries import View
@@ -88,7 +85,7 @@ def latest_repo(
 @hub_method("getRepo(tag, state=None, event=None, dist=False, min_event=None)")
 def get_repo(call: MethodCall, tag: Any, state: Any, event: Any, dist: bool, min_event: Any) -> Any:
     """Return the newest ready repo of a tag."""
-    tag_id = require_tag_id(call.state, tag)
+    tag_id = call.tag_id(tag)
     wanted = READY if state is None else state
     dist = bool(dist)
     if event is None:
@@ -102,11 +99,7 @@ def get_repo(call: MethodCall, tag: Any, state: Any, event: Any, dist: bool, min
     return repo_struct(call.state, row) if row else None
 
 
-@hub_method("repoInfo")
-def repo_info(call: MethodCall, repo_id: Any, strict: bool = False) -> Any:
-    """Return a repo."""
-    row = row_if(call.state.get("repo", integer(repo_id)), strict)
-    return row and repo_struct(call.state, row)
+look_up("repoInfo(repo_id, strict=False)", "repo", lambda call, row: repo_struct(call.state, row))
 
 
 @hub_method("getActiveRepos")
@@ -122,7 +115,7 @@ def repo_get(
     call: MethodCall, tag: Any, min_event: Any = None, at_event: Any = None, opts: Any = None
 ) -> Any:
     """Return the best ready repo of a tag (hub 1.35)."""
-    tag_id = require_tag_id(call.state, tag)
+    tag_id = call.tag_id(tag)
     _check_options(opts)
     low = _min_event(call, tag_id, min_event)
     at_event = None if at_event is None else integer(at_event)
@@ -182,7 +175,7 @@ def repo_request(
 ) -> dict[str, Any]:
     """Request a repo: get an existing one, or a place in the queue (hub 1.35)."""
     call.require_login()
-    tag_id = require_tag(call.state, tag)["id"]
+    tag_id = call.require("tagInfo", tag)["id"]
     _check_options(opts)
     relative = 0 if priority is None else integer(priority)
     if relative < 0 and not call.has_permission("admin"):
@@ -225,9 +218,7 @@ def _queue(call: MethodCall, min_event: int | None, priority: int, wanted: dict[
 @hub_method("repo.checkRequest")
 def repo_check_request(call: MethodCall, req_id: Any) -> dict[str, Any]:
     """Return the state of a repo request (hub 1.35)."""
-    row = call.state.get("repo_queue", integer(req_id))
-    if row is None:
-        raise GenericError("No such request")
+    row = call.require("repo request", req_id)
     result: dict[str, Any] = {"request": request_struct(call.state, row), "repo": None}
     if row["repo_id"] is not None:
         repo = call.state.row("repo", row["repo_id"])
@@ -242,7 +233,7 @@ def new_repo(
     """Start a newRepo task, which makes a build repo; return its id. Prefer repo.request."""
     if not (call.has_permission("repo") or call.has_permission("regen-repo")):
         call.require_permission("regen-repo")
-    request: list[Any] = [require_tag(call.state, tag)["name"]]
+    request: list[Any] = [call.require("tagInfo", tag)["name"]]
     wanted = {"event": event, "src": src, "debuginfo": debuginfo, "separate_src": separate_src}
     given = {name: value for name, value in wanted.items() if value}
     if given:
@@ -257,7 +248,7 @@ def dist_repo(call: MethodCall, tag: Any, keys: Any, **task_opts: Any) -> int:
         raise hub_error("<class 'KeyError'>: 'arch'")
     call.require_login()
     state = call.state
-    found = require_tag(state, tag)
+    found = call.require("tagInfo", tag)
     if call.denial("dist_repo") is None:
         call.require_permission("dist-repo")
     call.require_policy("dist_repo", force=True)
@@ -323,7 +314,7 @@ def repo_set_request_priority(call: MethodCall, req_id: Any, priority: Any) -> N
 
 
 def _set_repo_state(call: MethodCall, repo_id: Any, state: int) -> None:
-    row = must(row_by_id(call.state, "repo", repo_id), "query returned no rows")
+    row = call.require("repo to change", repo_id)
     number = database_integer(state)
     call.state.update("repo", row["id"], state=number, state_ts=call.hub.now())
 

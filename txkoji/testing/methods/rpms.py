@@ -12,14 +12,12 @@ from txkoji.testing.methods.builds import build_directory, make_build
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.filters import Filter, Test, equals, select
-from txkoji.testing.tables.lookups.builds import find_build_row, require_build_row
 from txkoji.testing.tables.lookups.structs import rpm_name, rpm_struct
 from txkoji.testing.tables.lookups.values import (
     check_integers,
     database_integer,
     hub_error,
     must,
-    row_by_info,
 )
 from txkoji.testing.tables.queries import apply_query_options, apply_to_list
 from txkoji.testing.tables.state import HubState, Row
@@ -70,7 +68,7 @@ def list_rpms(call: MethodCall, *, queryOpts: Any = None, **filters: Any) -> Any
 @hub_method("listBuildRPMs")
 def list_build_rpms(call: MethodCall, build: Any) -> Any:
     """Return the RPMs of a build."""
-    build_id = build if isinstance(build, int) else require_build_row(call.state, build)["id"]
+    build_id = build if isinstance(build, int) else call.require("build", build)["id"]
     return list_rpms(call, buildID=build_id)
 
 
@@ -194,9 +192,9 @@ def import_uploaded_rpm(call: MethodCall, path: Any, basename: Any) -> dict[str,
     if call.state.one("rpminfo", arch="src" if source is None else tags["ARCH"], **names):
         raise GenericError(f"rpm file already exists: {basename}")
     if source is None:
-        build = find_build_row(call.state, names) or make_build(call, **names, state="COMPLETE")
+        build = call.find("build", names) or make_build(call, **names, state="COMPLETE")
     else:
-        found = find_build_row(call.state, source.removesuffix(".src.rpm"))
+        found = call.find("build", source.removesuffix(".src.rpm"))
         build = must(found, "No such build")
     return rpm_struct(call.state, import_rpm(call, build, uploaded, source))
 
@@ -221,9 +219,7 @@ def add_external_rpm(
         if not isinstance(rpminfo[field], kind):
             raise GenericError(f"Invalid value for {field}: {rpminfo[field]!r}")
     row = {field: rpminfo[field] for field in _EXTERNAL}
-    repo = must(
-        row_by_info(call.state, "external_repo", external_repo), f"No such repo: {external_repo}"
-    )
+    repo = must(call.find("external_repo", external_repo), f"No such repo: {external_repo}")
     keys = {key: row[key] for key in ("name", "version", "release", "arch")}
     known = call.state.one("rpminfo", **keys, external_repo_id=repo["id"])
     what = f"{rpm_name(row)}@{repo['name']}"

@@ -8,20 +8,19 @@ from txkoji.exceptions import AuthError, AuthLockError, GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.users import insert_user
-from txkoji.testing.tables.lookups.users import find_user, user_struct
+from txkoji.testing.tables.lookups.users import user_struct
 from txkoji.testing.tables.lookups.values import check_integers, hub_error, time_text
-from txkoji.testing.tables.sessions import HubSession
 from txkoji.testing.tables.state import Row, pick
 
 NORMAL, SSL, GSSAPI = 0, 2, 3
 
 
 def _require_no_session(call: MethodCall) -> None:
-    if call.session is not None and not call.session.expired:
+    if call.session is not None and not call.session["expired"]:
         raise AuthError("Already logged in")
 
 
-def _own_session(call: MethodCall) -> HubSession:
+def _own_session(call: MethodCall) -> Row:
     if call.session is None:
         raise AuthError("Not logged in")
     return call.session
@@ -57,7 +56,7 @@ def ssl_login(call: MethodCall, proxyuser: Any, renew: bool, **_: Any) -> Any:
     """Log in by certificate or ticket; return the session."""
     _require_no_session(call)
     if call.principal is not None:
-        row = find_user(call.state, {"krb_principal": call.principal}) or insert_user(
+        row = call.find("user", {"krb_principal": call.principal}) or insert_user(
             call.state, call.principal.partition("@")[0], principals=[call.principal]
         )
         name, authtype = str(row["name"]), GSSAPI
@@ -80,10 +79,9 @@ def logout(call: MethodCall, session_id: Any = None) -> None:
     """End the session, or another one of the user; an admin may end any."""
     own = _own_session(call)
     check_integers(session_id)
-    ended = [each for each in call.hub.sessions if each.id == session_id]
-    if session_id is None:
-        ended = [own]
-    elif not call.has_permission("admin") and own.user_id not in [each.user_id for each in ended]:
+    ended = [own] if session_id is None else call.state.rows("sessions", id=session_id)
+    owners = [each["user_id"] for each in ended]
+    if own["user_id"] not in owners and not call.has_permission("admin"):
         raise AuthError("only admins or owner may logout other session")
     for session in ended:
         call.hub.sessions.close(session)
@@ -93,9 +91,8 @@ def logout(call: MethodCall, session_id: Any = None) -> None:
 def subsession(call: MethodCall) -> Any:
     """Return a session below this one."""
     own = _own_session(call)
-    child = call.hub.sessions.create(
-        own.user_id, own.authtype, own.address, call.hub.now(), master=own.master or own.id
-    )
+    same, master = pick(own, "user_id authtype address"), own["master"] or own["id"]
+    child = call.hub.sessions.create(**same, now=call.hub.now(), master=master)
     return call.hub.sessions.login_reply(child)
 
 
@@ -104,9 +101,8 @@ def logout_child(call: MethodCall, session_id: Any) -> None:
     """End a session below this one."""
     own = _own_session(call)
     check_integers(session_id)
-    for other in call.hub.sessions:
-        if other.id == session_id and other.master == own.id:
-            call.hub.sessions.close(other)
+    for other in call.state.rows("sessions", id=session_id, master=own["id"]):
+        call.hub.sessions.close(other)
 
 
 @hub_method("exclusiveSession")
@@ -114,20 +110,18 @@ def exclusive_session(call: MethodCall, force: bool = False) -> None:
     """Make the session the only one of its user."""
     if call.session is None:
         return
-    for other in call.hub.sessions:
-        if other.exclusive and other.user_id == call.session.user_id and other is not call.session:
-            if not force:
-                raise AuthLockError("Cannot get exclusive session")
-            call.hub.sessions.close(other)
+    for other in call.hub.sessions.excluding(call.session):
+        if not force:
+            raise AuthLockError("Cannot get exclusive session")
+        call.hub.sessions.close(other)
     call.hub.sessions.update(call.session, exclusive=True)
 
 
 @hub_method("sharedSession")
 def shared_session(call: MethodCall) -> None:
     """Let the user have other sessions again."""
-    if call.session is None:
-        return
-    call.hub.sessions.update(call.session, exclusive=False)
+    if call.session is not None:
+        call.hub.sessions.update(call.session, exclusive=False)
 
 
 @hub_method("showSession")
@@ -141,37 +135,28 @@ def show_session(call: MethodCall) -> str:
     shown = {
         "logged_in": True,
         **{name: info[name] for name in ("id", "master")},
-        "key": own.key,
+        "key": own["key"],
         **{name: info[name] for name in ("user_id", "authtype", "hostip")},
         "user_data": pick(call.user, "name status usertype"),
         "message": "",
-        "exclusive": own.exclusive,
+        "exclusive": own["exclusive"],
         "lockerror": None,
-        "callnum": own.callnum,
+        "callnum": own["callnum"],
         **dict.fromkeys(("_perms", "_groups")),
         "_host_id": "",
         "session_data": dict(sorted(_info(own, details=False).items())),
     }
-    return f"session {own.id}: {shown}"
+    return f"session {own['id']}: {shown}"
 
 
-def _info(session: HubSession, details: bool) -> dict[str, Any]:
-    info: dict[str, Any] = {
-        "user_id": session.user_id,
-        "expired": session.expired,
-        "master": session.master,
-        "authtype": session.authtype,
-        "callnum": session.callnum,
-        "exclusive": session.exclusive or None,
-        "start_time": time_text(session.start),
-        "start_ts": session.start,
-        "update_time": time_text(session.updated),
-        "update_ts": session.updated,
-        "renew_time": time_text(session.renewed),
-        "renew_ts": session.renewed,
-    }
+def _info(session: Row, details: bool) -> dict[str, Any]:
+    info = pick(session, "user_id expired master authtype callnum")
+    info["exclusive"] = session["exclusive"] or None
+    for name, column in (("start", "start"), ("update", "updated"), ("renew", "renewed")):
+        info[f"{name}_time"] = time_text(session[column])
+        info[f"{name}_ts"] = session[column]
     if details:
-        info.update(hostip=session.address, id=session.id)
+        info.update(hostip=session["address"], id=session["id"])
     return info
 
 
@@ -184,7 +169,8 @@ def get_session_info(call: MethodCall, details: bool = False, user_id: Any = Non
         return _info(call.session, details)
     if user_id != call.user["id"]:
         call.require_permission("admin")
-    return [_info(session, details) for session in call.hub.sessions if session.user_id == user_id]
+    own = call.state.rows("sessions", user_id=user_id)
+    return [_info(session, details) for session in own]
 
 
 @hub_method("getLoggedInUser")
@@ -192,7 +178,7 @@ def get_logged_in_user(call: MethodCall) -> Any:
     """Return the logged-in user."""
     if call.user is None:
         return None
-    authtype = call.session.authtype if call.session else None
+    authtype = call.session["authtype"] if call.session else None
     return {**user_struct(call.user), "authtype": authtype, "krb_principal": None}
 
 

@@ -9,8 +9,7 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tags import delete_tag, edit_tag2, insert_tag
 from txkoji.testing.methods.targets import create_build_target, delete_build_target
-from txkoji.testing.tables.lookups.tags import require_tag, tag_extra
-from txkoji.testing.tables.lookups.users import require_user
+from txkoji.testing.tables.lookups.tags import tag_extra
 from txkoji.testing.tables.queries import apply_query_options
 
 
@@ -20,7 +19,7 @@ def create_side_tag(call: MethodCall, basetag: Any, debuginfo: Any, suffix: Any)
     if suffix and suffix not in call.hub.sidetag_suffixes:
         raise GenericError(f"{suffix} suffix is not allowed for sidetag")
     user = call.require_login()
-    base = require_tag(call.state, basetag)
+    base = call.require("tagInfo", basetag)
     call.require_policy("sidetag", tag=base["name"])
     number = max((row["id"] for row in call.state.rows("tag")), default=0) + 1
     name = f"{base['name']}-side-{number}" + (f"-{suffix}" if suffix else "")
@@ -39,7 +38,7 @@ def create_side_tag(call: MethodCall, basetag: Any, debuginfo: Any, suffix: Any)
 def _own_side_tag(call: MethodCall, info: Any) -> dict[str, Any]:
     """Return the caller's side tag; refuse what is not theirs."""
     user = call.require_login()
-    tag = require_tag(call.state, info)
+    tag = call.require("tagInfo", info)
     extra = tag_extra(call.state, tag["id"])
     if not extra.get("sidetag"):
         raise GenericError(f"Not a sidetag: {tag['name']}")
@@ -62,24 +61,18 @@ def remove_side_tag(call: MethodCall, sidetag: Any) -> None:
     plugin="sidetag",
 )
 def edit_side_tag(
-    call: MethodCall,
-    sidetag: Any,
-    debuginfo: Any,
-    rpm_macros: Any,
-    remove_rpm_macros: Any,
-    extra: Any,
-    remove_extra: Any,
+    call: MethodCall, sidetag: Any, rpm_macros: Any, remove_rpm_macros: Any, **asked: Any
 ) -> None:
     """Change a side tag (plugin sidetag)."""
     tag = _own_side_tag(call, sidetag)
     [link] = call.state.active("tag_inheritance", tag_id=tag["id"])
     allowed = tag_extra(call.state, link["parent_id"])
-    changes: dict[str, Any] = dict(extra or {})
-    removed = list(remove_extra or [])
-    if debuginfo is not None:
+    changes: dict[str, Any] = dict(asked["extra"] or {})
+    removed = list(asked["remove_extra"] or [])
+    if asked["debuginfo"] is not None:
         if not allowed.get("sidetag_debuginfo_allowed"):
             raise GenericError("Debuginfo setting is not allowed in parent tag.")
-        changes["with_debuginfo"] = bool(debuginfo)
+        changes["with_debuginfo"] = bool(asked["debuginfo"])
     if rpm_macros or remove_rpm_macros:
         if not allowed.get("sidetag_rpm_macros_allowed"):
             raise GenericError("RPM macros change is not allowed in parent tag.")
@@ -93,8 +86,8 @@ def list_side_tags(
     call: MethodCall, basetag: Any = None, user: Any = None, queryOpts: Any = None
 ) -> Any:
     """Return side tags (plugin sidetag)."""
-    wanted = require_user(call.state, user) if user is not None else None
-    base = require_tag(call.state, basetag) if basetag is not None else None
+    wanted = call.require("user", user) if user is not None else None
+    base = call.require("tagInfo", basetag) if basetag is not None else None
     rows = []
     for mark in call.state.active("tag_extra", key="sidetag"):
         tag = call.state.row("tag", mark["tag_id"])

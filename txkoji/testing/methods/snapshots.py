@@ -11,7 +11,7 @@ from txkoji.testing.methods.tags import edit_tag2, insert_tag
 from txkoji.testing.tables.columns import KEYS
 from txkoji.testing.tables.lookups.builds import tagged_builds
 from txkoji.testing.tables.lookups.packages import package_entries
-from txkoji.testing.tables.lookups.tags import find_tag, require_tag, tag_extra
+from txkoji.testing.tables.lookups.tags import tag_extra
 from txkoji.testing.tables.state import Row, pick
 
 _OWN = ("id", "tag_id", "create_event", "creator_id", "revoke_event", "revoker_id")
@@ -49,9 +49,9 @@ _PARAMETERS = (
 def _snapshot(call: MethodCall, *, dst: Any, **asked: Any) -> None:
     """Copy a tag to a new one."""
     _check_parts(asked)
-    if find_tag(call.state, dst):
+    if call.find("tagInfo", dst):
         raise GenericError(f"Target tag already exists: {dst}")
-    source = require_tag(call.state, asked["src"], event=asked["event"])
+    source = call.require("tagInfo", asked["src"], asked["event"])
     tag_id = insert_tag(call, dst, **_settings(call, source, asked))
     _fill(call, source["id"], tag_id, asked)
 
@@ -60,8 +60,8 @@ def _snapshot(call: MethodCall, *, dst: Any, **asked: Any) -> None:
 def _snapshot_modify(call: MethodCall, *, dst: Any, remove: bool, **asked: Any) -> None:
     """Copy a tag to another one."""
     _check_parts(asked)
-    source = require_tag(call.state, asked["src"], event=asked["event"])
-    tag_id = require_tag(call.state, dst)["id"]
+    source = call.require("tagInfo", asked["src"], asked["event"])
+    tag_id = call.require("tagInfo", dst)["id"]
     edit_tag2(call, tag_id, **_settings(call, source, asked))
     _fill(call, source["id"], tag_id, asked, remove)
 

@@ -9,10 +9,8 @@ from txkoji.exceptions import GenericError, ParameterError, PreBuildError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import HubMethod, declare, hub_method
 from txkoji.testing.methods.tasks import absolute_priority, make_task
-from txkoji.testing.tables.lookups.builds import build_struct, require_build_row
-from txkoji.testing.tables.lookups.tags import require_tag
-from txkoji.testing.tables.lookups.targets import find_target, require_target
-from txkoji.testing.tables.lookups.values import require_channel, require_type
+from txkoji.testing.tables.lookups.builds import build_struct
+from txkoji.testing.tables.lookups.values import require_type
 
 RUNROOT_PRIORITY = 15
 IMAGE_TYPES = ("livecd", "appliance", "livemedia")
@@ -105,7 +103,7 @@ def _starter(start: _Start) -> HubMethod:
             if expected is not None:
                 require_type(value, expected)
         if start.target is not None:
-            require_target(call.state, request[start.target])
+            call.require("target", request[start.target])
         return _submit(call, start.method, [*request, opts or {}], channel, priority)
 
     return run
@@ -122,12 +120,12 @@ def wrapper_rpm(
     """Start the build of RPMs around a Maven build; return the task's id."""
     require_maven(call)
     options = opts or {}
-    struct = build_struct(call.state, require_build_row(call.state, build))
+    struct = build_struct(call.state, call.require("build", build))
     if call.state.rows("rpminfo", build_id=struct["id"]) and not (
         options.get("scratch") or options.get("create_build")
     ):
         raise PreBuildError(f"wrapper rpms for {struct['nvr']} have already been built")
-    found = find_target(call.state, target)
+    found = call.find("target", target)
     if found is None:
         raise PreBuildError(f"no such build target: {target}")
     return _submit(call, "wrapperRPM", [url, found, struct, None, options], channel, priority)
@@ -135,15 +133,7 @@ def wrapper_rpm(
 
 @hub_method("buildImage(name, version, arch, target, ksfile, img_type, opts=None, priority=None)")
 def build_image(
-    call: MethodCall,
-    name: Any,
-    version: Any,
-    arch: Any,
-    target: Any,
-    ksfile: Any,
-    img_type: Any,
-    opts: Any,
-    priority: Any,
+    call: MethodCall, *, arch: Any, img_type: Any, opts: Any, priority: Any, **asked: Any
 ) -> int:
     """Start a livecd, livemedia or appliance image; return the task's id."""
     if img_type not in IMAGE_TYPES:
@@ -151,7 +141,7 @@ def build_image(
     call.require_permission(img_type)
     expected = list if img_type == "livemedia" else str
     require_type(arch, expected)
-    request = [name, version, arch, target, ksfile, opts or {}]
+    request = [asked["name"], asked["version"], arch, asked["target"], asked["ksfile"], opts or {}]
     arch = "noarch" if img_type == "livemedia" else arch
     return _submit(call, img_type, request, img_type, priority, arch)
 
@@ -170,24 +160,16 @@ def _words(arches: Any) -> str:
     " repo_releasever=None)",
     plugin="kiwi",
 )
-def _kiwi_build(
-    call: MethodCall,
-    *,
-    target: Any,
-    arches: Any,
-    desc_url: Any,
-    desc_path: Any,
-    priority: Any,
-    **given: Any,
-) -> int:
+def _kiwi_build(call: MethodCall, *, priority: Any, **given: Any) -> int:
     """Start a KIWI image (plugin kiwi); return the task's id."""
-    for text in (desc_url, desc_path):
+    target, arches, *where = map(given.pop, ("target", "arches", "desc_url", "desc_path"))
+    for text in where:
         require_type(text, str)
-    require_target(call.state, target)
+    call.require("target", target)
     given["optional_arches"] = _words(given["optional_arches"] or [])
     given.update(scratch=bool(given["scratch"]), repos=given["repos"] or [])
     options = {name: value for name, value in given.items() if value not in (None, "", [])}
-    request = [target, _words(arches), desc_url, desc_path, options]
+    request = [target, _words(arches), *where, options]
     return _submit(call, "kiwiBuild", request, "image", priority)
 
 
@@ -199,7 +181,7 @@ def win_build(
     call.require_login()
     if not call.hub.win_enabled:
         raise GenericError("Windows support not enabled")
-    require_target(call.state, target)
+    call.require("target", target)
     call.require_policy("vm")
     return _submit(call, "winbuild", [vm, url, target, opts or {}], channel, priority)
 
@@ -209,10 +191,10 @@ def runroot(
     call: MethodCall, tagInfo: Any, arch: Any, command: Any, channel: Any = None, **opts: Any
 ) -> int:
     """Run a command in a build root (plugin runroot); return the task's id."""
-    tag = require_tag(call.state, tagInfo)
+    tag = call.require("tagInfo", tagInfo)
     # The channel is the site's own: a hub is not seeded with it.
     if channel is None:
-        channel = require_channel(call.state, "runroot")["id"]
+        channel = call.require("channel", "runroot")["id"]
     if arch == "noarch" and not tag["arches"]:
         raise GenericError(f"no arches defined for tag {tag['name']}")
     request = [tag["name"], arch, command, {**opts, "__starstar": True}]

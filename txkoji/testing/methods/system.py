@@ -17,12 +17,13 @@ from txkoji.testing.methods.table import (
     HubMethod,
     declare,
     hub_method,
+    look_up,
     method_of,
 )
 from txkoji.testing.tables.columns import check_name
-from txkoji.testing.tables.lookups.builds import build_nvr, require_build_row
+from txkoji.testing.tables.lookups.builds import build_nvr
 from txkoji.testing.tables.lookups.structs import rpm_name
-from txkoji.testing.tables.lookups.values import hub_error, require_row, row_by_info
+from txkoji.testing.tables.lookups.values import hub_error
 from txkoji.testing.tables.queries import apply_query_options, in_order
 from txkoji.testing.tables.state import HubState, Row
 
@@ -96,10 +97,7 @@ def list_btypes(call: MethodCall, query: Any = None, queryOpts: Any = None) -> A
     return apply_query_options(rows, queryOpts, "listBTypes")
 
 
-@hub_method("getVolume")
-def get_volume(call: MethodCall, volume: Any, strict: bool = False) -> Any:
-    """Return a volume."""
-    return (require_row if strict else row_by_info)(call.state, "volume", volume)
+look_up("getVolume(volume, strict=False)", "volume", lambda _, row: row)
 
 
 @hub_method("addVolume")
@@ -114,15 +112,15 @@ def add_volume(call: MethodCall, name: Any, strict: bool = True) -> NoReturn:
 @hub_method("removeVolume")
 def remove_volume(call: MethodCall, volume: Any) -> NoReturn:
     """Refuse to remove a volume."""
-    row = get_volume(call, volume, strict=True)
+    row = call.require("volume", volume)
     raise GenericError(f"volume {row['name']} has build references")
 
 
 @hub_method("changeBuildVolume")
 def change_build_volume(call: MethodCall, build: Any, volume: Any, strict: bool = True) -> None:
     """Move a build to another volume: it is on the only one already."""
-    row = get_volume(call, volume, strict=True)
-    found = require_build_row(call.state, build)
+    row = call.require("volume", volume)
+    found = call.require("build", build)
     if strict:
         nvr = build_nvr(call.state, found)
         raise GenericError(f"Build {nvr} already on volume {row['name']}")
@@ -131,7 +129,7 @@ def change_build_volume(call: MethodCall, build: Any, volume: Any, strict: bool 
 @hub_method("applyVolumePolicy")
 def apply_volume_policy(call: MethodCall, build: Any, strict: bool = False) -> None:
     """Move a build to the volume that the policy says: the only one, where it is."""
-    require_build_row(call.state, build)
+    call.require("build", build)
 
 
 @hub_method("showOpts")

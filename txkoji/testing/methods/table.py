@@ -209,6 +209,25 @@ def declare(
     _register(name, function, plugin)
 
 
+def look_up(
+    signature: str, kind: str, struct: Callable[[Any, Any], Any], doc: str | None = None
+) -> None:
+    """Register a method that returns what callers name, or None; ``strict`` refuses the latter.
+
+    Args:
+        signature: the name, and the parameters: what is named, ``strict``, any without effect.
+        kind: how it is found: a key of :data:`txkoji.testing.tables.lookups.find.LOOKUPS`.
+        struct: called with the call and what was found; it returns the answer.
+        doc: what the method says of itself; by default that it returns such a thing.
+    """
+
+    def run(call: Any, info: Any, strict: Any, *_: Any) -> Any:
+        found = call.find(kind, info, strict)
+        return None if found is None else struct(call, found)
+
+    declare(signature, run, doc or f"Return a {kind}.")
+
+
 def _with_parameters(
     signature: str, run: Callable[..., Any], by_name: bool
 ) -> tuple[str, HubMethod]:

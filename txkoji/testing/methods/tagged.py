@@ -17,7 +17,6 @@ from txkoji.testing.tables.lookups.builds import (
 )
 from txkoji.testing.tables.lookups.packages import package_name
 from txkoji.testing.tables.lookups.structs import rpm_struct
-from txkoji.testing.tables.lookups.tags import find_tag, require_tag, require_tag_id
 from txkoji.testing.tables.lookups.users import user_name
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
@@ -27,41 +26,34 @@ from txkoji.testing.tables.state import HubState, Row
     "listTagged(tag, event=None, inherit=False, prefix=None, latest=False, package=None,"
     " owner=None, type=None, strict=True, extra=False, draft=None)"
 )
-def list_tagged(
-    call: MethodCall,
-    *,
-    tag: Any,
-    event: Any = None,
-    inherit: Any = False,
-    prefix: Any = None,
-    latest: Any = False,
-    package: Any = None,
-    owner: Any = None,
-    type: Any = None,
-    strict: Any = True,
-    extra: Any = False,
-    draft: Any = None,
-) -> list[dict[str, Any]]:
+def list_tagged(call: MethodCall, *, strict: Any = True, **asked: Any) -> list[dict[str, Any]]:
     """Return the builds in a tag."""
-    struct = (require_tag if strict else find_tag)(call.state, tag, event)
+    struct = call.find("tagInfo", asked["tag"], strict, asked.get("event"))
     if struct is None:
         return []
-    which = {"event": event, "inherit": inherit, "latest": latest, "package": package or None}
-    rows = tagged_builds(call.state, struct["id"], **which)
-    kind = build_type_name(call.state, type)
+    which: dict[str, Any] = {
+        key: asked.get(key) or None for key in ("event", "inherit", "latest", "package")
+    }
+    kind = build_type_name(call.state, asked.get("type"))
     return [
         {
             **tagged_build_struct(call.state, build, listing),
             **type_columns(kind, build_types(call.state, build)),
-            **({"extra": build["extra"]} if extra else {}),
+            **({"extra": build["extra"]} if asked.get("extra") else {}),
         }
-        for build, listing in rows
-        if _is_asked_for(call.state, build, kind, owner, prefix, draft)
+        for build, listing in tagged_builds(call.state, struct["id"], **which)
+        if _is_asked_for(call.state, build, kind, **asked)
     ]
 
 
 def _is_asked_for(
-    state: HubState, build: Row, kind: str | None, owner: Any, prefix: Any, draft: Any
+    state: HubState,
+    build: Row,
+    kind: str | None,
+    owner: Any = None,
+    prefix: Any = None,
+    draft: Any = None,
+    **_: Any,
 ) -> bool:
     name = package_name(state, build["package_id"])
     return not (
@@ -75,7 +67,7 @@ def _is_asked_for(
 def _latest(call: MethodCall, tag: Any) -> dict[str, Any]:
     """Return what asks for the newest builds of a tag: an unknown name is refused, an id is not."""
     if type(tag) is not int:
-        require_tag_id(call.state, tag)
+        call.tag_id(tag)
     return {"tag": tag, "inherit": True, "latest": True, "strict": False}
 
 

@@ -13,12 +13,9 @@ from txkoji.testing.methods.tasks import make_task
 from txkoji.testing.tables.lookups.builds import (
     BUILD_STATES,
     build_nvr,
-    require_build_row,
     tagged_builds,
 )
 from txkoji.testing.tables.lookups.packages import package_name
-from txkoji.testing.tables.lookups.tags import require_tag
-from txkoji.testing.tables.lookups.values import require_row
 from txkoji.testing.tables.state import HubState, Row
 
 TAG_PRIORITY = 10
@@ -96,8 +93,8 @@ def _check_package(
 
 
 def _checked(call: MethodCall, tag: Any, build: Any, force: bool) -> tuple[dict[str, Any], Row]:
-    row = require_build_row(call.state, build)
-    found = require_tag(call.state, tag)
+    row = call.require("build", build)
+    found = call.require("tagInfo", tag)
     if row["state"] != BUILD_STATES["COMPLETE"]:
         nvr = build_nvr(call.state, row)
         names = {number: name for name, number in BUILD_STATES.items()}
@@ -123,7 +120,7 @@ def _task_request(call: MethodCall, tag: Any, build: Any, force: bool, fromtag: 
     found, row = _checked(call, tag, build, force)
     from_id = None
     if fromtag is not None:
-        source = require_tag(call.state, fromtag)
+        source = call.require("tagInfo", fromtag)
         check_access(call, source, force)
         # Whether it has the build is the task's to find out.
         from_id = source["id"]
@@ -142,9 +139,9 @@ def move_all_builds(
 ) -> list[int]:
     """Start the move of a package's builds; return the tasks' ids."""
     call.require_login()
-    source = require_tag(call.state, tag1)
-    row = require_row(call.state, "package", package)
-    target = require_tag(call.state, tag2)
+    source = call.require("tagInfo", tag1)
+    row = call.require("package", package)
+    target = call.require("tagInfo", tag2)
     _check_package(call, target, row["id"], force, noun="tag ")
     for tag in (source, target):
         # Even if there is nothing to move.
@@ -166,8 +163,8 @@ def untag_build(
 ) -> None:
     """Untag a build."""
     user = call.require_login()
-    row = require_build_row(call.state, build)
-    found = require_tag(call.state, tag)
+    row = call.require("build", build)
+    found = call.require("tagInfo", tag)
     check_access(call, found, force)
     call.require_policy("tag", force=force, tag=found["name"])
     # The message of an unforced call has None here.
@@ -192,9 +189,9 @@ def untag_build_bypass(
 @hub_method("massTag", since=(1, 30))
 def mass_tag(call: MethodCall, tag: Any, builds: Any) -> None:
     """Tag many builds at once, unchecked. Needs the permission tag."""
-    found = require_tag(call.state, tag)
+    found = call.require("tagInfo", tag)
     if not isinstance(builds, list):
         raise GenericError("builds must be a list")
     for build in builds:
-        row = require_build_row(call.state, build)
+        row = call.require("build", build)
         tag_build_row(call.state, found["id"], row, call.user_id, force=True)

@@ -7,23 +7,18 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import declare, hub_method
+from txkoji.testing.methods.table import declare, hub_method, look_up
 from txkoji.testing.tables.columns import check_name
 from txkoji.testing.tables.filters import glob
-from txkoji.testing.tables.lookups.builds import require_build_row
 from txkoji.testing.tables.lookups.packages import package_struct
 from txkoji.testing.tables.lookups.tags import (
-    find_tag,
-    find_tag_id,
     inherited_links,
-    require_tag,
-    require_tag_id,
     tag_config,
     tag_extra,
     tag_name,
     tag_struct,
 )
-from txkoji.testing.tables.lookups.values import integer, parse_arches, require_row
+from txkoji.testing.tables.lookups.values import integer, must, parse_arches
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row, pick
 
@@ -36,13 +31,13 @@ def get_tag(
     past: dict[str, Any] = {}
     if event == "auto":
         # A deleted tag as it last was.
-        tag_id = find_tag_id(call.state, tagInfo)
-        revoked = [row["revoke_event"] for row in call.state.rows("tag_config", tag_id=tag_id)]
+        row = call.find("tag", tagInfo) or {"id": None}
+        revoked = [each["revoke_event"] for each in call.state.rows("tag_config", tag_id=row["id"])]
         event = None
         if revoked and None not in revoked:
             past["revoke_event"] = max(revoked)
             event = past["revoke_event"] - 1
-    tag = (require_tag if strict else find_tag)(call.state, tagInfo, event)
+    tag = call.find("tagInfo", tagInfo, strict, event)
     if tag is None:
         return None
     extra = tag_extra(call.state, tag["id"], event)
@@ -52,10 +47,12 @@ def get_tag(
     return struct if event is None else {**struct, **past, "query_event": event}
 
 
-@hub_method("getTagID")
-def get_tag_id(call: MethodCall, info: Any, strict: bool = False, create: bool = False) -> Any:
-    """Return the id of a tag."""
-    return (require_tag_id if strict else find_tag_id)(call.state, info)
+look_up(
+    "getTagID(info, strict=False, create=False)",
+    "tag",
+    lambda _, row: row["id"],
+    "Return the id of a tag.",
+)
 
 
 @hub_method("listTags(build=None, package=None, perms=True, queryOpts=None, pattern=None)")
@@ -67,11 +64,11 @@ def list_tags(
     wanted: set[int] | None = None
     entries: dict[int, Row] = {}
     if build is not None:
-        row = require_build_row(state, build)
+        row = call.require("build", build)
         listings = state.active("tag_listing", build_id=row["id"])
         wanted = {listing["tag_id"] for listing in listings}
     if package is not None:
-        found = require_row(state, "package", package)
+        found = call.require("package", package)
         entries = {
             row["tag_id"]: row for row in state.active("tag_packages", package_id=found["id"])
         }
@@ -83,7 +80,7 @@ def list_tags(
     for config in state.active("tag_config"):
         if wanted is not None and config["tag_id"] not in wanted:
             continue
-        struct = tag_struct(state, config["tag_id"], config)
+        struct = tag_struct(state, state.row("tag", config["tag_id"]), config)
         if expression and not expression.fullmatch(struct["name"]):
             continue
         if config["tag_id"] in entries:
@@ -109,7 +106,7 @@ def create_tag(call: MethodCall, *, name: Any, perm: Any, extra: Any, **settings
 
 
 def _permission_id(call: MethodCall, info: Any) -> int | None:
-    return None if info is None else int(require_row(call.state, "permissions", info)["id"])
+    return None if info is None else int(call.require("permissions", info)["id"])
 
 
 def _check_maven(call: MethodCall, wanted: Any) -> None:
@@ -140,11 +137,12 @@ def insert_tag(
     state, user_id = call.state, call.user_id
     check_name(name)
     arches = parse_arches(arches)
-    if find_tag(state, name):
+    if call.find("tagInfo", name):
         raise GenericError(f"A tag with the name '{name}' already exists")
-    parent_tag = find_tag(state, parent) if parent is not None else None
-    if parent is not None and parent_tag is None:
-        raise GenericError(f"Parent tag '{parent}' could not be found")
+    parent_tag = None
+    if parent is not None:
+        text = f"Parent tag '{parent}' could not be found"
+        parent_tag = must(call.find("tagInfo", parent), text)
     tag = state.one("tag", name=name) or state.insert("tag", {"name": name})
     own = {"tag_id": tag["id"]}
     config = {**_NEW, **own, "arches": arches if arches is not None else "", **columns}
@@ -161,7 +159,7 @@ def insert_tag(
 def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
     """Change the named settings of a tag."""
     state = call.state
-    tag = require_tag(state, tagInfo)
+    tag = call.require("tagInfo", tagInfo)
     config = tag_config(state, tag["id"])
     assert config is not None
     changes: dict[str, Any] = {
@@ -222,7 +220,7 @@ declare("editTag(tagInfo, name, arches, locked, permissionID, extra=None)", _edi
 @hub_method("deleteTag")
 def delete_tag(call: MethodCall, tagInfo: Any) -> None:
     """Delete a tag and everything in it."""
-    tag = require_tag(call.state, tagInfo)
+    tag = call.require("tagInfo", tagInfo)
     for column, tables in _TABLES_OF_TAGS.items():
         for table in tables.split():
             call.state.revoke_all(table, call.user_id, **{column: tag["id"]})
@@ -273,7 +271,7 @@ def _link_struct(call: MethodCall, link: Row) -> dict[str, Any]:
 @hub_method("getInheritanceData")
 def get_inheritance_data(call: MethodCall, tag: Any, event: Any = None) -> list[dict[str, Any]]:
     """Return a tag's own parents."""
-    tag_id = require_tag_id(call.state, tag)
+    tag_id = call.tag_id(tag)
     links = call.state.active("tag_inheritance", event, tag_id=tag_id)
     return [_link_struct(call, link) for link in sorted(links, key=lambda row: row["priority"])]
 
@@ -285,9 +283,9 @@ def _optional_integer(value: Any) -> int | None:
 @hub_method("setInheritanceData")
 def set_inheritance_data(call: MethodCall, tag: Any, data: Any, clear: bool = False) -> None:
     """Change a tag's parents."""
-    tag_id = require_tag_id(call.state, tag)
+    tag_id = call.tag_id(tag)
     for link in data:
-        require_tag(call.state, link["parent_id"])
+        call.require("tagInfo", link["parent_id"])
         for field in () if link.get("delete link") else _LINK_FIELDS:
             if field not in link:
                 raise GenericError(f"No value for {field}")
@@ -338,7 +336,7 @@ def get_full_inheritance(
 ) -> list[dict[str, Any]]:
     # A hub checks names only.
     """Return all that a tag inherits from, in order."""
-    tag_id = tag if type(tag) is int else require_tag_id(call.state, tag)
+    tag_id = tag if type(tag) is int else call.tag_id(tag)
     if reverse:
         return list(_descendants(call, tag_id, event, 1))
     return [

@@ -8,11 +8,9 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.columns import check_name
-from txkoji.testing.tables.lookups.tags import find_tag_id, require_tag_id
-from txkoji.testing.tables.lookups.targets import find_target, require_target, target_struct
-from txkoji.testing.tables.lookups.values import must, row_by_info
+from txkoji.testing.tables.lookups.structs import target_struct
+from txkoji.testing.tables.lookups.values import must, row_if
 from txkoji.testing.tables.queries import apply_query_options
-from txkoji.testing.tables.state import HubState
 
 
 @hub_method("getBuildTarget")
@@ -20,10 +18,8 @@ def get_build_target(call: MethodCall, info: Any, event: Any = None, strict: boo
     """Return a build target."""
     if not info:
         # A hub asks for every target then, and finds more than one.
-        if strict:
-            raise GenericError(f"No such build target: {info}")
-        return None
-    return (require_target if strict else find_target)(call.state, info, event)
+        return row_if(None, strict, f"No such build target: {info}")
+    return call.find("target", info, strict, event)
 
 
 @hub_method(
@@ -35,10 +31,10 @@ def get_build_targets(
     """Return build targets."""
     state = call.state
     rows = []
-    build_tag = require_tag_id(state, buildTagID) if buildTagID is not None else None
-    dest_tag = require_tag_id(state, destTagID) if destTagID is not None else None
+    build_tag = call.tag_id(buildTagID) if buildTagID is not None else None
+    dest_tag = call.tag_id(destTagID) if destTagID is not None else None
     # A hub takes an empty name or id for none.
-    wanted = row_by_info(state, "build_target", info) if info else None
+    wanted = call.find("build_target", info) if info else None
     for config in state.active("build_target_config", event):
         target = state.row("build_target", config["build_target_id"])
         if info and target is not wanted:
@@ -56,9 +52,9 @@ def create_build_target(call: MethodCall, name: str, build_tag: Any, dest_tag: A
     """Make a build target."""
     state = call.state
     check_name(name)
-    if find_target(state, name):
+    if call.find("target", name):
         raise GenericError(f"A build target with the name '{name}' already exists")
-    build_id, dest_id = _tag_ids(state, build_tag, dest_tag)
+    build_id, dest_id = _tag_ids(call, build_tag, dest_tag)
     target = state.one("build_target", name=name) or state.insert("build_target", {"name": name})
     _configure(call, target, build_id, dest_id)
 
@@ -68,12 +64,10 @@ def _configure(call: MethodCall, target: dict[str, Any], build_tag: int, dest_ta
     call.state.insert_version("build_target_config", config, call.user_id)
 
 
-def _tag_ids(state: HubState, build_tag: Any, dest_tag: Any) -> tuple[int, int]:
-    build_id, dest_id = find_tag_id(state, build_tag), find_tag_id(state, dest_tag)
-    return (
-        must(build_id, f"build tag '{build_tag}' does not exist"),
-        must(dest_id, f"destination tag '{dest_tag}' does not exist"),
-    )
+def _tag_ids(call: MethodCall, build_tag: Any, dest_tag: Any) -> tuple[int, int]:
+    build = must(call.find("tag", build_tag), f"build tag '{build_tag}' does not exist")
+    dest = must(call.find("tag", dest_tag), f"destination tag '{dest_tag}' does not exist")
+    return build["id"], dest["id"]
 
 
 @hub_method("editBuildTarget")
@@ -82,8 +76,8 @@ def edit_build_target(
 ) -> None:
     """Change a build target."""
     state = call.state
-    target = require_target(state, buildTargetInfo)
-    build_id, dest_id = _tag_ids(state, build_tag, dest_tag)
+    target = call.require("target", buildTargetInfo)
+    build_id, dest_id = _tag_ids(call, build_tag, dest_tag)
     if name != target["name"]:
         if state.one("build_target", name=name):
             raise GenericError(f'name "{name}" is already taken by build target')
@@ -94,5 +88,5 @@ def edit_build_target(
 @hub_method("deleteBuildTarget")
 def delete_build_target(call: MethodCall, buildTargetInfo: Any) -> None:
     """Delete a build target."""
-    target = require_target(call.state, buildTargetInfo)
+    target = call.require("target", buildTargetInfo)
     call.state.revoke_all("build_target_config", call.user_id, build_target_id=target["id"])

@@ -18,10 +18,8 @@ from txkoji.testing.tables.lookups.values import (
     integer,
     must,
     no_attribute,
-    require_host,
     row_by_id,
     row_by_info,
-    row_if,
 )
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row, pick
@@ -223,7 +221,7 @@ def set_task_priority(call: MethodCall, task_id: Any, priority: Any, recurse: bo
 def assign_task(call: MethodCall, task_id: Any, host: Any, force: Any, **_: Any) -> bool:
     """Assign a FREE task to a builder, with ``force`` an unfinished one. Needs admin."""
     row = _task(call, task_id)
-    host_row = require_host(call.state, host)
+    host_row = call.require("hostInfo", host)
     if row["state"] in FINISHED or not (force or row["state"] == FREE):
         return False
     call.hub.runner.assign(row["id"], host_row)
@@ -254,7 +252,7 @@ def get_task_info(
 
 
 def _info(call: MethodCall, task_id: Any, request: bool, strict: bool) -> Any:
-    row = row_if(call.state.get("task", integer(task_id)), strict)
+    row = call.find("task", task_id, strict)
     return row and task_struct(row, request)
 
 

@@ -100,23 +100,15 @@ def check_upload(
 
 @hub_method("uploadFile(path, name, size, md5sum, offset, data, volume=None, checksum=None)")
 def upload_file(
-    call: MethodCall,
-    path: str,
-    name: str,
-    size: Any,
-    md5sum: Any,
-    offset: Any,
-    data: str,
-    volume: Any,
-    checksum: Any,
+    call: MethodCall, path: str, size: Any, offset: Any, checksum: Any, **asked: Any
 ) -> bool:
     """Store one chunk of base64 text; returns False if its size or digest is wrong."""
     if call.user is None:
         raise ActionNotAllowed("you must be logged-in to upload a file")
-    full = _path(path, name, volume)
+    full = _path(path, asked["name"], asked["volume"])
     _claim(call, path)
-    content = base64.b64decode(data)
-    kind, expected = "md5", md5sum
+    content = base64.b64decode(asked["data"])
+    kind, expected = "md5", asked["md5sum"]
     if isinstance(checksum, list):
         kind, expected = checksum
     elif checksum:

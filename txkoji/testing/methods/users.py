@@ -10,13 +10,11 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.lookups.users import (
-    find_user,
     groups_of,
     held_permissions,
-    require_user,
     user_struct,
 )
-from txkoji.testing.tables.lookups.values import must, no_attribute, require_row, row_by_info
+from txkoji.testing.tables.lookups.values import must, no_attribute
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row, pick
 
@@ -62,7 +60,7 @@ def _or_caller(call: MethodCall, info: Any) -> Any:
 @hub_method("getUser(userInfo=None, strict=False, krb_princs=True, groups=False)")
 def get_user(call: MethodCall, userInfo: Any, strict: bool, krb_princs: bool, groups: bool) -> Any:
     """Return a user; without arguments, the logged-in one."""
-    row = (require_user if strict else find_user)(call.state, _or_caller(call, userInfo))
+    row = call.find("user", _or_caller(call, userInfo), strict)
     if row is None:
         return None
     struct = user_struct(row, krb_princs)
@@ -77,7 +75,7 @@ def list_users(
 ) -> Any:
     """Return users."""
     if perm is not None:
-        perm = require_row(call.state, "permissions", perm)["name"]
+        perm = call.require("permissions", perm)["name"]
     if queryOpts is not None and not isinstance(queryOpts, dict):
         raise no_attribute(queryOpts, "get")
     # This query groups the principals itself.
@@ -116,14 +114,14 @@ def create_user(
 def _check_principal(call: MethodCall, principal: Any) -> None:
     if not isinstance(principal, str) or "@" not in principal:
         raise GenericError(f"Invalid Kerberos principal: {principal}")
-    if find_user(call.state, {"krb_principal": principal}):
+    if call.find("user", {"krb_principal": principal}):
         raise GenericError(f"user already exists: {principal}")
 
 
 @hub_method("addUserKrbPrincipal")
 def add_user_krb_principal(call: MethodCall, user: Any, krb_principal: Any) -> int:
     """Add a Kerberos principal to a user; return the user's id."""
-    row = require_user(call.state, user)
+    row = call.require("user", user)
     _check_principal(call, krb_principal)
     call.state.update("users", row["id"], krb_principals=[*row["krb_principals"], krb_principal])
     return int(row["id"])
@@ -132,7 +130,7 @@ def add_user_krb_principal(call: MethodCall, user: Any, krb_principal: Any) -> i
 @hub_method("removeUserKrbPrincipal")
 def remove_user_krb_principal(call: MethodCall, user: Any, krb_principal: Any) -> int:
     """Remove a Kerberos principal from a user; return the user's id."""
-    row = require_user(call.state, user)
+    row = call.require("user", user)
     if krb_principal not in row["krb_principals"]:
         raise GenericError(
             f"could not dissociate {krb_principal} from {row['name']}: they are not associated"
@@ -147,7 +145,7 @@ def edit_user(
     call: MethodCall, userInfo: Any, name: Any = None, krb_principal_mappings: Any = None
 ) -> None:
     """Change a user."""
-    row = require_user(call.state, userInfo)
+    row = call.require("user", userInfo)
     if name and name != row["name"]:
         if call.state.one("users", name=name):
             raise GenericError(f"Name {name} already in use by user")
@@ -160,7 +158,7 @@ def edit_user(
 
 
 def _switch_user(status: int, call: MethodCall, username: Any) -> None:
-    row = must(find_user(call.state, username), f"No such user: {username}")
+    row = call.require("user to change", username)
     call.require_permission("admin")
     call.state.update("users", row["id"], status=status)
 
@@ -172,12 +170,12 @@ declare("enableUser(username)", partial(_switch_user, 0))
 @hub_method("editPermission")
 def edit_permission(call: MethodCall, permission: Any, description: Any) -> None:
     """Describe a permission."""
-    row = require_row(call.state, "permissions", permission)
+    row = call.require("permissions", permission)
     call.state.update("permissions", row["id"], description=description)
 
 
 def _held(call: MethodCall, user: Any) -> dict[str, list[str | None]]:
-    return held_permissions(call.state, require_user(call.state, user)["id"])
+    return held_permissions(call.state, call.require("user", user)["id"])
 
 
 for _signature, _doc, _run in (
@@ -191,7 +189,7 @@ for _signature, _doc, _run in (
     (
         "getUserGroups(user)",
         "the groups of a user",
-        lambda call, user: groups_of(call.state, require_user(call.state, user)["id"]),
+        lambda call, user: groups_of(call.state, call.require("user", user)["id"]),
     ),
 ):
     declare(_signature, _run, f"Return {_doc}.")
@@ -200,7 +198,7 @@ for _signature, _doc, _run in (
 @hub_method("getUserPerms")
 def get_user_perms(call: MethodCall, userID: Any = None, with_groups: bool = True) -> list[str]:
     """Return the permissions of a user."""
-    user = require_user(call.state, _or_caller(call, userID))
+    user = call.require("user", _or_caller(call, userID))
     return sorted(held_permissions(call.state, user["id"], with_groups=bool(with_groups)))
 
 
@@ -218,10 +216,10 @@ def grant_permission(
     call: MethodCall, userinfo: Any, permission: Any, create: bool = False, description: Any = None
 ) -> None:
     """Grant a permission to a user."""
-    user = require_user(call.state, userinfo)
-    if create and row_by_info(call.state, "permissions", permission) is None:
+    user = call.require("user", userinfo)
+    if create and call.find("permissions", permission) is None:
         call.state.insert("permissions", {"name": permission, "description": description})
-    row = require_row(call.state, "permissions", permission)
+    row = call.require("permissions", permission)
     grant = {"user_id": user["id"], "permission_id": row["id"]}
     if call.state.active("user_perms", **grant):
         raise GenericError(f"user {user['name']} already has permission: {permission}")
@@ -231,8 +229,8 @@ def grant_permission(
 @hub_method("revokePermission")
 def revoke_permission(call: MethodCall, userinfo: Any, permission: Any) -> None:
     """Revoke a permission from a user."""
-    user = require_user(call.state, userinfo)
-    row = require_row(call.state, "permissions", permission)
+    user = call.require("user", userinfo)
+    row = call.require("permissions", permission)
     grant = call.state.current("user_perms", user_id=user["id"], permission_id=row["id"])
     lacks = f"user {user['name']} does not have permission: {permission}"
     call.state.revoke("user_perms", must(grant, lacks)["id"], call.user_id)
@@ -242,7 +240,7 @@ def revoke_permission(call: MethodCall, userinfo: Any, permission: Any) -> None:
 
 
 def _find_group(call: MethodCall, info: Any) -> Row:
-    row = find_user(call.state, info)
+    row = call.find("user", info)
     return must(row if row and row["usertype"] == GROUP else None, f"No such group: {info}")
 
 
@@ -254,7 +252,7 @@ def _membership(call: MethodCall, group: Row, user: Row) -> Row | None:
 @hub_method("newGroup")
 def new_group(call: MethodCall, name: Any) -> int:
     """Make a group of users; return its id."""
-    if find_user(call.state, name):
+    if call.find("user", name):
         raise GenericError(f"User/group already exists: {name}")
     return int(insert_user(call.state, name, usertype=GROUP)["id"])
 
@@ -262,7 +260,7 @@ def new_group(call: MethodCall, name: Any) -> int:
 @hub_method("addGroupMember")
 def add_group_member(call: MethodCall, group: Any, user: Any, strict: bool = True) -> None:
     """Add a user to a group."""
-    member = require_user(call.state, user)
+    member = call.require("user", user)
     row = _find_group(call, group)
     if member["usertype"] == GROUP:
         raise GenericError("Groups cannot be members of other groups")
@@ -276,7 +274,7 @@ def add_group_member(call: MethodCall, group: Any, user: Any, strict: bool = Tru
 @hub_method("dropGroupMember")
 def drop_group_member(call: MethodCall, group: Any, user: Any) -> None:
     """Remove a user from a group."""
-    member = require_user(call.state, user)
+    member = call.require("user", user)
     row = _find_group(call, group)
     link = must(_membership(call, row, member), f"No such user in group: {group}")
     call.state.revoke("user_groups", link["id"], call.user_id)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from txkoji.testing.tables.lookups.find import find
 from txkoji.testing.tables.lookups.values import database_integer, seconds_of
 from txkoji.testing.tables.state import HubState, Row
 
@@ -54,11 +55,11 @@ def equals(column: str) -> Filter:
     return make
 
 
-def refers(column: str, find: Callable[[HubState, Any], Row | None]) -> Filter:
-    """Ask for rows that refer to the row that a lookup finds; none if it finds none."""
+def refers(column: str, kind: str, strict: bool = False) -> Filter:
+    """Ask for rows that refer to what a lookup finds; none if it finds none, unless strict."""
 
     def make(state: HubState, info: Any) -> Test:
-        found = find(state, info)
+        found = find(state, kind, info, strict)
         return lambda row: found is not None and row[column] == found["id"]
 
     return make

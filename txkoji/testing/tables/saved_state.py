@@ -1,11 +1,10 @@
-"""Keeps an embedded hub's tables and sessions in a file, so that a killed hub resumes."""
+"""Keeps an embedded hub's tables in a file, so that a killed hub resumes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from txkoji.testing.tables.sessions import COLLECTIONS, HubSessions
 from txkoji.testing.tables.state import HubState
 from txkoji.testing.tables.state_file import Record, StateFile
 
@@ -16,7 +15,6 @@ class SavedState:
     Args:
         path: the file; None keeps nothing.
         state: the tables, which are restored from the file and saved at each commit.
-        sessions: the sessions, likewise.
 
     Attributes:
         restored: whether the file held a hub.
@@ -25,26 +23,21 @@ class SavedState:
         sqlite3.Error: the file is not a state file, or another hub uses it.
     """
 
-    def __init__(self, path: Path | None, state: HubState, sessions: HubSessions) -> None:
+    def __init__(self, path: Path | None, state: HubState) -> None:
         self._state = state
-        self._sessions = sessions
         self._file = None if path is None else StateFile(path)
         self._unsaved: dict[tuple[str, Any], Record] = {}
         self.restored = False
         if self._file is None:
             return
-        kept: dict[bool, list[Record]] = {True: [], False: []}
-        for record in self._file.load():
-            kept[record[0] in COLLECTIONS].append(record)
-        sessions.restore(kept[True])
-        state.restore(kept[False])
-        self.restored = bool(kept[False])
+        kept = self._file.load()
+        state.restore(kept)
+        self.restored = bool(kept)
         state.before_commit = self._save
 
     def _save(self) -> None:
         if self._file is not None:
-            records = [*self._state.changes(), *self._sessions.changes()]
-            self._unsaved.update({record[:2]: record for record in records})
+            self._unsaved.update({record[:2]: record for record in self._state.changes()})
             if self._unsaved:
                 # What a full disk refuses is saved with the next commit.
                 self._file.save(self._unsaved.values())

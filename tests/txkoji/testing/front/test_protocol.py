@@ -196,21 +196,41 @@ async def test_odd_documents(hub: FakeHub) -> None:
         assert (status, value_of(data) if status == 200 else None) == wanted, document
 
 
+async def answer(hub: FakeHub, session: dict[str, Any], method: str) -> Any:
+    """Call a method in a session, as a client does."""
+    replay = Replay(hub, {"1": (str(session["id"]), session["key"], "")})
+    text = f"<methodCall><methodName>{method}</methodName></methodCall>"
+    headers = dict.fromkeys(("Koji-Session-Id", "Koji-Session-Key"), "1")
+    exchange = {"note": "", "method": "POST", "path": "/kojihub", "request": text}
+    _, _, data = await deferToThread(replay.send, {**exchange, "request_headers": headers})
+    return value_of(data)
+
+
+@pytest_twisted.ensureDeferred
+async def test_exclusive_session(hub: FakeHub) -> None:
+    """An exclusive session locks the user's others, except its own subsessions."""
+    user_id = hub.add_user("mallory")["id"]
+    own, other = (hub.sessions.create(user_id, SSL, "127.0.0.1", hub.now()) for _ in range(2))
+    child = hub.sessions.create(user_id, SSL, "127.0.0.1", hub.now(), master=own["id"])
+    assert await answer(hub, own, "exclusiveSession") is None
+    locked = ("fault", 1006, "User locked by another session")
+    assert await answer(hub, other, "hello") == locked
+    refused = (*locked[:2], "Cannot get exclusive session")
+    assert await answer(hub, other, "exclusiveSession") == refused
+    assert [await answer(hub, each, "hello") for each in (own, child)] == ["Hello World"] * 2
+    assert await answer(hub, own, "sharedSession") is None
+    assert await answer(hub, other, "hello") == "Hello World"
+
+
 @pytest_twisted.ensureDeferred
 async def test_session_of_a_disabled_user(hub: FakeHub) -> None:
     """A user who is disabled can't go on with a session from before."""
     user_id = hub.add_user("mallory")["id"]
     session = hub.sessions.create(user_id, SSL, "127.0.0.1", hub.now())
-    replay = Replay(hub, {"1": (str(session.id), session.key, "")})
-    text = "<methodCall><methodName>getLoggedInUser</methodName></methodCall>"
-    headers = dict.fromkeys(("Koji-Session-Id", "Koji-Session-Key"), "1")
-    exchange = {"note": "", "method": "POST", "path": "/kojihub", "request": text}
-    exchange["request_headers"] = headers
-    _, _, data = await deferToThread(replay.send, exchange)
-    assert value_of(data)["name"] == "mallory"
+    assert (await answer(hub, session, "getLoggedInUser"))["name"] == "mallory"
     hub.call("disableUser", "mallory")
-    _, _, data = await deferToThread(replay.send, exchange)
-    assert value_of(data) == ("fault", 1002, "logins by mallory are not allowed")
+    refused = ("fault", 1002, "logins by mallory are not allowed")
+    assert await answer(hub, session, "getLoggedInUser") == refused
 
 
 def run_hub(*arguments: str) -> subprocess.Popen[str]:

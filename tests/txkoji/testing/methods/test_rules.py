@@ -474,14 +474,14 @@ def test_logout_of_another_session(hub: FakeHub) -> None:
         return call
 
     alice, _, admin = session("alice"), session("alice"), session("kojiadmin")
-    own, other, foreign = (each.id for each in hub.sessions)
+    own, other, foreign = (each["id"] for each in hub.sessions)
     for number in (foreign, 999):
         with pytest.raises(AuthError, match="only admins or owner may logout other session"):
             run_method(alice, "logout", [number])
     run_method(alice, "logout", [other])
     run_method(admin, "logout", [999])
     run_method(admin, "logout", [own])
-    assert [each.id for each in hub.sessions] == [foreign]
+    assert [each["id"] for each in hub.sessions] == [foreign]
 
 
 def test_multicall_in_a_multicall(hub: FakeHub) -> None:

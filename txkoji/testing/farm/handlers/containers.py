@@ -14,9 +14,8 @@ from txkoji.testing.methods.archives import import_archive
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.tasks import CLOSED, make_task
 from txkoji.testing.methods.users import insert_user
-from txkoji.testing.tables.lookups.builds import BUILD_STATES, build_nvr, require_build_row
+from txkoji.testing.tables.lookups.builds import BUILD_STATES, build_nvr
 from txkoji.testing.tables.lookups.packages import package_name
-from txkoji.testing.tables.lookups.targets import require_target
 from txkoji.testing.tables.lookups.users import user_name
 from txkoji.testing.tables.state import HubState, Row
 
@@ -99,7 +98,7 @@ async def _container(
     options: dict[str, Any],
     source: str | None,
 ) -> dict[str, Any]:
-    target = require_target(job.state, target_info)
+    target = job.require("target", target_info)
     scratch = bool(options.get("scratch"))
     if not scratch:
         job.check_listed(target["dest_tag"], name)
@@ -152,7 +151,7 @@ async def build_source_container(job: Job) -> dict[str, Any]:
     given = options.get("koji_build_nvr") or options.get("koji_build_id")
     if not given:
         raise BuildError("koji_build_id or koji_build_nvr must be specified")
-    row = require_build_row(job.state, given)
+    row = job.require("build", given)
     name = f"{package_name(job.state, row['package_id'])}-source"
     return await _container(job, name, target, {"arches": "noarch", **options}, None)
 
@@ -162,7 +161,7 @@ async def osbuild_image(job: Job) -> dict[str, Any]:
     """Run ``osbuildImage``: a compose of an external service."""
     name, version, _, _, target_info, arches, *_ = job.request
     options = job.options
-    target = require_target(job.state, target_info)
+    target = job.require("target", target_info)
     if not options.get("skip_tag"):
         job.check_listed(target["dest_tag"], name, "package (image)")
     release = job.release(name, version, options.get("release"))

@@ -10,7 +10,6 @@ from txkoji.testing.farm.handlers.repos import REPO_SHARE
 from txkoji.testing.methods.repos import EXPIRED, READY
 from txkoji.testing.tables.lookups.builds import tagged_builds
 from txkoji.testing.tables.lookups.structs import repo_struct, rpm_name
-from txkoji.testing.tables.lookups.tags import require_tag_id
 
 
 @handler("distRepo")
@@ -38,7 +37,7 @@ async def create_dist_repo(job: Job) -> None:
     """Run ``createdistrepo``: the signed RPMs of a tag for one architecture."""
     tag_name, repo_id, arch, keys, options = job.request
     await job.sleep(REPO_SHARE)
-    tag_id = require_tag_id(job.state, tag_name)
+    tag_id = job.tag_id(tag_name)
     tagged = tagged_builds(
         job.state,
         tag_id,

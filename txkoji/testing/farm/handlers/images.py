@@ -15,7 +15,6 @@ from txkoji.testing.methods.archives import import_archive
 from txkoji.testing.methods.builds import build_directory
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.tables.lookups.structs import repo_struct
-from txkoji.testing.tables.lookups.targets import require_target
 from txkoji.testing.tables.state import Row
 
 IMAGE_SHARE = 0.6
@@ -143,7 +142,7 @@ async def _image(job: Job, plan: Plan, *, in_place: bool = False) -> str:
         plan: the request.
         in_place: whether the task makes the image itself.
     """
-    target = require_target(job.state, plan.target)
+    target = job.require("target", plan.target)
     dest_tag = job.destination(target, plan.name, "package (image)")
     repo_id, build_tag = await job.find_repo(target)
     release = job.release(plan.name, plan.version, plan.options.get("release"))

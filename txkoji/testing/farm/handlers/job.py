@@ -19,10 +19,9 @@ from txkoji.testing.methods.builds import (
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.methods.repos import DELETED, default_min_event, latest_repo
-from txkoji.testing.tables.lookups.builds import BUILD_STATES, find_build_row
-from txkoji.testing.tables.lookups.packages import find_package, package_entries
+from txkoji.testing.tables.lookups.builds import BUILD_STATES
+from txkoji.testing.tables.lookups.packages import package_entries
 from txkoji.testing.tables.lookups.tags import tag_config, tag_name, tag_order
-from txkoji.testing.tables.lookups.targets import find_target
 from txkoji.testing.tables.state import Row
 
 LOG_STEPS = 20
@@ -127,7 +126,7 @@ class Job(MethodCall):
 
     def target(self, info: Any, error: type[GenericError] = BuildError) -> dict[str, Any]:
         """Return a build target, or fail."""
-        found = find_target(self.state, info)
+        found: Row | None = self.find("target", info)
         if found is None:
             raise error(f"unknown build target: {info}")
         return found
@@ -173,7 +172,7 @@ class Job(MethodCall):
 
     def check_listed(self, dest_tag: int, name: str, kind: str = "package") -> None:
         """Fail if the destination tag does not list a package, of that kind in the text."""
-        package = find_package(self.state, name)
+        package = self.find("package", name)
         number = package["id"] if package else 0
         entry = package_entries(self.state, dest_tag, package_id=number).get(number)
         tag = tag_name(self.state, dest_tag)
@@ -223,7 +222,7 @@ class Job(MethodCall):
             if self.is_resumed and (made := self.state.rows("build", task_id=self.id)):
                 return made[-1]
             # A freed task makes another draft, and leaves the first run's BUILDING.
-            row = find_build_row(self.state, "-".join(nvr))
+            row: Row | None = self.find("build", "-".join(nvr))
             building = row is not None and row["state"] == BUILD_STATES["BUILDING"]
             if row is None or not building or row["task_id"] != self.id:
                 new = {"task_id": self.id, "source": source, "extra": extra, **columns}

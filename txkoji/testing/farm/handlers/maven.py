@@ -13,7 +13,6 @@ from txkoji.testing.formats import rpms
 from txkoji.testing.methods.archives import MD5, import_archive
 from txkoji.testing.methods.rpms import import_rpm
 from txkoji.testing.tables.lookups.builds import BUILD_STATES, build_nvr, build_struct
-from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.state import Row
 
 GROUP = "org.example"
@@ -29,7 +28,7 @@ async def maven(job: Job) -> None:
     options = job.options
     target = job.target(target_info)
     await job.find_repo(target)
-    tag = require_tag(job.state, target["build_tag"])
+    tag = job.require("tagInfo", target["build_tag"])
     child = job.child("buildMaven", [url, tag, options], "build")
     [result] = await job.wait([child])
     paths = [

@@ -10,7 +10,7 @@ from txkoji.testing.farm.handlers.job import Job
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.methods.hosts import list_hosts
 from txkoji.testing.methods.repos import DELETED, EXPIRED, READY
-from txkoji.testing.tables.lookups.tags import require_tag, tag_name
+from txkoji.testing.tables.lookups.tags import tag_name
 from txkoji.testing.tables.state import Row
 
 RUN_SHARE = 0.6
@@ -21,7 +21,7 @@ async def runroot(job: Job) -> str:
     """Run ``runroot``: every command succeeds except ``false``."""
     root, arch, command, *_ = job.request
     words = command if isinstance(command, str) else " ".join(command)
-    _check_repo(job, require_tag(job.state, root))
+    _check_repo(job, job.require("tagInfo", root))
     await failures.make_build_root(job, words.split(" ")[0], arch)
     await job.log("runroot.log", f"$ {words}", "running", RUN_SHARE)
     if words.split(" ")[0] == "false":

@@ -19,9 +19,8 @@ from txkoji.testing.methods.repos import (
     latest_repo,
     repo_request,
 )
-from txkoji.testing.tables.lookups.builds import find_build_row
 from txkoji.testing.tables.lookups.structs import repo_struct
-from txkoji.testing.tables.lookups.tags import require_tag, tag_name, tag_order
+from txkoji.testing.tables.lookups.tags import tag_name, tag_order
 from txkoji.testing.tables.state import Row
 
 REPO_SHARE = 0.1
@@ -33,7 +32,7 @@ REPO_LIMIT = 7200.0
 async def new_repo(job: Job) -> list[Any]:
     """Run ``newRepo``: a createrepo for each architecture, then the repo is READY."""
     state = job.state
-    tag = require_tag(state, job.request[0])
+    tag = job.require("tagInfo", job.request[0])
     repo = state.one("repo", task_id=job.id) if job.is_resumed else None
     if repo is None:
         with state.transaction():
@@ -76,7 +75,7 @@ async def wait_repo(job: Job) -> dict[str, Any]:
     """Run ``waitrepo``: until the tag has a repo that is new enough and holds the builds."""
     tag_info, _newer_than, nvrs, min_event = (*job.request, None, None, None)[:4]
     state = job.state
-    tag = require_tag(state, tag_info)
+    tag = job.require("tagInfo", tag_info)
     asked: int | None = None
     while True:
         wanted = (True, min_event) if min_event else _wanted_event(job, tag["id"], nvrs or [])
@@ -112,7 +111,7 @@ def _wanted_event(job: Job, tag_id: int, nvrs: list[str]) -> tuple[bool, int | N
     """Return whether the builds are in the tag, and the first event of a repo with them."""
     low = default_min_event(job, tag_id)
     for nvr in nvrs:
-        row = find_build_row(job.state, nvr)
+        row = job.find("build", nvr)
         if row is None:
             # It may come yet.
             return False, None

@@ -7,7 +7,6 @@ from txkoji.testing.farm.handlers.job import Job
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.methods.tagging import check_access, listing_of, tag_build_row, untag_build_row
 from txkoji.testing.methods.tasks import CLOSED
-from txkoji.testing.tables.lookups.tags import require_tag
 
 TAG_SHARE = 0.05
 
@@ -25,9 +24,9 @@ async def tag_build(job: Job) -> None:
         return
     with state.transaction():
         # A target's tag may need a permission that the task's owner lacks, or be locked by now.
-        check_access(job, require_tag(state, tag_id), bool(force))
+        check_access(job, job.require("tagInfo", tag_id), bool(force))
         if from_tag is not None:
-            check_access(job, require_tag(state, from_tag), bool(force))
+            check_access(job, job.require("tagInfo", from_tag), bool(force))
             untag_build_row(state, from_tag, build_row, owner)
         tag_build_row(state, tag_id, build_row, owner, force=bool(force))
 

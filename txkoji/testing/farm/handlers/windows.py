@@ -10,7 +10,6 @@ from txkoji.testing.farm.handlers.job import Job, output_of
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.farm.handlers.sources import parse_source
 from txkoji.testing.methods.archives import MD5, import_archive
-from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.state import Row
 
 PLATFORM = "2k8r2-x64"
@@ -24,7 +23,7 @@ async def win_build(job: Job) -> None:
     options = job.options
     target = job.target(target_info)
     await job.find_repo(target)
-    tag = require_tag(job.state, target["build_tag"])
+    tag = job.require("tagInfo", target["build_tag"])
     limits = {key: options[key] for key in ("timeout", "cpus", "mem") if key in options}
     child = job.child("vmExec", [vm, [url, tag, options], limits], str(vm)[:255])
     [result] = await job.wait([child])

@@ -49,11 +49,6 @@ def find_build_row(state: HubState, info: Any) -> Row | None:
     raise GenericError(f"Invalid type for argument: {type(info)}")
 
 
-def require_build_row(state: HubState, info: Any) -> Row:
-    """Find the row of a build, or refuse."""
-    return must(find_build_row(state, info), f"No such build: {info!r}")
-
-
 def _build_by_name(state: HubState, name: str, version: str, release: str) -> Row | None:
     package = state.one("package", name=name)
     if package is None:

@@ -1,4 +1,4 @@
-"""The structs of archives, RPMs, repos and tasks."""
+"""The structs of archives, build targets, RPMs, repos and tasks."""
 
 from __future__ import annotations
 
@@ -75,3 +75,22 @@ def task_struct(row: Row, request: bool = False) -> dict[str, Any]:
         struct[f"{column}_time"] = time_text(row[f"{column}_ts"])
         struct[f"{column}_ts"] = rounded(row[f"{column}_ts"])
     return struct
+
+
+def target_struct(state: HubState, target: Row, config: Row) -> dict[str, Any]:
+    """Make the struct of a build target."""
+    build_tag = state.row("tag", config["build_tag"])
+    dest_tag = state.row("tag", config["dest_tag"])
+    return {
+        "build_tag": build_tag["id"],
+        "build_tag_name": build_tag["name"],
+        "dest_tag": dest_tag["id"],
+        "dest_tag_name": dest_tag["name"],
+        "id": target["id"],
+        "name": target["name"],
+    }
+
+
+def external_repo_struct(_: HubState, repo: Row, config: Row) -> dict[str, Any]:
+    """Make the struct of an external repo."""
+    return {"id": repo["id"], "name": repo["name"], "url": config["url"]}

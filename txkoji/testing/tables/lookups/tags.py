@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from txkoji.testing.tables.lookups.values import must, require_row, row_by_info
-from txkoji.testing.tables.state import HubState, Row, check_event, pick
+from txkoji.testing.tables.lookups.values import row_by_info
+from txkoji.testing.tables.state import HubState, Row, pick
 
 
 def tag_name(state: HubState, tag_id: int) -> str:
@@ -27,31 +27,12 @@ def find_tag_id(state: HubState, info: Any) -> int | None:
     return None if row is None else int(row["id"])
 
 
-def require_tag_id(state: HubState, info: Any) -> int:
-    """Find a tag's id, or refuse."""
-    return int(require_row(state, "tag", info)["id"])
-
-
-def find_tag(state: HubState, info: Any, event: int | None = None) -> dict[str, Any] | None:
-    """Find a tag as ``getTag`` answers it, without its ``extra``."""
-    check_event(event)
-    tag_id = find_tag_id(state, info)
-    config = tag_config(state, tag_id, event) if tag_id is not None else None
-    return None if tag_id is None or config is None else tag_struct(state, tag_id, config)
-
-
-def require_tag(state: HubState, info: Any, event: int | None = None) -> dict[str, Any]:
-    """Find a tag as ``getTag`` answers it, or refuse."""
-    return must(find_tag(state, info, event), f"No such tagInfo: {info!r}")
-
-
-def tag_struct(state: HubState, tag_id: int, config: Row) -> dict[str, Any]:
-    """Make the struct of a tag."""
-    tag = state.row("tag", tag_id)
+def tag_struct(state: HubState, tag: Row, config: Row) -> dict[str, Any]:
+    """Make the struct of a tag, without its ``extra``."""
     permission = state.get("permissions", config["perm_id"]) if config["perm_id"] else None
     columns = "arches locked maven_include_all maven_support perm_id"
     name = permission["name"] if permission else None
-    return {**pick(config, columns), "id": tag_id, "name": tag["name"], "perm": name}
+    return {**pick(config, columns), "id": tag["id"], "name": tag["name"], "perm": name}
 
 
 def tag_extra(

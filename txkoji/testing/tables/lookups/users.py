@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing.tables.lookups.values import must, row_by_info
+from txkoji.testing.tables.lookups.values import row_by_info
 from txkoji.testing.tables.state import HubState, Row, pick
 
 
@@ -27,11 +27,6 @@ def find_user(state: HubState, info: Any) -> Row | None:
         owners = (user for user in state.rows("users") if principal in user["krb_principals"])
         row = next(owners, None)
     return row
-
-
-def require_user(state: HubState, info: Any) -> Row:
-    """Find a user, or refuse."""
-    return must(find_user(state, info), f"No such user: {info!r}")
 
 
 def user_struct(row: Row, principals: bool = True) -> dict[str, Any]:

@@ -131,21 +131,6 @@ def row_by_info(state: HubState, table: str, info: Any) -> Row | None:
     return None if key is None else state.one(table, name=key)
 
 
-def require_row(state: HubState, table: str, info: Any) -> Row:
-    """Return the row of a table by its id, its name, or a struct with one of them, or refuse."""
-    return must(row_by_info(state, table, info), f"No such entry in table {table}: {info}")
-
-
-def require_channel(state: HubState, info: Any) -> Row:
-    """Find a channel, or refuse."""
-    return must(row_by_info(state, "channels", info), "query returned no rows")
-
-
-def require_host(state: HubState, info: Any) -> Row:
-    """Find a host, or refuse."""
-    return must(row_by_info(state, "host", info), f"Invalid hostInfo: {info}")
-
-
 def row_if(found: Found | None, strict: Any, text: str = "query returned no rows") -> Found | None:
     """Return what was found, perhaps None; with ``strict``, refuse that with the hub's text."""
     return must(found, text) if strict else found
