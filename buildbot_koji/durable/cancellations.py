@@ -175,9 +175,9 @@ class Cancellations:
         late = sum(is_good and not canceled for is_good, canceled in outcomes)
         words = f"canceled {counted(len(intents) - len(refused) - late, 'task')}"
         if late:
-            words += (
-                f", {late:,} {'is' if late == 1 else 'are'} canceled as soon as the hub answers"
-            )
+            is_away = self._connection.trouble is not None
+            when = "canceled as soon as the hub answers" if is_away else "still being canceled"
+            words += f", {late:,} {'is' if late == 1 else 'are'} {when}"
         if refused:
             words += f", could not cancel {counted(len(refused), 'task')}: {one_line(refused[0])}"
         return words

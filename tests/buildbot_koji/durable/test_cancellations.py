@@ -36,6 +36,10 @@ class Hub:
     def submissions(self) -> Any:
         return self
 
+    @property
+    def trouble(self) -> TransportError | None:
+        return None if self.answers else TransportError("no route", url=self.url)
+
     def is_lost(self, task_id: int, call: Call, submission: Submission) -> Deferred[bool]:
         assert (call.method, submission.marker) == ("build", f"m{task_id}")
         if not self.answers:

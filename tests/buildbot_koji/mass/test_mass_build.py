@@ -586,19 +586,28 @@ async def test_end_while_the_plan_is_read(
     assert ended.text == "stopped: 0 of 6 done, 6 left; canceled 2 tasks"
 
 
+@pytest.mark.parametrize(
+    ("fate", "when"),
+    [
+        (Fate.RESET_BEFORE, "canceled as soon as the hub answers"),
+        (Fate.STALL, "still being canceled"),
+    ],
+)
 @pytest_twisted.ensureDeferred
-async def test_stop_in_an_outage(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stop ends while the hub is unreachable, and says that the tasks are canceled later."""
+async def test_stop_in_an_outage(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, fate: Fate, when: str
+) -> None:
+    """A stop ends while the hub is unreachable or slow, and says that tasks are canceled later."""
     monkeypatch.setattr(KojiMassBuild, "timing", StepTiming(cancel_limit=0.5))
     names = add_packages(bench.hub, *(f"p{number}" for number in range(150)), "top")
     bench.hub.builder.seconds = 300
     step = mass(bench, packages=names, requires={"top": ["p0"]}, at_once=150)
     request = await bench.begin(step)
     await until(lambda: "150 running" in bench.text())
-    bench.proxy.decide = lambda _: Fate.RESET_BEFORE
+    bench.proxy.decide = lambda _: fate
     await bench.stop_build()
     ended = await bench.ended(request)
-    words = "canceled no tasks, 150 are canceled as soon as the hub answers"
+    words = f"canceled no tasks, 150 are {when}"
     assert (ended.result, ended.text) == ("cancelled", f"stopped: 0 of 151 done, 151 left; {words}")
 
 
