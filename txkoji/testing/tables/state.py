@@ -51,7 +51,7 @@ class HubState:
         self.depth = 0
 
     def add_index(self, table: str, column: str) -> None:
-        """Index a column that never changes, for :meth:`rows`; the table must be empty.
+        """Index a column for :meth:`rows`; the table must be empty.
 
         Of several columns of a table, the one that was added first is used first.
         """
@@ -68,6 +68,19 @@ class HubState:
         for column in self._indexed.get(table, ()):
             del self._indexes[table, column][row[column]][id]
         return row
+
+    def _set(self, table: str, row: Row, values: Row) -> None:
+        moved = [
+            each
+            for each in self._indexed.get(table, ())
+            if row[each] != values.get(each, row[each])
+        ]
+        for column in moved:
+            del self._indexes[table, column][row[column]][row["id"]]
+        row.update(values)
+        for column in moved:
+            rows = self._indexes[table, column]
+            rows[row[column]] = dict(sorted({**rows[row[column]], row["id"]: row}.items()))
 
     def _candidates(self, table: str, equal: dict[str, Any]) -> Iterable[Row]:
         for column in self._indexed.get(table, ()):
@@ -186,11 +199,11 @@ class HubState:
         added = [column for column in changes if column not in row]
 
         def undo() -> None:
-            row.update(before)
+            self._set(table, row, before)
             for column in added:
                 del row[column]
 
-        row.update(changes)
+        self._set(table, row, changes)
         self._log(undo)
         self._touch(table, id)
         return row

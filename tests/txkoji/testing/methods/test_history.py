@@ -216,6 +216,17 @@ def test_build_that_is_under_way(hub: FakeHub, clock: Clock) -> None:
     assert row["fault"] == (1000, f"Build already in progress (task {first})")
 
 
+def test_build_that_fails_again(hub: FakeHub, clock: Clock) -> None:
+    """A build that fails may be tried any number of times, and is its last task's."""
+    hub.add_package("demo-candidate", "failarch-1")
+    for _ in range(3):
+        task = hub.call("build", SOURCE.format("failarch-1", "r1"), "demo")
+        clock.pump([0.1] * 150)
+        build = hub.call("getBuild", "failarch-1-1.0-r1")
+        assert (build["state"], build["task_id"]) == (build_states.FAILED, task)
+        assert [each["build_id"] for each in hub.call("listBuilds", taskID=task)] == [build["id"]]
+
+
 def test_move_of_all_builds(hub: FakeHub, clock: Clock) -> None:
     """The builds of a package are moved in their order, each by a task that waits for the last."""
     latest = hub.call("getLatestBuilds", "demo-candidate")[0]["nvr"]
