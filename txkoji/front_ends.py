@@ -10,6 +10,9 @@ from typing import Optional
 PACE_BYTES = 64 * 1024
 """A download that receives fewer bytes than this within its deadline is given up."""
 
+OPEN_END = "closed the connection, but never said how long the file is: it may be cut"
+"""What is said of a reply whose end can't be told from a lost connection (RFC 9112, section 8)."""
+
 COMPRESSED = (".gz", ".tgz", ".Z", ".bz2", ".xz", ".zst", ".br")
 """Ends of the names of files that are compressed themselves, as a front end may say of them."""
 
@@ -32,12 +35,12 @@ def part_of(content_range: str) -> tuple[Optional[int], bool]:  # noqa: UP045
 
     Returns:
         The offset of the part in the file, None if the header is unreadable; and whether the file
-        has more after the part.
+        may have more after the part.
     """
     found = _PART.match(content_range)
     if found is None:
         return None, False
-    return int(found[1]), found[3] is not None and int(found[2]) + 1 < int(found[3])
+    return int(found[1]), found[3] is None or int(found[2]) + 1 < int(found[3])
 
 
 MAX_RETRY_AFTER = 600.0

@@ -24,7 +24,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from txkoji.files.part import PartFile, TooMuch, is_plain, shared_path
-from txkoji.front_ends import COMPRESSED, LASTING, PACE_BYTES, PAGES, asked_pause, part_of
+from txkoji.front_ends import (
+    COMPRESSED,
+    LASTING,
+    OPEN_END,
+    PACE_BYTES,
+    PAGES,
+    asked_pause,
+    part_of,
+)
 
 ATTEMPTS = 6
 TIMEOUT = 60
@@ -275,10 +283,11 @@ def _receive(part: PartFile, url: str, context: ssl.SSLContext, times: _Times) -
                 return trouble
             if isinstance(cause, ssl.SSLError) and cause.reason in WANTS_CERTIFICATE:
                 return f"{trouble}: the server asks workers for a client certificate"
-        else:
-            if part.size is None or part.is_complete or not part.size:
+            part.close()
+            if part.is_proven():
                 return ""
-            trouble = "it ended early"
+        else:
+            return ""
         finally:
             part.close()
     return trouble
@@ -317,6 +326,10 @@ def _from_network(step: Callable[..., Any], *arguments: Any) -> Any:
 def _copy(reply: Any, part: PartFile, watchdog: _Watchdog, times: _Times) -> None:
     """Write a reply to its file; a server may send the whole file instead of the requested part."""
     have = part.have
+    if reply.status not in (http.client.OK, http.client.PARTIAL_CONTENT):
+        raise http.client.HTTPException(f"it answered with HTTP status {reply.status}")
+    if reply.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
+        raise http.client.HTTPException("it came in an unknown transfer encoding")
     resumes = reply.status == http.client.PARTIAL_CONTENT
     begin, is_cut = part_of(reply.headers.get("Content-Range", ""))
     if resumes and begin != have:
@@ -328,7 +341,7 @@ def _copy(reply: Any, part: PartFile, watchdog: _Watchdog, times: _Times) -> Non
     if encoding != "identity" and part.target.suffix not in COMPRESSED:
         raise http.client.HTTPException(f"it came in the encoding {encoding!r}, unasked")
     part.begin(have if resumes else 0)
-    left = reply.length
+    left, is_open = reply.length, reply.length is None and not reply.chunked
     count = 0
     told, total = time.monotonic(), have if resumes else 0
     while piece := _from_network(reply.read1, PIECE):
@@ -343,8 +356,8 @@ def _copy(reply: Any, part: PartFile, watchdog: _Watchdog, times: _Times) -> Non
         if now - told >= times.report:
             told = now
             print(f"{part.target.name}: {total:,} bytes so far", flush=True)
-    if left or (resumes and is_cut):
-        raise http.client.HTTPException("it ended early")
+    if left or is_open or (resumes and is_cut):
+        raise http.client.HTTPException(f"it {OPEN_END}" if is_open else "it ended early")
 
 
 if __name__ == "__main__":

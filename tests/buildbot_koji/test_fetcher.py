@@ -21,11 +21,12 @@ from twisted.internet.threads import deferToThread
 
 from buildbot_koji import fetcher
 from buildbot_koji.fetcher import __main__ as program
+from tests.support import do_not_retry
 from tests.support.ends import AtEnd
 from tests.support.hubs import Connect
 from tests.support.peers import Peer
 from txkoji import Connection, RemoteFile
-from txkoji.exceptions import KojiException
+from txkoji.exceptions import KojiException, TruncatedReply
 from txkoji.testing import FakeHub
 from txkoji.testing.front.certificates import CertificateAuthority
 
@@ -269,23 +270,23 @@ HEAD = b"HTTP/1.1 %s\r\nConnection: close\r\n"
 BUSY = HEAD % b"429 X" + b"Retry-After: 70\r\n\r\n"
 
 
-def odd(answers: list[bytes], drip: bytes = b"", most: int = 9) -> Peer:
+def odd(answers: list[bytes], most: int = 9) -> Peer:
     """Answer the first requests oddly, and the others with what is missing of a file."""
 
     def answer(data: bytes) -> bytes:
         if answers:
             return answers.pop(0)
-        peer.drip = b""
         begin = int((re.search(rb"bytes=(\d+)-", data) or [b"", b"0"])[1])
         if not begin:
-            return HEAD % b"200 OK" + b"\r\n" + b"x" * 9
+            return HEAD % b"200 OK" + b"Content-Length: 9\r\n\r\nxxxxxxxxx"
+        if begin == 9:
+            return HEAD % b"416 X" + b"\r\n"
         # Less than was asked for: a server may limit the size of a part.
         end = min(begin + most, 9)
         status = b"206 Part\r\nContent-Range: bytes %d-%d/9" % (begin, end - 1)
         return HEAD % status + b"Content-Length: %d\r\n\r\n" % (end - begin) + b"x" * (end - begin)
 
-    peer = Peer(then=answer, drip=drip, closes=True)
-    return peer
+    return Peer(then=answer, closes=True)
 
 
 @pytest_twisted.ensureDeferred
@@ -297,24 +298,70 @@ async def test_parts(fetch: Fetch, tmp_path: Path, at_end: AtEnd) -> None:
     assert (tmp_path / "big").read_bytes() == b"x" * 9
 
 
-@pytest.mark.parametrize("fetch", ["worker"], indirect=True)
+CHUNKED = b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxxx\r\n"
+
+
 @pytest.mark.parametrize(
-    "rest",
+    "answer",
     [
-        b"Content-Length: 9\r\n\r\nxxx",
-        b"Content-Length: 1000\r\n\r\nxxx",
-        b"Content-Type: application/xhtml+xml\r\n\r\n<p>Back soon</p>",
-        b"Content-Encoding: gzip\r\n\r\n\x1f\x8b",
+        b"200 OK\r\nContent-Length: 9\r\n\r\nxxx",
+        b"200 OK\r\n\r\nxxx",
+        b"200 OK\r\n\r\nxxxxxxxxx",
+        CHUNKED,
+        CHUNKED + b"6\r\nxx",
+        b"200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3\r\nxxx\r\n0\r\n\r\n",
+        b"206 Part\r\nContent-Range: bytes 0-2/*\r\nContent-Length: 3\r\n\r\nxxx",
+        b"204 No Content\r\n\r\n",
+        b"200 OK\r\nContent-Type: application/xhtml+xml\r\n\r\n<p>Back soon</p>",
+        b"200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b",
     ],
-    ids=["short", "slow", "page", "compressed"],
+    ids=[
+        "short",
+        "cut",
+        "open end",
+        "no last chunk",
+        "half a chunk",
+        "encoded twice",
+        "part of what",
+        "nothing",
+        "page",
+        "compressed",
+    ],
 )
 @pytest_twisted.ensureDeferred
-async def test_odd_answer(fetch: Fetch, tmp_path: Path, rest: bytes, at_end: AtEnd) -> None:
-    """What ends early, drips, is a web page, or comes compressed is requested once more."""
-    peer = odd([HEAD % b"200 OK" + rest], drip=b"x" if b"1000" in rest else b"")
+async def test_odd_answer(fetch: Fetch, tmp_path: Path, answer: bytes, at_end: AtEnd) -> None:
+    """What ends early, or may have, is a web page, or comes compressed is requested again."""
+    peer = odd([HEAD.partition(b"%s")[0] + answer])
     url = f"http://{peer.start(at_end)}/big"
+    (tmp_path / ".big.part").write_bytes(b"of another file")
     assert await fetch(RemoteFile("big", url), tmp_path) == ""
-    assert set((tmp_path / "big").read_bytes()) == {120}
+    assert (tmp_path / "big").read_bytes() == b"x" * 9
+    assert peer.count == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_end_that_nobody_knows(
+    fetch: Fetch,
+    koji: Connection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    at_end: AtEnd,
+) -> None:
+    """Where no reply says how long a file is, only its size or digest show that it is whole."""
+    peer = Peer(then=HEAD % b"200 OK" + b"\r\n" + CONTENT, closes=True)
+    url = f"http://{peer.start(at_end)}/big"
+    for number, known in enumerate([(None, DIGEST), (len(CONTENT), None)]):
+        assert await fetch(RemoteFile("big", url, *known), tmp_path / str(number)) == ""
+    assert peer.count == 2
+    do_not_retry(koji)
+    with pytest.raises(TruncatedReply, match="never said how long the file is: it may be cut"):
+        await koji.download([RemoteFile("big", url)], tmp_path)
+    monkeypatch.setattr(program, "ATTEMPTS", 1)
+    order = fetcher.request_for(koji, str(tmp_path), [RemoteFile("big", url)], 1)
+    assert await deferToThread(program.main, order) == 1
+    assert "never said how long the file is: it may be cut" in capsys.readouterr().out
+    assert not (tmp_path / "big").exists()
 
 
 @pytest.mark.parametrize(

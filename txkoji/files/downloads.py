@@ -19,7 +19,13 @@ from twisted.internet.task import deferLater
 from txkoji import paths, task_states
 from txkoji._deferreds import in_thread, returns_deferred
 from txkoji._values import identity, integer, structs, text
-from txkoji.exceptions import HTTPStatusError, KojiException, TransferError, UnusableAnswer
+from txkoji.exceptions import (
+    HTTPStatusError,
+    KojiException,
+    TransferError,
+    TruncatedReply,
+    UnusableAnswer,
+)
 from txkoji.files import outputs
 from txkoji.files.part import RPM, PartFile, TooMuch, is_plain, shared_path
 from txkoji.files.uploads import Progress, Tally
@@ -297,7 +303,6 @@ class _Sink:
     """Writes to a part file, and counts the bytes."""
 
     def __init__(self, part: PartFile, tally: Tally) -> None:
-        self.received = 0
         self._part = part
         self._tally = tally
         self._counted = 0
@@ -311,7 +316,6 @@ class _Sink:
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
         self._part.write(data)
-        self.received += len(data)
         self._counted += len(data)
         self._tally.add(len(data))
 
@@ -367,15 +371,21 @@ class _Download:
         progressed = reactor.seconds()
         failures = 0
         while not self._part.is_complete:
-            before, have = sink.received, self._part.have
+            have = self._part.have
             try:
-                await self._client.requester.receive(self._url, have, sink)
+                try:
+                    await self._client.requester.receive(self._url, have, sink)
+                finally:
+                    self._part.close()
             except KojiException as error:
                 if have and isinstance(error, HTTPStatusError) and error.status == NOT_SATISFIABLE:
                     # The part may be complete: the verification decides.
                     return
-                # A few bytes are no progress.
-                if sink.received - before >= PACE_BYTES:
+                proven = self._part.is_proven
+                if isinstance(error, TruncatedReply) and await in_thread(reactor, proven):
+                    return
+                # A few bytes are no progress, and neither are the same ones again.
+                if self._part.have - have >= PACE_BYTES:
                     failures, progressed = 0, reactor.seconds()
                 failures += 1
                 pause = self._client.requester.pause_after(error, failures, progressed)
@@ -383,6 +393,4 @@ class _Download:
                     raise
             else:
                 return
-            finally:
-                self._part.close()
             await deferLater(reactor, pause)

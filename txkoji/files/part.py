@@ -116,7 +116,10 @@ class PartFile:
             return
         # A link would redirect the download to another file.
         is_ours = stat.S_ISREG(left.st_mode) and left.st_nlink == 1
-        if not is_ours or (self._limit is not None and left.st_size > self._limit):
+        # Nothing shows whether it is of this file.
+        is_unknown = self.size is None and self.digest is None
+        is_larger = self._limit is not None and left.st_size > self._limit
+        if not is_ours or is_unknown or is_larger:
             self.part.unlink()
         self.resumed = self.have > 0
 
@@ -149,6 +152,11 @@ class PartFile:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def is_proven(self) -> bool:
+        """Return whether size or digest show that nothing is missing, however the reply ended."""
+        is_known = self.size is not None or self.digest is not None
+        return is_known and self.part.exists() and not self.trouble()
 
     def trouble(self) -> str:
         """Verify size and digest; return what is wrong, or an empty string."""

@@ -34,7 +34,7 @@ from txkoji.exceptions import (
     TransportError,
     TruncatedReply,
 )
-from txkoji.front_ends import COMPRESSED, PACE_BYTES
+from txkoji.front_ends import COMPRESSED, OPEN_END, PACE_BYTES
 from txkoji.hub.endpoints import Endpoints
 from txkoji.hub.proxies import Proxy, proxy_for
 from txkoji.hub.responses import (
@@ -103,7 +103,8 @@ class _Reply(Protocol):
         clock: measures the limits.
         limit: seconds within which something must arrive.
         url: the address, for messages.
-        pace: seconds within which :data:`PACE_BYTES` must arrive; None for no such limit.
+        pace: seconds within which :data:`PACE_BYTES` of a file must arrive; None for a document,
+            which shows its own end.
     """
 
     def __init__(
@@ -133,9 +134,12 @@ class _Reply(Protocol):
             return
         if reason.check(ResponseDone, PotentialDataLoss):
             try:
-                self._finish(self._decoder.close())
+                outcome = self._decoder.close()
             except Exception:  # noqa: BLE001 - whatever the decoder raises is the call's outcome
-                self._finish(Failure())
+                outcome = Failure()
+            if self._pace is not None and reason.check(PotentialDataLoss):
+                outcome = Failure(TruncatedReply(f"{self._url} {OPEN_END}"))
+            self._finish(outcome)
             return
         problems = [] if reason.value is None else reasons(reason.value)
         words = f"the connection to {self._url} broke inside the reply"

@@ -31,7 +31,7 @@ from txkoji.exceptions import (
     UnreadableReply,
     fault_from,
 )
-from txkoji.hub.scanner import Scanner
+from txkoji.hub.scanner import Keys, Scanner
 
 DEFAULT_MAX_BYTES = 1 << 30
 """A larger reply is refused; the largest known ones (whole-tag listings) are a tenth of this."""
@@ -44,6 +44,11 @@ MAX_ELEMENTS = 5 * MAX_DEPTH + 10
 
 PIECE = 64 * 1024
 """The XML parser gets at least so many bytes at a time, except at the end."""
+
+MAX_MEMBERS = 1 << 18
+"""Members of a struct. No real hub sends a tenth as many; the table of a larger one blocks the
+reactor when it grows.
+"""
 
 AGED = 256 * 1024
 """Each time that so many bytes of a reply have arrived, :class:`_Garbage` moves its values."""
@@ -209,8 +214,7 @@ class _Document:
         self._name: str | None = None
         self._text: list[str] = []
         self._typed = True
-        # One object for each distinct key: a listing repeats 27 keys 20,000 times.
-        self._keys: dict[str, str] = {}
+        self._keys = Keys()
         self._pieces: list[bytes] = []
         self._waiting = 0
         self._fed = 0
@@ -286,7 +290,7 @@ class _Document:
     def _begin_member(self, name: str) -> None:
         if self._name is not None or isinstance(self._values, list):
             raise _half_a_member()
-        self._name = self._keys.setdefault(name, name)
+        self._name = self._keys[name]
 
     def _put(self, value: Any) -> None:
         if isinstance(self._values, list):
@@ -327,6 +331,11 @@ class _Document:
         self._fed += len(scanner.opened)
         *self._stack, (self._values, self._key) = scanner.containers
         self.feed(scanner.rest)
+
+    @property
+    def containers(self) -> list[tuple[Any, str | None]]:
+        """The open containers, each with the member of the enclosing struct that it is."""
+        return [*self._stack, (self._values, self._key)]
 
     @property
     def params(self) -> list[Any]:
@@ -381,6 +390,11 @@ class ResponseDecoder:
             self._hand_over(self._scanner)
         if before // AGED < self._size // AGED:
             _garbage.age()
+            opened = (self._scanner or self._document).containers
+            if any(len(values) > MAX_MEMBERS for values, _ in opened if isinstance(values, dict)):
+                raise ReplyTooLarge(
+                    f"the hub's reply holds a struct of more than {MAX_MEMBERS:,} members: refused"
+                )
 
     def _hand_over(self, scanner: Scanner) -> None:
         self._scanner = None

@@ -27,7 +27,7 @@ from txkoji.exceptions import (
     UnreadableReply,
 )
 from txkoji.hub.xmlrpc import ResponseDecoder, decode_call, encode_call
-from txkoji.retry import RetryPolicy
+from txkoji.retry import RetryPolicy, is_passing
 
 HEAD = b"<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n"
 TAIL = b"</param>\n</params>\n</methodResponse>\n"
@@ -213,6 +213,19 @@ def test_reply_too_large() -> None:
     decoder.feed(HEAD)
     with pytest.raises(ReplyTooLarge, match="1,000 bytes"):
         decoder.feed(b" " * 1000)
+
+
+@pytest.mark.parametrize("space", [b"", b" "], ids=["usual", "unusual"])
+def test_struct_of_too_many_members(space: bytes) -> None:
+    """A table of a million members, which freezes the reactor when it grows, is never made."""
+    decoder = ResponseDecoder()
+    decoder.feed(HEAD + b"<value><struct>\n" + space)
+    member = b"<member>\n<name>%d</name>\n<value><int>1</int></value>\n</member>\n"
+    for number in range(0, 256_000, 1000):
+        decoder.feed(b"".join(member % each for each in range(number, number + 1000)))
+    with pytest.raises(ReplyTooLarge, match="a struct of more than 262,144 members") as caught:
+        decoder.feed(b"".join(member % each for each in range(256_000, 280_000)))
+    assert not is_passing(caught.value)
 
 
 def test_fault_without_text() -> None:
