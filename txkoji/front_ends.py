@@ -11,7 +11,7 @@ PACE_BYTES = 64 * 1024
 """A download that receives fewer bytes than this within its deadline is given up."""
 
 OPEN_END = "closed the connection, but never said how long the file is: it may be cut"
-"""What is said of a reply whose end can't be told from a lost connection (RFC 9112, section 8)."""
+"""A reply without a length ends as a lost connection does (RFC 9112, section 8)."""
 
 COMPRESSED = (".gz", ".tgz", ".Z", ".bz2", ".xz", ".zst", ".br")
 """Ends of the names of files that are compressed themselves, as a front end may say of them."""

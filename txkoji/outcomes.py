@@ -15,7 +15,7 @@ from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import HubConnection
 from txkoji._values import integer, member, one_line, rpm_names, struct, structs, text
 from txkoji.build import Build
-from txkoji.exceptions import HubFault, KojiException, fault_from
+from txkoji.exceptions import GenericError, HubFault, KojiException, fault_from
 from txkoji.files import outputs
 from txkoji.retry import is_passing
 from txkoji.task_info import TaskInfo
@@ -181,13 +181,13 @@ async def read_outcome(connection: HubConnection, tree: TaskTree) -> Outcome:
     guilty = guilty_task(tree)
     if guilty is None:
         return Outcome(tree, reason=f"task {tree.root.id} was canceled", **made)
-    fault = await _fault(connection, guilty.id)
+    fault, reason = await _fault(connection, guilty)
     words = fault.text if fault is not None else ""
     files = await _detail(connection, "listTaskOutput", guilty.id, stat=True, all_volumes=True)
     log = choose_log(list(outputs.volumes(files)), words)
     return Outcome(
         tree,
-        reason=f"{_link_of_chain(tree, guilty)}{reason_of(words)}",
+        reason=f"{_link_of_chain(tree, guilty)}{reason}",
         fault=fault,
         guilty=guilty,
         log=log,
@@ -206,12 +206,21 @@ def _link_of_chain(tree: TaskTree, task: TaskInfo) -> str:
     return f"{task.package}: " if _makes_build(task) and task.package else ""
 
 
-async def _fault(connection: HubConnection, task_id: int) -> HubFault | None:
-    # A fault in place of a result may be the hub's own: it is offline, for instance.
-    result = await _detail(connection, "getTaskResult", task_id, raise_fault=False)
-    if isinstance(result, dict) and isinstance(result.get("faultCode"), int):
-        return fault_from(result["faultCode"], str(result.get("faultString") or ""))
-    return None
+async def _fault(connection: HubConnection, task: TaskInfo) -> tuple[HubFault | None, str]:
+    """Return the fault of a FAILED task, None if the hub can't say it, and the reason."""
+    failed = f"task {task.id} ({task.method}) failed, "
+    try:
+        # A fault in place of a result may be the hub's own: it is offline, for instance.
+        result = await connection.call("getTaskResult", task.id, raise_fault=False)
+    except KojiException as error:
+        _unless_passing(error)
+        return None, f"{failed}and the hub can't say why: {one_line(error)}"
+    code, words = integer(member(result, "faultCode")), member(result, "faultString")
+    if isinstance(words, str) and words.strip():
+        return fault_from(GenericError.code if code is None else code, words), reason_of(words)
+    if code is None:
+        return None, f"{failed}and the hub does not say why"
+    return fault_from(code, ""), f"{failed}and the hub gives no reason but fault {code}"
 
 
 async def _detail(connection: HubConnection, method: str, *args: Any, **kwargs: Any) -> Any:

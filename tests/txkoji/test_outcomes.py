@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -235,6 +236,38 @@ def test_unreadable_detail(state: int, method: str, odd: Any) -> None:
     assert found.tree.root.state == state
     assert found.nvr == "hello-1.0-1"
     assert bool(found.reason) is (state == FAILED)
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason", "code"),
+    [
+        (fault_from(1000, "No such task: 1"), "1 can't say why: .*No such task: 1", None),
+        (ValueError("no XML"), "1 can't say why: .*no XML", None),
+        (TOO_DEEP, "1 can't say why: .*200 levels.*", None),
+        ([None], "1 does not say why", None),
+        ({"faultCode": "x", "faultString": " \n"}, "1 does not say why", None),
+        ({"faultCode": 1012, "faultString": None}, "1 gives no reason but fault 1012", 1012),
+        ({"faultCode": "1012", "faultString": "broken\nx"}, "broken", 1012),
+        ({"faultString": "broken\nx"}, "broken", 1000),
+    ],
+)
+def test_unreadable_fault(odd: Any, reason: str, code: int | None) -> None:
+    """One line names the task and what the hub says, also if that is not its fault."""
+    site = Site()
+    number = site.fails("buildContainer", 1005, "no image")
+
+    def answer(name: str, _: list[Any], run: Callable[[], Any]) -> Any:
+        if name != "getTaskResult":
+            return run()
+        if isinstance(odd, Exception):
+            raise odd
+        return odd
+
+    site.hub.answer = answer
+    found = site.outcome(number)
+    failed = rf"task {number} \(buildContainer\) failed, and the hub "
+    assert re.fullmatch(reason.replace("1 ", failed, 1), found.reason)
+    assert getattr(found.fault, "code", None) == code
 
 
 @pytest_twisted.ensureDeferred
