@@ -51,12 +51,11 @@ class EarlierMassBuilds:
         Raises:
             BadPlan: there is no such mass build.
         """
-        _, packages = await self._found(mass_id)
         states = [_STATES[each] for each in kinds if each in _STATES]
         return {
-            each.name
-            for each in packages
-            if each.state in states or ("missing" in kinds and each.state not in FINAL)
+            name
+            for name, state in (await self._states_in(await self._found(mass_id))).items()
+            if state in states or ("missing" in kinds and state not in FINAL)
         }
 
     async def _store_of(self, build_id: int) -> MassStore:
@@ -92,19 +91,20 @@ class EarlierMassBuilds:
                 self.notes.append(f"no regressions against mass build {each}: {one_line(error)}")
         return set()
 
-    async def _built_by(self, found: Found | None) -> set[str]:
-        """Return what a mass build has built; of one that built the rest of another, all of it."""
-        built: set[str] = set()
-        seen: set[str] = set()
+    async def _states_in(self, found: Found | None) -> dict[str, PackageState]:
+        """Return how packages ended; in one that built the rest of another, also the others."""
+        states: dict[str, PackageState] = {}
         for _ in range(SEARCHED):
             header, packages = found or ({}, [])
-            states = {each.name: each.state for each in packages}
-            built.update(name for name in states.keys() - seen if states[name] in MADE)
-            seen.update(states)
+            states = {**{each.name: each.state for each in packages}, **states}
             if not isinstance(rest_of := header.get("rest_of"), int):
                 break
             found = await self._until_stored((await self._store_of(rest_of)).load)
-        return built
+        return states
+
+    async def _built_by(self, found: Found | None) -> set[str]:
+        states = await self._states_in(found)
+        return {name for name, state in states.items() if state in MADE}
 
     async def _before(self, build_id: int, root: int) -> list[int]:
         """Return the builder's latest builds before a build, the newest first."""

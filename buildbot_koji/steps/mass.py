@@ -325,6 +325,8 @@ class KojiMassBuild(PackageBuildStep):
         if self._package_log is None:
             self._package_log = await self.addLog("packages", "t")
         self.setProperty(MASS_ID, self._root, SOURCE)
+        # A later build may name this one, also if no attempt of it ends.
+        await self.store_properties()
         notes, self._plan_notes = self._plan_notes, []
         if notes:
             await self.until_stored(lambda: self.note(notes))

@@ -98,8 +98,7 @@ class InterruptibleStep(StoringStep):
             self.build.results = result
             await self.until_stored(self._stop_next_attempt)
         # Buildbot stores them next; an unreachable database would then keep the build from ending.
-        store = self.master.data.updates.setBuildProperties
-        await self.until_stored(lambda: store(self.build.buildid, self.build))
+        await self.store_properties()
         return result
 
     def addLogWithFailure(self, why: Failure, logprefix: str = "") -> Deferred[None]:

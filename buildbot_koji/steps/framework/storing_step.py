@@ -77,6 +77,11 @@ class StoringStep(DeclaredStep):
         self.properties_set.add(propname)
         super().setProperty(propname, fit_property(value), source, runtime)
 
+    async def store_properties(self) -> None:
+        """Store the build's properties now: Buildbot does so only at the end of the step."""
+        store = self.master.data.updates.setBuildProperties
+        await self.until_stored(lambda: store(self.build.buildid, self.build))
+
     @async_to_deferred
     async def addURL(self, name: str, url: str) -> None:
         """Add a link, unless the step has as many as the database takes."""

@@ -238,9 +238,7 @@ class KojiTaskStep(KojiStep):
         url = paths.task_url(hub.connection.weburl, intent.task_id)
         self.setProperty("koji_task_id", intent.task_id, SOURCE)
         self.setProperty("koji_task_url", url, SOURCE)
-        # Buildbot stores properties only at the end of the step.
-        updates = self.master.data.updates
-        await self.until_stored(lambda: updates.setBuildProperties(self.build.buildid, self.build))
+        await self.store_properties()
         attempt = f"attempt {len(intent.earlier) + 1}: " if intent.earlier else ""
         await self._link(hub, intent.task_id, attempt)
 

@@ -563,6 +563,10 @@ async def test_end_while_the_plan_is_read(
     monkeypatch.setattr(MassStore, "load", slow)
     _, request, _ = await begin_held(bench, 6, at_once=2)
     status = running(bench.master)[-1]
+    build = bench.running().buildid
+    # A later build may name this one even if no attempt ends.
+    stored = await bench.master.data.get(("builds", build, "properties"))
+    assert stored["koji_mass_id"][0] == build
     status.runner.set_paused(True)
     # What it stores beside the packages it forgets to have changed only once that is stored.
     await until(lambda: not status.runner._control_changed)
@@ -754,6 +758,13 @@ async def test_failures(bench: Workbench) -> None:
     ended = await bench.build(mass(bench, packages=["good"], source=other))
     assert ended.properties["koji_mass_regressions"] == ["good"]
     assert ended.text == "1 of 1 done, 1 failed; 1 regression: good"
+    # What a rest left out is still to be built.
+    part = mass(bench, packages=names, source=other, at_once=1, stop_after_failures=1)
+    part = (await bench.build(part)).properties["koji_mass_id"]
+    rest = mass(bench, packages=names, source=other, only=["failed"], earlier=part)
+    part = (await bench.build(rest)).properties["koji_mass_id"]
+    rest = mass(bench, packages=names, source=other, only=["missing"], earlier=part)
+    assert (await bench.build(rest)).text == "2 of 2 done, 2 failed"
     ended = await bench.build(mass(bench, packages=names, only=["skipped"], earlier=earlier))
     text = f"no package skipped in mass build {earlier}: there is nothing to build"
     assert ended.text == text
