@@ -16,6 +16,8 @@ from txkoji.retry import is_passing
 _REQUEST = re.compile(
     # The rest of these is what the user named.
     r"\A(unknown build target|error running \w{1,20} command|policy violation|build already)\b"
+    # What follows are names of files in two packages.
+    r"|\A.{1,40}package built differently on"
     r"|\A\w{1,20} \S{1,256} (not in list|is blocked) for tag\b"
     # Unexpected exceptions in a builder: what the request names does not exist, is forbidden, or
     # can't be parsed.
@@ -56,29 +58,36 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"\be(io|nospc|dquot|rofs|stale|pipe|conn(refused|reset|aborted)|timedout|(host|net)unreach)\b",
     r"no space (left on device|available)",
     r"disk quota exceeded",
-    r"(input/output|remote i/o) error",
+    # xsltproc and the like say this of a document that has no copy in the build root.
+    r"\b(input/output|i/o) error(?! : failed to load)",
     r"read-only file ?system",
     r"stale (nfs )?file handle",
     r"transport endpoint is not connected",
     r"cannot allocate memory",
-    r"out of memory|\boom[ -]?killed\b|(start|create) new (native )?thread",
-    r"\bnode was low on resource|\bpod (\S{1,256} )?(was |has been )?evicted\b",
+    r"out of memory|\boom[ -]?kill(ed|er)\b|(start|create) new (native )?thread",
+    # What runs containers.
+    r"\bnode was low on resource|\bpod (\S{1,256} )?(was |has been )?evicted\b|create pod sandbox",
+    r"\bnodes are available: |\bexceeded quota: |imagepullbackoff|\betcdserver: ",
+    r"currently unable to handle the request|running this job stopped responding",
     r"too many open files",
     r"structure needs cleaning",
     r"resource temporarily unavailable",
     # The builder's housekeeping.
-    r"\b(un?)?mount(ing)? failed",
+    r"\b(un?)?mount(ing)? failed|while mounting \S",
     r"\b(error|unable to|failed to) (un?)?mount(ing)?:? /",
     r"failed to (create|merge) repos?\b",
-    r"(rpmdb open failed|open packages (index|database))",
-    r"device or resource busy|permission denied: '?/mnt/",
+    r"(rpmdb open failed|open packages (index|database))|\brpmdbnextiterator\b",
+    # What users upload expires, and an image's own files are the kickstart's.
+    r"(permission denied|no such file or directory): '?/mnt/(?!sysimage|\S{1,256}/cli-)",
+    r"\berrno 2\] no such file or directory: '/usr/s?bin/",
+    r"device or resource busy|failed to register machine",
     r"target is busy",
     r"\bdisk is full",
     r"\bloop devices?\b",
     r"\bdb_runrecovery\b|berkeley db library|database disk image is malformed",
     r"repo directory missing|\Aunknown origin for \S",
     r"\b(createrepo|mergerepos)(_c)? (exited|was killed)\b",
-    r"locked by another process",
+    r"locked by another process|\b(acquire|obtain) (\S{1,40} ){0,3}lock\b",
     r"can't get list of installed rpms",
     r"the build system failed to",
     r"no arch list for this host",
@@ -90,7 +99,7 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"\Aerror starting vm\b",
     r"\Avm \S{1,256} crashed\Z",
     r"\A(duplicate|unknown) mac address\b",
-    r"cannot acquire state change lock|client socket is closed",
+    r"(could not access|failed to initialize) kvm|libguestfs error|client socket is closed",
     # Not a wait for certain builds: they may never get into the repo.
     r"unsuccessfully waited [^\n]{1,100} for a new (\S{1,256} )?repo",
     # The network.
@@ -101,7 +110,8 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"no address associated with hostname",
     r"(temporary failure in|failed) name resolution|name resolution (failed|error)",
     r"connection (was |has been )?(refused|reset|timed ?out|aborted|broken|closed by|lost)",
-    r"lost connection to",
+    r"lost connection to|use of closed network connection|sent goaway|\bproxy connect aborted",
+    r"\bserver \S{1,256} not responding|\bserver misbehaving|\bservfail\b",
     r"\b(connect|read|write|request|operation|handshake)( operation)? timed ?out",
     r"\b(connect|read) ?timeout",
     r"(gateway|request) time-?out",
@@ -110,7 +120,8 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"server disconnected",
     r"max retries exceeded",
     r"maximum number of retries",
-    r"incomplete ?read",
+    r"incomplete ?read|retrieval incomplete|(response|connection) ended prematurely",
+    r"invalidchunklength|\bearly eof\b|invalid index-pack output",
     r"(network|host) is (unreachable|down)",
     r"no route to host",
     r"eof (occurred in violation of protocol|detected)|unexpected eof while reading",
@@ -132,14 +143,19 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"http/?2 (framing layer|stream)",
     r"certificate (has )?expired|certificate is not yet valid",
     r"decryption.failed.or.bad.record.mac",
-    r"cannot (contact any|find) kdc|clock skew too great|\bticket expired\b",
-    r"no (kerberos )?credentials (were supplied|available)",
+    r"cannot (contact any|find) kdc|clock skew too great|\bticket expired\b|kerberos database",
+    r"no (kerberos )?credentials (were supplied|available)|while getting initial credentials",
+    r"\bcredentials? cache\b|unable to obtain a session",
     r"ssl connect error|\bssl_error_syscall\b|\bgnutls(_handshake\b| (recv|send) error)",
+    r"\btls\w{1,4} alert internal error\b",
     r"failure when receiving data|failed (sending|writing received) data",
-    r"all mirrors were tried",
+    # The repo that the package is built with.
+    r"all mirrors were (already )?tried|(failed to synchronize cache|valid baseurl) for repo",
+    r"cannot retrieve repository metadata|inconsistent server data|repomd\.xml parser error",
+    r"downloading successful, but checksum",
     # The hub's front end, or another service's.
     r"\b5\d\d server error",
-    r"\b(http(/[\d.]{1,3})?|error|status( ?code)?|response code):? (408|425|429|5\d\d)\b",
+    r"\b(http(/[\d.]{1,3})?|error|status( ?code)?|(http|response) code):? (408|425|429|5\d\d)\b",
     r"\b(408|425|429) client error",
     r"too ?many ?requests",
     r"temporarily (unable to service|overloaded)|again later",
@@ -150,7 +166,6 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"remaining connection slots|too many (open )?connections|connection pool exhausted",
     r"(terminating connection|canceling statement) due to",
     r"could not serialize access",
-    r"could not obtain lock on",
     r"deadlock detected",
     r"internal server error",
     r"bad gateway",
