@@ -54,7 +54,7 @@ AGED = 256 * 1024
 """Each time that so many bytes of a reply have arrived, :class:`_Garbage` moves its values."""
 
 MOST_AGINGS = 256
-"""How often that may happen until the next full collection: each time delays it."""
+"""How often until the next full collection, if a reply is to begin it: each time delays that."""
 
 MAX_TOKEN = 64 * 1024
 """Bytes of a tag, a comment or an instruction."""
@@ -363,6 +363,7 @@ class ResponseDecoder:
         self._max_bytes = max_bytes
         self._size = 0
         self._begin = b""
+        self._is_aging = False
         self._scanner: Scanner | None = Scanner(MAX_DEPTH)
         # Made once the scanner can't continue, which is seldom: it costs as much as a short reply.
         self._document: _Document
@@ -389,7 +390,7 @@ class ResponseDecoder:
         elif not self._scanner.feed(data):
             self._hand_over(self._scanner)
         if before // AGED < self._size // AGED:
-            _garbage.age()
+            self._is_aging = _garbage.age(self._is_aging)
             opened = (self._scanner or self._document).containers
             if any(len(values) > MAX_MEMBERS for values, _ in opened if isinstance(values, dict)):
                 raise ReplyTooLarge(
@@ -458,20 +459,26 @@ class _Garbage:
     def __init__(self) -> None:
         self._collections = self._agings = 0
 
-    def age(self) -> None:
-        """Move all objects, unless that was done too often since the last full collection.
+    def age(self, has_begun: bool) -> bool:
+        """Move all objects; returns whether that was done.
 
         Only a full collection frees old objects that are garbage by now. What is moved counts as
-        visited by one, so that large replies now and then would put it off forever.
+        visited by one, so that large replies now and then would put it off forever: a reply does
+        not begin to move objects if that was done too often since the last one.
+
+        Args:
+            has_begun: whether the same reply has moved some already.
         """
         collections = gc.get_stats()[-1]["collections"]
         if collections != self._collections:
             self._collections, self._agings = collections, 0
         # What a program has frozen stays frozen.
-        if self._agings < MOST_AGINGS and not gc.get_freeze_count():
-            self._agings += 1
-            gc.freeze()
-            gc.unfreeze()
+        if gc.get_freeze_count() or not (has_begun or self._agings < MOST_AGINGS):
+            return False
+        self._agings += 1
+        gc.freeze()
+        gc.unfreeze()
+        return True
 
 
 _garbage = _Garbage()
