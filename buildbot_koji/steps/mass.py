@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, required
+from buildbot_koji.arguments.declaration import argument, flag, required, words_for
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import CheckedRenderable
 from buildbot_koji.durable.attempts import StepIdentity
@@ -421,6 +421,9 @@ class KojiMassBuild(PackageBuildStep):
 
     async def _plan_request(self, earlier: EarlierMassBuilds) -> PlanRequest:
         """Return what the arguments ask for; raise BadPlan if it can't be read."""
+        if self.earlier and not self.only and (given := self.declared_values["only"]) is not None:
+            # Buildbot renders an empty list as None. Without it all packages would be built.
+            raise BadPlan(f"only is missing: {words_for(given)} renders to nothing")
         packages = self.packages
         if self.packages_file is not None:
             packages = await self._names_in_file(self.packages_file)

@@ -539,8 +539,14 @@ async def test_stop(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {task["state"] for task in tasks} == {3}
     release()
     earlier = util.Property("koji_mass_id")
-    again = mass(bench, packages=names, only=["missing"], earlier=earlier, name="the rest")
-    ended = await bench.build(again, koji_mass_id=ended.properties["koji_mass_id"])
+    only = util.Property("only")
+    again = mass(bench, packages=names, only=only, earlier=earlier, name="the rest")
+    number = ended.properties["koji_mass_id"]
+    # It would build all of them.
+    ended = await bench.build(again, koji_mass_id=number, only=[])
+    said = "only is missing: Property(only) renders to nothing"
+    assert (ended.result, ended.text) == ("failure", said)
+    ended = await bench.build(again, koji_mass_id=number, only=["missing"])
     assert (ended.result, ended.text) == ("success", "20 of 20 done")
 
 
