@@ -72,7 +72,8 @@ _USER_AND_PASSWORD = re.compile(r"[^:\[]*:(?!\d*\Z)")
 
 
 _TOKEN = re.compile(
-    r"([?&;][\w.-]{0,40}(?:auth|key|passw|secret|sign|token)[\w.-]{0,40}=)[^\s&;#'\"<>]+",
+    r"([?&;#][\w.-]{0,40}(?:auth|cred|hdne|jwt|key|pass|pw|secret|sess|sid|sig|ticket|token)"
+    r"[\w.-]{0,40}=)[^\s&;#'\"<>]+",
     re.IGNORECASE,
 )
 """A parameter of a query that lets whoever knows it in: a session's, or a host's of sources."""

@@ -302,7 +302,7 @@ class HTTPStatusError(TransportError):
 
     Attributes:
         status: the HTTP status code.
-        moved: whether it redirects to the same path at the same host, such as from http to https.
+        moved: whether it redirects to where the hub is now, such as from http to https.
         retry_after: seconds to wait before another request, as the front end asks for; 0 for none.
     """
 

@@ -93,7 +93,7 @@ class Profile:
         files: the files that have the section, in order; later ones win, key by key.
 
     Raises:
-        BrokenConfiguration: ``server``, ``weburl`` or ``topurl`` holds a user or password.
+        BrokenConfiguration: ``server``, ``weburl`` or ``topurl`` holds a user, password or query.
     """
 
     name: str
@@ -119,10 +119,11 @@ class Profile:
 
     def __post_init__(self) -> None:
         for key in ("server", "weburl", "topurl"):
-            if "@" in urlsplit(getattr(self, key) or "").netloc:
+            parts = urlsplit(getattr(self, key) or "")
+            if "@" in parts.netloc or parts.query or parts.fragment:
                 # Later it would be in each message about a request.
                 raise BrokenConfiguration(
-                    f"{key} of {self.title} holds a user or password: leave them out"
+                    f"{key} of {self.title} holds a user, password or query: leave them out"
                 )
 
     def __repr__(self) -> str:

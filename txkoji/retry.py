@@ -70,9 +70,8 @@ def is_passing(error: BaseException) -> bool:
     """Return whether an error is transient: the hub is unreachable now. Only this function decides.
 
     Permanent errors are a fault of the hub, an answer of a type that the method never returns, one
-    that holds a value that can't be read, a TLS error, a redirect that is permanent or leads to the
-    same path at the same host, and a status that blames the request (400, 401, 403, 404 and the
-    like).
+    that holds a value that can't be read, a TLS error, a permanent redirect or one to where the hub
+    is now, and a status that blames the request (400, 401, 403, 404 and the like).
 
     Everything else is trouble of the network or the front end, and passes: no connection, a
     truncated reply, an HTML page with status 200 (maintenance, a login portal, a proxy's error),

@@ -21,6 +21,10 @@ LONGEST_VALUE = 200
 """Characters of a value that a message shows."""
 
 
+_FROM_PROPERTY = re.compile(r"\bProperty\(|\bWithProperties\(|%\(prop:")
+"""What the repr of a renderable holds that takes a property, perhaps among other parts."""
+
+
 @dataclass(frozen=True)
 class Argument:
     """An argument of a plugin.
@@ -37,7 +41,7 @@ class Argument:
         positional: whether it may be given without its name.
         renderable: whether it may be a renderable. With ``"parts"`` only its parts may be, and
             ``check`` checks that. None for the default of the kind of plugin.
-        secret: whether messages must not show its value.
+        secret: whether messages must not show its value, and no property of a build may have it.
         option: the hub's name for it, if it is one of a call's options; True for its own name.
     """
 
@@ -63,6 +67,8 @@ class Argument:
                 instead = "there is no build to take it from"
             return f"holds {literal}, which a plain string keeps as it is: {instead}"
         is_later = is_renderable(value)
+        if is_later and self.secret and _FROM_PROPERTY.search(words_for((value, vars(value)))):
+            return "can't come from a property, which every page shows: use util.Secret"
         if is_later and self.renderable is True:
             return None
         found = self.check(value)

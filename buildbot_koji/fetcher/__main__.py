@@ -240,7 +240,8 @@ def _fetch(
             trouble = _receive(part, file["url"], context, times) or part.trouble()
         if trouble:
             part.discard()
-            return f"{file['url']}: {trouble}"
+            # The query may hold a token.
+            return f"{file['url'].partition('?')[0]}: {trouble}"
         part.finish()
     except OSError as error:
         return f"can't write {part.target}: {error.strerror or error}"

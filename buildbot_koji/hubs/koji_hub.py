@@ -70,7 +70,7 @@ class KojiHub(DeclaredObject):
         " itself",
         secret=True,
     )
-    proxyuser = argument(checks.text, "act as this user, if the hub allows it", secret=True)
+    proxyuser = argument(checks.text, "act as this user, if the hub allows it")
     bus = argument(
         check_receiving_broker,
         "a ``util.KojiAMQP`` or ``util.KojiAMQP1`` that reports the hub's tasks: steps and"

@@ -353,6 +353,12 @@ async def test_end_that_nobody_knows(
     url = f"http://{peer.start(at_end)}/big"
     for number, known in enumerate([(None, DIGEST), (len(CONTENT), None)]):
         assert await fetch(RemoteFile("big", url, *known), tmp_path / str(number)) == ""
+    # Not even the query of a signed address is shown.
+    signed = RemoteFile("big", f"{url}?st=unseen", len(CONTENT), ("md5", "0"))
+    trouble = await fetch(signed, tmp_path / "signed")
+    assert "its md5 digest is" in trouble
+    assert "unseen" not in f"{trouble} {signed!r}"
+    peer.count -= 1
     assert peer.count == 2
     do_not_retry(koji)
     with pytest.raises(TruncatedReply, match="never said how long the file is: it may be cut"):

@@ -140,6 +140,8 @@ def test_address_in_an_error(kind: type[KojiException]) -> None:
     assert "s3cret" not in f"{error!r} {error.args}"
     error = kind("cloning git+https://h/x.git?a=1&private_token=s3cret#main failed")
     assert str(error) == "cloning git+https://h/x.git?a=1&private_token=***#main failed"
+    for name in ("X-Amz-Credential", "sig", "hdnea", "jwt", "pw", "pass", "session", "ticket"):
+        assert "s3cret" not in str(kind(f"https://h/x?a=1&{name}=s3cret https://h/#{name}=s3cret"))
     several = kind("https://me:s3c@ret@h:80/,http://s3cret@h//x")
     assert str(several) == "https://***@h:80/,http://***@h//x"
     # In linear time.

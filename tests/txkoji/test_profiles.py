@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -325,12 +326,13 @@ def test_planted_name(tmp_path: Path, user: Path, plant: str) -> None:
     assert [each for each in said if SECRET in each] == []
 
 
-def test_address_with_a_user() -> None:
+def test_address_with_a_secret() -> None:
     """A program can't make a profile whose address each message about a request would show."""
-    for key in ("server", "weburl", "topurl"):
+    addresses = (f"https://me:{SECRET}@h/", f"https://h/?st={SECRET}", f"https://h/#{SECRET}")
+    for key, address in product(("server", "weburl", "topurl"), addresses):
         with pytest.raises(BrokenConfiguration) as caught:
-            Profile("k", **{"server": "http://h", key: f"https://me:{SECRET}@h/"})
+            Profile("k", **{"server": "http://h", key: address})
         assert (
             str(caught.value)
-            == f"{key} of the Koji profile 'k' holds a user or password: leave them out"
+            == f"{key} of the Koji profile 'k' holds a user, password or query: leave them out"
         )

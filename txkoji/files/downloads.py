@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -32,6 +32,7 @@ from txkoji.files.uploads import Progress, Tally
 from txkoji.front_ends import PACE_BYTES
 from txkoji.hub.answers import a_list, a_struct
 from txkoji.hub.client import HubClient
+from txkoji.hub.responses import without_query
 from txkoji.locks import Semaphore
 
 NOT_SATISFIABLE = 416
@@ -47,7 +48,7 @@ class RemoteFile:
 
     Attributes:
         name: its path below the target directory, parts separated by slashes.
-        url: its address.
+        url: its address; its query may hold a token, so that the repr leaves it out.
         size: its size in bytes, or None if unknown.
         digest: the kind (``md5``, ``sha1``, ``sha256``, or ``rpm`` for the digest inside an RPM)
             and the hex digits, empty if only the RPM itself has them; None for no digest.
@@ -55,7 +56,7 @@ class RemoteFile:
     """
 
     name: str
-    url: str
+    url: str = field(repr=False)
     size: int | None = None
     digest: tuple[str, str] | None = None
     grows: bool = False
@@ -352,7 +353,7 @@ class _Download:
                 trouble = await self._trouble_after_receiving()
             if trouble:
                 part.discard()
-                raise TransferError(f"{self._url} did not arrive whole: {trouble}")
+                raise TransferError(f"{without_query(self._url)} did not arrive whole: {trouble}")
             part.finish()
         except OSError as error:
             raise TransferError(f"can't write {part.target}: {error.strerror}") from error

@@ -54,6 +54,9 @@ _STATUS_REMEDIES = {
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 
+_MOVED = (301, 308)
+"""Those that are the same for everyone and stay, so that the address holds no session."""
+
 _REJECTED = REFUSALS | {421, 425, 429}
 """The statuses that say for certain that the request did not reach the hub's code."""
 
@@ -75,13 +78,7 @@ def refuse_status(response: Response, url: str, setting: str = "server") -> None
         return
     moved = False
     if status in _REDIRECTS:
-        target = _location(response, url) or ""
-        here, there = urlsplit(url), urlsplit(target)
-        same_path = here.path.rstrip("/") == there.path.rstrip("/")
-        moved = target != url and here.hostname == there.hostname and same_path
-        # Another address may hold a session or a token.
-        final = without_query(target) if moved else "the final address"
-        remedy = f"it redirects: set '{{setting}}' of the profile to {final}"
+        moved, remedy = redirection(status, url, _location(response, url))
     else:
         remedy = _STATUS_REMEDIES.get(status) or _remedy(status)
     response.deliverBody(Discard())
@@ -96,6 +93,30 @@ def refuse_status(response: Response, url: str, setting: str = "server") -> None
         may_have_arrived=status not in _REJECTED,
         moved=moved,
         retry_after=retry_after,
+    )
+
+
+def redirection(status: int, url: str, target: str | None) -> tuple[bool, str]:
+    """Return whether a redirect of a call says that the hub has moved, and the words for it.
+
+    No call follows one. Koji's own client, like all that use requests, makes a GET of it after 301,
+    302 and 303, which no hub takes, and hands its session to any other host after 307 and 308.
+
+    Args:
+        status: the status.
+        url: what was called, without its query.
+        target: where it leads, None for nowhere.
+    """
+    if target is None or without_query(target) == url:
+        return False, "it redirects to itself, or to no address: the front end is in trouble"
+    here, there = urlsplit(url), urlsplit(target)
+    is_here = (here.hostname, here.path.rstrip("/")) == (there.hostname, there.path.rstrip("/"))
+    if is_here or status in _MOVED:
+        return True, f"it redirects: set '{{setting}}' of the profile to {without_query(target)}"
+    # The path of a portal may hold a session.
+    return (
+        False,
+        f"it redirects to {there.scheme}://{there.netloc}: a login portal, maintenance?",
     )
 
 

@@ -56,10 +56,9 @@ def test_reconfiguration() -> None:
 @pytest_twisted.ensureDeferred
 async def test_rendered() -> None:
     """It renders to the settings, with the secrets."""
-    properties = Properties(who="koji", word="secret")
-    broker = util.KojiAMQP(
-        URL, user=util.Property("who"), password=util.Property("word"), queue="koji"
-    )
+    properties = Properties()
+    user, password = (util.Transform(str, word) for word in ("koji", "secret"))
+    broker = util.KojiAMQP(URL, user=user, password=password, queue="koji")
     assert await properties.render(broker) == AMQP(
         URL, user="koji", password="secret", queue="koji"
     )

@@ -174,6 +174,17 @@ async def test_values_that_are_neither_path_nor_content(bench: Workbench) -> Non
             {"profile": "koji", "cert": "/c", "keytab": util.Secret("k")},
             "keytab and cert exclude each other: choose one way to log in",
         ),
+        *[
+            (
+                {"profile": "koji", "user": "a", "password": value},
+                "password can't come from a property, which every page shows: use util.Secret",
+            )
+            for value in (
+                util.Property("x12345"),
+                util.Interpolate("%(prop:x12345)s"),
+                util.Transform(str, util.Property("x12345")),
+            )
+        ],
     ],
 )
 def test_mistakes(arguments: dict[str, Any], words: str) -> None:
