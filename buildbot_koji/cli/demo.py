@@ -221,7 +221,7 @@ class Demo:
         for package in PUSHED:
             await self.master.data.updates.addChange(
                 author="alice",
-                comments="Fix what was reported",
+                comments=f"{package}: fix what was reported",
                 project=package,
                 repository=f"{GIT}/{package}.git",
                 branch="main",

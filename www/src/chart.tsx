@@ -1,7 +1,7 @@
 // A plot over time, by uPlot, in the colors of the page.
 import React, { useEffect, useRef, useState } from "react";
 import uPlot from "uplot";
-import { absolute } from "./format";
+import { absolute, duration, grouped } from "./format";
 
 export interface Line {
   label: string;
@@ -20,11 +20,20 @@ interface Props {
   height?: number;
   /** Whether x is a moment; else it is a number of its own. */
   time?: boolean;
-  /** How the values of the y axis and of the legend read. */
-  say?: (value: number) => string;
+  /** Whether y is a duration, in seconds. */
+  durations?: boolean;
 }
 
 const DARK = "(prefers-color-scheme: dark)";
+
+const times = (unit: number, ...steps: number[]) => steps.map((step) => unit * step);
+/** What may be between two ticks: a duration's fall on what a clock has, a number's are whole. */
+const DURATIONS = [
+  ...times(1, 1, 5, 10, 15, 30),
+  ...times(60, 1, 5, 10, 15, 30),
+  ...times(3600, 1, 2, 3, 6, 12, 24, 72, 240, 720),
+];
+const NUMBERS = Array.from({ length: 9 }, (_, power) => times(10 ** power, 1, 2, 5)).flat();
 
 /** Say the moments of an axis: with the date where they span more than two days, or with seconds. */
 function moments(splits: number[]): string[] {
@@ -39,13 +48,13 @@ function last(u: uPlot): void {
 }
 
 /** Plot some lines or bars; the label is what a screen reader says. */
-export function Chart({ label, lines, data, height = 180, time = true, say }: Props) {
+export function Chart({ label, lines, data, height = 180, time = true, durations = false }: Props) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const latest = useRef(data);
   latest.current = data;
   const [dark, setDark] = useState(() => window.matchMedia(DARK).matches);
-  const shape = JSON.stringify([lines, time, height]);
+  const shape = JSON.stringify([lines, time, height, durations]);
 
   useEffect(() => {
     const media = window.matchMedia(DARK);
@@ -64,12 +73,9 @@ export function Chart({ label, lines, data, height = 180, time = true, say }: Pr
       grid: { stroke: color("line") },
       ticks: { stroke: color("line") },
     };
+    const say = durations ? duration : grouped;
     const value = (_: uPlot, raw: number | null) =>
-      raw === null || raw === undefined
-        ? "–"
-        : say
-          ? say(raw)
-          : String(Math.round(raw * 100) / 100);
+      raw === null || raw === undefined ? "–" : say(raw);
     // Room for a whole bar at both ends: it stands for an hour, or for a number.
     const edge = !time ? 0.5 : lines.some((line) => line.bars) ? 1800 : 0;
     const bars = uPlot.paths.bars?.({ size: [0.7, 24] });
@@ -96,7 +102,12 @@ export function Chart({ label, lines, data, height = 180, time = true, say }: Pr
           time
             ? { ...axis, space: 80, values: (_u, splits) => moments(splits) }
             : { ...axis, show: false },
-          { ...axis, size: 60, ...(say ? { values: (_u, splits) => splits.map(say) } : {}) },
+          {
+            ...axis,
+            size: 60,
+            values: (_u, splits) => splits.map(say),
+            incrs: durations ? DURATIONS : NUMBERS,
+          },
         ],
         series: [
           time
@@ -126,7 +137,7 @@ export function Chart({ label, lines, data, height = 180, time = true, say }: Pr
       made.destroy();
       plot.current = null;
     };
-    // `shape` stands for lines, time and height.
+    // `shape` stands for lines, time, height and durations.
   }, [shape, dark]);
 
   useEffect(() => {

@@ -60,7 +60,7 @@ def overview(now: float) -> dict[str, Any]:
             },
         ],
         "requests_per_second": 1.4,
-        "watched": 31,
+        "watched": 14,
         "watch_delay": 2.0,
         "channels": [
             {
@@ -93,6 +93,7 @@ def overview(now: float) -> dict[str, Any]:
         "latency": None,
         "version": None,
         "plugins": None,
+        "requests_per_second": 0.1,
         "user": None,
         "session_since": None,
         "credentials": [],
@@ -116,21 +117,22 @@ def overview(now: float) -> dict[str, Any]:
             "warnings": [],
         },
         "attention": [
-            {"page": "tasks", "text": "5 tasks are in trouble"},
+            {"page": "tasks", "text": "3 tasks are in trouble"},
             {"page": "deliveries", "text": "2 dead letters of the reporter stable"},
             {"page": "sources", "text": "centos tags has heard nothing for 12 min"},
         ],
     }
 
 
-def history(now: float) -> dict[str, Any]:
-    """A day whose queue swells and shrinks."""
+def history(now: float, down_at: range = range(200, 212)) -> dict[str, Any]:
+    """A day whose queue swells, with the points at which the hub was down."""
     points = []
     for i in range(288):
-        hill = max(0, 120 - abs(i - 150))
-        # The hub was unreachable for an hour.
-        queue = [None, None] if 200 <= i < 212 else [hill, min(60, hill)]
-        points.append([now - (288 - i) * 300, *queue, hill // 5, hill // 9, i % 3])
+        hill = 117 - (287 - i) // 3
+        down = i in down_at
+        queue = [None, None] if down else [hill, min(68, hill)]
+        ended = [0, 0] if down else [hill // 6, hill // 40]
+        points.append([now - (288 - i) * 300, *queue, hill // 5, *ended])
     return {"hub": "fedora", "step": 300, "points": points}
 
 
@@ -139,7 +141,7 @@ ARCHES = ("x86_64", "aarch64", "ppc64le", "s390x")
 
 
 def tasks(
-    now: float, count: int = 31, arches: tuple[str, ...] = ARCHES, hostile: bool = False
+    now: float, count: int = 14, arches: tuple[str, ...] = ARCHES, hostile: bool = False
 ) -> dict[str, Any]:
     """Task trees, every eighth of which failed on an architecture, every fourth waits.
 
@@ -152,6 +154,7 @@ def tasks(
     trees = []
     for i in range(count):
         waits, failed, evil = i % 4 == 1, i % 8 == 3, hostile and i == 10
+        long = not waits and not failed and i % 13 == 12
         started = None if waits else now - 60 * (i % 13) - 20
         package = f"{NAMES[i % 9]}" if i < 9 else f"{NAMES[i % 9]}-{i}"
         states = ("OPEN", "CLOSED") if not failed else ("FAILED", "CANCELED")
@@ -182,8 +185,12 @@ def tasks(
                 ],
                 "queue_position": i - 1 if waits else None,
                 "usual": 480.0,
-                "trouble": f"failed on {arches[i % 3 % len(arches)]}" if failed else None,
-                "trouble_level": 2 if failed else int(started is not None and i % 13 == 12),
+                "trouble": f"failed on {arches[i % 3 % len(arches)]}"
+                if failed
+                else "takes longer than usual"
+                if long
+                else None,
+                "trouble_level": 2 if failed else int(long),
                 "url": SCRIPT_LINK if evil else "https://koji.example.test/koji/taskinfo?taskID=5",
             }
         )
@@ -226,7 +233,7 @@ def package(now: float) -> dict[str, Any]:
                 "url": "https://koji.example.test/koji/buildinfo?buildID=7",
                 "log_url": "https://koji.example.test/work/build.log" if i % 5 == 1 else None,
             }
-            for i in range(30)
+            for i in range(20)
         ],
     }
 
@@ -242,12 +249,12 @@ def sources(now: float) -> dict[str, Any]:
         "reason": None,
         "next_poll": now + 42,
         "polled_at": now - 3,
-        "complete_until": now - 4000,
+        "complete_until": now - 540,
         "held_back": 2,
         "bus": "connected",
         "last_changes": [
             {
-                "at": now - 60 * i - 30,
+                "at": now - 660 * i - 600,
                 "revision": f"hello-1.{i}-1.f44",
                 "comments": f"hello-1.{i}-1.f44 was tagged into f44",
                 "url": "https://koji.example.test/koji/buildinfo?buildID=7",
@@ -360,7 +367,9 @@ def mass(now: float) -> dict[str, Any]:
                 "started": now - 36000,
                 "eta": 33000.0,
                 "at_once": 24,
-                "progress": [[now - 36000 + 360 * i, 12 * i, i // 3] for i in range(100)],
+                "progress": [
+                    [now - 36000 + 360 * i, 1204 * i // 100, 37 * i // 100] for i in range(101)
+                ],
                 "failures_by_reason": [["mock exited with status 1", 30], ["no such tag", 7]],
                 "failures_by_owner": [["alice", 20], ["bob", 17]],
             }

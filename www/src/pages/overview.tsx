@@ -241,7 +241,7 @@ function HubCard({ hub, now }: { hub: Hub; now: number }) {
           <Fact name="Watch delay">
             {hub.watch_delay === null ? "unknown" : latency(hub.watch_delay)}
           </Fact>
-          <Fact name="Logged in">
+          <Fact name="Logged in" wide>
             {hub.user ?? "anonymous"}
             {hub.session_since !== null && (
               <>

@@ -102,7 +102,7 @@ export function Builds({ builds, now }: { builds: PackageBuild[]; now: number })
             lines={BARS}
             data={data}
             time={false}
-            say={duration}
+            durations
           />
         </figure>
       )}
