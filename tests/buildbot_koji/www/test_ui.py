@@ -29,7 +29,7 @@ from tests.buildbot_koji.test_pages import (
 from tests.buildbot_koji.workbench import SOURCE
 from tests.buildbot_koji.www import answers, declared
 from tests.buildbot_koji.www.served import ServedMaster
-from tests.support import PROCESS_LIMIT, REPOSITORY, poll, until
+from tests.support import REPOSITORY, poll, until
 from tests.support.ends import AtEnd
 from txkoji import task_states
 
