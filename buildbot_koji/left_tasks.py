@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import CancelledError
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from buildbot_koji.durable.abandoned import left_by_attempts, settle, unsettled_requests
@@ -31,6 +30,7 @@ from buildbot_koji.hubs.hub import (
 )
 from buildbot_koji.hubs.koji_hub import RenderedHub
 from buildbot_koji.mass.abandoned import left_by_mass_builds
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import ConfigurationError
 
 TROUBLE = "can't cancel the tasks of stopped builds"
@@ -98,7 +98,7 @@ class LeftTasks(service.SharedService):
                 raise
             except Exception:  # noqa: BLE001 - the next look may be better
                 self._log.failure(TROUBLE)
-            await deferLater(self.master.reactor, self.interval)
+            await ElapsedTime(self.master.reactor).pause(self.interval)
 
     @async_to_deferred
     async def stopService(self) -> None:

@@ -32,6 +32,7 @@ from buildbot_koji.durable.fence import fence_scheduler
 from buildbot_koji.durable.timers import Timers
 from buildbot_koji.left_tasks import LeftTasks
 from buildbot_koji.properties import CHANGE_SOURCE
+from txkoji.elapsed import ElapsedTime
 
 GUARD_INTERVAL = 5.0
 """Seconds between two checks for new schedulers, and of the heartbeat."""
@@ -158,11 +159,10 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         )
         await LeftTasks.getService(self.master)
         await Timers.getService(self.master)
-        self.guarding = LoopingCall(self._guard)
-        self.guarding.clock = self.master.reactor
+        elapsed = ElapsedTime(self.master.reactor)
+        self.guarding = elapsed.looping(self._guard)
         self.guarding.start(GUARD_INTERVAL)
-        self._looking = LoopingCall(self._end_what_is_left)
-        self._looking.clock = self.master.reactor
+        self._looking = elapsed.looping(self._end_what_is_left)
         self._looking.start(LEFT_INTERVAL, now=False)
 
     @async_to_deferred

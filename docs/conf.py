@@ -22,7 +22,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"txkoji\._.*"),
     (r"py:.*", r"txkoji\.(bus|files|history|hub|submission|watching|testing)\..*"),
     (r"py:.*", r"txkoji\.(connection|rich|task_info)\..*"),
-    (r"py:.*", r"txkoji\.(aio\.T|locks\._Flat)"),
+    (r"py:.*", r"txkoji\.(aio\.T|elapsed\.T|locks\._Flat)"),
     (r"py:.*", r"buildbot_koji\..*"),
 ]
 

@@ -23,6 +23,7 @@ PUBLIC_MODULES = {
     "txkoji.bus",
     "txkoji.cache",
     "txkoji.channel",
+    "txkoji.elapsed",
     "txkoji.estimates",
     "txkoji.exceptions",
     "txkoji.gathering",

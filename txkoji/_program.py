@@ -12,6 +12,7 @@ from twisted.internet.task import react
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
 from txkoji._values import one_line
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import KojiException
 
 
@@ -89,7 +90,7 @@ class _Program:
             may_stop.callback(None)
             return result
 
-        self._ended.addTimeout(self._grace, reactor).addBoth(end)
+        ElapsedTime(reactor).limit(self._ended, self._grace).addBoth(end)
         running.cancel()
         return may_stop
 

@@ -185,6 +185,11 @@ class Connection(HubMethods):
         """
         return None if self.trouble is None else self.statistics.changed_at
 
+    @property
+    def trouble_for(self) -> float | None:
+        """For how many seconds no attempt was answered, None if the last one was."""
+        return self.client.requester.trouble_for
+
     def __repr__(self) -> str:
         return f"<Connection {shown(self.profile)} {self.url}>"
 

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.defer import TimeoutError as TimedOut
-from twisted.internet.task import deferLater
 
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import (
     UNCAUGHT,
     ActionNotAllowed,
@@ -215,4 +215,4 @@ async def until_answered(
             say(error)
             failures += 1
             pause = policy.pause(failures, error)
-        await deferLater(clock, pause)
+        await ElapsedTime(clock).pause(pause)

@@ -9,6 +9,7 @@ from buildbot_koji.changes.interruption import Interruption
 from buildbot_koji.changes.options import SourceLimits, SourceOptions
 from buildbot_koji.changes.storage import SourceStorage
 from buildbot_koji.durable.claims import Claim
+from txkoji.elapsed import ElapsedTime
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class SourceContext:
     storage: SourceStorage
     claim: Claim
     interruption: Interruption = field(default_factory=Interruption)
+
+    @property
+    def elapsed(self) -> ElapsedTime:
+        """What pauses and limits go by."""
+        return ElapsedTime(self.master.reactor)
 
     def now(self) -> float:
         """Return the time, in seconds since the epoch."""

@@ -10,8 +10,7 @@ from buildbot_koji.properties import CHANGE_SOURCE
 CATEGORY = "koji-health"
 
 CONFIRMED_AFTER = 60.0
-"""Seconds that a failure must last to count: a suspended master, or a clock that jumps ahead, makes
-each request fail that is in flight then.
+"""Seconds that a failure must last to count: a suspended master fails each request in flight.
 """
 
 LOOKS = 6
@@ -23,7 +22,7 @@ class Health:
 
     Args:
         stale_after: seconds without an answer.
-        now: the time, in seconds.
+        now: the elapsed time.
 
     Attributes:
         stale: whether the silence was reported, and its end was not.

@@ -30,8 +30,8 @@ class HealthReports:
         self._name = context.name
         self._hub_name = context.options.hub_name
         self._intake = intake
-        self._health = Health(context.options.stale_after, context.now())
-        self._alarm = Alarm(context.master.reactor, context.interruption)
+        self._health = Health(context.options.stale_after, context.elapsed.seconds())
+        self._alarm = Alarm(context.elapsed, context.interruption)
         self._reporting = Lock()
         self._hub: Hub | None = None
 
@@ -49,7 +49,7 @@ class HealthReports:
     @property
     def silence(self) -> float:
         """Seconds since the hub answered."""
-        return self._health.silence(self._context.now())
+        return self._health.silence(self._context.elapsed.seconds())
 
     @property
     def trouble(self) -> str | None:
@@ -59,7 +59,7 @@ class HealthReports:
 
     def answered(self) -> None:
         """Record an answer of the hub; log it if the request before had failed."""
-        if self._health.succeeded(self._context.now()):
+        if self._health.succeeded(self._context.elapsed.seconds()):
             self._log.info("{name}: the hub answers again", name=self._name)
 
     def failed(self, error: KojiException) -> None:
@@ -72,7 +72,7 @@ class HealthReports:
         """Report the silence when it is due: a poll may wait for an unreachable hub meanwhile."""
         while True:
             await until_done(self.report)
-            due = self._health.due_in(self._context.now())
+            due = self._health.due_in(self._context.elapsed.seconds())
             await self._alarm.sleep(INTERVAL if due is None else due)
 
     def wake(self) -> None:
@@ -93,9 +93,10 @@ class HealthReports:
             raise
 
     async def _store_condition(self) -> None:
-        health, now, unusable = self._health, self._context.now(), self._intake.unusable
+        health, unusable = self._health, self._intake.unusable
+        now = self._context.elapsed.seconds()
         health.record_request(now, is_failing=self.trouble is not None)
-        # While a master is suspended, or its clock jumps ahead, nothing is sent that could fail.
+        # While a master is suspended nothing is sent that could fail.
         if self._intake.is_paused or (self.trouble is None and health.due_in(now) == 0):
             health.not_asked(now)
         was_stale = health.stale

@@ -45,6 +45,7 @@ class EventIntake:
         self._options = context.options
         self._limits = context.limits
         self._interruption = context.interruption
+        self._elapsed = context.elapsed
         self._loaded_feed: HubFeed | None = None
         self._saved: tuple[Cursor, int | None] | None = None
         self.recorder = ChangeRecorder(
@@ -90,16 +91,21 @@ class EventIntake:
 
     @property
     def next_time(self) -> float | None:
-        """When :meth:`store` has something to do, in seconds since the epoch; None for never."""
+        """When :meth:`store` has something to do, in elapsed time; None for never."""
         if self.is_paused:
             return None
-        times = (self.pending.ready_at, self.recorder.releases_at)
+        releases_at = self.recorder.releases_at
+        ahead = self._context.now() - self._elapsed.seconds()
+        releases = None if releases_at is None else releases_at - ahead
+        times = (self.pending.ready_at, releases)
         return min((time for time in times if time is not None), default=None)
 
     @property
     def waiting_since(self) -> float | None:
         """Since when the oldest event waits to become a change; None if none does."""
-        times = (self.pending.since, self.recorder.held_since)
+        since = self.pending.since
+        pending = None if since is None else self._elapsed.moment(since)
+        times = (pending, self.recorder.held_since)
         return min((time for time in times if time is not None), default=None)
 
     async def read_pause(self) -> bool:
@@ -122,11 +128,11 @@ class EventIntake:
         if self._feed.cursor is None:
             await self._feed.start_now(self._options.start_time(self._context.now()))
             await self._save()
-        self.pending.add(await self._feed.poll(self._is_known), self._context.now())
+        self.pending.add(await self._feed.poll(self._is_known), self._elapsed.seconds())
 
     async def retry_set_aside(self) -> None:
         """Retry the events that could not become changes: the hub may have corrected them."""
-        for event in self.set_aside.due(self._limits.batch, self._context.now()):
+        for event in self.set_aside.due(self._limits.batch, self._elapsed.seconds()):
             key = str(event.key)
             try:
                 again = await self._feed.read_again(event)
@@ -140,7 +146,7 @@ class EventIntake:
             if again is None:
                 self.set_aside.discard(key)
             else:
-                self.pending.add([again], self._context.now())
+                self.pending.add([again], self._elapsed.seconds())
 
     async def confirm(self, reported: Event) -> bool:
         """Add what the hub knows of a reported event to the pending events.
@@ -155,7 +161,7 @@ class EventIntake:
             return False
         found = await self._feed.confirm(reported)
         news = [event for event in found if not self._is_known(str(event.key))]
-        self.pending.add(news, self._context.now())
+        self.pending.add(news, self._elapsed.seconds())
         return True
 
     def _is_known(self, key: str) -> bool:
@@ -240,7 +246,7 @@ class EventIntake:
     def _set_aside(self, key: str, error: Exception) -> None:
         """Set an event aside that can't become a change, and log each reason once."""
         reason = one_line(f"{type(error).__name__}: {error}", LONGEST_REASON)
-        if self.set_aside.add(key, self.pending.get(key), reason, self._context.now()):
+        if self.set_aside.add(key, self.pending.get(key), reason, self._elapsed.seconds()):
             self._log.warn(
                 "{name}: the event {key} can't become a change: {reason}",
                 name=self._name,

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
 
+from txkoji.elapsed import ElapsedTime
 from txkoji.locks import Lock
 
 T = TypeVar("T")
@@ -69,8 +69,8 @@ class Interruption:
 class Alarm:
     """Sleeps until a time has passed or someone calls :meth:`ring`."""
 
-    def __init__(self, clock: IReactorTime, interruption: Interruption) -> None:
-        self._clock = clock
+    def __init__(self, elapsed: ElapsedTime, interruption: Interruption) -> None:
+        self._elapsed = elapsed
         self._interruption = interruption
         self._ringing: Deferred[None] | None = None
 
@@ -87,13 +87,12 @@ class Alarm:
         """
         ringing: Deferred[None] = Deferred()
         self._ringing = ringing
-        timer = self._clock.callLater(max(seconds, 0.0), self.ring)
+        timer = self._elapsed.callLater(max(seconds, 0.0), self.ring)
         try:
             await self._interruption.wait(lambda: ringing)
         finally:
             self._ringing = None
-            if timer.active():
-                timer.cancel()
+            timer.cancel()
 
     def ring(self) -> None:
         """End the sleep, if someone sleeps."""

@@ -10,8 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from buildbot_koji.changes.context import SourceContext
@@ -62,9 +62,10 @@ class Listener:
         self._name = context.name
         self._options = context.options
         self._limits = context.limits
-        self._now = context.now
+        self._elapsed = context.elapsed
+        self._now = context.elapsed.seconds
         self._interruption = context.interruption
-        self._alarm = Alarm(self._reactor, self._interruption)
+        self._alarm = Alarm(self._elapsed, self._interruption)
         self._intake = EventIntake(context, announced)
         self._health = HealthReports(context, self._intake)
         longest = min(self._options.poll_interval, self._limits.retry.ceiling)
@@ -95,6 +96,7 @@ class Listener:
     def status(self) -> ListenerStatus:
         """Return what the listener is doing."""
         intake, health, receiver = self._intake, self._health, self.receiver
+        next_at = self._schedule.next_at
         if intake.is_paused:
             state = "paused"
         elif health.is_stale:
@@ -108,12 +110,15 @@ class Listener:
             reason=health.trouble,
             silence=health.silence,
             polled_at=self._polled_at,
-            next_poll=self._schedule.next_at or None,
+            next_poll=self._elapsed.moment(next_at) if next_at else None,
             pending=len(intake.pending),
             held_back=intake.recorder.held,
             waiting_since=intake.waiting_since,
             unusable=len(intake.set_aside),
-            last_unusable=tuple(intake.set_aside.last(SHOWN_UNUSABLE)),
+            last_unusable=tuple(
+                attrs.evolve(each, since=self._elapsed.moment(each.since))
+                for each in intake.set_aside.last(SHOWN_UNUSABLE)
+            ),
             bus=None if receiver is None else receiver.state is ReceiverState.READY,
             bus_reason=None if receiver is None else receiver.reason,
         )
@@ -148,7 +153,7 @@ class Listener:
             self._log.warn("{name}: stopped while the database did not answer", name=self._name)
             return ended
 
-        await DeferredList(self._running).addTimeout(self._limits.stop, self._reactor, late)
+        await self._elapsed.limit(DeferredList(self._running), self._limits.stop, late)
 
     def wake(self) -> None:
         """Poll now."""
@@ -191,7 +196,7 @@ class Listener:
                 self._database.answered()
                 return
             failures += 1
-            await self._interruption.wait(deferLater, self._reactor, self._retry.pause(failures))
+            await self._interruption.wait(self._elapsed.pause, self._retry.pause(failures))
 
     def _failed(self, error: Exception) -> None:
         if is_database_unreachable(error):
@@ -207,7 +212,7 @@ class Listener:
         limit = self._now() + self._limits.schedulers
         while self._now() < limit and not await schedulers_are_claimed(self._master):
             pause = self._limits.look_for_schedulers
-            await self._interruption.wait(deferLater, self._reactor, pause)
+            await self._interruption.wait(self._elapsed.pause, pause)
 
     def _asked_to_poll(self, _: Any, message: Mapping[str, Any]) -> None:
         if message["source"] == self._name:
@@ -274,7 +279,7 @@ class Listener:
             self._schedule.failed(self._now())
             return
         self._health.answered()
-        self._polled_at = self._now()
+        self._polled_at = float(self._reactor.seconds())
         self._schedule.succeeded(self._now())
         await self._intake.retry_set_aside()
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +58,6 @@ class SourceLimits:
         look_for_schedulers: how long to wait between two looks for them.
         settled: how long the schedulers may take to see a change: enough for their master to be
             declared dead, another master to claim them, and a flood to end.
-        uptime: returns the time that ``settled`` is measured by: it doesn't jump as clocks do.
         announce_again: when to announce changes again that no scheduler took, after another master
             started or stopped, or the database was unreachable. A scheduler takes none twice.
         set_aside: how far back a restart looks for events that could not become changes.
@@ -73,7 +71,6 @@ class SourceLimits:
     schedulers: float = 600.0
     look_for_schedulers: float = 0.5
     settled: float = 1800.0
-    uptime: Callable[[], float] = time.monotonic
     announce_again: tuple[float, ...] = (2.0, 30.0)
     set_aside: float = 86400.0
     chunk: int = MAX_VALUE

@@ -14,7 +14,7 @@ class PollSchedule:
     """Decides when to poll next.
 
     Attributes:
-        next_at: when the next poll is due, in seconds.
+        next_at: when the next poll is due, in elapsed time.
         wanted: whether someone asked for a poll now.
     """
 
@@ -22,14 +22,12 @@ class PollSchedule:
         self._interval = interval
         self._retry = retry
         self._failures = 0
-        self._pause = interval
         self.next_at = 0.0
         self.wanted = False
 
     def take(self, now: float) -> bool:
         """Return whether a poll is due; the caller then polls and reports the result."""
-        # A clock that was set back must not put the poll off.
-        if not self.wanted and 0 < self.next_at - now <= self._pause:
+        if not self.wanted and self.next_at > now:
             return False
         self.wanted = False
         return True
@@ -45,7 +43,7 @@ class PollSchedule:
         self._wait(now, self._retry.pause(self._failures))
 
     def _wait(self, now: float, pause: float) -> None:
-        self._pause, self.next_at = pause, now + pause
+        self.next_at = now + pause
 
 
 class PendingEvents:
@@ -90,17 +88,16 @@ class PendingEvents:
 
     @property
     def since(self) -> float | None:
-        """When the first of the events came, in seconds; None if there are none."""
+        """When the first of the events came, in elapsed time; None if there are none."""
         return self._first_at if self._events else None
 
     def are_ready(self, now: float) -> bool:
-        """Return whether it is time to make changes; a clock that was set back delays none."""
-        ready_at = self.ready_at
-        return ready_at is None or not 0 < ready_at - now <= self._longest * self._quiet_time
+        """Return whether it is time to make changes."""
+        return self.ready_at is None or now >= self.ready_at
 
     @property
     def ready_at(self) -> float | None:
-        """When the events become changes, in seconds; None if there are none."""
+        """When the events become changes, in elapsed time; None if there are none."""
         if not self._events:
             return None
         quiet = self._quiet_time

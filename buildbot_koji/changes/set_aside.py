@@ -40,7 +40,7 @@ class UnusableEvent:
         key: its key.
         event: the event, None if only its key is known.
         reason: why it could not, the last time.
-        since: when it was first tried, in seconds since the epoch.
+        since: when it was first tried, in elapsed time.
         tries: how often it was tried.
         next_at: when to try it again, likewise.
     """
@@ -78,7 +78,7 @@ class SetAside:
             event: the event; None to keep the one that is known. Without any it is not retried, nor
                 beyond :data:`MOST_RETRIED`.
             reason: why it can't become a change.
-            now: the time, in seconds since the epoch.
+            now: the elapsed time.
         """
         known = self._events.pop(key, None) or UnusableEvent(key, None, "", now, 0)
         tries = known.tries + 1
@@ -105,7 +105,7 @@ class SetAside:
         due = [
             each.event
             for each in self._events.values()
-            if each.event is not None and not 0 < each.next_at - now <= RETRY.ceiling
+            if each.event is not None and each.next_at <= now
         ]
         return due[:count]
 

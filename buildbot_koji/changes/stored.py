@@ -73,18 +73,19 @@ class Announcements:
     def __init__(self, context: SourceContext, last: int) -> None:
         self._master = context.master
         self._name = context.name
-        self._limits = context.limits
+        self._elapsed = context.elapsed
+        self._settled = context.limits.settled
         self._unsettled: deque[tuple[int, float]] = deque()
         self.last = last
 
     def made(self, number: int) -> None:
         """Record that Buildbot announced a change when it was added."""
-        self._unsettled.append((number, self._limits.uptime()))
+        self._unsettled.append((number, self._elapsed.seconds()))
         self.last = number
 
     async def resume(self, changes: Sequence[dict[str, Any]]) -> None:
         """Announce those of some changes that no scheduler took before the master ended."""
-        now = self._limits.uptime()
+        now = self._elapsed.seconds()
         self._unsettled.extend((change["changeid"], now) for change in changes)
         # A scheduler of this process has what was announced.
         await self.repeat([change for change in changes if change["changeid"] > self.last])
@@ -110,7 +111,7 @@ class Announcements:
     def take_settled(self) -> int | None:
         """Return the last change that the schedulers have certainly seen since the last call."""
         newest = None
-        limit = self._limits.uptime() - self._limits.settled
+        limit = self._elapsed.seconds() - self._settled
         while self._unsettled and self._unsettled[0][1] <= limit:
             newest, _ = self._unsettled.popleft()
         return newest
@@ -124,7 +125,7 @@ class MissedAnnouncements:
         wake: called when a master or a scheduler says so.
 
     Attributes:
-        times: when to announce again, in seconds since the epoch.
+        times: when to announce again, in elapsed time.
     """
 
     def __init__(self, context: SourceContext, wake: Callable[[], None]) -> None:
@@ -136,7 +137,7 @@ class MissedAnnouncements:
     def later(self) -> None:
         """Announce again after the pauses."""
         if takes_changes_once(self._context.master):
-            now = self._context.now()
+            now = self._context.elapsed.seconds()
             self.times = [now + pause for pause in self._pauses]
 
     def master_changed(self, _: Any, message: Mapping[str, Any]) -> None:
@@ -153,7 +154,7 @@ class MissedAnnouncements:
 
     async def repeat(self, announce: Callable[[], Awaitable[None]]) -> None:
         """Announce again if it is time and the schedulers are active."""
-        now = self._context.now()
+        now = self._context.elapsed.seconds()
         if not self.times or now < self.times[0]:
             return
         if await schedulers_are_claimed(self._context.master):

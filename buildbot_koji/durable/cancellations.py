@@ -10,7 +10,6 @@ import attrs
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from buildbot_koji.durable.store import MasterState
@@ -18,6 +17,7 @@ from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.durable.unreadable import UnreadableRow
 from buildbot_koji.words import counted
 from txkoji import Connection, RetryPolicy, one_line
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import HubFault, KojiException
 from txkoji.retry import is_passing
 
@@ -150,7 +150,7 @@ class Cancellations:
         """
         canceling = Deferred.fromCoroutine(self._cancel(intent))
         try:
-            await canceling.addTimeout(limit, self._connection.reactor)
+            await ElapsedTime(self._connection.reactor).limit(canceling, limit)
         except (KojiException, DeferredTimeout, CancelledError) as error:
             if is_final(error):
                 raise
@@ -264,7 +264,7 @@ class Cancellations:
             failures = 0
             while await self._cancel_each():
                 failures += 1
-                await deferLater(self._connection.reactor, RETRY.pause(failures))
+                await ElapsedTime(self._connection.reactor).pause(RETRY.pause(failures))
 
     async def _cancel_each(self) -> bool:
         """Try every pending cancellation; returns whether some are still pending."""

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from buildbot_koji.durable.claims import ClaimLost
@@ -22,6 +21,7 @@ from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliverySt
 from buildbot_koji.durable.unreadable import UnreadableRow
 from buildbot_koji.error_messages import with_remedy
 from txkoji import RetryPolicy, is_refusal, one_line
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import KojiException, MessageNotTaken, UnknownFault
 from txkoji.locks import Semaphore
 
@@ -148,6 +148,7 @@ class Outbox:
         self._slots = Semaphore(SLOTS)
         self._failures = 0
         self._waited = 0.0
+        self._elapsed = ElapsedTime(self._clock)
         self._resume = 0.0
         self._stopping = False
 
@@ -210,7 +211,7 @@ class Outbox:
             said = str(error) or "interrupted"
             limit = self._retry_for()
             expired = (
-                self._waited >= min(limit, GRACE) and self._clock.seconds() - delivery.since > limit
+                self._waited >= min(limit, GRACE) and self._elapsed.age(delivery.since) > limit
             )
             self._back_off(said)
             undone = isinstance(error, Undone)
@@ -269,14 +270,12 @@ class Outbox:
 
     async def _wait(self) -> None:
         while (rest := self._rest) > 0:
-            await deferLater(self._clock, rest)
+            await self._elapsed.pause(rest)
 
     @property
     def _rest(self) -> float:
         """Seconds until the next attempt."""
-        rest = self._resume - self._clock.seconds()
-        # A clock that was set back must not prolong the pause.
-        return rest if rest <= self._retry.ceiling else 0.0
+        return self._resume - self._elapsed.seconds()
 
     def _back_off(self, reason: str) -> None:
         if self._rest > 0:
@@ -284,7 +283,7 @@ class Outbox:
         self._failures += 1
         pause = self._retry.pause(self._failures)
         self._waited += pause
-        self._resume = self._clock.seconds() + pause
+        self._resume = self._elapsed.seconds() + pause
         if self._failures == 1:
             self._log.warn(
                 "{name}: {reason}; retrying {count} deliveries until they arrive",

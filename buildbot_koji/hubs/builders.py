@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-from buildbot_koji.durable.timers import has_passed
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import KojiException
 
 KEPT = 300.0
@@ -46,7 +46,7 @@ class ChannelBuilders:
 
     def __init__(self, checked: Callable[..., Awaitable[Any]], clock: Any) -> None:
         self._checked = checked
-        self._clock = clock
+        self._elapsed = ElapsedTime(clock)
         self._read_at: dict[int, float] = {}
         self.arches: Mapping[int, frozenset[str]] = {}
 
@@ -59,7 +59,7 @@ class ChannelBuilders:
             if not isinstance(channel, int) or not self._is_due(channel):
                 continue
             # One request at a time, and none right after a refusal.
-            self._read_at[channel] = self._clock.seconds()
+            self._read_at[channel] = self._elapsed.seconds()
             try:
                 hosts = await self._checked("listHosts", channelID=channel, enabled=True)
             except KojiException:
@@ -72,4 +72,4 @@ class ChannelBuilders:
 
     def _is_due(self, channel: int) -> bool:
         read_at = self._read_at.get(channel)
-        return read_at is None or has_passed(KEPT, read_at, self._clock.seconds())
+        return read_at is None or self._elapsed.seconds() - read_at >= KEPT

@@ -8,11 +8,11 @@ from typing import Any
 
 import attrs
 from twisted.internet.defer import CancelledError
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from buildbot_koji.words import in_days
 from txkoji import Credential, one_line
+from txkoji.elapsed import ElapsedTime
 
 WARN_BEFORE = 14 * 24 * 3600.0
 """Seconds before it expires at which a credential is reported."""
@@ -115,10 +115,10 @@ class CredentialWatch:
 
     async def run(self) -> None:
         """Read them until cancelled."""
-        await deferLater(self._clock, START_AFTER)
+        await ElapsedTime(self._clock).pause(START_AFTER)
         while True:
             await self.check()
-            await deferLater(self._clock, DAY)
+            await ElapsedTime(self._clock).pause(DAY)
 
     async def read_once(self) -> None:
         """Read them, unless they have been read before."""

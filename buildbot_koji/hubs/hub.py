@@ -12,7 +12,6 @@ from buildbot.process.properties import Properties
 from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import maybeDeferred
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from buildbot_koji.arguments.plugins import DeclaredArguments
@@ -44,6 +43,7 @@ from txkoji import (
     one_line,
     profiles,
 )
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import ConfigurationError
 from txkoji.locks import Lock
 
@@ -372,7 +372,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         )
         await self.survey.load(state)
         while True:
-            await deferLater(self.connection.reactor, INTERVAL)
+            await ElapsedTime(self.connection.reactor).pause(INTERVAL)
             if not self.is_current:
                 self.users.close_if_idle(IDLE)
             await self._survey()

@@ -17,10 +17,10 @@ from twisted.logger import Logger
 
 from buildbot_koji.database_values import number
 from buildbot_koji.durable.store import MasterState
-from buildbot_koji.durable.timers import has_passed
 from buildbot_koji.durable.unreadable import UnreadableRow, reading
 from buildbot_koji.error_messages import PLUGINS
 from txkoji import Call, Connection, task_states
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import KojiException, UnusableAnswer
 
 INTERVAL = 300.0
@@ -163,11 +163,11 @@ class HubSurvey:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._clock = connection.reactor
+        self._elapsed = ElapsedTime(self._clock)
         self._state: MasterState | None = None
         self.history: list[Point] = []
         self._names: dict[int, str] = {}
-        self._introduced = 0.0
-        self._asked_at = 0.0
+        self._introduced = self._asked_at = float("-inf")
         self._is_asking = False
         self._totals: tuple[int | None, int | None] = (None, None)
         self._counted = (0, 0)
@@ -183,16 +183,16 @@ class HubSurvey:
 
     def is_stale(self) -> bool:
         """Return whether the last answer is too old for someone who looks at a page."""
-        return not self._is_asking and has_passed(LIVELY, self._asked_at, self._clock.seconds())
+        return not self._is_asking and self._elapsed.seconds() - self._asked_at >= LIVELY
 
     async def ask(self, ours: Iterable[int]) -> None:
         """Ask the hub now, once at a time; an unreachable hub is asked the next time."""
         if self._is_asking:
             return
-        self._asked_at = now = self._clock.seconds()
+        self._asked_at = now = self._elapsed.seconds()
         self._is_asking = True
         try:
-            if self.result.plugins is None or has_passed(DAY, self._introduced, now):
+            if self.result.plugins is None or now - self._introduced >= DAY:
                 await self._introduce()
                 self._introduced = now
             await self._ask_queues(Counter(ours))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from txkoji.elapsed import ElapsedTime
+
 
 class HubUsers:
     """The steps and listeners that use a link; the last one closes it if nobody needs it.
@@ -21,11 +23,11 @@ class HubUsers:
     def __init__(
         self, clock: Any, has_work: Callable[[], bool], close: Callable[[], object]
     ) -> None:
-        self._clock = clock
+        self._clock, self._elapsed = clock, ElapsedTime(clock)
         self._has_work = has_work
         self._close = close
         self._users: set[object] = set()
-        self._used_at = float(clock.seconds())
+        self._used_at = self._elapsed.seconds()
         self.is_needed = True
 
     def __iter__(self) -> Iterator[object]:
@@ -44,12 +46,12 @@ class HubUsers:
 
     def touch(self) -> None:
         """Note that someone uses the link now."""
-        self._used_at = float(self._clock.seconds())
+        self._used_at = self._elapsed.seconds()
 
     def close_if_idle(self, idle: float = 0.0) -> None:
         """Close the link if nobody uses it, and nobody did in the last ``idle`` seconds."""
-        unused = float(self._clock.seconds()) - self._used_at
-        if not self._is_in_use() and not 0 <= unused < idle:
+        unused = self._elapsed.seconds() - self._used_at
+        if not self._is_in_use() and unused >= idle:
             # Not from within what that cancels.
             self._clock.callLater(0, self._close_unless_in_use)
 

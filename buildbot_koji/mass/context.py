@@ -12,6 +12,7 @@ from buildbot_koji.mass.options import MassHost, MassOptions, MassTiming
 from buildbot_koji.mass.packages import refusals
 from buildbot_koji.mass.plan import MassPackage, MassPlan, ended_line
 from txkoji import Call, Submission, TaskTree
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import HubFault, KojiException, UnusableAnswer
 from txkoji.retry import UNREADABLE, is_passing, is_without_access, until_answered
 
@@ -55,6 +56,11 @@ class MassContext:
     run_id: str
     timing: MassTiming
     lines: list[str] = field(default_factory=list)
+
+    @property
+    def elapsed(self) -> ElapsedTime:
+        """What pauses go by."""
+        return ElapsedTime(self.clock)
 
     def now(self) -> float:
         """Return the time, in seconds since the epoch."""

@@ -19,6 +19,7 @@ from buildbot_koji.mass.status import KEPT, EndedMassBuild
 from buildbot_koji.mass.stored import MassStores
 from buildbot_koji.properties import MASS_ID, SOURCE
 from txkoji import one_line
+from txkoji.elapsed import ElapsedTime
 
 RECENT = 5000
 """Builds among which mass builds are looked for, the newest ones."""
@@ -40,8 +41,8 @@ class EndedMassBuilds:
 
     async def get(self, here: Collection[str] = ()) -> list[EndedMassBuild]:
         """Return them, the newest last, without those that ran in this master."""
-        now = self._master.reactor.seconds()
-        if not 0 <= now - self._looked < FRESH_FOR:
+        now = ElapsedTime(self._master.reactor).seconds()
+        if now - self._looked >= FRESH_FOR:
             rows = await transact(self._master, partial(_rows, model=self._master.db.model))
             found = {
                 key: self._found.get(key) or await self._loaded(key, row)

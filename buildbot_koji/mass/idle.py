@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from buildbot_koji.durable.timers import has_passed
 from buildbot_koji.mass.context import MassContext
 from txkoji import task_states
 
@@ -27,12 +26,12 @@ class IdleChannel:
         if not self._context.options.only_when_idle:
             return True
         interval = self._context.timing.idle_interval
-        if has_passed(interval, self._checked, self._context.now()):
+        if self._context.elapsed.seconds() - self._checked >= interval:
             channel = await self._context.find_channel()
             if channel is None:
                 return False
             self.is_busy = await self._context.ask(partial(self._others_wait, channel["id"]))
-            self._checked = self._context.now()
+            self._checked = self._context.elapsed.seconds()
         return not self.is_busy
 
     async def _others_wait(self, channel: int) -> bool:

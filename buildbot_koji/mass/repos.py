@@ -42,7 +42,7 @@ class RepoWaiter:
         patience: seconds that a package waits; those in which the hub is unreachable don't count.
 
     Attributes:
-        due: when to poll next, in seconds since the epoch.
+        due: when to poll next, in elapsed time.
         is_refused: whether the hub refused the last poll.
     """
 
@@ -64,7 +64,7 @@ class RepoWaiter:
         self._polls = self._failures = 0
         self._trouble = self._how = ""
         self.is_refused = False
-        self.due = self._pause = 0.0
+        self.due = 0.0
 
     @property
     def words(self) -> str:
@@ -85,11 +85,10 @@ class RepoWaiter:
         Raises:
             KojiException: the hub is unreachable, or refused the login.
         """
-        plan, now = self._context.plan, self._context.now()
-        if 0 < self.due - now <= self._pause:
-            # A clock that was set back makes no pause longer.
+        plan, now = self._context.plan, self._context.elapsed.seconds()
+        if self.due > now:
             return
-        before, passed = self._waited, min(max(now - self._polled, 0.0), LONGEST_PAUSE)
+        before, passed = self._waited, min(now - self._polled, LONGEST_PAUSE)
         self._waited = {e: before[e] + passed if e in before else 0.0 for e in plan.held}
         self._polled = now
         try:
@@ -99,7 +98,7 @@ class RepoWaiter:
             is_answer = isinstance(fault, (HubFault, BadPlan)) and not is_passing(fault)
             if not is_answer or isinstance(fault, AuthError):
                 # An outage does not count.
-                self._waited, self._polled = before, self._context.now()
+                self._waited, self._polled = before, self._context.elapsed.seconds()
                 raise
             # A restored hub does not know the request; a policy or the target may change.
             is_there, self._waiting, self._request, self.is_refused = False, [], None, True
@@ -114,11 +113,11 @@ class RepoWaiter:
             self._polls, self._failures, self.due = 0, 0, 0.0
             return
         self._polls += 1
-        self._pause = self._timing.repo_polling.pause(self._polls)
+        pause = self._timing.repo_polling.pause(self._polls)
         if self._failures and self._request is None:
-            self._pause = self._timing.infra_retry.pause(self._failures)
-            self._how = f"; asking again in {duration(self._pause)}"
-        self.due = now + self._pause
+            pause = self._timing.infra_retry.pause(self._failures)
+            self._how = f"; asking again in {duration(pause)}"
+        self.due = now + pause
         late = [index for index, waited in self._waited.items() if waited >= self._patience]
         reason = f"waited {duration(self._patience)} for {self._wanted}"
         self._skip((plan.held[index] for index in late if index in plan.held), reason)

@@ -14,7 +14,6 @@ import attrs
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from buildbot_koji.durable.timers import has_passed
 from buildbot_koji.durable.unreadable import reading
 from buildbot_koji.hubs.builders import no_builder
 from buildbot_koji.mass.at_once import AtOnce
@@ -66,7 +65,8 @@ class MassRunner:
         self._settler = Settler(self._context, self._tasks.follow)
         self._channel = IdleChannel(self._context)
         self._control_changed = False
-        self._flushed = 0.0
+        self._elapsed = self._context.elapsed
+        self._flushed = self._noted = float("-inf")
         self._wake: Deferred[None] | None = None
         self._failure: Failure | None = None
 
@@ -202,7 +202,7 @@ class MassRunner:
             chosen = []
         if chosen:
             await self.submissions.submit(chosen)
-        elif has_passed(self._timing.store_interval, self._flushed, self._context.now()):
+        elif self._elapsed.seconds() - self._flushed >= self._timing.store_interval:
             await self.flush()
         trouble = self._host.trouble
         self._host.say(f"{self.summary()}; {trouble}" if trouble else self.summary())
@@ -222,22 +222,21 @@ class MassRunner:
         if self._tasks.ended:
             return
         self._wake = Deferred()
-        timer = self._context.clock.callLater(self._pause(self._context.now()), self.wake)
+        timer = self._elapsed.callLater(self._pause(), self.wake)
         try:
             await self._wake
         finally:
             self._wake = None
-            if timer.active():
-                timer.cancel()
+            timer.cancel()
 
-    def _pause(self, now: float) -> float:
+    def _pause(self) -> float:
         """Return the seconds until something may have changed without a task."""
-        waits = [self._timing.tick]
+        now, waits = self._elapsed.seconds(), [self._timing.tick]
         has_room = self.at_once is not None and self.plan.active < self.at_once
         if has_room and not (self.paused or self._channel.is_busy):
             due = self.plan.due()
             if due is not None:
-                waits.append(due - now)
+                waits.append(due - self._context.now())
         if self._repos is not None and self.plan.held:
             waits.append(self._repos.due - now)
         if self.plan.changed:
@@ -251,7 +250,7 @@ class MassRunner:
             ClaimLost: another master stores its own progress.
         """
         await self._host.check_claim()
-        now = self._flushed = self._context.now()
+        now, self._flushed = self._context.now(), self._elapsed.seconds()
         self._tasks.keep_averages()
         lines = list(self._context.lines)
         self._context.lines.clear()
@@ -263,8 +262,9 @@ class MassRunner:
         # While there are few moments, they are closer.
         pause = max(self._timing.tick, (now - self.started) / YOUNG_SHARE)
         pause = min(pause, self._timing.progress_interval)
-        is_due = has_passed(pause, self.progress.last, now)
+        is_due = self._flushed - self._noted >= pause
         if self._control_changed or is_due or self.plan.is_over:
+            self._noted = self._flushed
             failed = self.plan.counts[PackageState.FAILED]
             self.progress.note(now, self.plan.ended, failed, paused=not self._submits)
             await self._host.until_stored(lambda: self._store.save_control(self.control()))

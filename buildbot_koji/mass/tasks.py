@@ -11,7 +11,6 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from buildbot_koji.database_values import number
-from buildbot_koji.durable.timers import has_passed
 from buildbot_koji.hubs.builders import lacking
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.plan import MassPackage, PackageEvent, PackageState
@@ -41,9 +40,10 @@ class MassTasks:
         self._wake = wake
         self._watches: dict[int, Watch] = {}
         self._overdue: set[int] = set()
-        # When the task of each package was first seen to run.
+        # When the task of each package was submitted, and first seen to run, in elapsed time.
+        self._submitted: dict[int, float | None] = {}
         self._started: dict[int, float] = {}
-        self._checked = self._asked = 0.0
+        self._checked = self._asked = float("-inf")
         self.lacking: list[str] = []
         self.ended: list[EndedTask] = []
 
@@ -70,6 +70,9 @@ class MassTasks:
             usual=package.usual,
         )
         self._watches[package.index] = watch
+        since, elapsed = None if package.is_foreign else package.since, self._context.elapsed
+        submitted = None if since is None else elapsed.seconds() - elapsed.age(since)
+        self._submitted[package.index] = submitted
         self._started.pop(package.index, None)
         self._overdue.discard(package.index)
         # A canceled watch is this attempt's end.
@@ -114,9 +117,10 @@ class MassTasks:
     async def find_lacking_builders(self) -> None:
         """Find out for which architectures of the oldest tasks no builder is there."""
         context = self._context
-        if not has_passed(context.timing.idle_interval, self._asked, context.now()):
+        now = context.elapsed.seconds()
+        if now - self._asked < context.timing.idle_interval:
             return
-        self._asked = context.now()
+        self._asked = now
         trees = [watch.tree for watch in islice(self._watches.values(), OLDEST)]
         tasks = [task for tree in trees if tree is not None for task in tree.tasks()]
         waiting = [task for task in tasks if task.state == task_states.FREE]
@@ -132,9 +136,10 @@ class MassTasks:
         options = self._context.options
         if options.max_queue_time is None and options.package_timeout is None:
             return
-        if not has_passed(self._context.timing.tick, self._checked, self._context.now()):
+        now = self._context.elapsed.seconds()
+        if now - self._checked < self._context.timing.tick:
             return
-        self._checked = self._context.now()
+        self._checked = now
         packages = self._context.plan.packages
         overdue = [
             packages[index]
@@ -165,20 +170,21 @@ class MassTasks:
     def _is_overdue(self, package: MassPackage, tree: TaskTree | None) -> bool:
         if tree is None:
             return False
-        options, now = self._context.options, self._context.now()
+        options, now = self._context.options, self._context.elapsed.seconds()
         if tree.is_queued:
-            limit, since = options.max_queue_time, None if package.is_foreign else package.since
+            limit, since = options.max_queue_time, self._submitted[package.index]
         else:
             limit, since = options.package_timeout, self._runs_since(package, tree, now)
         return limit is not None and since is not None and now - since > limit
 
     def _runs_since(self, package: MassPackage, tree: TaskTree, now: float) -> float:
         """Return since when a task has had a builder, by our clock: the hub's may be wrong."""
+        submitted = self._submitted[package.index]
         seen = self._started.setdefault(package.index, now)
         created, started = number(tree.root.get("create_ts")), number(tree.root.get("start_ts"))
-        if package.is_foreign or package.since is None or created is None or started is None:
+        if submitted is None or created is None or started is None:
             return seen
-        return min(seen, package.since + started - created) if started >= created else seen
+        return min(seen, submitted + started - created) if started >= created else seen
 
     def _give_up(self, package: MassPackage, reason: str) -> None:
         """Fail a package whose task continues."""

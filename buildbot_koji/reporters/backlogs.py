@@ -19,6 +19,7 @@ from buildbot_koji.durable.unreadable import UnreadableRow
 from buildbot_koji.error_messages import was_cancelled
 from buildbot_koji.reporters.backlog import Backlog, WantedDeliveries
 from txkoji import RetryPolicy
+from txkoji.elapsed import ElapsedTime
 
 SCAN_INTERVAL = 300.0
 """Seconds between two scans for builds whose events were missed."""
@@ -82,8 +83,7 @@ class Backlogs:
             await consume(self._master_stopped, ("masters", None, "stopped")),
             await consume(self._master_started, ("masters", None, "started")),
         ]
-        self._scanning = LoopingCall(self._scan)
-        self._scanning.clock = self._master.reactor
+        self._scanning = ElapsedTime(self._master.reactor).looping(self._scan)
         self._scanning.start(SCAN_INTERVAL)
 
     async def stop(self) -> None:
@@ -91,7 +91,7 @@ class Backlogs:
         await stop_consuming(self._consumers)
         if self._scanning is not None and self._scanning.running:
             self._scanning.stop()
-        if self._next_scan is not None and self._next_scan.active():
+        if self._next_scan is not None:
             self._next_scan.cancel()
         for backlog in self._backlogs.values():
             backlog.stop()
@@ -115,7 +115,7 @@ class Backlogs:
         if self._next_scan is None or not self._next_scan.active():
             self._late_scans += 1
             pause = RESCAN.pause(self._late_scans)
-            self._next_scan = self._master.reactor.callLater(pause, self._scan)
+            self._next_scan = ElapsedTime(self._master.reactor).callLater(pause, self._scan)
 
     async def _load(self, master_id: int) -> None:
         """Resume what is left of the builds of a master, unless its position is unreadable."""

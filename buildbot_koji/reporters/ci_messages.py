@@ -10,7 +10,6 @@ from buildbot.process.properties import Properties
 from buildbot.reporters.utils import getURLForBuildrequest
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, required
@@ -27,6 +26,7 @@ from buildbot_koji.reporters.queued import QueuedRequests
 from buildbot_koji.reporters.votes import subject_of
 from txkoji import nvr
 from txkoji.bus import Broker, Publisher
+from txkoji.elapsed import ElapsedTime
 
 ARTIFACTS = ("koji-build", "brew-build")
 SETTLING = 2.0
@@ -231,7 +231,7 @@ class CIMessageSender:
         if delivery.name == "queued":
             # Most requests start at once: they need no message, and no order of messages.
             rest = delivery.since + SETTLING - self._reactor.seconds()
-            await deferLater(self._reactor, min(max(0.0, rest), SETTLING))
+            await ElapsedTime(self._reactor).pause(min(max(0.0, rest), SETTLING))
             if not await self._is_pending(delivery.build_id):
                 return "nothing published: it is no longer pending"
         content = delivery.content

@@ -65,6 +65,7 @@ from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.worker import read_on_worker
 from txkoji import one_line
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import TransferError
 from txkoji.profiles import read_configured
 
@@ -507,7 +508,7 @@ class KojiMassBuild(PackageBuildStep):
             plan.abandon(why, cancels=cancels)
         flushing = Deferred.fromCoroutine(runner.flush())
         with suppress(DeferredTimeout, ClaimLost):
-            await flushing.addTimeout(self.timing.cancel_limit, self.master.reactor)
+            await ElapsedTime(self.master.reactor).limit(flushing, self.timing.cancel_limit)
         if detached:
             self.say(f"left to the next attempt: {plan.summary(None)}")
             return

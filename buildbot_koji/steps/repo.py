@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, ClassVar
 
 from buildbot.process import results
-from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, flag
@@ -18,6 +17,7 @@ from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import WAITING
 from buildbot_koji.steps.framework.write_step import KojiTasksStep
 from txkoji import Call, RetryPolicy, is_infrastructure, paths, reason_of
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import GenericError, HubFault, UnusableAnswer
 
 TWO_HOURS = 2 * 60 * 60
@@ -186,7 +186,7 @@ class RepoStep(KojiTasksStep):
 
     async def _pause(self, looks: int) -> None:
         """Wait before the next check, after so many looks in a row."""
-        await deferLater(self.master.reactor, self.polling.pause(looks))
+        await ElapsedTime(self.master.reactor).pause(self.polling.pause(looks))
 
     async def show(self, hub: Hub, repo: Any, wanted: Wanted) -> int:
         """Show the repo and set its properties; returns SUCCESS."""

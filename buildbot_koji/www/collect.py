@@ -47,6 +47,7 @@ from buildbot_koji.www.packages import (
 )
 from buildbot_koji.www.plain import LONG, bounded, encoded, text
 from buildbot_koji.www.tasks import Trees
+from txkoji.elapsed import ElapsedTime
 
 CHANGES_READ = 100
 """How many of the newest changes to search for the last ones of each source."""
@@ -426,7 +427,7 @@ def _idle(hub: Hub) -> list[KojiStep]:
 
 async def _at_most(seconds: float, done: Deferred[Any], reactor: Any) -> None:
     """Wait until something is done, for a time at most; it continues after that."""
-    limit: Deferred[Any] = deferLater(reactor, seconds)
+    limit: Deferred[Any] = ElapsedTime(reactor).pause(seconds)
     await DeferredList([done, limit], fireOnOneCallback=True)
     limit.addErrback(lambda failure: failure.trap(CancelledError))
     limit.cancel()

@@ -9,6 +9,7 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 
 from buildbot_koji.error_messages import cause_of
 from buildbot_koji.www.router_loss import ROUTER_LOST
+from txkoji.elapsed import ElapsedTime
 
 DATABASE_PATIENCE = 5.0
 """Seconds after which a database that does not answer counts as unreachable."""
@@ -30,7 +31,7 @@ async def database_trouble(master: Any) -> str | None:
     """Return what is wrong with the master's database, None if it answers."""
     asking: Deferred[Any] = master.data.get(("masters",))
     try:
-        await asking.addTimeout(DATABASE_PATIENCE, master.reactor)
+        await ElapsedTime(master.reactor).limit(asking, DATABASE_PATIENCE)
     except CancelledError:
         raise
     except DeferredTimeout:

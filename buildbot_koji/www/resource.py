@@ -24,6 +24,7 @@ from buildbot_koji.www.collect import Collector
 from buildbot_koji.www.masters import database_words
 from buildbot_koji.www.metrics import exposition
 from buildbot_koji.www.plain import encoded
+from txkoji.elapsed import ElapsedTime
 
 JSON = b"application/json; charset=utf-8"
 
@@ -46,7 +47,7 @@ class Answers:
     """Caches answers for a moment; requests for one that is being rendered share it."""
 
     def __init__(self, clock: Any) -> None:
-        self._clock = clock
+        self._elapsed = ElapsedTime(clock)
         self._made: dict[str, tuple[float, bytes]] = {}
         self._waiting: dict[str, list[Deferred[bytes]]] = {}
 
@@ -57,7 +58,7 @@ class Answers:
     async def get(self, key: str, render: Render) -> bytes:
         """Return the cached answer of a key, or render it."""
         made_at, body = self._made.get(key, (None, b""))
-        if made_at is not None and 0 <= self._clock.seconds() - made_at < FRESH_FOR:
+        if made_at is not None and self._elapsed.seconds() - made_at < FRESH_FOR:
             return body
         if key in self._waiting:
             waiting: Deferred[bytes] = Deferred()
@@ -74,7 +75,7 @@ class Answers:
         del self._waiting[key]
         while len(self._made) >= MOST_ANSWERS:
             del self._made[next(iter(self._made))]
-        self._made[key] = (self._clock.seconds(), body)
+        self._made[key] = (self._elapsed.seconds(), body)
         for each in waiters:
             each.callback(body)
         return body

@@ -13,12 +13,12 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from buildbot_koji.www.plain import encoded
+from txkoji.elapsed import ElapsedTime
 
 ROUTER_LOST = "the master has lost its message router: restart it"
 
@@ -50,7 +50,7 @@ async def _listen(master: Any) -> None:
         try:
             await endpoint.listen(Site(_Stopped()))
         except CannotListenError:
-            await deferLater(master.reactor, LISTEN_AGAIN)
+            await ElapsedTime(master.reactor).pause(LISTEN_AGAIN)
         else:
             break
     _log.error("{words}", words=ROUTER_LOST)

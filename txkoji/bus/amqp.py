@@ -46,6 +46,7 @@ from txkoji.bus.base import (
 from txkoji.bus.connecting import connect, plain_error
 from txkoji.bus.settings import AMQP
 from txkoji.bus.topics import bus_message
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import BrokerRefusal, BrokerUnreachable, BusError, MessageNotTaken
 
 PERSISTENT = 2
@@ -162,7 +163,7 @@ class _ImpatientTransport:
     def loseConnection(self) -> None:  # noqa: N802 - Twisted's name
         self._transport.loseConnection()
         if self._timer is None:
-            self._timer = self._reactor.callLater(CLOSE_TIMEOUT, self.abortConnection)
+            self._timer = ElapsedTime(self._reactor).callLater(CLOSE_TIMEOUT, self.abortConnection)
 
     def abortConnection(self) -> None:  # noqa: N802 - Twisted's name
         self._transport.abortConnection()

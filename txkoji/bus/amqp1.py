@@ -28,6 +28,7 @@ from txkoji.bus.base import (
 from txkoji.bus.connecting import connect, plain_error
 from txkoji.bus.settings import AMQP1
 from txkoji.bus.topics import bus_message
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import BrokerRefusal, BrokerUnreachable, BusError, MessageNotTaken
 
 TROUBLES = frozenset(
@@ -97,7 +98,7 @@ class _Engine(Protocol):
         on_event: Callable[[Any], None],
         on_end: Callable[[BaseException], None],
     ) -> None:
-        self._clock = clock
+        self._elapsed = ElapsedTime(clock)
         self._on_event = on_event
         self._on_end = on_end
         self._collector = proton.Collector()
@@ -146,7 +147,7 @@ class _Engine(Protocol):
             self.pump()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
-        if self._timer is not None and self._timer.active():
+        if self._timer is not None:
             self._timer.cancel()
         self._has_ended = True
         self._engine.unbind()
@@ -165,7 +166,7 @@ class _Engine(Protocol):
             # An event's handler called this: the loop below dispatches what it caused.
             return
         self._pumping = True
-        now = self._clock.seconds()
+        now = self._elapsed.seconds()
         deadline = self._engine.tick(now)
         try:
             # Writing makes events too: only then the engine reports a refused login.
@@ -173,11 +174,11 @@ class _Engine(Protocol):
                 pass
         finally:
             self._pumping = False
-        if self._timer is not None and self._timer.active():
+        if self._timer is not None:
             self._timer.cancel()
         if deadline:
             # For the heartbeats.
-            self._timer = self._clock.callLater(max(0.0, deadline - now), self.pump)
+            self._timer = self._elapsed.callLater(max(0.0, deadline - now), self.pump)
 
     def _dispatch(self) -> bool:
         """Dispatch all events; return whether there was one."""
@@ -312,7 +313,7 @@ class _ProtonLink(Link):
         self.is_open = False
         self._session.close()
         with suppress(TimedOut):
-            await self._wait_for(CONNECTION).addTimeout(SESSION_TIMEOUT, self._reactor)
+            await ElapsedTime(self._reactor).limit(self._wait_for(CONNECTION), SESSION_TIMEOUT)
         self._engine.connection.close()
         self._engine.pump()
         await self._ended

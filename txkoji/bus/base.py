@@ -17,6 +17,7 @@ from typing import Any, Literal
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as TimedOut
 
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import BusError
 
 CLOSE_TIMEOUT = 2.0
@@ -205,7 +206,7 @@ async def close_link(link: Link, reactor: Any, timeout: float = CLOSE_TIMEOUT) -
     try:
         if link.is_open:
             closing = Deferred.fromCoroutine(link.close())
-            await closing.addTimeout(timeout, reactor)
+            await ElapsedTime(reactor).limit(closing, timeout)
     except (BusError, TimedOut):
         # The connection is gone either way.
         pass

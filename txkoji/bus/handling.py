@@ -10,9 +10,9 @@ from typing import Any
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.logger import Logger
 
-from txkoji._interfaces import Timer
 from txkoji._values import one_line, printable
 from txkoji.bus.base import BusMessage, ReceivedMessage, Reject, Settlement
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import KojiException
 from txkoji.retry import RetryPolicy
 
@@ -59,13 +59,12 @@ class Pauses:
             return
         over: Deferred[None] = Deferred()
         self._running.add(over)
-        timer: Timer = self._reactor.callLater(seconds, over.callback, None)
+        timer = ElapsedTime(self._reactor).callLater(seconds, over.callback, None)
         try:
             await over
         finally:
             self._running.discard(over)
-            if timer.active():
-                timer.cancel()
+            timer.cancel()
 
     def end(self) -> None:
         """End all pauses, those that start later too."""
@@ -139,12 +138,11 @@ class Handling:
         """Wait for the handler; cancel it if it takes longer than the limit, in seconds."""
         if not self._is_working:
             return
-        timer = reactor.callLater(limit, self._cancel)
+        timer = ElapsedTime(reactor).callLater(limit, self._cancel)
         try:
             await self._working
         finally:
-            if timer.active():
-                timer.cancel()
+            timer.cancel()
 
     def _cancel(self) -> None:
         if self._handling is not None:

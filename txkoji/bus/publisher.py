@@ -12,6 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from txkoji._deferreds import returns_deferred
 from txkoji.bus.base import CLOSE_TIMEOUT, Link, close_link
 from txkoji.bus.settings import Broker
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import BrokerUnreachable, BusError
 from txkoji.locks import Lock
 
@@ -153,7 +154,7 @@ class Publisher:
             raise use.unreachable(stopped)
         working = Deferred.fromCoroutine(self._run(use))
         self._working.add(working)
-        working.addTimeout(self._timeout, self._reactor, expired)
+        ElapsedTime(self._reactor).limit(working, self._timeout, expired)
         try:
             await working
         except (CancelledError, BusError):

@@ -17,6 +17,7 @@ from txkoji._deferreds import returns_deferred
 from txkoji.bus.base import CLOSE_TIMEOUT, Link, close_link
 from txkoji.bus.handling import Handler, Handling, Pauses
 from txkoji.bus.settings import Broker
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import (
     BrokerRefusal,
     BrokerUnreachable,
@@ -208,7 +209,7 @@ class Receiver:
             )
 
         self._connecting = Deferred.fromCoroutine(subscribe())
-        self._connecting.addTimeout(self._ready_timeout, self._reactor, expired)
+        ElapsedTime(self._reactor).limit(self._connecting, self._ready_timeout, expired)
         try:
             await self._connecting
         finally:

@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import unquote
 
 from twisted.internet.defer import gatherResults
-from twisted.internet.task import deferLater
 
 from txkoji import paths, task_states
 from txkoji._deferreds import in_thread, returns_deferred
@@ -367,9 +366,9 @@ class _Download:
         return await in_thread(self._client.reactor, self._part.trouble)
 
     async def _receive(self) -> None:
-        reactor = self._client.reactor
+        reactor, elapsed = self._client.reactor, self._client.requester.elapsed
         sink = _Sink(self._part, self._tally)
-        progressed = reactor.seconds()
+        progressed = elapsed.seconds()
         failures = 0
         while not self._part.is_complete:
             have = self._part.have
@@ -387,11 +386,11 @@ class _Download:
                     return
                 # A few bytes are no progress, and neither are the same ones again.
                 if self._part.have - have >= PACE_BYTES:
-                    failures, progressed = 0, reactor.seconds()
+                    failures, progressed = 0, elapsed.seconds()
                 failures += 1
                 pause = self._client.requester.pause_after(error, failures, progressed)
                 if pause is None:
                     raise
             else:
                 return
-            await deferLater(reactor, pause)
+            await elapsed.pause(pause)

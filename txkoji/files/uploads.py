@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 
 from txkoji._deferreds import in_thread
 from txkoji._interfaces import Clock
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import KojiLoginException, ProtocolError, TransferError
 from txkoji.files.outputs import byte_count
 from txkoji.hub.answers import a_struct
@@ -57,10 +58,10 @@ class Tally:
         *,
         done: int = 0,
     ) -> None:
-        self._clock = clock
+        self._elapsed = ElapsedTime(clock)
         self._total = total
         self._progress = progress
-        self._started = clock.seconds()
+        self._started = self._elapsed.seconds()
         self._done = done
         self._fresh = 0
 
@@ -69,7 +70,7 @@ class Tally:
         self._done += count
         self._fresh += count if fresh else 0
         if self._progress is not None:
-            seconds = max(self._clock.seconds() - self._started, 1e-6)
+            seconds = max(self._elapsed.seconds() - self._started, 1e-6)
             total = max(self._total, self._done)
             self._progress(Progress(self._done, total, self._fresh / seconds))
 

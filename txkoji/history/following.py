@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from functools import partial
 from typing import Any, TypeVar
 
-from twisted.internet.task import deferLater
-
+from txkoji.elapsed import ElapsedTime
 from txkoji.gathering import gather
 from txkoji.history.cursor import Cursor
 from txkoji.history.events import BUS_ONLY, IN_TAGS, Event, TagUntag
@@ -86,7 +85,7 @@ class Follower:
             self._known = {
                 key: when for key, when in self._known.items() if when >= found.cursor.horizon
             }
-            await deferLater(self._clock, self._interval)
+            await ElapsedTime(self._clock).pause(self._interval)
 
     async def _look_up_tags(self) -> None:
         """Fail if the hub lacks a tag."""

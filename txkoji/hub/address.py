@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import HTTPStatusError
 from txkoji.locks import Semaphore
 from txkoji.retry import is_passing
@@ -21,7 +22,8 @@ class Address:
     """
 
     def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
+        # The address keeps its reactor alive, so no other reactor gets that id.
+        self._elapsed = ElapsedTime(reactor)
         self._slots: dict[tuple[str, int], Semaphore] = {}
         self._refusal: HTTPStatusError | None = None
         self._closed_until = 0.0
@@ -29,7 +31,6 @@ class Address:
     @classmethod
     def of(cls, url: str, reactor: Any) -> Address:
         """Return the address of a URL, the same for all profiles of that host and port."""
-        # The address keeps its reactor alive, so no other reactor gets that id.
         key = (id(reactor), urlsplit(url).netloc.rpartition("@")[2].lower())
         return _known.setdefault(key, cls(reactor))
 
@@ -41,7 +42,7 @@ class Address:
         """Note the pause that a reply asks for, if it does."""
         if error.retry_after and is_passing(error):
             self._refusal = error
-            self._closed_until = self._reactor.seconds() + error.retry_after
+            self._closed_until = self._elapsed.seconds() + error.retry_after
 
     def check(self) -> None:
         """Refuse to send a request before the pause is over.
@@ -50,9 +51,8 @@ class Address:
             HTTPStatusError: the pause is not over: the error that asked for it, with the seconds
                 that are left of it as ``retry_after``. Nothing was sent.
         """
-        left = self._closed_until - self._reactor.seconds()
-        # A clock that was set back must not prolong the pause.
-        if self._refusal is not None and 0 < left <= self._refusal.retry_after:
+        left = self._closed_until - self._elapsed.seconds()
+        if self._refusal is not None and left > 0:
             raise HTTPStatusError(
                 str(self._refusal),
                 status=self._refusal.status,

@@ -178,7 +178,7 @@ class HubClient:
         """
         reads = all(each.kind is Kind.READ for each in batch)
         waiting = list(range(len(batch)))
-        since, failures = self.reactor.seconds(), 0
+        since, failures = self.requester.elapsed.seconds(), 0
         while waiting:
             calls = [batch[index] for index in waiting]
             call = multicall(calls)

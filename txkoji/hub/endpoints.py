@@ -22,6 +22,7 @@ from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
 from txkoji._interfaces import Endpoint
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import BrokenConfiguration, ConnectionFailed, HTTPStatusError, TLSError
 from txkoji.hub.proxies import Proxy, proxy_for
 from txkoji.hub.tls import ClientCertificate, OverTLS, TLSPolicy, tls_words
@@ -229,9 +230,8 @@ class _Tunnel:
         def timed_out(_value: Any, _seconds: float) -> Any:
             raise error.TimeoutError
 
-        return connecting.addCallback(lambda _: protocol.opened).addTimeout(
-            CONNECT_TIMEOUT, self._clock, timed_out
-        )
+        opened = connecting.addCallback(lambda _: protocol.opened)
+        return ElapsedTime(self._clock).limit(opened, CONNECT_TIMEOUT, timed_out)
 
 
 def _stamp(path: str | None) -> tuple[int, int, int] | None:

@@ -16,6 +16,7 @@ from twisted.web.http_headers import Headers
 
 from txkoji._deferreds import in_thread
 from txkoji._values import one_line
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import (
     AuthExpired,
     BrokenConfiguration,
@@ -182,7 +183,7 @@ class Authenticator:
         host = urlsplit(self._profile.server).hostname or ""
         getting = in_thread(self._reactor, kerberos.begin, host)
         try:
-            return await getting.addTimeout(self._timeout, self._reactor)
+            return await ElapsedTime(self._reactor).limit(getting, self._timeout)
         except DeferredTimeout as error:
             raise KDCUnreachable(
                 f"no ticket for HTTP/{host} with {kerberos}: the KDC did not answer within"

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 
 from txkoji._values import one_line
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import (
     ConnectionFailed,
     HTTPStatusError,
@@ -72,8 +72,8 @@ class Request:
         before: awaited right before each attempt, once it is the request's turn; what it raises
             ends the request.
         number: the call number of a write that is retried: that of its first attempt.
-        since: when the first attempt began, by the reactor's clock, of a request that repeats a
-            part of an earlier one: the deadline counts from there.
+        since: when the first attempt began, in elapsed time, of a request that repeats a part of
+            an earlier one: the deadline counts from there.
     """
 
     method: str
@@ -96,37 +96,6 @@ class Request:
         )
 
 
-class _Limit:
-    """Calls a function at a deadline that moves.
-
-    Args:
-        clock: the reactor.
-        left: returns the seconds until the deadline, as it is now.
-        expire: called at the deadline.
-
-    Attributes:
-        has_expired: whether it was called.
-    """
-
-    def __init__(self, clock: Any, left: Callable[[], float], expire: Callable[[], object]) -> None:
-        self._clock, self._left, self._expire = clock, left, expire
-        self.has_expired = False
-        self._timer = clock.callLater(left(), self._check)
-
-    def _check(self) -> None:
-        left = self._left()
-        if left > 0:
-            self._timer = self._clock.callLater(left, self._check)
-        else:
-            self.has_expired = True
-            self._expire()
-
-    def end(self) -> None:
-        """Stop the timer: the function is not called any more."""
-        if self._timer.active():
-            self._timer.cancel()
-
-
 class Requester:
     """Sends requests to one hub, each until it is answered or its deadline expires.
 
@@ -134,8 +103,7 @@ class Requester:
         trouble: why the hub is unreachable, None if the last attempt was answered. A hub that takes
             requests and answers none is unreachable, too.
         statistics: counts the requests, and knows since when there is trouble.
-        heard_at: when the hub last began to answer, by the reactor's clock, or None.
-        reactor: the reactor.
+        elapsed: measures pauses and deadlines.
     """
 
     _log = Logger()
@@ -152,14 +120,16 @@ class Requester:
         self._url = url
         self._address = address
         self._transport = transport
-        self.reactor = reactor
+        self._reactor = reactor
+        self.elapsed = ElapsedTime(reactor)
         self.limits = limits
         self._retry = retry
         self.trouble: KojiException | None = None
         self.statistics = RequestStatistics()
         self._slots = address.slots("calls", limits.at_once)
         self._was_answered = False
-        self.heard_at: float | None = None
+        # In elapsed time: the hub's last answer, and when it became reachable or unreachable.
+        self._heard_at = self._changed_at = float("-inf")
         self._has_ended = False
 
     def end(self) -> None:
@@ -181,14 +151,14 @@ class Requester:
         """
         url = f"{self._url.rstrip('/')}{request.path}" if request.path else self._url
         url += f"?{request.query}" if request.query else ""
-        start = self.reactor.seconds() if request.since is None else request.since
+        start = self.elapsed.seconds() if request.since is None else request.since
         failures = 0
         with self._transport:
             while True:
-                began = self.reactor.seconds()
+                began = self.elapsed.seconds()
                 if queued:
                     start += await self.take(self._slots, request.method)
-                    began = self.reactor.seconds()
+                    began = self.elapsed.seconds()
                 try:
                     try:
                         return await self._attempt(url, request, start)
@@ -220,20 +190,19 @@ class Requester:
         Raises:
             RequestTimeout: the hub was unreachable for the whole deadline. Nothing was sent.
         """
-        asked: float = self.reactor.seconds()
+        asked = self.elapsed.seconds()
         turn = queue.acquire()
         if turn.called:
             return 0.0
         deadline = self.limits.deadline
-        limit = _Limit(
-            self.reactor,
-            lambda: self._silent_since(asked) + deadline - self.reactor.seconds(),
+        limit = self.elapsed.until(
+            lambda: self._silent_since(asked) + deadline - self.elapsed.seconds(),
             turn.cancel,
         )
         try:
             await turn
         except CancelledError as error:
-            if not limit.has_expired:
+            if limit.active():
                 raise
             raise RequestTimeout(
                 f"{method} waited {deadline:g} s for its turn while the hub answered nobody:"
@@ -242,13 +211,17 @@ class Requester:
                 may_have_arrived=False,
             ) from error
         finally:
-            limit.end()
+            limit.cancel()
         return self._silent_since(asked) - asked
 
     def _silent_since(self, asked: float) -> float:
         """Return when the hub fell silent, ``asked`` at the earliest; now, if it answers."""
-        now: float = self.reactor.seconds()
-        return max(asked, now if self.trouble is None else self.statistics.changed_at or now)
+        return max(asked, self.elapsed.seconds() - (self.trouble_for or 0.0))
+
+    @property
+    def trouble_for(self) -> float | None:
+        """For how many seconds no attempt was answered, None if the last one was."""
+        return None if self.trouble is None else self.elapsed.seconds() - self._changed_at
 
     async def wait_out(
         self,
@@ -264,7 +237,7 @@ class Requester:
         Args:
             error: what the last attempt failed with.
             failures: how many failed in a row.
-            since: when the first of them began, by the reactor's clock.
+            since: when the first of them began, in elapsed time.
             began: when the last of them began; by default it was the first.
             write: whether it changes something on the hub.
         """
@@ -273,7 +246,7 @@ class Requester:
         if pause is None or self._is_wrong_address(error, since, pause):
             return False
         self.statistics.retries += 1
-        await deferLater(self.reactor, pause)
+        await self.elapsed.pause(pause)
         return True
 
     async def _attempt(self, url: str, request: Request, start: float) -> Any:
@@ -282,23 +255,22 @@ class Requester:
         if request.before is not None:
             await request.before()
         limits = self.limits
-        sent = self.reactor.seconds()
-        self.statistics.sent(sent)
-        left = max(start + limits.deadline - self.reactor.seconds(), 0.1)
+        sent, sent_at = self.elapsed.seconds(), self._reactor.seconds()
+        self.statistics.sent(sent_at)
+        left = max(start + limits.deadline - sent, 0.1)
         patience = limits.silence + len(request.body) / SLOWEST_UPLOAD
-        silence = _Limit(
-            self.reactor,
+        silence = self.elapsed.until(
             # A hub that answers others meanwhile is only slow with this one.
-            lambda: max(sent, self.heard_at or sent) + patience - self.reactor.seconds(),
+            lambda: max(sent, self._heard_at) + patience - self.elapsed.seconds(),
             lambda: self._silent(request, sent),
         )
 
         def hear(headers: Headers) -> None:
             """Note that the hub answers: the headers of its reply are here."""
-            heard = self.heard_at = self.reactor.seconds()
+            self._heard_at = self.elapsed.seconds()
             [date] = headers.getRawHeaders("Date", [None])[:1]
-            self.statistics.dated(date, sent, heard)
-            silence.end()
+            self.statistics.dated(date, sent_at, self._reactor.seconds())
+            silence.cancel()
             if request.on_headers is not None:
                 request.on_headers(headers)
 
@@ -322,13 +294,13 @@ class Requester:
             self._address.refused(error)
             raise
         finally:
-            silence.end()
+            silence.cancel()
         self._count_answer(sent)
         self._set_trouble(None)
         return result
 
     async def _within(self, seconds: float, attempt: Deferred[Any], request: Request) -> Any:
-        deadline = self.reactor.callLater(seconds, attempt.cancel)
+        deadline = self.elapsed.callLater(seconds, attempt.cancel)
         try:
             return await attempt
         except CancelledError as error:
@@ -340,38 +312,38 @@ class Requester:
                 url=self._url,
             ) from error
         finally:
-            if deadline.active():
-                deadline.cancel()
+            deadline.cancel()
 
     def _count_answer(self, sent: float, fault: HubFault | None = None) -> None:
         self._was_answered = True
         if fault is None or not is_passing(fault):
-            now = self.reactor.seconds()
-            self.statistics.took(now - sent, now)
+            self.statistics.took(self.elapsed.seconds() - sent, self._reactor.seconds())
 
     def _set_trouble(self, trouble: KojiException | None, began: float | None = None) -> None:
         """Record why the hub is unreachable, None if it is not; log when that begins and ends."""
         if self._has_ended:
             return
-        now, since = self.reactor.seconds(), self.statistics.changed_at
+        now = self.elapsed.seconds()
         if trouble is not None and self.trouble is None:
             words = one_line(trouble)
             # Many reasons name the address.
             who = "the hub" if self._url in words else self._url
             self._log.warn("{who} does not answer: {reason}", who=who, reason=words)
         elif trouble is None and self.trouble is not None:
-            seconds = 0.0 if since is None else now - since
             self._log.info(
-                "{url} answers again, after {seconds:.0f} s", url=self._url, seconds=seconds
+                "{url} answers again, after {seconds:.0f} s",
+                url=self._url,
+                seconds=now - self._changed_at,
             )
+        if (trouble is None) is not (self.trouble is None) or self.statistics.changed_at is None:
+            self._changed_at = now if trouble is None or began is None else began
+            self.statistics.changed_at = self.elapsed.moment(self._changed_at)
         self.trouble = trouble
-        is_reachable = trouble is None
-        self.statistics.reached(is_reachable, now if is_reachable or began is None else began)
 
     def _silent(self, request: Request, sent: float) -> None:
         """Record that a request, and every other one meanwhile, has had no answer."""
         if self.trouble is None:
-            seconds = self.reactor.seconds() - sent
+            seconds = self.elapsed.seconds() - sent
             words = f"no answer to {request.method} within {seconds:.0f} s"
             self._set_trouble(RequestTimeout(words, url=self._url), sent)
 
@@ -382,7 +354,7 @@ class Requester:
             return False
         if not isinstance(error, ConnectionFailed) or error.may_have_arrived:
             return False
-        return bool(self.reactor.seconds() - start + pause >= limit)
+        return self.elapsed.seconds() - start + pause >= limit
 
     async def receive(self, url: str, offset: int, sink: Sink) -> None:
         """Receive a file from an offset on, in one attempt.
@@ -406,7 +378,7 @@ class Requester:
         return self._retry.wait(
             error,
             failures=failures,
-            elapsed=self.reactor.seconds() - since,
+            elapsed=self.elapsed.seconds() - since,
             deadline=self.limits.deadline,
             write=write,
         )

@@ -44,7 +44,6 @@ class RequestStatistics:
         self.latencies = [0] * (len(LATENCY_BOUNDS) + 1)
         self.logged_in_at: float | None = None
         self.changed_at: float | None = None
-        self._is_reachable: bool | None = None
         self._rate = 0.0
         self._rated_at = 0.0
 
@@ -77,11 +76,6 @@ class RequestStatistics:
         ahead = max(stated - now, 0.0) or min(stated - sent, 0.0)
         if abs(ahead - self.clock_ahead) >= CLOCK_NOISE:
             self.clock_ahead = ahead if abs(ahead) >= CLOCK_NOISE else 0.0
-
-    def reached(self, is_reachable: bool, since: float) -> None:
-        """Record whether the hub is reachable, and since when, in seconds since the epoch."""
-        if is_reachable is not self._is_reachable:
-            self._is_reachable, self.changed_at = is_reachable, since
 
     def logged_in(self, now: float) -> None:
         """Count a login or a renewal."""

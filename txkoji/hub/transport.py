@@ -28,6 +28,7 @@ from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
 from txkoji._interfaces import HTTPAgent, Response
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import (
     KojiException,
     RequestTimeout,
@@ -108,7 +109,7 @@ class _Reply(Protocol):
     """
 
     def __init__(
-        self, decoder: Any, clock: Any, limit: float, url: str, pace: float | None = None
+        self, decoder: Any, clock: ElapsedTime, limit: float, url: str, pace: float | None = None
     ) -> None:
         self.done: Deferred[Any] = Deferred(lambda _: self._close())
         self._decoder = decoder
@@ -172,8 +173,7 @@ class _Reply(Protocol):
             self.done.callback(outcome)
 
     def _close(self) -> None:
-        if self._timer.active():
-            self._timer.cancel()
+        self._timer.cancel()
         if self.transport is not None:
             abort(self.transport)
 
@@ -202,6 +202,7 @@ class _Agents:
         self, reactor: Any, profile: Profile, certificate: ClientCertificate | None
     ) -> None:
         self._reactor = reactor
+        self._elapsed = ElapsedTime(reactor)
         self._pool = _Pool(reactor)
         self._pool.cachedConnectionTimeout = KEPT_SECONDS
         self._pool.maxPersistentPerHost = CONNECTIONS
@@ -239,7 +240,7 @@ class _Agents:
 
         An idle connection may occupy a process of the front end.
         """
-        last, now = self._last_request, self._reactor.seconds()
+        last, now = self._last_request, self._elapsed.seconds()
         self._last_request = now
         return last is not None and now - last <= KEPT_SECONDS
 
@@ -277,6 +278,7 @@ class Transport:
 
     def __init__(self, reactor: Any, profile: Profile, *, agent: HTTPAgent | None = None) -> None:
         self._reactor = reactor
+        self._elapsed = ElapsedTime(reactor)
         self._profile = profile
         self._agent = agent
         self.keep_alive = False
@@ -427,18 +429,11 @@ class Transport:
         shown = without_query(url)
         headers = Headers({"User-Agent": ["koji/1"], "Accept-Encoding": ["identity"], **fields})
         request = self._send(method, url, headers, body)
-        timed_out = False
-
-        def expire() -> None:
-            nonlocal timed_out
-            timed_out = True
-            request.cancel()
-
-        timer = self._reactor.callLater(timeout, expire)
+        timer = self._elapsed.callLater(timeout, request.cancel)
         try:
             return await request
         except Exception as problem:
-            if timed_out:
+            if not timer.active():
                 connecting = isinstance(problem, error.ConnectingCancelledError)
                 limit = f"{round(timeout, 1):g}"
                 raise RequestTimeout(
@@ -455,8 +450,7 @@ class Transport:
             setting = "topurl" if method == b"GET" else "server"
             raise in_plain_words(problem, shown, words, setting) from problem
         finally:
-            if timer.active():
-                timer.cancel()
+            timer.cancel()
 
     async def _receive(
         self,
@@ -466,7 +460,7 @@ class Transport:
         timeout: float,
         pace: float | None = None,
     ) -> Any:
-        reply = _Reply(sink, self._reactor, timeout, without_query(url), pace)
+        reply = _Reply(sink, self._elapsed, timeout, without_query(url), pace)
         response.deliverBody(reply)
         return await reply.done
 

@@ -11,8 +11,6 @@ from operator import itemgetter
 from typing import Any
 from uuid import uuid4
 
-from twisted.internet.task import deferLater
-
 from txkoji._deferreds import returns_deferred
 from txkoji._values import seconds
 from txkoji.exceptions import (
@@ -117,7 +115,8 @@ class Submitter:
         if submission is None:
             submission = await self.begin(call)
         marked = with_marker(call, submission.marker)
-        started = self._client.reactor.seconds()
+        elapsed = self._client.requester.elapsed
+        started = elapsed.seconds()
         number, again = CallNumber(), False
         while True:
             unknown: KojiException | None = None
@@ -141,7 +140,7 @@ class Submitter:
                 return found
             if isinstance(unknown, RetryError):
                 raise unknown
-            if self._client.reactor.seconds() - started > self._client.requester.limits.deadline:
+            if elapsed.seconds() - started > self._client.requester.limits.deadline:
                 raise self._unknown(call, unknown) from unknown
             # The hub has no such task after all this time: the request was lost. If it arrives
             # after all, a hub that checks call numbers carries out only one of the two.
@@ -170,7 +169,7 @@ class Submitter:
             missing = [place for place in range(len(wanted)) if place not in found]
             if not missing:
                 break
-            await deferLater(self._client.reactor, pause)
+            await self._client.requester.elapsed.pause(pause)
             if self._client.session is not None:
                 # A hub runs the calls of one session one after the other: once this one is
                 # answered, a submission that the hub had begun to carry out is done.

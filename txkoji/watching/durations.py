@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from txkoji._deferreds import returns_deferred
 from txkoji._interfaces import Clock
 from txkoji._values import seconds
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import HubFault
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
@@ -38,7 +39,7 @@ class AverageDurations:
         self, client: HubClient, clock: Clock, *, time_to_live: float = 6 * 3600.0
     ) -> None:
         self._client = client
-        self._clock = clock
+        self._elapsed = ElapsedTime(clock)
         self._time_to_live = time_to_live
         self._answers: dict[str, tuple[float, float | None]] = {}
 
@@ -49,7 +50,7 @@ class AverageDurations:
     def remember(self, package: str | None, usual: float | None) -> None:
         """Take an average that was asked for earlier, unless there is a newer one."""
         if package is not None and usual is not None:
-            self._answers.setdefault(package, (self._clock.seconds(), usual))
+            self._answers.setdefault(package, (self._elapsed.seconds(), usual))
 
     @returns_deferred
     async def learn(self, packages: Iterable[str | None]) -> int:
@@ -61,7 +62,7 @@ class AverageDurations:
         Raises:
             KojiException: the request failed; nothing is kept.
         """
-        now = self._clock.seconds()
+        now = self._elapsed.seconds()
         old = now - self._time_to_live
         due = dict.fromkeys(
             package

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from txkoji import task_states
 from txkoji._deferreds import returns_deferred
 from txkoji._interfaces import Clock
+from txkoji.elapsed import ElapsedTime
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 from txkoji.watching.records import CHANNEL, ID, STATE, TaskRecord
@@ -26,7 +27,7 @@ class ChannelQueues:
 
     def __init__(self, client: HubClient, clock: Clock) -> None:
         self._client = client
-        self._clock = clock
+        self._elapsed = ElapsedTime(clock)
         self._queues: dict[int, tuple[float, dict[int, int], bool]] = {}
 
     def place(self, task: TaskRecord) -> int | None:
@@ -54,7 +55,7 @@ class ChannelQueues:
         Raises:
             KojiException: a request failed.
         """
-        now = self._clock.seconds()
+        now = self._elapsed.seconds()
         free = (task[CHANNEL] for task in tasks if task[STATE] == task_states.FREE)
         wanted = {channel for channel in free if channel is not None}
         due = [

@@ -57,7 +57,7 @@ JITTER = 0.2
 
 @dataclass(frozen=True)
 class Situation:
-    """A watched task's times, in seconds since the epoch.
+    """A watched task's times, all in elapsed time.
 
     Attributes:
         began: when the watch began.

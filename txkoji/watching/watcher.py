@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 
 from txkoji._interfaces import Clock, Timer
 from txkoji._values import MAX_ID
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import KojiException, UnusableAnswer
 from txkoji.hub.client import HubClient
 from txkoji.retry import UNREADABLE, is_passing
@@ -99,7 +100,7 @@ class _Watched:
 
     Attributes:
         task_id: the task.
-        begun: when the first watch began, in seconds since the epoch.
+        begun: when the first watch began, in elapsed time.
         changed: when a change was last seen.
         records: the records of the tree that was read last, None before the first.
         package: the package whose average duration holds for the task, None for none.
@@ -142,6 +143,7 @@ class TaskWatcher:
     ) -> None:
         self._client = connection.client
         self._clock: Clock = clock
+        self._elapsed = ElapsedTime(clock)
         self._chance = chance
         self._schedule = WatchSchedule(interval)
         self._durations = AverageDurations(self._client, clock)
@@ -155,9 +157,9 @@ class TaskWatcher:
         self._estimating: Deferred[None] | None = None
         self._polled: dict[int, _Watched] = {}
         self._next: Timer | None = None
-        self._rested = 0.0
+        self._rested = float("-inf")
         # When to poll again after a failure.
-        self._resumed = 0.0
+        self._resumed = float("-inf")
         self._trouble: str | None = None
         self._is_refusal_logged = False
         self._hints_expected = False
@@ -194,7 +196,7 @@ class TaskWatcher:
         )
         watched = self._watched.get(task_id)
         if watched is None:
-            now = self._clock.seconds()
+            now = self._elapsed.seconds()
             watched = self._watched[task_id] = _Watched(task_id, now, now)
             self._due.plan(task_id, now)
         watched.watches.append(watch)
@@ -234,14 +236,14 @@ class TaskWatcher:
         self._hints_expected = expected
         if not expected:
             # Messages may have been lost.
-            self._due.make_due(self._clock.seconds() + self._schedule.eager(len(self._watched)))
+            self._due.make_due(self._elapsed.seconds() + self._schedule.eager(len(self._watched)))
             if self._watched:
                 self._plan(max(self._due.first(), self._rested))
 
     def status(self) -> WatcherStatus:
         """Return how many tasks are watched, and how late the watcher is."""
         due = self._due.earliest
-        delay = None if due is None else max(self._clock.seconds() - due, 0.0)
+        delay = None if due is None else max(self._elapsed.seconds() - due, 0.0)
         return WatcherStatus(len(self._watched), delay, self._trouble)
 
     def watched(self) -> Iterator[WatchedTask]:
@@ -253,8 +255,8 @@ class TaskWatcher:
             yield WatchedTask(
                 watched.task_id,
                 None if watched.records is None else TaskTree.of_records(watched.records),
-                watched.begun,
-                watched.changed,
+                self._elapsed.moment(watched.begun),
+                self._elapsed.moment(watched.changed),
                 self._durations.known(watched.package),
                 places,
             )
@@ -289,7 +291,7 @@ class TaskWatcher:
     # When to poll
 
     def _plan_soon(self) -> None:
-        self._plan(max(self._clock.seconds(), self._rested))
+        self._plan(max(self._elapsed.seconds(), self._rested))
 
     def _plan(self, when: float) -> None:
         """Poll at that time, or earlier if that is planned; after a poll that is under way."""
@@ -299,10 +301,8 @@ class TaskWatcher:
             if self._next.getTime() <= when:
                 return
             self._next.cancel()
-        # A clock that was set back makes no pause longer.
-        longest = self._schedule.calm(len(self._watched))
-        delay = min(max(when - self._clock.seconds(), 0), longest)
-        self._next = self._clock.callLater(delay, self._start)
+        delay = max(when - self._elapsed.seconds(), 0)
+        self._next = self._elapsed.callLater(delay, self._start)
 
     def _start(self) -> None:
         self._next = None
@@ -317,7 +317,7 @@ class TaskWatcher:
             self._give_up_unusable()
         if not self._watched:
             return
-        later = self._clock.seconds() + self._schedule.eager(len(self._watched))
+        later = self._elapsed.seconds() + self._schedule.eager(len(self._watched))
         for watched in self._polled.values():
             self._set_due(watched, later)
         self._resumed = later
@@ -337,7 +337,7 @@ class TaskWatcher:
 
     def _rest(self, _: Any) -> None:
         self._polling = None
-        now = self._clock.seconds()
+        now = self._elapsed.seconds()
         gap = self._schedule.gap(len(self._watched), len(self._polled), hinted=self._hints_expected)
         self._rested = now + gap
         self._polled = {}
@@ -352,15 +352,13 @@ class TaskWatcher:
             self._due.plan(watched.task_id, due)
 
     def _next_poll(self, watched: _Watched, chance: float) -> float:
-        situation = Situation(
-            watched.begun,
-            watched.changed,
-            None if watched.records is None else watched.records[0][START],
-            self._durations.known(watched.package),
-        )
+        now, started = self._elapsed.seconds(), None
+        if watched.records is not None and watched.records[0][START] is not None:
+            started = now - self._elapsed.age(watched.records[0][START])
+        usual = self._durations.known(watched.package)
         return self._schedule.next_poll(
-            self._clock.seconds(),
-            situation,
+            now,
+            Situation(watched.begun, watched.changed, started, usual),
             len(self._watched),
             chance,
             hinted=self._hints_expected,
@@ -370,10 +368,7 @@ class TaskWatcher:
 
     async def _poll(self) -> None:
         await self._update_newcomers()
-        now = self._clock.seconds()
-        if (self._due.earliest or now) - now > self._schedule.calm(len(self._watched)):
-            # The clock was set back.
-            self._due.make_due(now)
+        now = self._elapsed.seconds()
         soon = now + self._schedule.early(len(self._watched))
         taken = self._due.take(now, soon, TREES_AT_ONCE)
         due = self._polled = {task_id: self._watched[task_id] for task_id in taken}
@@ -447,7 +442,7 @@ class TaskWatcher:
             for watch in watched.watches:
                 self._durations.remember(watched.package, watch.usual_seconds)
         watched.records = records
-        watched.changed = self._clock.seconds()
+        watched.changed = self._elapsed.seconds()
         for record in records[1:]:
             self._root_of[record[ID]] = watched.task_id
         for watch in list(watched.watches):

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from buildbot.process import results
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
@@ -24,6 +23,7 @@ from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.interruptible_step import InterruptibleStep
 from buildbot_koji.steps.framework.patience import Patience
 from txkoji import is_refusal
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import KojiException, UnknownOutcome
 from txkoji.retry import is_passing, is_without_access, until_answered
 
@@ -245,8 +245,8 @@ class KojiStep(InterruptibleStep):
         return result
 
     def _is_out_of_patience(self, hub: Hub, *, in_doubt: bool = False) -> bool:
-        since = hub.connection.trouble_since
-        return self.patience.is_over(self.hub_patience, since, self.now(), in_doubt=in_doubt)
+        silence, now = hub.connection.trouble_for, ElapsedTime(self.master.reactor).seconds()
+        return self.patience.is_over(self.hub_patience, silence, now, in_doubt=in_doubt)
 
     # The run
 
@@ -348,8 +348,7 @@ class KojiStep(InterruptibleStep):
         return found
 
     async def _work_until_answered(self, hub: Hub) -> int:
-        checking = LoopingCall(self._check_hub, hub)
-        checking.clock = self.master.reactor
+        checking = ElapsedTime(self.master.reactor).looping(self._check_hub, hub)
         checking.start(min(self.timing.show_interval, max(self.hub_patience, 0.1)), now=False)
         try:
             return await until_answered(

@@ -12,9 +12,10 @@ from buildbot.process import results
 from twisted.internet.defer import CancelledError, Deferred
 
 from txkoji import RetryPolicy
+from txkoji.elapsed import ElapsedTime
 
 LATE = 10.0
-"""Seconds by which a timer is late only if the master did not run, or its clock was set forward."""
+"""Seconds by which a timer is late only if the master did not run."""
 
 
 class Ending(enum.Enum):
@@ -78,7 +79,7 @@ class EarlyEnd:
     def __init__(self, timing: StepTiming) -> None:
         self.reason: Ending | None = None
         self._timing = timing
-        self._clock: Any = None
+        self._elapsed: Any = None
         self._work: Deferred[int] | None = None
         self._critical_sections = 0
         self._waking: Any = None
@@ -91,7 +92,7 @@ class EarlyEnd:
         Returns:
             A Deferred of the result.
         """
-        self._clock = clock
+        self._elapsed = ElapsedTime(clock)
         self._work = Deferred.fromCoroutine(self._run(work))
         if self.reason is not None:
             self._wake()
@@ -119,7 +120,7 @@ class EarlyEnd:
         if self._work is None:
             return
         if self._critical_sections and ending.spares_critical:
-            self._waking = self._clock.callLater(self._timing.cancel_limit, self._wake)
+            self._waking = self._elapsed.callLater(self._timing.cancel_limit, self._wake)
         else:
             self._wake()
 
@@ -128,12 +129,12 @@ class EarlyEnd:
         assert self._work is not None
         if self._is_over:
             return
-        self._waking = self._clock.callLater(self._timing.wake_interval, self._wake)
+        self._waking = self._elapsed.callLater(self._timing.wake_interval, self._wake)
         self._work.cancel()
 
     def stop_waking(self) -> None:
         """Stop cancelling: the work has ended, or is cleaning up."""
-        if self._waking is not None and self._waking.active():
+        if self._waking is not None:
             self._waking.cancel()
 
     @contextmanager
@@ -165,21 +166,21 @@ class EarlyEnd:
         self.lift_limit(ending)
         if seconds is None:
             return
-        taken = 0.0 if since is None else float(self._clock.seconds()) - since
+        taken = 0.0 if since is None else self._elapsed.age(since)
         # The work may have finished while the master was down: check before ending it.
         left = max(seconds - taken, min(seconds, self._timing.grace))
-        due = self._clock.seconds() + left
-        self._limits[ending] = self._clock.callLater(left, self._limit_is_over, ending, due)
+        due = self._elapsed.seconds() + left
+        self._limits[ending] = self._elapsed.callLater(left, self._limit_is_over, ending, due)
 
     def _limit_is_over(self, ending: Ending, due: float) -> None:
-        if self._clock.seconds() - due < LATE:
+        if self._elapsed.seconds() - due < LATE:
             self.end(ending)
         else:
-            # The master was frozen, or its clock set forward: the work may have finished meanwhile.
-            self._limits[ending] = self._clock.callLater(self._timing.grace, self.end, ending)
+            # The master was frozen: the work may have finished meanwhile.
+            self._limits[ending] = self._elapsed.callLater(self._timing.grace, self.end, ending)
 
     def lift_limit(self, ending: Ending) -> None:
         """Remove a limit."""
         timer = self._limits.pop(ending, None)
-        if timer is not None and timer.active():
+        if timer is not None:
             timer.cancel()

@@ -8,7 +8,7 @@ from buildbot_koji.durable.once import IntentState, Once
 
 LONGEST_GAP = 150.0
 """Seconds between two looks at an outage, which begins with a request that nobody answers. After
-more the master was frozen, or its clock was set forward: the hub was not asked.
+more the master was frozen: the hub was not asked.
 """
 
 
@@ -26,7 +26,7 @@ class Patience:
         self._once: Once[Any] | None = None
         self._has_begun = False
         self._login_fails_since: float | None = None
-        self._since = self._checked_at = self._waited = 0.0
+        self._silence = self._waited = 0.0
 
     @property
     def has_begun(self) -> bool:
@@ -48,23 +48,25 @@ class Patience:
         self._login_fails_since = None
 
     def is_over(
-        self, limit: float, since: float | None, now: float, *, in_doubt: bool = False
+        self, limit: float, silence: float | None, now: float, *, in_doubt: bool = False
     ) -> bool:
         """Return whether to give up a hub that does not answer, or refuses.
 
         Args:
             limit: seconds to wait.
-            since: since when the hub is unreachable, in seconds; None if the login fails because no
+            silence: for how many seconds the hub is unreachable; None if the login fails because no
                 Kerberos KDC answers.
-            now: the time, in seconds.
+            now: the elapsed time.
             in_doubt: give up even what has begun: the hub refuses to say what happened.
         """
         if self.has_begun and not in_doubt:
             return False
-        if since is None:
-            since = self._login_fails_since = self._login_fails_since or now
-        if since != self._since:
-            self._since, self._checked_at, self._waited = since, since, 0.0
-        self._waited += min(max(now - self._checked_at, 0.0), LONGEST_GAP)
-        self._checked_at = now
+        if silence is None:
+            self._login_fails_since = self._login_fails_since or now
+            silence = now - self._login_fails_since
+        if silence < self._silence:
+            # Another outage.
+            self._silence = self._waited = 0.0
+        self._waited += min(silence - self._silence, LONGEST_GAP)
+        self._silence = silence
         return self._waited >= limit

@@ -12,6 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 
 from buildbot_koji.steps.framework.base import KojiStep
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import TransferError
 
 BLOCK = 256 * 1024
@@ -43,7 +44,7 @@ async def run_on_worker(step: KojiStep, command: RemoteCommand) -> None:
         await command.interrupt("the step ends early")
         # Don't wait for a worker that does not end it in time.
         with suppress(DeferredTimeout):
-            await over.addTimeout(step.timing.cancel_limit, step.master.reactor)
+            await ElapsedTime(step.master.reactor).limit(over, step.timing.cancel_limit)
         raise
 
 

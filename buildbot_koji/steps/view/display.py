@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -15,6 +14,7 @@ from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.view.live_logs import LiveLogs
 from buildbot_koji.steps.view.progress import describe, link_name
 from txkoji import TaskTree, Watch, paths, task_states
+from txkoji.elapsed import ElapsedTime, ElapsedTimer
 
 
 class TaskDisplay:
@@ -41,7 +41,7 @@ class TaskDisplay:
         self._links: Deferred[None] | None = None
         self._prefix = f"{attempt}: " if attempt else ""
         self._attempt = attempt.partition(" of ")[0]
-        self._refreshing: IDelayedCall | None = None
+        self._refreshing: ElapsedTimer | None = None
         self._asking: Deferred[None] | None = None
         watch.on_task_change(logs.changed)
         watch.on_change(self._changed)
@@ -108,7 +108,8 @@ class TaskDisplay:
         self._refresh_in(timing.last_refresh if is_near else timing.refresh)
 
     def _refresh_in(self, seconds: float) -> None:
-        self._refreshing = self._hub.connection.reactor.callLater(seconds, self._refresh)
+        elapsed = ElapsedTime(self._hub.connection.reactor)
+        self._refreshing = elapsed.callLater(seconds, self._refresh)
 
     def _asked(self, _: None) -> None:
         self._asking = None

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from buildbot_koji.error_messages import was_cancelled
 from buildbot_koji.hubs.hub import Hub
 from txkoji import LogPiece, TaskChange, arch_of, one_line, task_states
+from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import KojiException
 from txkoji.retry import is_passing
 
@@ -130,7 +130,7 @@ class _Follower:
         hub = self._logs.hub
         interval: float = POLLS * hub.connection.settings.poll_interval
         interval = max(interval, HUB_SHARE * hub.followed_logs)
-        self._pause = deferLater(hub.connection.reactor, interval)
+        self._pause = ElapsedTime(hub.connection.reactor).pause(interval)
         try:
             await self._pause
         except CancelledError:
@@ -260,7 +260,7 @@ class LiveLogs:
             follower.end()
         everything = DeferredList([follower.done for follower in self._followers.values()])
         # The followers handle their own cancellation.
-        await everything.addTimeout(LAST_LOOK, self.hub.connection.reactor)
+        await ElapsedTime(self.hub.connection.reactor).limit(everything, LAST_LOOK)
 
     def stop(self) -> None:
         """Stop at once."""

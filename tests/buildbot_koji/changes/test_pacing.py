@@ -12,6 +12,7 @@ from buildbot_koji.changes.health import Health
 from buildbot_koji.changes.interruption import Alarm, Interruption
 from buildbot_koji.changes.pacing import HourlyLimit, PendingEvents, PollSchedule
 from txkoji import RepoDone, RetryPolicy
+from txkoji.elapsed import ElapsedTime
 
 
 def repo(number: int) -> RepoDone:
@@ -38,9 +39,6 @@ def test_polls() -> None:
     schedule.succeeded(2000)
     schedule.failed(2300)
     assert schedule.next_at == 2305
-    # The master's clock is set back.
-    schedule.succeeded(9000)
-    assert schedule.take(5400)
     # Something else wakes the source while it waits longer than the interval.
     impatient = PollSchedule(5, RetryPolicy(first=60, jitter=0))
     impatient.failed(1000)
@@ -64,8 +62,6 @@ def test_pending_events() -> None:
     assert pending.ready_at == 6060
     assert not pending.are_ready(6059)
     assert pending.are_ready(6060)
-    # The master's clock is set back.
-    assert pending.are_ready(2400)
 
 
 def test_hourly_limit() -> None:
@@ -120,7 +116,7 @@ def test_when_a_silence_is_reported(stale_after: float) -> None:
 def test_alarm() -> None:
     """A sleep ends after its time, when it is woken, and when everything stops."""
     clock, interruption = Clock(), Interruption()
-    alarm = Alarm(clock, interruption)
+    alarm = Alarm(ElapsedTime(clock), interruption)
     ended: list[str] = []
 
     def sleep() -> None:

@@ -29,13 +29,6 @@ def test_a_lasting_trouble_costs_less_and_less() -> None:
     assert (events.discard("1"), events.discard("1"), events.last(1)) == (True, False, [])
 
 
-def test_a_clock_that_was_set_back() -> None:
-    """It delays no try."""
-    events = SetAside()
-    events.add("1", repo(1), "bad", 5_000_000.0)
-    assert events.due(20, 4_000_000.0) == [repo(1)]
-
-
 def test_more_than_can_be_remembered() -> None:
     """A hub whose every event is unusable fills no memory, and costs no more and more tries."""
     events = SetAside()

@@ -201,19 +201,16 @@ def test_outage(logged_failures: list[LogEvent]) -> None:
 
 
 def test_clock_is_set() -> None:
-    """No delivery is given up because the clock jumps ahead, or waits because it jumps back."""
+    """No delivery is given up because the clock was set forward."""
     other = Other()
     other.answer = lambda _: Postponed("the hub is unreachable")
     other.clock.advance(365 * 24 * HOUR)
     other.outbox.add(delivery(1))
     other.pass_time(300)
     assert other.settled == []
-    other.clock.rightNow -= HOUR
     other.answer = lambda _: "arrived"
-    other.outbox.add(delivery(2))
-    assert [each.build_id for each in other.settled] == [2]
-    other.pass_time(HOUR + 600)
-    assert [each.said for each in other.settled] == ["arrived", "arrived"]
+    other.pass_time(600)
+    assert [each.said for each in other.settled] == ["arrived"]
 
 
 def test_order() -> None:

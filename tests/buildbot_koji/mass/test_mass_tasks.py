@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
@@ -25,7 +27,9 @@ from txkoji.gathering import gather
 from txkoji.task_info import TaskInfo
 
 
-def follow(packages: list[MassPackage], state: int, **options: Any) -> tuple[MassTasks, Any]:
+def follow(
+    packages: list[MassPackage], state: int, clock: Any = None, **options: Any
+) -> tuple[MassTasks, Any]:
     """Follow the tasks of packages, which began at time 0; returns the watches, too."""
     watches: dict[int, Any] = {}
 
@@ -54,8 +58,9 @@ def follow(packages: list[MassPackage], state: int, **options: Any) -> tuple[Mas
 
     submissions = SimpleNamespace(may_have_made=may_have_made, is_lost=is_lost)
     hub: Any = SimpleNamespace(watch=watch, connection=SimpleNamespace(submissions=submissions))
-    clock = Clock()
-    clock.advance(100.0)
+    if clock is None:
+        clock = Clock()
+        clock.advance(100.0)
     host: Any = SimpleNamespace(build=object())
     given: Any = MassOptions(lambda each: Call("build", (each.source, "demo")), "demo", **options)
     context = MassContext(hub, MassPlan(packages), given, host, clock, "run", MassTiming())
@@ -122,6 +127,15 @@ def test_each_task_has_its_own_time() -> None:
             tasks._context.clock.advance(10.0)
             Deferred.fromCoroutine(tasks.cancel_overdue())
     assert hub.cancellations.tasks == hinted == [1, 2]
+
+
+@pytest.mark.parametrize("state", [task_states.FREE, task_states.OPEN])
+def test_clock_is_set_forward(monkeypatch: pytest.MonkeyPatch, state: int) -> None:
+    """A clock that is set forward cancels no task: it has not taken that long."""
+    packages = [package(0, since=reactor.seconds())]
+    tasks, watches = follow(packages, state, reactor, package_timeout=600.0, max_queue_time=600.0)
+    monkeypatch.setattr(reactor, "seconds", lambda: time.time() + 11 * 3600)
+    assert not tasks._is_overdue(packages[0], watches[1].tree)
 
 
 def test_places_in_queues() -> None:

@@ -35,7 +35,7 @@ def hub(**changes: Any) -> HubStatus:
     requests = RequestStatistics()
     requests.sent(NOW - 10)
     requests.took(0.2, NOW - 9)
-    requests.reached(True, NOW - 9)
+    requests.changed_at = NOW - 9
     counts = TaskCounts()
     task = {"id": 1, "state": int(task_states.FAILED), "create_ts": 10.0, "start_ts": 20.0}
     counts.add(TaskTree(task), infrastructure=True)
@@ -131,7 +131,7 @@ def test_health() -> None:
     good = {"master": [None, None]}
     assert reasons([hub()], [source(), source(state="paused")], NOW, **good) == []
     requests = RequestStatistics()
-    requests.reached(False, NOW - 301)
+    requests.changed_at = NOW - 301
     lost = hub(trouble="connection refused", requests=requests)
     [said] = reasons([lost], [], NOW + 1200, **good)
     assert said.endswith(" has been unreachable for 25 min: connection refused")
@@ -188,7 +188,7 @@ async def test_database_and_router() -> None:
 def requests(**changes: Any) -> RequestStatistics:
     """Return the statistics of a hub that answers quickly."""
     made = RequestStatistics()
-    made.reached(True, NOW - 9)
+    made.changed_at = NOW - 9
     for name, value in changes.items():
         setattr(made, name, value)
     return made
