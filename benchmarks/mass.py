@@ -127,7 +127,7 @@ BuildmasterConfig = {
         steps.KojiMassBuild("fake", "demo", PACKAGES, at_once=AT_ONCE, background=True,
                             source="git+https://git.example.test/rpms/{package}.git#main")]))],
     "schedulers": [schedulers.ForceScheduler(name="force", builderNames=["mass"])],
-    "services": [Probe(name="probe"), util.KojiOrphanReleaser()],
+    "services": [Probe(name="probe")],
 }
 """.replace("AT_ONCE", str(AT_ONCE))
 

@@ -50,8 +50,7 @@ class LeftTasks(service.SharedService):
     each request that completes. Once a minute a look at the database finds the others: those that
     completed while no master listened, and those that wait for a hub that could not be used.
 
-    A master with the releaser or the pages has one from its start, any other one from its first
-    Koji step. Buildbot stops it after everything else.
+    The releaser of orphans brings it. Buildbot stops it after everything else.
     """
 
     interval: ClassVar[float] = 60.0

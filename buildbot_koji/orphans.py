@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Set
-from datetime import datetime
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import sqlalchemy
 from buildbot.data.resultspec import Filter
 from buildbot.db.schedulers import SchedulerAlreadyClaimedError
+from buildbot.process.botmaster import BotMaster
 from buildbot.process.results import RETRY, statusToString
 from buildbot.schedulers.basic import BaseBasicScheduler
-from buildbot.util import datetime2epoch, service
+from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import LoopingCall
@@ -30,6 +30,7 @@ from buildbot_koji.durable.database import (
 )
 from buildbot_koji.durable.fence import fence_scheduler
 from buildbot_koji.durable.timers import Timers
+from buildbot_koji.hubs.hub import configured_hubs
 from buildbot_koji.left_tasks import LeftTasks
 from buildbot_koji.properties import CHANGE_SOURCE
 from txkoji.elapsed import ElapsedTime
@@ -94,12 +95,7 @@ def _is_stuck(build: Any) -> bool:
     return not is_waiting and (step is None or step.results is not None)
 
 
-def takes_changes_once(master: Any) -> bool:
-    """Return whether no scheduler takes a change twice: this master has a releaser."""
-    return any(isinstance(each, KojiOrphanReleaser) for each in master.service_manager)
-
-
-class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
+class OrphanReleaser(service.SharedService):
     """Lets the masters that share a database run the builds that a dead one had started.
 
     Masters declare one dead that has sent no heartbeat for ten minutes. Buildbot 4.3.0 closes its
@@ -108,7 +104,8 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     first; the next attempt of a Koji step resumes watching the task of the previous one.
 
     A master that was killed while it started finds its own claims and unfinished builds: Buildbot
-    releases and closes them only if the master was running. This service does it at the start.
+    releases and closes them only if the master was running. This service does it at the start,
+    before any worker is there.
 
     A master that was frozen for so long is declared dead too. When it wakes up, its schedulers
     schedule no change and stand by if another master has taken them over: Buildbot itself would
@@ -120,14 +117,9 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     It also ends the builds that such a database kept Buildbot from starting or finishing: their
     requests are built again, or completed, within a minute.
 
-    Tasks of stopped builds that an unreachable hub could not cancel are canceled after a restart of
-    the master, too, even if nothing uses that hub yet; those of a dead master are canceled by
-    another one whose configuration names the hub.
-
-    Put one among the ``services`` of each master, also of a single one.
+    Each master has one whose configuration uses this package. Buildbot stops it after everything
+    else.
     """
-
-    name = argument(checks.stored_name, "the name of the service", default="koji-orphan-releaser")
 
     master: Any
 
@@ -135,11 +127,9 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     guarding: LoopingCall | None = None
     """Looks after the schedulers and the heartbeat, every few seconds."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self) -> None:
+        super().__init__()
         self._background = Background()
-        # Set while the configuration is loaded: no build of this process began earlier.
-        self._since = int(time.time())
         self._consumers: list[Any] = []
         self._left: set[Any] = set()
         self._looking: LoopingCall | None = None
@@ -150,12 +140,12 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         await super().startService()
         consume = self.master.mq.startConsuming
         self._consumers = [
-            await consume(self._stopped, ("masters", None, "stopped")),
+            await consume(self._release_dead, ("masters", None, "stopped")),
             await consume(self._revived, ("masters", str(self.master.masterid), "started")),
         ]
         self._background = Background()
         await self._background.run_once_stored(
-            self._release_stale, self.master.reactor, f"{self.name}: can't release claims"
+            self._release_stale, self.master.reactor, "can't release the claims of dead masters"
         )
         await LeftTasks.getService(self.master)
         await Timers.getService(self.master)
@@ -174,11 +164,6 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
                 each.stop()
         await stop_consuming(self._consumers)
         await super().stopService()
-
-    @async_to_deferred
-    async def _stopped(self, _: Any, message: Mapping[str, Any]) -> None:
-        del message
-        await self._release_all()
 
     @async_to_deferred
     async def _guard(self) -> None:
@@ -218,9 +203,8 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
                     fence_scheduler(self.master, str(scheduler.name), scheduler.serviceid)
 
     @async_to_deferred
-    async def _revived(self, _: Any, message: Mapping[str, Any]) -> None:
+    async def _revived(self, *_: Any) -> None:
         """Stop the work that another master has taken over: this one was declared dead."""
-        del message
         # The schedulers of a master that starts exist by now.
         self._guard_schedulers()
         for build in self._builds():
@@ -245,62 +229,34 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
 
     async def _release_stale(self) -> None:
         await self._release_own()
-        await self._release_all()
+        await self._release_dead()
 
-    async def _release_all(self) -> None:
+    @async_to_deferred
+    async def _release_dead(self, *_: Any) -> None:
         for master_id in await gone_masters(self.master):
-            await self._release(master_id)
+            await self._release(master_id, "dead")
 
     async def _release_own(self) -> None:
-        """Release what an earlier process of this master claimed and no one holds."""
-        mine = self.master.masterid
-        stale = [
-            each.buildrequestid
-            for each in await self._claimed_without_build()
-            if each.buildrequestid not in self._starting and self._is_earlier(each.claimed_at)
-        ]
-        await self._unclaim(stale, mine, "killed while it started")
-        await self._close_builds()
-        database = self.master.db
-        held = {each.serviceid for each in self.master.change_svc if getattr(each, "active", False)}
-        for source in await database.changesources.getChangeSources(masterid=mine):
-            if source.id not in held:
-                await database.changesources.setChangeSourceMaster(source.id, None)
-        held = {
-            each.serviceid
-            for each in self.master.scheduler_manager
-            if getattr(each, "active", False)
-        }
-        for scheduler in await database.schedulers.getSchedulers(masterid=mine):
-            if scheduler.id not in held:
-                await database.schedulers.setSchedulerMaster(scheduler.id, None)
-
-    def _is_earlier(self, when: datetime) -> bool:
-        """Return whether something that this master did was done by an earlier process of it.
-
-        The times are whole seconds: a master that is restarted at once may have done it in the
-        second that it starts in. Its clock may have been set back since.
-        """
-        return not self._since < datetime2epoch(when) <= self.master.reactor.seconds()
-
-    async def _close_builds(self) -> None:
-        """Close the builds of an earlier process.
-
-        Buildbot records that it has closed them before it does. Killed in between and started again
-        within ten minutes, it leaves them open.
-        """
-        data, running = self.master.data, {build.buildid for build in self._builds()}
+        """Release what an earlier process of this master claimed, and close its builds."""
+        mine, database, data = self.master.masterid, self.master.db, self.master.data
+        if self.master.workers.workers:
+            # This process may have claimed something by now.
+            return
+        await self._release(mine, "killed while it started")
+        # Buildbot records that it has closed its builds before it does: killed in between and
+        # started again within ten minutes, it leaves them open.
         is_open = Filter("complete", "eq", [False])
-        mine = Filter("masterid", "eq", [self.master.masterid])
-        for build in await data.get(("builds",), filters=[mine, is_open]):
-            build_id = build["buildid"]
-            if build_id in running or not self._is_earlier(build["started_at"]):
-                continue
-            for step in await data.get(("builds", build_id, "steps"), filters=[is_open]):
+        of_mine = Filter("masterid", "eq", [mine])
+        for build in await data.get(("builds",), filters=[of_mine, is_open]):
+            for step in await data.get(("builds", build["buildid"], "steps"), filters=[is_open]):
                 for log in await data.get(("steps", step["stepid"], "logs"), filters=[is_open]):
                     await data.updates.finishLog(logid=log["logid"])
                 await data.updates.finishStep(stepid=step["stepid"], results=RETRY, hidden=False)
-            await data.updates.finishBuild(buildid=build_id, results=RETRY)
+            await data.updates.finishBuild(buildid=build["buildid"], results=RETRY)
+        for source in await database.changesources.getChangeSources(masterid=mine):
+            await database.changesources.setChangeSourceMaster(source.id, None)
+        for scheduler in await database.schedulers.getSchedulers(masterid=mine):
+            await database.schedulers.setSchedulerMaster(scheduler.id, None)
 
     def _builds(self) -> list[Any]:
         builders = self.master.botmaster.builders.values()
@@ -310,19 +266,14 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         """Return the builds in which nothing happens, each with the last step that it ran."""
         return {(build, build.currentStep) for build in filter(_is_stuck, self._builds())}
 
-    @property
-    def _starting(self) -> Set[int]:
-        """The requests that this process has claimed, with no build yet."""
-        botmaster = self.master.botmaster
-        return set(botmaster._starting_brid_to_cancel)  # noqa: SLF001 - nothing else tells
-
-    async def _claimed_without_build(self) -> list[Any]:
-        """Return the requests that this master has claimed and does not build."""
-        running = {request.id for build in self._builds() for request in build.requests}
-        claimed = await self.master.db.buildrequests.getBuildRequests(
-            complete=False, claimed=self.master.masterid
-        )
-        return [each for each in claimed if each.buildrequestid not in running]
+    async def _idle_requests(self) -> set[int]:
+        """Return the requests that this master has claimed, and neither builds nor prepares."""
+        botmaster, requests = self.master.botmaster, self.master.db.buildrequests
+        claimed = await requests.getBuildRequests(complete=False, claimed=self.master.masterid)
+        held = {request.id for build in self._builds() for request in build.requests}
+        if botmaster.brd.active:
+            held.update(botmaster._starting_brid_to_cancel)  # noqa: SLF001 - nothing else tells
+        return {each.buildrequestid for each in claimed} - held
 
     async def _idle_builders(self) -> set[Any]:
         """Return the builders that have a free worker, and a request that no master has claimed."""
@@ -339,11 +290,10 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     @async_to_deferred
     async def _end_what_is_left(self) -> None:
         """End what the last look found already: an unreachable database stopped Buildbot there."""
+        if self.master.botmaster.shuttingDown:
+            return
         try:
-            requests = {each.buildrequestid for each in await self._claimed_without_build()}
-            if self.master.botmaster.brd.active:
-                requests -= self._starting
-            idle = await self._idle_builders()
+            requests, idle = await self._idle_requests(), await self._idle_builders()
             before, self._left = self._left, {*requests, *idle, *self._stuck()}
             for builder in idle & before:
                 # Buildbot looks for requests when one comes; what fails then is not repeated.
@@ -355,7 +305,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         except Exception as error:  # noqa: BLE001 - the next looks do it
             self._left = set()
             if not is_database_unreachable(error):
-                self._log.failure("{name}: can't end what an outage left", name=self.name)
+                self._log.failure("can't end what an outage of the database left")
 
     async def _end_build(self, build: Any) -> None:
         if not build.finished:
@@ -386,10 +336,10 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
             complete = self.master.data.updates.completeBuildRequests
             await complete([request_id], last["results"])
 
-    async def _release(self, master_id: int) -> None:
+    async def _release(self, master_id: int, why: str) -> None:
         requests = self.master.db.buildrequests
         orphans = await requests.getBuildRequests(complete=False, claimed=master_id)
-        await self._unclaim([each.buildrequestid for each in orphans], master_id, "dead")
+        await self._unclaim([each.buildrequestid for each in orphans], master_id, why)
 
     async def _unclaim(self, ids: list[int], master_id: int, why: str) -> None:
         if not ids:
@@ -404,3 +354,35 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
             id=master_id,
             why=why,
         )
+
+
+class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
+    """Gives a releaser to a master whose configuration shows no other use of this package.
+
+    Needed only if a custom step adds the Koji steps to its builds: then the master would get it at
+    the first of them.
+    """
+
+    name = argument(checks.stored_name, "the name of the service", default="koji-orphan-releaser")
+
+
+def _bring(reconfigure: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a master whose configuration uses this package start a releaser."""
+
+    @wraps(reconfigure)
+    @async_to_deferred
+    async def reconfigure_and_start(botmaster: Any, config: Any) -> Any:
+        await reconfigure(botmaster, config)
+        listed = any(isinstance(each, KojiOrphanReleaser) for each in config.services.values())
+        if listed or any(configured_hubs(config)) or "koji" in config.www.get("plugins", {}):
+            await OrphanReleaser.getService(botmaster.master)
+
+    return reconfigure_and_start
+
+
+# Buildbot passes no master to a step before its first build, which may never begin: a master that
+# was killed while it started has claimed the request. The builders are configured first of all, the
+# workers last.
+BotMaster.reconfigServiceWithBuildbotConfig = _bring(  # type: ignore[method-assign]
+    BotMaster.reconfigServiceWithBuildbotConfig
+)

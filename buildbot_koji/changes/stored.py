@@ -15,7 +15,6 @@ from twisted.logger import Logger
 from buildbot_koji.changes.context import SourceContext
 from buildbot_koji.durable.claims import schedulers_are_claimed
 from buildbot_koji.durable.database import transact
-from buildbot_koji.orphans import takes_changes_once
 from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
 
 PORTION = 500
@@ -118,7 +117,7 @@ class Announcements:
 
 
 class MissedAnnouncements:
-    """When to announce again what schedulers may have missed: never if one could take it twice.
+    """When to announce again what schedulers may have missed; none takes a change twice.
 
     Args:
         context: the change source.
@@ -136,9 +135,8 @@ class MissedAnnouncements:
 
     def later(self) -> None:
         """Announce again after the pauses."""
-        if takes_changes_once(self._context.master):
-            now = self._context.elapsed.seconds()
-            self.times = [now + pause for pause in self._pauses]
+        now = self._context.elapsed.seconds()
+        self.times = [now + pause for pause in self._pauses]
 
     def master_changed(self, _: Any, message: Mapping[str, Any]) -> None:
         """Announce again: another master may have ended before its schedulers took a change."""

@@ -20,7 +20,6 @@ from buildbot_koji.durable.cancellations import Cancellations
 from buildbot_koji.durable.once import CheckClaim, OnceAction
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import recorded_tasks
-from buildbot_koji.durable.timers import Timers
 from buildbot_koji.hubs.builders import ChannelBuilders
 from buildbot_koji.hubs.buses import HubBuses
 from buildbot_koji.hubs.counts import TaskCounts
@@ -384,7 +383,6 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
     async def startService(self) -> None:
         """Resume the cancellations that an earlier run of the master left, and start to listen."""
         await super().startService()
-        await Timers.getService(self.master)
         self.connection.submissions.recorded = partial(recorded_tasks, self.master)
         for earlier in hubs_of(self.master):
             if earlier is not self and earlier.identity == self.identity:

@@ -20,7 +20,6 @@ from buildbot_koji.durable.database import transact
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.hubs.hub import Hub, hubs_of
 from buildbot_koji.hubs.survey import INTERVAL
-from buildbot_koji.left_tasks import LeftTasks
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.status import EndedMassBuild, MassStatus, running
 from buildbot_koji.reporters.base import reporters_of
@@ -285,15 +284,11 @@ class Collector:
         }
 
     def say_left_behind(self) -> Deferred[None]:
-        """Log what reporters, sources and hubs left that the configuration names no longer.
-
-        Tasks that wait to be canceled on another hub are canceled, although nothing uses it yet.
-        """
+        """Log what reporters, sources and hubs left that the configuration names no longer."""
 
         async def say() -> None:
             """Log it once the master has started."""
             await self._master.initLock.run(lambda: None)
-            await LeftTasks.getService(self._master)
             elsewhere = [name for name, owner in (await owners(self._master)).items() if owner]
             here = [each.name for each in self._sources()]
             for name in await held_by_none(self._master, [*here, *elsewhere]):

@@ -71,7 +71,6 @@ BuildmasterConfig = {
     ],
     "services": [
         Heartbeat(),
-        util.KojiOrphanReleaser(),
         reporters.KojiTagReporter(profile="fake", builders=["test"],
                                   on_success={"tag": "tested"}),
         # The two that it waits for run on any of the masters.

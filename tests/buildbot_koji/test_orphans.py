@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from buildbot.data.resultspec import Filter
 from buildbot.plugins import schedulers, steps, util
 from buildbot.process.results import RETRY
 from buildbot.util.twisted import async_to_deferred
@@ -17,7 +16,8 @@ from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import LogEvent
 
-from tests.buildbot_koji.inprocess import Master
+from buildbot_koji.orphans import OrphanReleaser
+from tests.buildbot_koji.inprocess import Master, koji
 from tests.buildbot_koji.workbench import BRANCH, SOURCE, Workbench
 from tests.support import until
 from tests.support.ends import AtEnd
@@ -68,8 +68,8 @@ class Peers:
 
 @pytest_twisted.async_fixture
 async def peers(tmp_path: Path, request: Any, at_end: AtEnd) -> Peers:
-    """Yield the two; our master has the services of the parameter."""
-    master = Master(tmp_path, services=getattr(request, "param", list)())
+    """Yield the two; ours has the sources of the parameter, or one that brings the releaser."""
+    master = Master(tmp_path, *getattr(request, "param", [koji()]))
     at_end(master.stop)
     await master.start()
     peers = Peers(master)
@@ -77,22 +77,43 @@ async def peers(tmp_path: Path, request: Any, at_end: AtEnd) -> Peers:
     return peers
 
 
-with_releaser = pytest.mark.parametrize(
-    "peers", [lambda: [util.KojiOrphanReleaser()]], indirect=True, ids=["releaser"]
-)
-
-
+@pytest.mark.parametrize("peers", [[]], indirect=True, ids=["no releaser"])
 @pytest_twisted.ensureDeferred
 async def test_buildbot_still_needs_it(peers: Peers) -> None:
     """Buildbot itself leaves a dead master's requests claimed."""
     await peers.expire()
     assert await peers.claimed_by() == peers.other, (
         "Buildbot releases the requests of a dead master by itself now:"
-        " KojiOrphanReleaser is not needed with this version any more"
+        " OrphanReleaser is not needed with this version any more"
     )
 
 
-@with_releaser
+def with_a_step() -> dict[str, Any]:
+    factory = util.BuildFactory([steps.KojiCall("fake", method="getAPIVersion")])
+    return {"builders": [util.BuilderConfig("test", workernames=["never"], factory=factory)]}
+
+
+@pytest.mark.parametrize(
+    ("more", "count"),
+    [
+        (dict, 0),
+        (with_a_step, 1),
+        (lambda: {"change_source": [koji()]}, 1),
+        (lambda: {"www": {"plugins": {"koji": {}}}}, 1),
+        (lambda: {"services": [util.KojiOrphanReleaser()]}, 1),
+        (lambda: {"services": [util.KojiOrphanReleaser()], **with_a_step()}, 1),
+    ],
+    ids=["nothing", "step", "source", "pages", "listed", "twice"],
+)
+@pytest_twisted.ensureDeferred
+async def test_who_has_one(tmp_path: Path, at_end: AtEnd, more: Any, count: int) -> None:
+    """A master that uses the package has one releaser from its start on, any other has none."""
+    master = Master(tmp_path, **more())
+    at_end(master.stop)
+    await master.start()
+    assert sum(isinstance(each, OrphanReleaser) for each in master.master) == count
+
+
 @pytest_twisted.ensureDeferred
 async def test_released(peers: Peers) -> None:
     """A dead master's requests are released, and all masters are told."""
@@ -106,27 +127,27 @@ async def test_released(peers: Peers) -> None:
     assert await peers.is_free()
 
 
-@with_releaser
 @pytest_twisted.ensureDeferred
 async def test_master_that_is_restarted(peers: Peers) -> None:
     """A master that was killed and restarted at once keeps its claims."""
     master = peers._master.master
     # A master that finds itself active in the database does this when it starts.
     await master.data.updates.masterStopped(name="another", masterid=peers.other)
-    releaser = master.service_manager.namedServices["koji-orphan-releaser"]
-    await releaser._stopped(None, {"masterid": peers.other})
+    releaser = await OrphanReleaser.getService(master)
+    await releaser._release_dead()
     assert await peers.claimed_by() == peers.other
 
 
-@with_releaser
 @pytest_twisted.ensureDeferred
 async def test_killed_while_it_started(peers: Peers) -> None:
-    """A master releases what it claimed before it was killed, and nothing that it holds.
+    """A master releases at its start what it claimed before it was killed in an earlier one.
 
     It closes the builds that it had begun: a kill while it closes them leaves them to no one.
     """
     master = peers._master.master
     mine, db = master.masterid, master.db
+    # Buildbot releases nothing of a master that it has declared dead already.
+    await master.data.updates.masterStopped(name=master.name, masterid=mine)
     await db.buildrequests._unclaim_buildrequests_for_master([peers.request], peers.other)
     await db.buildrequests._claim_buildrequests_for_master([peers.request], 1, mine)
     source = await db.changesources.findChangeSourceId("koji")
@@ -135,45 +156,28 @@ async def test_killed_while_it_started(peers: Peers) -> None:
     await db.schedulers.setSchedulerMaster(left, mine)
     [builder] = await master.data.get(("builders",))
     worker = await db.workers.findWorkerId("gone")
-    peers._master.reactor.ahead = -HOUR
     build, _ = await db.builds.addBuild(
         builder["builderid"], peers.request, worker, mine, state_string="created"
     )
     step, _, _ = await db.steps.addStep(build, "koji build", "waiting")
     log = await db.logs.addLog(step, "task", "task", "t")
-    peers._master.reactor.ahead = 2
-    await db.builds.addBuild(builder["builderid"], peers.request, worker, mine, "begins now")
-    releaser = master.service_manager.namedServices["koji-orphan-releaser"]
-    await releaser._release_own()
+    await peers._master.stop()
+    await peers._master.start()
+    master = peers._master.master
+    db = master.db
     assert (await master.data.get(("builds", build)))["results"] == RETRY
     assert (await master.data.get(("steps", step)))["results"] == RETRY
     assert (await master.data.get(("logs", log)))["complete"]
-    left_open = await master.data.get(("builds",), filters=[Filter("complete", "eq", [False])])
-    assert [each["state_string"] for each in left_open] == ["begins now"]
     assert await peers.is_free()
-    assert await db.changesources.getChangeSources(masterid=mine) == []
+    active = await db.changesources.getChangeSources(masterid=mine)
+    assert [each.name for each in active] == ["KojiChangeSource-fake"]
     assert [each.name for each in await db.schedulers.getSchedulers(masterid=mine)] == ["all"]
-    # In the second that it starts in, it may have claimed some before it was killed, and since.
-    starting = master.botmaster
-    starting.add_in_progress_buildrequest(peers.request)
-    since = releaser._since
-    await db.buildrequests._claim_buildrequests_for_master([peers.request], since, mine)
-    await releaser._release_own()
+    # What this process claims is its own.
+    await db.buildrequests._claim_buildrequests_for_master([peers.request], 1, mine)
+    await (await OrphanReleaser.getService(master))._release_own()
     assert not await peers.is_free()
-    starting.remove_in_progress_buildrequest(peers.request)
-    await releaser._release_own()
-    assert await peers.is_free()
-    # What is claimed later is this process's, unless that is in the future: the clock was set back.
-    peers._master.reactor.ahead = 1
-    await db.buildrequests._claim_buildrequests_for_master([peers.request], since + 1, mine)
-    await releaser._release_own()
-    assert not await peers.is_free()
-    peers._master.reactor.ahead = -HOUR
-    await releaser._release_own()
-    assert await peers.is_free()
 
 
-@with_releaser
 @pytest_twisted.ensureDeferred
 async def test_frozen(peers: Peers) -> None:
     """A master that was declared dead leaves schedulers and requests to who took them over."""
@@ -183,7 +187,7 @@ async def test_frozen(peers: Peers) -> None:
     await master.db.schedulers.setSchedulerMaster(scheduler.serviceid, None)
     await master.db.schedulers.setSchedulerMaster(scheduler.serviceid, peers.other)
     # The announcements of the other one come before its own heartbeat when it wakes up.
-    master.service_manager.namedServices["koji-orphan-releaser"]._guard_schedulers()
+    (await OrphanReleaser.getService(master))._guard_schedulers()
     asked: list[Any] = []
     guard = scheduler.gotChange
     schedule = guard._schedule
@@ -210,7 +214,6 @@ async def test_frozen(peers: Peers) -> None:
     assert await peers._master.scheduled() == []
 
 
-@with_releaser
 @pytest_twisted.ensureDeferred
 async def test_frozen_within_a_write(peers: Peers) -> None:
     """A buildset is not stored whose scheduler another master takes after the last check."""
@@ -231,12 +234,11 @@ async def test_frozen_within_a_write(peers: Peers) -> None:
     assert await peers._master.scheduled() == []
 
 
-@with_releaser
 @pytest_twisted.ensureDeferred
 async def test_force_on_any_master(peers: Peers) -> None:
     """A user may force a build on a master that does not have the scheduler."""
     master = peers._master.master
-    releaser = master.service_manager.namedServices["koji-orphan-releaser"]
+    releaser = await OrphanReleaser.getService(master)
     peers._master.more["schedulers"] = [
         schedulers.AnyBranchScheduler(name="all", builderNames=["test"]),
         schedulers.ForceScheduler(name="force", builderNames=["test"]),
@@ -250,14 +252,13 @@ async def test_force_on_any_master(peers: Peers) -> None:
     assert requests
 
 
-@with_releaser
 @pytest_twisted.ensureDeferred
 async def test_heartbeat(
     peers: Peers, monkeypatch: pytest.MonkeyPatch, logged_failures: list[LogEvent]
 ) -> None:
     """A heartbeat that met an unreachable database is not the last one."""
     master = peers._master.master
-    releaser = master.service_manager.namedServices["koji-orphan-releaser"]
+    releaser = await OrphanReleaser.getService(master)
     heartbeat, masters = master.masterHeartbeatService, master.db.masters
 
     def refuse(*, masterid: int, active: bool) -> Any:
@@ -291,9 +292,9 @@ async def test_database_goes_away_while_buildbot_writes(
     tmp_path: Path, empty_home: Path, statement: str, words: str, logged_failures: list[LogEvent]
 ) -> None:
     """A build ends that an outage kept Buildbot from starting or finishing; its task is one."""
-    releaser = util.KojiOrphanReleaser()
-    bench = Workbench(tmp_path, releaser)
+    bench = Workbench(tmp_path)
     await bench.open(empty_home)
+    releaser = await OrphanReleaser.getService(bench.master)
     try:
         source = SOURCE.format("hello", "main")
         step = steps.KojiBuild(bench.profile, target="demo", source=source, scratch=True)
@@ -323,9 +324,9 @@ async def test_database_goes_away_while_buildbot_looks_for_requests(
     moment: str,
 ) -> None:
     """A request is built that an outage kept Buildbot from finding, or from beginning."""
-    releaser = util.KojiOrphanReleaser()
-    bench = Workbench(tmp_path, releaser)
+    bench = Workbench(tmp_path)
     await bench.open(empty_home)
+    releaser = await OrphanReleaser.getService(bench.master)
     lost = OperationalError("SELECT", {}, Exception("the server closed the connection"))
     requests = bench.master.data.rtypes.buildrequest
     tell = requests.generateEvent
@@ -367,9 +368,9 @@ async def test_build_that_is_between_two_steps_twice(
     tmp_path: Path, empty_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A build that has gone on since the last look is not ended."""
-    releaser = util.KojiOrphanReleaser()
-    bench = Workbench(tmp_path, releaser)
+    bench = Workbench(tmp_path)
     await bench.open(empty_home)
+    releaser = await OrphanReleaser.getService(bench.master)
     # Only this test looks.
     releaser._looking.stop()
     updates = bench.master.data.updates

@@ -74,7 +74,6 @@ BuildmasterConfig = {
             properties=[util.StringParameter(name=name, default="")
                         for name in ("package", "ref")]),
     ],
-    "services": [util.KojiOrphanReleaser()],
 }
 """
 

@@ -16,6 +16,7 @@ from sqlalchemy import event
 from twisted.internet.defer import Deferred
 
 from buildbot_koji.hubs.hub import hubs_of
+from buildbot_koji.orphans import OrphanReleaser
 from tests.buildbot_koji.inprocess import Master, Site, koji
 from tests.support import poll, until
 
@@ -80,7 +81,7 @@ def configuration() -> tuple[list[Any], list[Any]]:
     """Return change sources and services, made again as each reconfiguration does."""
     return (
         [koji(overlap=20.0), koji(name="other")],
-        [tagging("first", retry_for=50.0), tagging("second"), util.KojiOrphanReleaser()],
+        [tagging("first", retry_for=50.0), tagging("second")],
     )
 
 
@@ -89,8 +90,6 @@ def configuration() -> tuple[list[Any], list[Any]]:
     [
         # A reporter that is added resumes what an earlier run left.
         "'buildbot_koji.reporters'",
-        # The releaser looks for stale claims.
-        "FROM buildrequests",
         # A source is added, then claimed.
         "FROM changesources",
         "INTO changesource_masters",
@@ -108,13 +107,12 @@ async def test_database_goes_away(site: Site, words: str, logged_failures: list[
     sources, master.more["services"] = configuration()
     await master.reconfigure(*sources)
 
-    first, second, releaser = (
-        master.master.service_manager.namedServices[name]
-        for name in ("first", "second", "koji-orphan-releaser")
+    first, second = (
+        master.master.service_manager.namedServices[name] for name in ("first", "second")
     )
     mine = {master.master.masterid}
     await until(lambda: first.status().masters == second.status().masters == mine)
-    assert releaser.guarding.running
+    assert (await OrphanReleaser.getService(master.master)).guarding.running
     for source in sources:
         await site.polled(source.name)
     site.build()

@@ -33,7 +33,6 @@ from buildbot_koji.cli.doctor.network import taken_port
 from buildbot_koji.cli.doctor.wanted import HubNeeds, deaf_filters, wanted_of
 from buildbot_koji.error_messages import cause_of
 from buildbot_koji.hubs.koji_hub import RenderedHub
-from buildbot_koji.orphans import KojiOrphanReleaser
 from txkoji import Connection
 
 
@@ -91,10 +90,6 @@ async def _subjects_of(path: Path, reactor: Any) -> AsyncIterator[tuple[str, Fin
         return
     hubs = ", ".join(str(each.profile) for each in all_wanted)
     yield f"configuration {path}", ok("hubs", hubs)
-    if not any(isinstance(each, KojiOrphanReleaser) for each in config.services.values()):
-        words = "a build whose master is killed again while it starts may not be resumed"
-        remedy = "add util.KojiOrphanReleaser() to c['services']"
-        yield f"configuration {path}", warning("services", words, remedy)
     for where, why in deaf_filters(config):
         words = f"{where} never sees a change: {why}"
         remedy = "correct its KojiChangeFilter, or what the change source reports"

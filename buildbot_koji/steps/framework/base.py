@@ -18,7 +18,7 @@ from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
 from buildbot_koji.error_messages import explain, unreachable, with_remedy
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.hubs.koji_hub import check_hub
-from buildbot_koji.left_tasks import LeftTasks
+from buildbot_koji.orphans import OrphanReleaser
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.interruptible_step import InterruptibleStep
 from buildbot_koji.steps.framework.patience import Patience
@@ -273,9 +273,9 @@ class KojiStep(InterruptibleStep):
                 return results.EXCEPTION
             self.began = self.now()
             self.early_end.limit(Ending.TIMED_OUT, self.timeout)
+            await OrphanReleaser.getService(self.master)
             self.hub = await get_hub(self.master, self.profile)
             self.hub.users.add(self)
-            await LeftTasks.getService(self.master)
             work = partial(self._work_until_answered, self.hub)
             return await self.until_stored(work)
         except UnknownOutcome as error:

@@ -238,7 +238,7 @@ async def test_announced_again(site: Site) -> None:
 async def test_announcement_is_lost(site: Site) -> None:
     """What a scheduler had not taken when its master ended is announced again, once."""
     source = koji(limits=SourceLimits(announce_again=(0.1, 0.3)))
-    master = await site.listen(source, services=[util.KojiOrphanReleaser()])
+    master = await site.listen(source)
     updates = master.master.data.updates
     other = await master.master.db.masters.findMasterId("another")
     [scheduler] = master.master.scheduler_manager
@@ -246,8 +246,6 @@ async def test_announcement_is_lost(site: Site) -> None:
     site.build()
     await site.polled()
     await master.until_changes(1)
-    # It has not had the time that it may take, although the clock says so.
-    master.reactor.ahead += 3600
     site.hub.add_tag("another")
     await site.polled()
     await scheduler.activate()

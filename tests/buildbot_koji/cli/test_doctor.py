@@ -93,7 +93,7 @@ class Site:
             "target": "demo",
             "step": "",
             "bus": "",
-            "services": "util.KojiOrphanReleaser(),",
+            "services": "",
             "more": "",
         }
 
@@ -569,8 +569,6 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
     "source among the services": (
         _value("services", 'changes.KojiChangeSource("fake", name="t", tags=["dmeo"])'),
         "error checkconfig", "list it in c['change_source']", "buildbot checkconfig"),
-    "no releaser": (_value("services", ""),
-        "warning services", "may not be resumed", "add util.KojiOrphanReleaser()"),
     "no builder": (_stopped_hosts,
         "warning channel default", "no builder is ready", "koji list-hosts"),
     "unknown channel": (

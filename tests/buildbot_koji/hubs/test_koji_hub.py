@@ -19,6 +19,7 @@ from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import get_hub, hubs_of
 from buildbot_koji.left_tasks import LeftTasks
+from buildbot_koji.orphans import OrphanReleaser
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import until
 from tests.support.checkconfig import mistakes
@@ -79,9 +80,9 @@ async def test_pending_cancellation_outlives_the_password(bench: Workbench, of: 
 
     Another master resumes that of a dead one.
     """
-    master, releaser = bench.master, util.KojiOrphanReleaser()
+    master = bench.master
     if of == "one that dies later":
-        await releaser.setServiceParent(master)
+        await OrphanReleaser.getService(master)
     bench.hub.builder.seconds = 60
     bench.hub.add_user("robot", password=PASSWORD)
     bench.secrets["koji"] = PASSWORD
@@ -115,11 +116,10 @@ async def test_pending_cancellation_outlives_the_password(bench: Workbench, of: 
         [looking] = [each for each in master if isinstance(each, LeftTasks)]
         await looking.look()
     else:
-        await releaser.setServiceParent(master)
+        await OrphanReleaser.getService(master)
     [again] = await until(lambda: hubs_of(bench.master))
     await until(lambda: bench.hub.call("getTaskInfo", task_id)["state"] == task_states.CANCELED)
     await until(lambda: again.cancellations.status() == [])
-    await releaser.disownServiceParent()
 
 
 @pytest_twisted.ensureDeferred

@@ -54,8 +54,6 @@ BuildmasterConfig = {
         MassBuild("fake", "demo", PLAN["packages"], source=source, requires=PLAN["requires"],
                   at_once=60, infra_retries=1)]))],
     "schedulers": [schedulers.ForceScheduler(name="force", builderNames=["mass"])],
-    # Resumes the build also if the master is killed while it starts.
-    "services": [util.KojiOrphanReleaser()],
 }
 """
 
