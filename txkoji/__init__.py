@@ -36,7 +36,7 @@ from txkoji.hub.methods import Kind
 from txkoji.hub.proxies import Proxy, proxy_for
 from txkoji.hub.requests import Limits
 from txkoji.hub.statistics import LATENCY_BOUNDS, RequestStatistics
-from txkoji.outcomes import Outcome, read_outcome, reason_of
+from txkoji.outcomes import Outcome, read_fault, read_outcome, reason_of
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
 from txkoji.submission.recognition import KEY as SUBMISSION_MARKER
@@ -108,6 +108,7 @@ __all__ = [
     "matches",
     "one_line",
     "proxy_for",
+    "read_fault",
     "read_outcome",
     "reason_of",
     "run",

@@ -181,8 +181,10 @@ async def read_outcome(connection: HubConnection, tree: TaskTree) -> Outcome:
     guilty = guilty_task(tree)
     if guilty is None:
         return Outcome(tree, reason=f"task {tree.root.id} was canceled", **made)
-    fault, reason = await _fault(connection, guilty)
+    fault, reason = await read_fault(connection, guilty.id)
     words = fault.text if fault is not None else ""
+    if not words:
+        reason = f"task {guilty.id} ({guilty.method}) failed: {reason}"
     files = await _detail(connection, "listTaskOutput", guilty.id, stat=True, all_volumes=True)
     log = choose_log(list(outputs.volumes(files)), words)
     return Outcome(
@@ -206,21 +208,33 @@ def _link_of_chain(tree: TaskTree, task: TaskInfo) -> str:
     return f"{task.package}: " if _makes_build(task) and task.package else ""
 
 
-async def _fault(connection: HubConnection, task: TaskInfo) -> tuple[HubFault | None, str]:
-    """Return the fault of a FAILED task, None if the hub can't say it, and the reason."""
-    failed = f"task {task.id} ({task.method}) failed, "
+@returns_deferred
+async def read_fault(connection: HubConnection, task_id: int) -> tuple[HubFault | None, str]:
+    """Ask the hub why a task failed.
+
+    Args:
+        connection: a :class:`txkoji.Connection`.
+        task_id: the id of the task.
+
+    Returns:
+        A Deferred of the fault, None if the hub can't say it, and the reason in one line.
+
+    Raises:
+        TransportError: the hub could not be reached.
+        HubFault: the hub is offline.
+    """
     try:
-        # A fault in place of a result may be the hub's own: it is offline, for instance.
-        result = await connection.call("getTaskResult", task.id, raise_fault=False)
+        # A fault in place of a result is the task's; one that is raised is the hub's.
+        result = await connection.call("getTaskResult", task_id, raise_fault=False)
     except KojiException as error:
         _unless_passing(error)
-        return None, f"{failed}and the hub can't say why: {one_line(error)}"
+        return None, f"the hub can't say why: {one_line(error)}"
     code, words = integer(member(result, "faultCode")), member(result, "faultString")
     if isinstance(words, str) and words.strip():
         return fault_from(GenericError.code if code is None else code, words), reason_of(words)
     if code is None:
-        return None, f"{failed}and the hub does not say why"
-    return fault_from(code, ""), f"{failed}and the hub gives no reason but fault {code}"
+        return None, "the hub does not say why"
+    return fault_from(code, ""), f"the hub gives no reason but fault {code}"
 
 
 async def _detail(connection: HubConnection, method: str, *args: Any, **kwargs: Any) -> Any:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from buildbot_koji.database_values import id_of, member
+from buildbot_koji.database_values import id_of
 from txkoji import Connection, build_states, is_refusal, nvr
-from txkoji.exceptions import GenericError, HubFault, fault_from
-from txkoji.retry import is_passing
+from txkoji.exceptions import GenericError, HubFault
 
 
 @dataclass(frozen=True)
@@ -118,20 +117,3 @@ async def build_of_task(connection: Connection, task_id: int) -> Any:
     builds = await connection.checked("listBuilds", taskID=task_id)
     complete = [build for build in builds if build.state == build_states.COMPLETE]
     return next(iter(complete or builds), None)
-
-
-async def fault_of_task(connection: Connection, task_id: int) -> HubFault | None:
-    """Return the fault of a task, or the hub's refusal to say; None if its result is no fault.
-
-    Raises:
-        HubFault, TransportError: the hub can't say now.
-    """
-    try:
-        # A fault in place of a result is the task's; one that is raised is the hub's.
-        result = await connection.call("getTaskResult", task_id, raise_fault=False)
-    except HubFault as fault:
-        if is_passing(fault):
-            raise
-        return fault
-    code = member(result, "faultCode")
-    return fault_from(code, str(member(result, "faultString"))) if isinstance(code, int) else None

@@ -8,12 +8,11 @@ from collections.abc import Callable, Collection, Iterable
 import attrs
 from twisted.internet.task import deferLater
 
-from buildbot_koji.hubs.builds import fault_of_task
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.packages import BadPlan, latest_in_tag, listed_packages
 from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageEvent
 from buildbot_koji.words import duration, named
-from txkoji import one_line, reason_of
+from txkoji import one_line, read_fault
 from txkoji.exceptions import AuthError, GenericError, HubFault, KojiException
 from txkoji.retry import is_passing
 
@@ -213,8 +212,7 @@ class RepoWaiter:
         self._request, self._failures = None, self._failures + 1
         self._trouble = ", which the hub gave up making"
         if task_id is not None:
-            last = await fault_of_task(connection, task_id)
-            why = "see there" if last is None else reason_of(last.text)
+            _, why = await read_fault(connection, task_id)
             self._trouble += f": task {task_id}: {why}"
         return False
 

@@ -10,7 +10,7 @@ from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.durable.once import Intent, Once
 from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Undone, mapped_errors
 from buildbot_koji.durable.unreadable import check_fields, reading
-from buildbot_koji.hubs.builds import BuildName, fault_of_task, lasting_key, named_build
+from buildbot_koji.hubs.builds import BuildName, lasting_key, named_build
 from buildbot_koji.hubs.hub import Hub
 from txkoji import (
     Call,
@@ -19,7 +19,7 @@ from txkoji import (
     build_states,
     is_infrastructure,
     paths,
-    reason_of,
+    read_fault,
     task_states,
 )
 
@@ -174,8 +174,8 @@ class TagSender:
             *_, to, build_id = call.args
             if to in [tag.name for tag in await koji.checked("listTags", build=build_id)]:
                 return f"{said}: somebody else was faster"
-            fault = await fault_of_task(koji, task_id)
-            words = f"task {task_id} failed: {reason_of('' if fault is None else fault.text)}"
+            fault, reason = await read_fault(koji, task_id)
+            words = f"task {task_id} failed: {reason}"
             if is_infrastructure(fault) and delivery.attempts < ATTEMPTS:
                 raise Undone(words)
             raise Refused(words)

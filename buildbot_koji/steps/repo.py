@@ -11,12 +11,12 @@ from buildbot.process import results
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, flag
-from buildbot_koji.hubs.builds import fault_of_task, named_build
+from buildbot_koji.hubs.builds import named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import WAITING
 from buildbot_koji.steps.framework.write_step import KojiTasksStep
-from txkoji import Call, RetryPolicy, is_infrastructure, paths, reason_of
+from txkoji import Call, RetryPolicy, is_infrastructure, paths, read_fault
 from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import GenericError, HubFault, UnusableAnswer
 
@@ -179,10 +179,8 @@ class RepoStep(KojiTasksStep):
         words = f"the hub gave up making {wanted}"
         if task_id is None:
             return _Never(words)
-        fault = await fault_of_task(hub.connection, task_id)
-        if fault is None:
-            return _Never(f"{words}: see task {task_id}")
-        return _Never(f"{words}: task {task_id}: {reason_of(fault.text)}", fault)
+        fault, reason = await read_fault(hub.connection, task_id)
+        return _Never(f"{words}: task {task_id}: {reason}", fault)
 
     async def _pause(self, looks: int) -> None:
         """Wait before the next check, after so many looks in a row."""

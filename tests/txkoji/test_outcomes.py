@@ -265,7 +265,7 @@ def test_unreadable_fault(odd: Any, reason: str, code: int | None) -> None:
 
     site.hub.answer = answer
     found = site.outcome(number)
-    failed = rf"task {number} \(buildContainer\) failed, and the hub "
+    failed = rf"task {number} \(buildContainer\) failed: the hub "
     assert re.fullmatch(reason.replace("1 ", failed, 1), found.reason)
     assert getattr(found.fault, "code", None) == code
 
