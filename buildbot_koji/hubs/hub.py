@@ -124,6 +124,11 @@ class HubStatus:
     watcher: WatcherStatus
     requests: RequestStatistics
 
+    def credentials_that(self, *, work: bool) -> list[str]:
+        """Return the remedy for each credential that still works, or that no login works with."""
+        found = (each for each in self.credentials if each.is_usable is work and each.message)
+        return [f"{self.profile}: {each.message}" for each in found]
+
 
 class Hub(service.ReconfigurableServiceMixin, service.SharedService):
     """A hub that the plugins of one master share.

@@ -282,7 +282,8 @@ class KojiMassTag(KojiWriteStep):
         self.setProperty("koji_mass_tagged", tagged, SOURCE)
         self.setProperty("koji_mass_untagged", failed, SOURCE)
         await self.write_report("builds", "t", (f"{nvr}: {word}\n" for nvr, word in said.items()))
-        return f"{verb} {counted(tagged, 'build')} with {self.to_tag}, skipped {skipped:,}", failed
+        words = f"{verb} {counted(tagged, 'build')} with {self.to_tag}"
+        return f"{words}, skipped {skipped:,}" if skipped else words, failed
 
     async def _made(self) -> dict[int, BuildName]:
         """Return the names of the builds that the mass build made or adopted, by their ids."""

@@ -130,10 +130,12 @@ class KojiRemoveSideTag(KojiWriteStep):
 
     async def change(self, hub: Hub) -> int:
         """Remove the side tags that still exist."""
+        sidetags = [str(each) for each in checks.words(self.sidetags)]
+        named = f"side tag{'s' * (len(sidetags) > 1)} {', '.join(sidetags)}"
+        self.say(f"removing {named}")
         for sidetag in checks.words(self.sidetags):
-            self.say(f"removing side tag {sidetag}")
             await self._remove(hub, sidetag)
-        self.say(f"removed {', '.join(map(str, checks.words(self.sidetags)))}")
+        self.say(f"removed {named}")
         return results.SUCCESS
 
     async def _remove(self, hub: Hub, sidetag: Any) -> None:

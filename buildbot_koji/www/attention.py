@@ -47,8 +47,7 @@ def attention(
         idle: when each running step that follows no task began.
         masters: those that share the database, as Buildbot's data API gives them.
     """
-    credentials = [(hub.profile, each) for hub in hubs for each in hub.credentials]
-    found = [("", f"{hub}: {each.message}") for hub, each in credentials if not each.is_usable]
+    found = [("", said) for hub in hubs for said in hub.credentials_that(work=False)]
     found += [("", said) for each in masters for said in _of_master(each, now)]
     found += [("", said) for hub in hubs for said in _of_channels(hub)]
     if troubled:
@@ -79,9 +78,7 @@ def attention(
             found.append(
                 ("deliveries", f"{counted(late, 'build')} waiting for votes on {each.name}")
             )
-    found += [
-        ("", f"{hub}: {each.message}") for hub, each in credentials if each.state == "warning"
-    ]
+    found += [("", said) for hub in hubs for said in hub.credentials_that(work=True)]
     found += [("", said) for hub in hubs for said in _of_clock(hub)]
     return [{"page": page, "text": text(said)} for page, said in found[:MOST]]
 

@@ -26,6 +26,7 @@ def reasons(
     """Return why a master is not healthy; nothing if it is."""
     found = [each for each in master if each is not None]
     found += warnings(hubs, now, UNREACHABLE_AFTER)
+    found += [said for hub in hubs for said in hub.credentials_that(work=False)]
     for source in sources:
         here = source.listener
         if here is not None and here.state == "stale":

@@ -31,7 +31,7 @@ async def test_create_and_remove(bench: Workbench) -> None:
     assert f"taginfo?tagID={ended.properties['koji_sidetag_id']}" in ended.urls[name]
     remove = steps.KojiRemoveSideTag(bench.profile, sidetags=util.Property("koji_sidetag"))
     ended = await bench.build(remove, koji_sidetag=name)
-    assert (ended.result, ended.text) == ("success", f"removed {name}")
+    assert (ended.result, ended.text) == ("success", f"removed side tag {name}")
     assert bench.hub.call("getTag", name) is None
     ended = await bench.build(remove, koji_sidetag=name)
     assert (ended.result, name in ended.text) == ("failure", True)

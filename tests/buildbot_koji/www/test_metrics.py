@@ -139,6 +139,9 @@ def test_health() -> None:
     assert reasons([lost], [], NOW - 10, **good) == []
     assert len(reasons([], [source(state="stale", reason="odd")], NOW, **good)) == 1
     assert reasons([], [], NOW, master=[None, "no router"]) == ["no router"]
+    expired = CredentialStatus("certificate", "CN=a", NOW - 1, "expired", "replace it")
+    lapsed = hub(profile="fedora", credentials=(expired,))
+    assert reasons([lapsed], [], NOW, **good) == ["fedora: replace it"]
 
 
 def test_rate() -> None:
