@@ -250,10 +250,11 @@ class Connection(HubMethods):
         """
         call = Call(method, args, kwargs)
         answer = await self._plain(call)
-        return await in_pieces(self.reactor, lambda part: self._read(call, part), answer)
 
-    def _read(self, call: Call, answer: Any) -> Any:
-        return self.client.read_answer(call, rich.convert(call.method, answer, self))
+        def read(part: Any) -> Any:
+            return self.client.read_answer(call, rich.convert(method, part, self))
+
+        return await in_pieces(self.reactor, read, answer)
 
     def MultiCall(  # noqa: N802 - a promised name
         self, *, batch: int = multicall.MAX_CALLS

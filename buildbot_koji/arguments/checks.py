@@ -249,14 +249,11 @@ def several_of(*words: str) -> Check:
         good = texts(value) is None and not set(value) - set(words)
         if good:
             return None
-        odd = next((each for each in _listed(value) if each not in words), None)
+        listed = value if isinstance(value, (list, tuple)) else ()
+        odd = next((each for each in listed if each not in words), None)
         return f"must be a list of some of {', '.join(words)}{did_you_mean(odd, words)}"
 
     return check
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else []
 
 
 def regex(value: Any) -> str | None:

@@ -57,19 +57,6 @@ class StepIdentity:
         return self.kind == other.kind and alike
 
 
-@dataclass(frozen=True)
-class StoredAttempt:
-    """What a step of an earlier attempt stored.
-
-    Attributes:
-        row: where: the id of its build, and the name of the row.
-        value: what it stored.
-    """
-
-    row: tuple[int, str]
-    value: Mapping[str, Any]
-
-
 _WHOSE = fields(StepIdentity)
 
 
@@ -96,8 +83,8 @@ def choose_attempt(
     own: str,
     identity: StepIdentity,
     taken: Container[tuple[int, str]],
-) -> StoredAttempt | None:
-    """Return what a step stored in an earlier build of its build request, or None.
+) -> tuple[str, dict[str, Any]] | None:
+    """Return the row of a step in an earlier build of its build request, and what it stored there.
 
     Args:
         build_id: the earlier build.
@@ -112,7 +99,7 @@ def choose_attempt(
             what any step stores changes the form of the identity as well.
         DamagedRow: the row of a step with this step's name can't be read.
     """
-    mine: list[tuple[bool, bool, StoredAttempt]] = []
+    mine: list[tuple[bool, bool, tuple[str, dict[str, Any]]]] = []
     for name, stored in rows:
         value, did = read_row(stored), f"what a step of build {build_id} did"
         if value is None and name == own:
@@ -122,7 +109,7 @@ def choose_attempt(
         earlier = read_identity(value.pop(IDENTITY), did)
         if identity.is_that_of(earlier):
             has_values = earlier.rendered == identity.rendered
-            mine.append((has_values, name == own, StoredAttempt((build_id, name), value)))
+            mine.append((has_values, name == own, (name, value)))
     return max(mine, key=lambda each: each[:2])[2] if mine else None
 
 

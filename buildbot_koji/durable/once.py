@@ -2,9 +2,9 @@
 
 ::
 
-    NEW -- SAVED --> STORED -- LOST --> IN_DOUBT
-                       |                  |
-                       +---- ANSWERED ----+--> DONE
+    NEW ----> STORED ----> IN_DOUBT
+                |             |
+                +-------------+----> DONE
 
 The intent is stored before anything is sent. After a lost reply, and in an attempt that finds the
 intent of an earlier one stored without a result, it is unknown whether the hub carried it out: the
@@ -14,7 +14,7 @@ hub is searched for the effect before the call is made again.
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -40,26 +40,8 @@ class IntentState(enum.Enum):
 
     NEW = "nothing is stored"
     STORED = "the intent is stored; the hub does not have the call"
-    IN_DOUBT = "the hub may have the call"
-    DONE = "the result is stored"
-
-
-class IntentEvent(enum.Enum):
-    """What can happen to an action."""
-
-    SAVED = "the intent was stored"
-    LOST = "a call went out and its reply did not arrive"
-    ANSWERED = "the hub answered, or its data show the effect"
-
-
-TRANSITIONS: Mapping[tuple[IntentState, IntentEvent], IntentState] = {
-    (IntentState.NEW, IntentEvent.SAVED): IntentState.STORED,
-    (IntentState.STORED, IntentEvent.LOST): IntentState.IN_DOUBT,
-    (IntentState.STORED, IntentEvent.ANSWERED): IntentState.DONE,
-    # Doubt remains after a search that found nothing: the call may still be in flight.
-    (IntentState.IN_DOUBT, IntentEvent.LOST): IntentState.IN_DOUBT,
-    (IntentState.IN_DOUBT, IntentEvent.ANSWERED): IntentState.DONE,
-}
+    IN_DOUBT = "the hub may have the call: also after a search that found nothing"
+    DONE = "the hub answered, or its data show the effect; the result is stored"
 
 
 async def _nothing() -> None:
@@ -152,17 +134,18 @@ class Once(Generic[T]):
             UnknownOutcome: the hub may have the call, and refuses the search for its effect.
             TransportError, ProtocolError: the hub is unreachable, and did not get the call.
         """
+
+        def ends(error: KojiException) -> bool:
+            is_known = self.state is IntentState.STORED or self.refusal is not None
+            return not is_passing(error) or (is_known and gives_up())
+
         return await until_answered(
             self.attempt,
             clock,
             policy,
             say,
-            ends=lambda error: not is_passing(error) or (self._may_give_up and gives_up()),
+            ends=ends,
         )
-
-    @property
-    def _may_give_up(self) -> bool:
-        return self.state is IntentState.STORED or self.refusal is not None
 
     async def attempt(self) -> T:
         """Try once; raises like :meth:`run`, and also if the outcome is unknown."""
@@ -171,7 +154,7 @@ class Once(Generic[T]):
             return done
         if self.state is IntentState.NEW:
             await self._save(None)
-            self._happened(IntentEvent.SAVED)
+            self.state = IntentState.STORED
         # If this fails, the hub did not get the call now.
         found = await self._prepare()
         try:
@@ -179,14 +162,13 @@ class Once(Generic[T]):
                 result = await self._do() if found is None else found
                 await self._save(result)
         except CancelledError:
-            self._happened(IntentEvent.LOST)
+            self.state = IntentState.IN_DOUBT
             raise
         except KojiException as error:
             if is_passing(error) and not was_not_carried_out(error):
-                self._happened(IntentEvent.LOST)
+                self.state = IntentState.IN_DOUBT
             raise
-        self._happened(IntentEvent.ANSWERED)
-        self._result = result
+        self.state, self._result = IntentState.DONE, result
         return result
 
     async def _prepare(self) -> T | None:
@@ -222,6 +204,3 @@ class Once(Generic[T]):
             if found is None:
                 raise
             return found
-
-    def _happened(self, event: IntentEvent) -> None:
-        self.state = TRANSITIONS[self.state, event]

@@ -134,13 +134,6 @@ def row_of(difference: Difference) -> dict[str, Any]:
     return {"package": difference.package, "kind": difference.kind, **texts, **epochs}
 
 
-def summary_of(counts: Mapping[str, int]) -> str:
-    """Return how many packages differ, in words."""
-    return (
-        ", ".join(f"{counts[kind]:,} {kind}" for kind in KINDS if counts[kind]) or "no difference"
-    )
-
-
 def names_of(differences: Iterable[Difference], limit: int) -> dict[str, list[str]]:
     """Return the names of the packages of each kind, at most ``limit`` each."""
     found: dict[str, list[str]] = {kind: [] for kind in KINDS}

@@ -192,11 +192,6 @@ class MassPackage:
         waits = self.state is PackageState.READY
         return f"{'to be ' if waits else ''}retried: {self.reason}"
 
-    @property
-    def meets_needs(self) -> bool:
-        """Whether what requires it may be built."""
-        return self.state in MADE or self.is_excluded
-
 
 @attrs.define(eq=False, repr=False, slots=False)
 class MassPlan:
@@ -395,7 +390,7 @@ class MassPlan:
             self.happened(package, PackageEvent.IN_REPO)
 
     def _ended(self, package: MassPackage) -> None:
-        if package.meets_needs:
+        if package.state in MADE or package.is_excluded:
             self._meet(package.index)
         else:
             self._drop(package)

@@ -113,8 +113,10 @@ class MassPlanner:
         unusable = await self._in_thread(partial(_leave_out, packages, order.skip, listed, listing))
         if request.holds:
             unusable += await self._blocked_in_repo(target["build_tag_name"], packages)
-        known = partial(_mistakes, order, request.limit, packages)
-        wrong = [*self._complaints, *await self._in_thread(known)]
+        mistakes = await self._in_thread(
+            lambda: [*plan_mistakes(order, request.limit), *_same_sources(packages)]
+        )
+        wrong = [*self._complaints, *mistakes]
         if not request.skip_unknown:
             wrong += unusable
         if wrong:
@@ -264,11 +266,6 @@ def _leave_out(
             unusable.setdefault(why, []).append(package.name)
             package.skip(why)
     return [f"{why}: {named(names)}" for why, names in unusable.items()]
-
-
-def _mistakes(order: MassOrder, limit: int | None, packages: Iterable[MassPackage]) -> list[str]:
-    """Return what is wrong with a plan on any hub. Pure."""
-    return [*plan_mistakes(order, limit), *_same_sources(packages)]
 
 
 def _same_sources(packages: Iterable[MassPackage]) -> list[str]:

@@ -50,21 +50,14 @@ class QueuedRequests:
         """Leave the rest to the next start; returns at once."""
         self._outbox.stop()
 
-    async def _mark(self) -> int | None:
-        mark: int | None = await self._state.get(KEY)
-        return mark
-
-    async def _set_mark(self, mark: int) -> None:
-        await self._state.put(KEY, mark)
-
     async def save(self, delivery: Delivery) -> None:
         """Advance the mark past a settled request; the outbox calls it."""
         if delivery.is_final:
-            await self._set_mark(max(delivery.build_id, await self._mark() or 0))
+            await self._state.put(KEY, max(delivery.build_id, await self._state.get(KEY, 0)))
 
     async def check(self, delivery: Delivery) -> None:
         """Raise ClaimLost if another master reports the request, or did."""
-        mark = await self._mark() or 0
+        mark = await self._state.get(KEY, 0)
         if delivery.build_id <= mark or not await acts_for_gone_masters(self._master):
             # The outbox drops the later ones, too.
             self._taken.clear()
@@ -74,12 +67,12 @@ class QueuedRequests:
         """Take up the pending requests that were not reported; the very first scan takes none."""
         if not await acts_for_gone_masters(self._master):
             return
-        mark = await self._mark()
+        mark = await self._state.get(KEY)
         if mark is None:
             last = await self._master.data.get(
                 ("buildrequests",), order=["-buildrequestid"], limit=1
             )
-            await self._set_mark(last[0]["buildrequestid"] if last else 0)
+            await self._state.put(KEY, last[0]["buildrequestid"] if last else 0)
             return
         waiting = await self._master.data.get(
             ("buildrequests",),

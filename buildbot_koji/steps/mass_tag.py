@@ -26,7 +26,6 @@ from buildbot_koji.mass.comparison import (
     names_of,
     plan_tagging,
     row_of,
-    summary_of,
 )
 from buildbot_koji.mass.context import REFUSALS
 from buildbot_koji.mass.packages import listed_packages, tag_refusal, unlisted
@@ -92,7 +91,8 @@ class KojiCompareTags(KojiStep):
         numbers = {kind: counts[kind] for kind in (*KINDS, "same")}
         packages = await self.in_thread(partial(names_of, differences, NAMES))
         self.setProperty("koji_tag_comparison", {**numbers, "packages": packages}, SOURCE)
-        self.say(f"{self.tag} against {self.other}: {summary_of(counts)}")
+        words = ", ".join(f"{counts[kind]:,} {kind}" for kind in KINDS if counts[kind])
+        self.say(f"{self.tag} against {self.other}: {words or 'no difference'}")
         await self.write_report("differences", "t", map(line_of, differences))
         head = {"tag": self.tag, "other": self.other, **numbers}
         parts = json_report(head, "differences", map(row_of, differences))

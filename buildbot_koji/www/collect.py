@@ -128,7 +128,9 @@ class Collector:
         hubs = [hub.status() for hub in self.hubs()]
         return {
             "master": text(self._master.name),
-            "masters": overview.masters_json(masters),
+            "masters": [
+                {"name": text(each["name"]), "active": bool(each["active"])} for each in masters
+            ],
             "hubs": [overview.hub_json(hub, now) for hub in hubs],
             "health": await self.health(),
             "attention": await self._attention(masters),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from buildbot_koji.database_values import number
@@ -73,8 +72,3 @@ def hub_json(status: HubStatus, now: float) -> dict[str, Any]:
 def bus_words(bus: bool | None) -> str | None:
     """Return ``connected`` or ``disconnected``, None without a bus."""
     return None if bus is None else "connected" if bus else "disconnected"
-
-
-def masters_json(masters: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return what the page shows of the masters that share the database."""
-    return [{"name": text(each["name"]), "active": bool(each["active"])} for each in masters]

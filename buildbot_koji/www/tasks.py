@@ -131,7 +131,8 @@ class Trees:
             label=text(_nvr(task.tree) or _label(root), LABEL) or found["label"],
             state=_state(root),
             started=started,
-            queue_position=_place(task),
+            # Of the task, or of the first one below it that waits.
+            queue_position=min(task.places.values(), default=None),
             arches=[
                 _arch_json(arch, each, self._weburl, self._topurl, self.hosts)
                 for arch, each in _parts(task.tree)[:MOST_ARCHES]
@@ -214,11 +215,6 @@ def _parts(tree: TaskTree) -> list[tuple[str | None, Any]]:
         return arches
     active = task_states.ACTIVE_GROUP
     return [(None, each) for each in tree.descendents() if each.get("state") in active]
-
-
-def _place(task: WatchedTask) -> int | None:
-    """Return the place of the task, or of the first task below it that waits."""
-    return min(task.places.values(), default=None)
 
 
 def _arch_json(

@@ -224,7 +224,7 @@ class BuildStateChange(StateChange):
 
     @property
     def _ids(self) -> str | None:
-        """``build:<id>:<state>:<task>``, as another task may rebuild a failed build."""
+        # Another task may rebuild a failed build.
         return f"build:{self.build.build_id}:{self.event}:{self.build.get('task_id') or ''}"
 
 
@@ -246,7 +246,6 @@ class TaskStateChange(StateChange):
 
     @property
     def _ids(self) -> str | None:
-        """``task:<id>:<state>``."""
         return f"task:{self.task.id}:{self.event}"
 
 
@@ -303,7 +302,7 @@ class BuildPromote(Event):
 
     @property
     def _ids(self) -> str | None:
-        """``promote:<build>``, as a build is promoted once."""
+        # A build is promoted once.
         assert self.build is not None
         return f"promote:{self.build.build_id}"
 
@@ -322,7 +321,6 @@ class RepoInit(Event):
 
     @property
     def _ids(self) -> str | None:
-        """``repo:<id>:INIT``."""
         return f"repo:{self.repo_id}:INIT"
 
 
@@ -342,7 +340,6 @@ class RepoDone(Event):
 
     @property
     def _ids(self) -> str | None:
-        """``repo:<id>:READY``."""
         return f"repo:{self.repo_id}:READY"
 
     @property
@@ -399,7 +396,6 @@ class RPMSign(Event):
 
     @property
     def _ids(self) -> str | None:
-        """``sign:<rpm>:<key>``."""
         return f"sign:{self.rpm['id']}:{self.sigkey}"
 
 

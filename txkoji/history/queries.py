@@ -116,30 +116,36 @@ class Query:
     async def _list_builds(
         self, argument: str, column: str, after: float, **wanted: Any
     ) -> list[Any]:
-        async def read(begin: float, offset: int, limit: int) -> list[Any]:
-            options = {"order": f"{column}_time,build_id", "limit": limit, **_offset(offset)}
-            given = {argument: begin, "queryOpts": options, **wanted}
-            return a_list(await self._call("listBuilds", **given), "listBuilds")
+        def ask(begin: float, options: Mapping[str, Any]) -> Awaitable[Any]:
+            order = {**options, "order": f"{column}_time,build_id"}
+            return self._call("listBuilds", **{argument: begin, "queryOpts": order, **wanted})
 
-        return await self._rows(
-            "build", "listBuilds", lambda listing: listing.after(after, f"{column}_ts", read)
-        )
+        return await self._after("build", "listBuilds", after, f"{column}_ts", ask)
 
     async def _list_tasks(
         self, argument: str, column: str, after: float, **wanted: Any
     ) -> list[Any]:
+        def ask(begin: float, options: Mapping[str, Any]) -> Awaitable[Any]:
+            tasks = {**wanted, argument: begin, "decode": True}
+            return self._call("listTasks", tasks, {**options, "order": f"{column}_time,id"})
+
+        return await self._after("task", "listTasks", after, f"{column}_ts", ask)
+
+    async def _after(
+        self,
+        kind: str,
+        method: str,
+        after: float,
+        column: str,
+        ask: Callable[[float, Mapping[str, Any]], Awaitable[Any]],
+    ) -> list[Any]:
+        """Read what a method lists after a time, which ``column`` has; ``ask`` asks for a page."""
+
         async def read(begin: float, offset: int, limit: int) -> list[Any]:
-            options = {**wanted, argument: begin, "decode": True}
-            order = {"order": f"{column}_time,id", "limit": limit, **_offset(offset)}
-            return a_list(await self._call("listTasks", options, order), "listTasks")
+            page = {"limit": limit, **({"offset": offset} if offset else {})}
+            return a_list(await ask(begin, page), method)
 
-        return await self._rows(
-            "task", "listTasks", lambda listing: listing.after(after, f"{column}_ts", read)
-        )
-
-
-def _offset(offset: int) -> dict[str, int]:
-    return {"offset": offset} if offset else {}
+        return await self._rows(kind, method, lambda listing: listing.after(after, column, read))
 
 
 class TagHistory(Query):
@@ -413,19 +419,16 @@ class Repos(Query):
         return self._records.repos(repos, self._tags.names, self._tags.watched)
 
     async def _query(self, after: float) -> list[Any]:
-        async def read(begin: float, offset: int, limit: int) -> list[Any]:
+        def ask(begin: float, options: Mapping[str, Any]) -> Awaitable[Any]:
             clauses = [
                 ["tag_id", "IN", sorted(self._tags.names)],
                 ["state", "IN", [records.REPO_READY, records.REPO_EXPIRED, records.REPO_DELETED]],
                 ["state_ts", ">", begin],
             ]
-            options = {"order": "state_ts,id", "limit": limit, **_offset(offset)}
-            found = await self._call("repo.query", clauses, REPO_FIELDS, options)
-            return a_list(found, "repo.query")
+            order = {**options, "order": "state_ts,id"}
+            return self._call("repo.query", clauses, REPO_FIELDS, order)
 
-        return await self._rows(
-            "repo", "repo.query", lambda listing: listing.after(after, "state_ts", read)
-        )
+        return await self._after("repo", "repo.query", after, "state_ts", ask)
 
     async def _of_tasks(self, after: float) -> list[Any]:
         """Return the repos that newRepo tasks made: hubs before 1.35 can't list repos."""

@@ -133,7 +133,7 @@ class Scanner:
             if group == _STRING:
                 value: Any = token[_STRING]
                 if "&" in value:
-                    value = _unescape(value)
+                    value = value.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
             elif group == _INT:
                 value = int(token[_INT])
             elif group == _NIL:
@@ -201,7 +201,3 @@ class Scanner:
     def containers(self) -> list[tuple[Any, str | None]]:
         """The open containers, each with the member of the enclosing struct that it is."""
         return self._stack or [([], None)]
-
-
-def _unescape(text: str) -> str:
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

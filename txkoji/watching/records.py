@@ -63,7 +63,7 @@ _STATES = frozenset(map(int, task_states.TaskStates))
 
 _DONE = frozenset(int(state) for state in task_states.DONE_GROUP)
 
-_STARTED = frozenset(map(int, (task_states.OPEN, task_states.CLOSED, task_states.FAILED)))
+STARTED = frozenset(map(int, (task_states.OPEN, task_states.CLOSED, task_states.FAILED)))
 
 
 def is_task(row: Any) -> bool:
@@ -111,11 +111,6 @@ def info_of(record: TaskRecord) -> TaskInfo:
 def is_final(record: TaskRecord) -> bool:
     """Return whether the task is CLOSED, FAILED or CANCELED."""
     return record[STATE] in _DONE
-
-
-def has_started(record: TaskRecord) -> bool:
-    """Return whether a builder ever started the task, even if it is FREE again."""
-    return record[STATE] in _STARTED or record[START] is not None
 
 
 def _shared(value: Any, kinds: tuple[type, ...]) -> Any:

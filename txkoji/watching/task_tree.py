@@ -13,11 +13,11 @@ from txkoji.watching.records import (
     ID,
     METHOD,
     START,
+    STARTED,
     STATE,
     WAITING,
     TaskRecord,
     TreeRecords,
-    has_started,
     info_of,
     is_final,
     record_of,
@@ -158,7 +158,9 @@ def arch_of(task: Any) -> str | None:
 
 def may_have_children(record: TaskRecord) -> bool:
     """Return whether a task may have children: not before it starts, nor for some methods."""
-    return record[METHOD] not in _CHILDLESS_METHODS and has_started(record)
+    # One that is FREE again has started, too.
+    has_started = record[STATE] in STARTED or record[START] is not None
+    return record[METHOD] not in _CHILDLESS_METHODS and has_started
 
 
 def states_of(records: TreeRecords) -> TreeStates:

@@ -139,10 +139,11 @@ class StoringStep(DeclaredStep):
             rows = await self.until_stored(partial(data.rows, earlier))
             found = choose_attempt(earlier, rows.items(), own, self._identity, self._taken)
             if found is not None:
-                self.found_attempt = found.row
+                row, value = found
+                self.found_attempt = (earlier, row)
                 # The janitor deletes the data of a build that ended long ago.
-                await self.store_attempt(found.value)
-                return dict(found.value)
+                await self.store_attempt(value)
+                return value
             if own in rows:
                 self._log.info(
                     "{name} of build {id} leaves alone what another step of that name began in"

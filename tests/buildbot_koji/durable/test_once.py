@@ -13,10 +13,8 @@ from twisted.python.failure import Failure
 
 from buildbot_koji.durable.database import until_stored
 from buildbot_koji.durable.once import (
-    TRANSITIONS,
     CheckClaim,
     Intent,
-    IntentEvent,
     IntentState,
     Once,
     OnceAction,
@@ -120,13 +118,6 @@ def failure(deferred: Deferred[Any]) -> BaseException:
     """Return what a Deferred failed with."""
     error: BaseException = result(deferred).value
     return error
-
-
-def test_table() -> None:
-    """Nothing leaves DONE, and every state is reached but NEW."""
-    assert IntentState.DONE not in {state for state, _ in TRANSITIONS}
-    assert {*TRANSITIONS.values(), IntentState.NEW} == set(IntentState)
-    assert {event for _, event in TRANSITIONS} == set(IntentEvent)
 
 
 def test_intent_is_stored_before_the_call() -> None:
