@@ -19,6 +19,7 @@ from buildbot_koji.words import counted
 from txkoji import Connection, RetryPolicy, one_line
 from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import HubFault, KojiException
+from txkoji.locks import Lock
 from txkoji.retry import is_passing
 
 CLASS = "buildbot_koji.durable.cancellations"
@@ -70,6 +71,9 @@ class Cancellations:
         self._state: MasterState | None = None
         # By the markers of the submissions.
         self._pending: dict[str, PendingCancellation] = {}
+        # Those that are not stored yet.
+        self._unstored: set[str] = set()
+        self._storing = Lock()
         self._work: Deferred[None] | None = None
         # The keys of rows that can't be read; the log has them.
         self._unreadable: set[str] = set()
@@ -126,11 +130,22 @@ class Cancellations:
         if self._successor is not None:
             await self._successor.retry_later(reason, *intents)
             return
-        assert self._state is not None
         for each in intents:
             self.keep(each, reason)
-            await self._state.put(_key(each), each.to_struct())
+            self._unstored.add(each.submission.marker)
+        await self._store()
         self._start_work(self._cancel_pending)
+
+    async def _store(self) -> None:
+        """Store what is not stored yet; concurrent calls share a write."""
+        assert self._state is not None
+        async with self._storing:
+            self._unstored &= self._pending.keys()
+            stored = set(self._unstored)
+            await self._state.put_all(
+                {f"{PENDING}{each}": self._pending[each].intent.to_struct() for each in stored}
+            )
+            self._unstored -= stored
 
     @async_to_deferred
     async def cancel(self, intent: TaskIntent, limit: float) -> bool:
@@ -290,8 +305,9 @@ class Cancellations:
                     task=task_id,
                 )
             # After a crash it is canceled again, which does no harm.
-            del self._pending[intent.submission.marker]
-            await self._state.remove(_key(intent))
+            marker = intent.submission.marker
+            del self._pending[marker]
+            await self._state.remove(f"{PENDING}{marker}")
         return bool(self._pending)
 
     def _log_trouble(self, error: KojiException) -> None:
@@ -304,10 +320,6 @@ class Cancellations:
                 error=said,
             )
         self._trouble = said
-
-
-def _key(intent: TaskIntent) -> str:
-    return f"{PENDING}{intent.submission.marker}"
 
 
 def _read(stored: Any) -> TaskIntent:

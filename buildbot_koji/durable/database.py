@@ -73,10 +73,10 @@ async def select(master: Any, query: sqlalchemy.Select[Any]) -> list[Any]:
     return await transact(master, lambda connection: list(connection.execute(query)))
 
 
-async def replace_row(
-    master: Any, table: sqlalchemy.Table, key: Mapping[str, Any], values: Mapping[str, Any]
+async def replace_rows(
+    master: Any, table: sqlalchemy.Table, *rows: tuple[Mapping[str, Any], Mapping[str, Any]]
 ) -> None:
-    """Write a row of the master's database, in place of the one that has its unique key.
+    """Write rows of the master's database, in place of those with their keys, in a transaction.
 
     Buildbot's own writes of states and of build data report success if the database refuses the
     row, for instance because PostgreSQL permits no INSERT: they take it for another master's row.
@@ -84,12 +84,16 @@ async def replace_row(
     Args:
         master: the Buildbot master.
         table: the table.
-        key: the values of the columns that are its unique key.
-        values: those of the others.
+        rows: for each the values of the columns that are its unique key, and those of the others.
     """
-    where = [(table.c[column], value) for column, value in key.items()]
-    update = [(table.c[column], value) for column, value in values.items()]
-    write = partial(master.db.upsert, table=table, where_values=where, update_values=update)
+
+    def write(connection: sqlalchemy.Connection) -> None:
+        """Write them, in a thread."""
+        for key, values in rows:
+            where = [(table.c[column], value) for column, value in key.items()]
+            update = [(table.c[column], value) for column, value in values.items()]
+            master.db.upsert(connection, table, where_values=where, update_values=update)
+
     await transact(master, write)
 
 

@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from buildbot_koji.database_values import MAX_VALUE
-from buildbot_koji.durable.database import replace_row, select, transact
+from buildbot_koji.durable.database import replace_rows, select, transact
 from buildbot_koji.durable.unreadable import DamagedRow, reading
 from txkoji.locks import Lock
 
@@ -102,25 +102,30 @@ class MasterState:
             key: its key, at most 240 characters.
             value: the value, of any size.
         """
-        encoded = json.dumps(value)
+        await self.put_all({key: value})
+
+    async def put_all(self, values: Mapping[str, Any]) -> None:
+        """Store values by their keys; all that fit a row in one transaction."""
+        encoded = {key: json.dumps(value) for key, value in values.items()}
+        small = {key: text for key, text in encoded.items() if len(text) <= MAX_VALUE}
         async with self._lock:
-            if len(encoded) > MAX_VALUE:
+            for key in encoded.keys() - small.keys():
                 self._split.add(key)
-                await self._write(key, await self._write_parts(key, encoded))
-                return
-            await self._write(key, value)
-            if key in self._split:
+                await self._write({key: await self._write_parts(key, encoded[key])})
+            if small:
+                await self._write(small)
+            for key in self._split & small.keys():
                 await self._remove_parts(key)
 
-    async def _write_parts(self, key: str, encoded: str) -> dict[str, Any]:
+    async def _write_parts(self, key: str, encoded: str) -> str:
         with reading(self._named(key)):
             before = _parts(json.loads((await self._rows_of(key)).get(key, "null")))
         number_of_set = 0 if before is None else 1 - before[0]
         starts = range(0, len(encoded), PART_SIZE)
         for number, start in enumerate(starts):
             part = encoded[start : start + PART_SIZE]
-            await self._write(_part(key, number_of_set, number), part)
-        return {PARTS: [number_of_set, len(starts)]}
+            await self._write({_part(key, number_of_set, number): json.dumps(part)})
+        return json.dumps({PARTS: [number_of_set, len(starts)]})
 
     async def _remove_parts(self, key: str) -> None:
         """Delete the parts of an earlier value."""
@@ -159,10 +164,14 @@ class MasterState:
     def _named(self, key: str) -> str:
         return f"the state {key!r} of {self._name!r}"
 
-    async def _write(self, key: str, value: Any) -> None:
-        table = self._master.db.model.object_state
-        place = {"objectid": await self._object(), "name": key}
-        await replace_row(self._master, table, place, {"value_json": json.dumps(value)})
+    async def _write(self, texts: Mapping[str, str]) -> None:
+        """Write rows by their names."""
+        object_id = await self._object()
+        rows = (
+            ({"objectid": object_id, "name": name}, {"value_json": text})
+            for name, text in texts.items()
+        )
+        await replace_rows(self._master, self._master.db.model.object_state, *rows)
 
     async def remove(self, key: str) -> None:
         """Delete a value, if there is one."""
@@ -285,7 +294,7 @@ class BuildData:
         """Store bytes with a build, replacing what is there under the same name."""
         table = self._master.db.model.build_data
         row = {"value": value, "length": len(value), "source": self._source}
-        await replace_row(self._master, table, {"buildid": build_id, "name": name}, row)
+        await replace_rows(self._master, table, ({"buildid": build_id, "name": name}, row))
 
     def pause(self) -> Deferred[None]:
         """Yield to the reactor: between two of many rows."""
