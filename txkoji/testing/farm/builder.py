@@ -39,6 +39,9 @@ from txkoji.testing.tables.state import Row
 
 Handler = Callable[["Builder", Row], Coroutine[Deferred[Any], Any, Any]]
 
+ASSIGN_LIMIT = 300.0
+"""How long a host may take to open a task that it is assigned, in seconds."""
+
 _BUILDS_END = {FAILED: BUILD_STATES["FAILED"], CANCELED: BUILD_STATES["CANCELED"]}
 """For a final state of a task: the state that its builds in progress get."""
 
@@ -123,11 +126,19 @@ class Builder:
 
     def _take(self, task: Row) -> None:
         self._scheduler.place(task["id"], task["method"], task["host_id"])
-        self._later(self.seconds * 0.02, lambda: self._open(task["id"]))
+        until = self.hub.now() + ASSIGN_LIMIT
+        self._later(self.seconds * 0.02, partial(self._open, task["id"], until))
 
-    def _open(self, task_id: int) -> None:
+    def _open(self, task_id: int, until: float) -> None:
         task = self.hub.state.get("task", task_id)
         if task is None or task["state"] != ASSIGNED:
+            return
+        if not self.hub.state.row("host", task["host_id"])["enabled"]:
+            # It takes no more tasks. The hub waits for it, then for another one.
+            if self.hub.now() < until:
+                self._later(1.0, partial(self._open, task_id, until))
+            else:
+                self.free(task_id)
             return
         times = task["times_opened"] + 1
         self._change(task_id, state=OPEN, start_ts=self.hub.now(), times_opened=times)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ def get_last_event(call: MethodCall, before: Any = None, strict: bool = True) ->
 look_up("getEvent(id, strict=True)", "event", lambda _, row: _event_struct(row))
 
 
-def _changes_of(call: MethodCall, tag_ids: set[int]) -> set[int]:
+def _changes_of(call: MethodCall, tag_ids: Collection[int]) -> set[int]:
     """Return the events at which any of the tags changed."""
     events = set()
     for table in TAG_TABLES:
@@ -58,8 +58,13 @@ def _changes_of(call: MethodCall, tag_ids: set[int]) -> set[int]:
     return events
 
 
-def last_change(call: MethodCall, tag_ids: Iterable[int]) -> int | None:
-    """Return the last event at which any of the tags changed, or None."""
+def last_change(
+    call: MethodCall, tag_ids: Collection[int], before: int | None = None
+) -> int | None:
+    """Return the last event at which any of the tags changed, perhaps before another, or None."""
+    if before is not None:
+        events = [event for event in _changes_of(call, tag_ids) if event < before]
+        return max(events, default=None)
     events = [call.state.last_change(table, tag) for tag in tag_ids for table in TAG_TABLES]
     return max(events, default=0) or None
 
@@ -77,10 +82,7 @@ def tag_last_change_event(
 ) -> Any:
     """Return the event of a tag's last change."""
     tags = _with_parents(call, tag, inherit)
-    if before is None:
-        return last_change(call, tags)
-    limit = database_integer(before)
-    return max((event for event in _changes_of(call, tags) if event < limit), default=None)
+    return last_change(call, tags, database_integer(before))
 
 
 @hub_method("tagFirstChangeEvent")

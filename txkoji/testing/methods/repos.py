@@ -31,6 +31,11 @@ REPO_PRIORITY = 15
 REPO_OPTIONS = {"src": False, "maven": False, "debuginfo": False, "separate_src": False}
 
 
+def _options(call: MethodCall, tag_id: int, asked: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the options of a repo: what was asked for, or the tag's own, or the usual ones."""
+    return {**REPO_OPTIONS, **tag_extra(call.state, tag_id).get("repo.opts", {}), **(asked or {})}
+
+
 def insert_repo(
     call: MethodCall,
     tag_id: int,
@@ -42,7 +47,7 @@ def insert_repo(
     event: int | None = None,
 ) -> Row:
     """Store a new repo of a tag, as of an event, by default this transaction's."""
-    tags = {parent for parent, _ in tag_order(call.state, tag_id)}
+    tags = {parent for parent, _ in tag_order(call.state, tag_id, event)}
     now = call.hub.now()
     return call.state.insert(
         "repo",
@@ -53,9 +58,10 @@ def insert_repo(
             "creation_ts": now,
             "state_ts": now,
             "dist": dist,
-            "opts": None if dist else {**REPO_OPTIONS, **(opts or {})},
+            "opts": None if dist else _options(call, tag_id, opts),
+            "custom_opts": opts or {},
             "task_id": task_id,
-            "begin_event": last_change(call, tags),
+            "begin_event": last_change(call, tags, None if event is None else event + 1),
             "end_event": None,
         },
     )
@@ -77,7 +83,7 @@ def latest_repo(
         for row in call.state.rows("repo", tag_id=tag_id, state=state, dist=dist)
         if (min_event is None or row["create_event"] >= min_event)
         and (at_event is None or row["create_event"] == at_event)
-        and (opts is None or row["opts"] == {**REPO_OPTIONS, **opts})
+        and (opts is None or row["opts"] == _options(call, tag_id, opts))
     ]
     return max(rows, key=lambda row: (row["create_event"], row["id"]), default=None)
 
@@ -136,9 +142,7 @@ def default_min_event(call: MethodCall, tag_id: int) -> int | None:
     A change younger than an hour does not count, so that a busy tag is not regenerated each time.
     """
     last = _min_event(call, tag_id, "last")
-    if last is None:
-        return None
-    return min(last, call.state.last_event(call.hub.now() - 3600))
+    return min(last or 0, call.state.last_event(call.hub.now() - 3600)) or None
 
 
 def request_struct(state: HubState, row: Row) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from txkoji import task_states
+from txkoji.exceptions import GenericError
 from txkoji.testing import FakeHub
 
 pytestmark = pytest.mark.hub(on_clock=True, build_seconds=10)
@@ -109,7 +110,53 @@ def test_wait_for_a_repo_that_fails(hub: FakeHub, clock: Clock) -> None:
     hub.call("createTag", "failrepo", arches="x86_64")
     task_id = hub.call("makeTask", "waitrepo", ["failrepo"])
     run(clock, 60)
-    assert hub.call("getTaskInfo", task_id)["state"] == task_states.FAILED
+    with pytest.raises(GenericError, match=r"Repo request inactive: task \d+ state is FAILED"):
+        hub.call("getTaskResult", task_id)
+
+
+def test_build_in_a_current_repo(hub: FakeHub, clock: Clock) -> None:
+    """A build waits for a repo that is as new as its tag, or that holds other builds."""
+    repo = hub.call("getRepo", "demo-build")["id"]
+    hub.call("build", SOURCE, "demo")
+    run(clock)
+    options = ({}, {"wait_repo": True}, {"wait_builds": ["hello-1.0-r1"]})
+    tasks = [hub.call("build", f"{SOURCE}{n}", "demo", each) for n, each in enumerate(options)]
+    run(clock, 40)
+    roots = {
+        root["task_id"]: root["repo_id"] for root in hub.call("listBuildroots") if root["repo_id"]
+    }
+    used = []
+    for task in tasks:
+        assert hub.call("getTaskInfo", task)["state"] == task_states.CLOSED
+        children = [child["id"] for child in hub.call("getTaskChildren", task)]
+        used.append({roots[child] for child in children if child in roots})
+    assert used[0] == {repo}
+    assert used[1] == used[2] != {repo}
+
+
+def test_repo_of_an_earlier_event(hub: FakeHub, clock: Clock) -> None:
+    """A repo of an event begins with the last change before; there is none before the tag was."""
+    tag = hub.call("getTag", "demo-build")["id"]
+    changed = hub.call("tagLastChangeEvent", tag)
+    hub.call("createTag", "later", arches="x86_64")
+    event = hub.call("getLastEvent")["id"]
+    hub.call("packageListAdd", "demo-candidate", "newer", owner="alice")
+    tasks = [hub.call("newRepo", tag, event=event), hub.call("newRepo", "later", event=changed)]
+    run(clock)
+    made = hub.call("repoInfo", hub.call("getTaskResult", tasks[0])[0])
+    assert (made["begin_event"], made["create_event"]) == (changed, event)
+    with pytest.raises(GenericError, match="No such tagInfo: 'later'"):
+        hub.call("getTaskResult", tasks[1])
+
+
+def test_options_of_a_tag(hub: FakeHub, clock: Clock) -> None:
+    """A tag says what its repos have, unless a request asks for something else."""
+    hub.call("editTag2", "demo-build", extra={"repo.opts": {"src": True}})
+    for asked in (None, {"src": False}):
+        request = hub.call("repo.request", "demo-build", opts=asked, force=True)["request"]
+        run(clock)
+        repo = hub.call("repo.checkRequest", request["id"])["repo"]
+        assert (repo["opts"]["src"], repo["custom_opts"]) == (asked is None, asked or {})
 
 
 def repos_after_a_tagging(hub: FakeHub, clock: Clock) -> list[Any]:

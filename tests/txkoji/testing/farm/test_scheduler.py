@@ -124,3 +124,26 @@ def test_assigned_by_force(hub: FakeHub, clock: Clock) -> None:
     assert loads == {"small": 0.0, "spare": 1.0}
     assert opened(hub, clock, [task]) == [task]
     assert hub.call("assignTask", task, "small", True) is False
+
+
+def test_assigned_to_a_disabled_host(hub: FakeHub, clock: Clock) -> None:
+    """A disabled host opens nothing until it is enabled, or the task is given to another one."""
+    tasks = [hub.call("makeTask", "sleep", [1], channel="image") for _ in range(2)]
+    hub.call("disableHost", "small")
+    for task in tasks:
+        hub.call("assignTask", task, "small")
+    clock.pump([1.0] * 200)
+    assert {hub.call("getTaskInfo", task)["state"] for task in tasks} == {task_states.ASSIGNED}
+    hub.add_host("spare", "noarch", channels=["image"])
+    hub.call("assignTask", tasks[0], "spare", True)
+    clock.pump([1.0] * 5)
+    assert hub.call("getTaskInfo", tasks[0])["state"] == task_states.CLOSED
+    clock.pump([1.0] * 105)
+    taken = hub.call("getTaskInfo", tasks[1])
+    assert (taken["state"], taken["host_id"]) == (
+        task_states.CLOSED,
+        hub.call("getHost", "spare")["id"],
+    )
+    hub.call("enableHost", "small")
+    [last] = sleepers(hub, 20)
+    assert opened(hub, clock, [last]) == [last]

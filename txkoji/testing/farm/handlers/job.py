@@ -17,10 +17,18 @@ from txkoji.testing.methods.builds import (
     make_build,
 )
 from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.history import last_change
 from txkoji.testing.methods.output import task_directory
-from txkoji.testing.methods.repos import DELETED, default_min_event, latest_repo
-from txkoji.testing.tables.lookups.builds import BUILD_STATES
+from txkoji.testing.methods.repos import (
+    DELETED,
+    ON_REQUEST,
+    default_min_event,
+    latest_repo,
+    repo_request,
+)
+from txkoji.testing.tables.lookups.builds import BUILD_STATES, tagged_builds
 from txkoji.testing.tables.lookups.packages import package_entries
+from txkoji.testing.tables.lookups.structs import repo_struct
 from txkoji.testing.tables.lookups.tags import tag_config, tag_name, tag_order
 from txkoji.testing.tables.state import Row
 
@@ -145,11 +153,36 @@ class Job(MethodCall):
             return int(given["id"]), int(given["tag_id"])
         assert target is not None
         tag_id = int(target["build_tag"])
-        repo = latest_repo(self, tag_id, min_event=default_min_event(self, tag_id))
-        if repo is None or options.get("wait_repo") or options.get("wait_builds"):
-            request = [target["build_tag_name"], None, options.get("wait_builds") or None, None]
+        nvrs, min_event = options.get("wait_builds") or [], None
+        if options.get("wait_repo"):
+            min_event = last_change(self, [each for each, _ in tag_order(self.state, tag_id)])
+        answer: dict[str, Any] = {"repo": None, "request": None}
+        if self.holds(tag_id, nvrs):
+            answer = self.ask_for_repo(tag_id, min_event)
+        repo = answer["repo"]
+        if repo is None or not self.holds(tag_id, nvrs, repo["create_event"]):
+            low = answer["request"]["min_event"] if answer["request"] else min_event
+            request = [target["build_tag_name"], None, nvrs, low]
             repo = await self.run("waitrepo", request, "waitrepo")
         return int(repo["id"]), tag_id
+
+    def ask_for_repo(self, tag_id: int, min_event: int | None) -> dict[str, Any]:
+        """Ask for a repo as a builder does; returns the answer of ``repo.request``.
+
+        A hub from before that call has a repo, or makes one of itself.
+        """
+        if self.hub.release < ON_REQUEST:
+            low = default_min_event(self, tag_id) if min_event is None else min_event
+            row = latest_repo(self, tag_id, min_event=low)
+            return {"repo": row and repo_struct(self.state, row), "request": None}
+        with self.state.transaction():
+            return repo_request(self, tag_id, min_event, None, None, None, False)
+
+    def holds(self, tag_id: int, nvrs: list[str], event: int | None = None) -> bool:
+        """Return whether a tag or its parents have builds, now or at an event."""
+        rows = [self.find("build", nvr) for nvr in nvrs]
+        tagged = [row for row, _ in tagged_builds(self.state, tag_id, event=event, inherit=True)]
+        return all(row in tagged for row in rows)
 
     def arches(self, build_tag: int, name: str, override: Any = None) -> list[str]:
         """Return the architectures that a package is built for."""

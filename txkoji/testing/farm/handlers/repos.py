@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from txkoji import task_states
 from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.farm.handlers import failures
 from txkoji.testing.farm.handlers.job import Job, output_of
 from txkoji.testing.farm.handlers.registry import handler
+from txkoji.testing.methods.history import last_change
 from txkoji.testing.methods.repos import (
     EXPIRED,
-    ON_REQUEST,
     READY,
     REPO_OPTIONS,
-    default_min_event,
     insert_repo,
-    latest_repo,
-    repo_request,
 )
 from txkoji.testing.tables.lookups.structs import repo_struct
 from txkoji.testing.tables.lookups.tags import tag_name, tag_order
@@ -32,7 +30,7 @@ REPO_LIMIT = 7200.0
 async def new_repo(job: Job) -> list[Any]:
     """Run ``newRepo``: a createrepo for each architecture, then the repo is READY."""
     state = job.state
-    tag = job.require("tagInfo", job.request[0])
+    tag = job.require("tagInfo", job.request[0], job.options.get("event"))
     repo = state.one("repo", task_id=job.id) if job.is_resumed else None
     if repo is None:
         with state.transaction():
@@ -74,53 +72,28 @@ async def createrepo(job: Job) -> list[Any]:
 async def wait_repo(job: Job) -> dict[str, Any]:
     """Run ``waitrepo``: until the tag has a repo that is new enough and holds the builds."""
     tag_info, _newer_than, nvrs, min_event = (*job.request, None, None, None)[:4]
-    state = job.state
     tag = job.require("tagInfo", tag_info)
-    asked: int | None = None
-    while True:
-        wanted = (True, min_event) if min_event else _wanted_event(job, tag["id"], nvrs or [])
-        is_tagged, low = wanted
-        if asked is not None:
-            request = state.row("repo_queue", asked)
-            if request["repo_id"] is not None:
-                return repo_struct(state, state.row("repo", request["repo_id"]))
-            if not request["active"]:
-                raise GenericError(f"no repo of {tag['name']}: request {asked} did not end well")
-        elif is_tagged:
-            repo = latest_repo(job, tag["id"], min_event=low)
-            if repo is not None:
-                return repo_struct(state, repo)
-            if job.hub.release >= ON_REQUEST:
-                # All who wait for the same repo share a request.
-                with state.transaction():
-                    made = repo_request(job, tag["id"], low or None, None, None, None, False)
-                    asked = made["request"]["id"]
-        if job.hub.now() > job.task["start_ts"] + REPO_LIMIT:
-            raise GenericError(f"Unsuccessfully waited 2 hours, 0 minutes for {_what(tag, nvrs)}")
-        await job.sleep(0.05)
-
-
-def _what(tag: Row, nvrs: list[str] | None) -> str:
-    """Return what a builder waited for without success, in its words."""
+    while not job.holds(tag["id"], nvrs or []):
+        await _wait(job, f"{', '.join(nvrs)} to appear in the {tag['name']} repo")
     if nvrs:
-        return f"{', '.join(nvrs)} to appear in the {tag['name']} repo"
-    return f"a new {tag['name']} repo"
+        min_event = last_change(job, [each for each, _ in tag_order(job.state, tag["id"])])
+    asked: Row = {"active": True}
+    while True:
+        if not asked["active"] and asked["repo_id"] is None:
+            state = task_states.to_str(job.state.row("task", asked["task_id"])["state"])
+            text = f"Repo request inactive: task {asked['task_id']} state is {state}"
+            raise GenericError(text)
+        answer = job.ask_for_repo(tag["id"], min_event)
+        if answer["repo"]:
+            return dict(answer["repo"])
+        if answer["request"] and "id" not in asked:
+            asked = job.state.row("repo_queue", answer["request"]["id"])
+            min_event = asked["min_event"]
+        await _wait(job, f"a new {tag['name']} repo")
 
 
-def _wanted_event(job: Job, tag_id: int, nvrs: list[str]) -> tuple[bool, int | None]:
-    """Return whether the builds are in the tag, and the first event of a repo with them."""
-    low = default_min_event(job, tag_id)
-    for nvr in nvrs:
-        row = job.find("build", nvr)
-        if row is None:
-            # It may come yet.
-            return False, None
-        events = [
-            listing["create_event"]
-            for parent, _ in tag_order(job.state, tag_id)
-            for listing in job.state.active("tag_listing", tag_id=parent, build_id=row["id"])
-        ]
-        if not events:
-            return False, None
-        low = max(low or 0, min(events))
-    return True, low
+async def _wait(job: Job, what: str) -> None:
+    """Wait a moment, or fail as a builder that has waited too long for something."""
+    if job.hub.now() > job.task["start_ts"] + REPO_LIMIT:
+        raise GenericError(f"Unsuccessfully waited 120:00 for {what}")
+    await job.sleep(0.05)

@@ -52,12 +52,11 @@ def repo_struct(state: HubState, row: Row) -> dict[str, Any]:
     tag = state.row("tag", row["tag_id"])
     task = state.get("task", row["task_id"]) if row["task_id"] is not None else None
     return {
-        **pick(row, "begin_event create_event dist end_event id opts state task_id"),
+        **pick(row, "begin_event create_event custom_opts dist end_event id opts state task_id"),
         "begin_ts": _event_ts(state, row["begin_event"]),
         "create_ts": _event_ts(state, row["create_event"]),
         "creation_time": time_text(row["creation_ts"]),
         "creation_ts": rounded(row["creation_ts"]),
-        "custom_opts": {key: value for key, value in (row["opts"] or {}).items() if value},
         "end_ts": _event_ts(state, row["end_event"]),
         "state_time": time_text(row["state_ts"]),
         "state_ts": rounded(row["state_ts"]),
