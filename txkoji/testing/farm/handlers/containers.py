@@ -20,8 +20,6 @@ from txkoji.testing.tables.lookups.users import user_name
 from txkoji.testing.tables.state import HubState, Row
 
 REGISTRY = "registry.example.test"
-CONTAINER_SHARE = 0.6
-CONTAINER_ERROR = 2001
 
 
 def _generator(state: HubState, name: str) -> int:
@@ -108,7 +106,9 @@ async def _container(
     if row is None:
         wanted = options.get("release")
         nvr = (name, "1.0", job.release(name, "1.0", wanted))
-        await _service_logs(job, name, arches)
+        for arch in arches:
+            job.put(f"{arch}.log", f"building {name} for {arch}\n".encode())
+        await failures.work(job, name)
     else:
         nvr = (name, row["version"], row["release"])
     image = f"{REGISTRY}/{name}:{nvr[1]}-{nvr[2]}"
@@ -119,20 +119,6 @@ async def _container(
         row = _import_container(job, nvr, arches, source, repositories)
     await _tag(job, row, target["dest_tag"])
     return {"repositories": repositories, "koji_builds": [str(row["id"])]}
-
-
-async def _service_logs(job: Job, name: str, arches: list[str]) -> None:
-    await failures.make_build_root(job, name, "noarch")
-    for arch in arches:
-        job.put(f"{arch}.log", f"building {name} for {arch}\n".encode())
-    fault = UnknownFault(
-        "Image build failed. Error in plugin imagebuilder: exit status 1;"
-        f" OSBS build id: {name}-{job.id}",
-        code=CONTAINER_ERROR,
-    )
-    lines = (f"Building the image {name}", "step of the pipeline")
-    last = b"error: building at STEP RUN: exit status 1\n"
-    await failures.build(job, name, "osbs-build.log", lines, CONTAINER_SHARE, last, fault)
 
 
 @handler("buildContainer")
@@ -182,11 +168,7 @@ async def osbuild_image(job: Job) -> dict[str, Any]:
 
 
 async def _compose(job: Job, row: Row, name: str, arches: list[str]) -> None:
-    log = "compose-status.json"
-    await failures.make_build_root(job, name, "noarch")
-    fault = BuildError(f"Compose failed (status: failure). See {log}")
-    lines = (f"compose of {name}", "pending")
-    await failures.build(job, name, log, lines, CONTAINER_SHARE, b"", fault)
+    await failures.work(job, name)
     with job.state.transaction():
         for arch in arches:
             nvr = build_nvr(job.state, row)

@@ -21,8 +21,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import NamedTuple
 
-from txkoji.exceptions import BuildError, BuildrootError, GenericError, HubFault, UnknownFault
+from txkoji.exceptions import BuildError, BuildrootError, GenericError, UnknownFault, fault_from
 from txkoji.testing.farm.handlers.job import Job
 
 ARCH, ROOT, BUILDER, HOST = "failarch", "failroot", "failbuilder", "failhost"
@@ -131,29 +132,109 @@ def make_repo(tag_name: str) -> None:
         raise GenericError("failed to create repo: /usr/bin/createrepo_c exited with status 1")
 
 
-async def build(
-    job: Job,
-    name: str,
-    log: str,
-    lines: tuple[str, str],
-    share: float,
-    last: bytes,
-    fault: HubFault,
-) -> None:
-    """Write the log of a build while it runs, or fail halfway as the name says.
+class Work(NamedTuple):
+    """The log of a task, and how it fails; ``{name}``, ``{arch}`` and ``{id}`` are filled in.
+
+    Attributes:
+        log: the name of the log.
+        first: its first line.
+        line: the line of each step.
+        last: the last line of one that fails.
+        code: the code of its fault.
+        text: the text of it.
+        share: the time it takes, as a share of a build's.
+    """
+
+    log: str
+    first: str
+    line: str
+    last: str
+    code: int
+    text: str
+    share: float = 0.6
+
+
+def _image(log: str, code: int, text: str) -> Work:
+    text = text.format(f"exited with status 1; see root.log or {log} for more information")
+    return Work(log, "Making {name}", "installing", "ERROR: no space left on device", code, text)
+
+
+_MOCK = "mock exited with status 1; see build.log or root.log for more information"
+_OZ = "Image status is FAILED: Timed out waiting for the guest to install"
+_CONTAINER = Work(
+    "osbs-build.log", "Building the image {name}", "step of the pipeline",
+    "error: building at STEP RUN: exit status 1", 2001,
+    "Image build failed. Error in plugin imagebuilder: exit status 1; OSBS build id: {name}-{id}",
+)  # fmt: skip
+WORKS = {
+    "buildArch": Work(
+        "build.log", "Building for target {arch}", "compiling {name}",
+        "error: Bad exit status from %build", 1005,
+        f"error building package (arch {{arch}}), {_MOCK}",
+    ),
+    "buildContainer": _CONTAINER,
+    # The builder looks at the log of mock itself, and has one code for all that mock does.
+    "buildMaven": Work(
+        "build.log", "[INFO] Building {name}", "[INFO] compiling", "[ERROR] BUILD FAILURE", 1012,
+        "error building Maven package, mock exited with status 1; see root.log for more"
+        " information",
+    ),
+    "buildSourceContainer": _CONTAINER,
+    "createAppliance": _image(
+        "appliance.log", 1018, "Could not create appliance: appliance-creator {}"
+    ),
+    "createImage": _image("oz-{arch}.log", 1018, _OZ),
+    "createKiwiImage": _image(
+        "image-root.{arch}.log", 1000, "Kiwi failed: see image-root.{{arch}}.log"
+    ),
+    "createLiveCD": _image("livecd.log", 1015, "Could not create LiveCD: livecd-creator {}"),
+    "createLiveMedia": _image(
+        "livemedia-out.log", 1022, "Could not create livemedia: livemedia-creator {}"
+    ),
+    "indirectionimage": _image("oz-{arch}.log", 1018, _OZ),
+    "osbuildImage": Work(
+        "compose-status.json", "compose of {name}", "pending", "", 1005,
+        "Compose failed (status: failure). See compose-status.json",
+    ),
+    "vmExec": Work(
+        "build.log", "Building {name}", "cl.exe", "error C2065: undeclared identifier", 1005,
+        "build command failed, see build.log for details",
+    ),
+    "wrapperRPM": Work(
+        "build.log", "Wrapping {name}", "building", "", 1005,
+        f"error building package (arch noarch), {_MOCK}", 0.3,
+    ),
+}  # fmt: skip
+"""For the methods of tasks that build something."""
+
+
+async def work(
+    job: Job, name: str, arch: str = "noarch", source: str | None = None, pace: float = 1.0
+) -> str:
+    """Make a build root, check out, and write a log while it builds, or fail as the name says.
 
     Args:
         job: the task.
         name: the package.
-        log: the name of the log.
-        lines: its first line, and the one of each step.
-        share: the time it takes, as a share of a build's.
-        last: the last line of the log of one that fails.
-        fault: what it fails with.
+        arch: the architecture.
+        source: what to check out.
+        pace: how many times longer than others it takes.
+
+    Returns:
+        The source, with its commit.
     """
+    this = WORKS[job.task["method"]]
+    await make_build_root(job, name, arch)
+    checked_out = await check_out(job, source, 0.1) if source else ""
+
+    def filled(text: str) -> str:
+        return text.format(name=name, arch=arch, id=job.id)
+
     fails = kind_of(name) == ARCH and is_first(job)
     # A failing architecture fails while the others still compile.
-    await job.log(log, *lines, share / 2 if fails else share)
+    share = this.share * pace * (0.5 if fails else 1.0)
+    await job.log(filled(this.log), filled(this.first), filled(this.line), share)
     if fails:
-        job.append(log, last)
-        raise fault
+        job.append(filled(this.log), f"{this.last}\n".encode())
+        raise fault_from(this.code, filled(this.text))
+    return checked_out

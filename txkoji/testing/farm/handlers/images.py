@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from txkoji.exceptions import ApplianceError, GenericError, HubFault, LiveCDError, LiveMediaError
+from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.farm.handlers import failures
 from txkoji.testing.farm.handlers.job import Job, output_of
@@ -17,61 +17,14 @@ from txkoji.testing.methods.output import task_directory
 from txkoji.testing.tables.lookups.structs import repo_struct
 from txkoji.testing.tables.state import Row
 
-IMAGE_SHARE = 0.6
-
-
-@dataclass(frozen=True)
-class Family:
-    """How a kind of image is built.
-
-    Attributes:
-        child: the method of the task that makes the image of one architecture.
-        suffix: the extension of its file.
-        log: the name of its log.
-        error: the fault of a failed build.
-        text: its text.
-    """
-
-    child: str
-    suffix: str
-    log: str
-    error: type[HubFault]
-    text: str
-
-
-def _creator(
-    child: str, what: str, tool: str, suffix: str, log: str, error: type[HubFault]
-) -> Family:
-    """Return a family whose images one of the ``*-creator`` programs makes."""
-    failed = f"Could not create {what}: {tool}-creator exited with status 1"
-    text = f"{failed}; see root.log or {log} for more information"
-    return Family(child, suffix, log, error, text)
-
-
-FAMILIES = {
-    "livecd": _creator("createLiveCD", "LiveCD", "livecd", "iso", "livecd.log", LiveCDError),
-    "appliance": _creator(
-        "createAppliance", "appliance", "appliance", "raw", "appliance.log", ApplianceError
-    ),
-    "livemedia": _creator(
-        "createLiveMedia", "livemedia", "livemedia", "iso", "livemedia-out.log", LiveMediaError
-    ),
-    "image": Family(
-        "createImage",
-        "qcow2",
-        "oz-{arch}.log",
-        ApplianceError,
-        "Image status is FAILED: Timed out waiting for the guest to install",
-    ),
-    "kiwiBuild": Family(
-        "createKiwiImage",
-        "raw.xz",
-        "image-root.{arch}.log",
-        GenericError,
-        "Kiwi failed: see image-root.{arch}.log",
-    ),
+IMAGES = {
+    "livecd": ("createLiveCD", "iso"),
+    "appliance": ("createAppliance", "raw"),
+    "livemedia": ("createLiveMedia", "iso"),
+    "image": ("createImage", "qcow2"),
+    "kiwiBuild": ("createKiwiImage", "raw.xz"),
 }
-"""By the method of the top-level task."""
+"""For each top-level task: the task that makes an image, and the extension of its file."""
 
 
 @dataclass
@@ -152,7 +105,7 @@ async def _image(job: Job, plan: Plan, *, in_place: bool = False) -> str:
         job.begin_build(nvr, "image", info={})
     arches = plan.arches or job.arches(build_tag, plan.name)
     if in_place:
-        results = [await _make(job, nvr, arches[0], FAMILIES["image"])]
+        results = [await _make(job, nvr, arches[0])]
     else:
         repo = job.state.get("repo", repo_id)
         about = [*nvr, [target, build_tag, repo_struct(job.state, repo) if repo else None]]
@@ -172,7 +125,7 @@ async def _make_all(
     *nvr, where = about
     children = [
         job.child(
-            FAMILIES[job.task["method"]].child,
+            IMAGES[job.task["method"]][0],
             [*nvr, arch, *where, *plan.rest, plan.options],
             arch,
             arch,
@@ -210,14 +163,12 @@ def _import(job: Job, results: list[dict[str, Any]], row: Row) -> None:
             job.files.copy(f"{task_directory(result['task_id'])}/{name}", f"{logs}/{name}")
 
 
-async def _make(job: Job, nvr: tuple[str, str, str], arch: str, family: Family) -> dict[str, Any]:
+async def _make(job: Job, nvr: tuple[str, str, str], arch: str) -> dict[str, Any]:
     name, version, release = nvr
-    await failures.make_build_root(job, name, arch)
-    log = family.log.format(arch=arch)
-    fault = family.error(family.text.format(arch=arch))
-    lines, last = (f"Making {name} for {arch}", "installing"), b"ERROR: no space left on device\n"
-    await failures.build(job, name, log, lines, IMAGE_SHARE, last, fault)
-    file = f"{name}-{version}-{release}.{arch}.{family.suffix}"
+    await failures.work(job, name, arch)
+    log = failures.WORKS[job.task["method"]].log.format(arch=arch)
+    suffix = dict(IMAGES.values()).get(job.task["method"], "qcow2")
+    file = f"{'-'.join(nvr)}.{arch}.{suffix}"
     job.put(file, f"image {file}\n".encode() * 200)
     return {
         "arch": arch,
@@ -231,12 +182,8 @@ async def _make(job: Job, nvr: tuple[str, str, str], arch: str, family: Family) 
     }
 
 
-def _register(family: Family) -> None:
-    @handler(family.child)
-    async def create(job: Job) -> dict[str, Any]:
-        name, version, release, arch, *_ = job.request
-        return await _make(job, (name, version, release), arch, family)
-
-
-for _family in FAMILIES.values():
-    _register(_family)
+@handler(*dict(IMAGES.values()))
+async def create(job: Job) -> dict[str, Any]:
+    """Make the image of one architecture."""
+    name, version, release, arch, *_ = job.request
+    return await _make(job, (name, version, release), arch)

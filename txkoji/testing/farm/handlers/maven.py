@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji.exceptions import BuildError, BuildrootError, GenericError
+from txkoji.exceptions import GenericError
 from txkoji.testing.farm.handlers import failures
 from txkoji.testing.farm.handlers.job import Job, output_of
 from txkoji.testing.farm.handlers.registry import handler
@@ -17,8 +17,6 @@ from txkoji.testing.tables.state import Row
 
 GROUP = "org.example"
 VERSION = "1.0"
-MAVEN_SHARE = 0.6
-WRAPPER_SHARE = 0.3
 
 
 @handler("maven")
@@ -64,15 +62,7 @@ async def build_maven(job: Job) -> dict[str, Any]:
     """Run ``buildMaven``."""
     url = job.request[0]
     name, _ = parse_source(url)
-    await failures.make_build_root(job, name, "noarch")
-    await failures.check_out(job, url, 0.1)
-    # The builder looks at the log of mock itself, and has one code for all that mock does.
-    fault = BuildrootError(
-        "error building Maven package, mock exited with status 1; see root.log for more information"
-    )
-    lines = (f"[INFO] Building {name}", "[INFO] compiling")
-    last = b"[ERROR] BUILD FAILURE\n"
-    await failures.build(job, name, "build.log", lines, MAVEN_SHARE, last, fault)
+    await failures.work(job, name, source=url)
     directory = f"{GROUP.replace('.', '/')}/{name}/{VERSION}"
     files = [f"{name}-{VERSION}.jar", f"{name}-{VERSION}.pom"]
     for file in files:
@@ -121,7 +111,7 @@ async def wrapper_rpm(job: Job) -> dict[str, Any]:
     url, target, build, *_ = job.request
     options = job.options
     nvr = (build["name"], build["version"], build["release"])
-    checked_out = await _wrap(job, url, build["name"])
+    checked_out = await failures.work(job, parse_source(url)[0], source=url)
     file, srpm = (f"{'-'.join(nvr)}.{arch}.rpm" for arch in ("noarch", "src"))
     now = int(job.hub.now())
     source_path, path = (
@@ -148,17 +138,3 @@ async def wrapper_rpm(job: Job) -> dict[str, Any]:
         "source": {"source": checked_out, "url": url},
         "srpm": srpm,
     }
-
-
-async def _wrap(job: Job, url: str, name: str) -> str:
-    """Run mock; return the source with its commit."""
-    package, _ = parse_source(url)
-    await failures.make_build_root(job, package, "noarch")
-    checked_out = await failures.check_out(job, url, 0.1)
-    fault = BuildError(
-        "error building package (arch noarch), mock exited with status 1;"
-        " see build.log or root.log for more information"
-    )
-    lines = (f"Wrapping {name}", "building")
-    await failures.build(job, package, "build.log", lines, WRAPPER_SHARE, b"", fault)
-    return checked_out

@@ -17,7 +17,6 @@ from txkoji.testing.tables.lookups.builds import BUILD_STATES, build_nvr
 from txkoji.testing.tables.state import Row
 
 SRPM_SHARE = 0.2
-ARCH_SHARE = 0.6
 
 ARCH_LOGS = ("hw_info.log", "installed_pkgs.log")
 """The logs of a build for an architecture that mock writes at its end."""
@@ -151,15 +150,7 @@ async def build_arch(job: Job) -> dict[str, Any]:
     srpm, _, arch, keep_srpm, *_ = job.request
     name, version, release = nvr_of(srpm)
     root_id = job.make_build_root(arch)
-    await failures.make_build_root(job, name, arch)
-    fault = BuildError(
-        f"error building package (arch {arch}), mock exited with status 1;"
-        " see build.log or root.log for more information"
-    )
-    lines = (f"Building for target {arch}", f"compiling {name}")
-    share = ARCH_SHARE * job.builder.pace(name, arch, job.id)
-    last = b"error: Bad exit status from %build\n"
-    await failures.build(job, name, "build.log", lines, share, last, fault)
+    await failures.work(job, name, arch, pace=job.builder.pace(name, arch, job.id))
     data = rpms.make_rpm(name, version, release, arch, buildtime=int(job.hub.now()))
     path = job.put(f"{name}-{version}-{release}.{arch}.rpm", data)
     kept = []

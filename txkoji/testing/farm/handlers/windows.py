@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji.exceptions import BuildError
 from txkoji.testing.farm.handlers import failures
 from txkoji.testing.farm.handlers.job import Job, output_of
 from txkoji.testing.farm.handlers.registry import handler
@@ -13,7 +12,6 @@ from txkoji.testing.methods.archives import MD5, import_archive
 from txkoji.testing.tables.state import Row
 
 PLATFORM = "2k8r2-x64"
-WINDOWS_SHARE = 0.6
 
 
 @handler("winbuild")
@@ -51,17 +49,7 @@ async def vm_exec(job: Job) -> dict[str, Any]:
     """Run ``vmExec``."""
     source = job.request[1][0]
     name, _ = parse_source(source)
-    await failures.make_build_root(job, name, "noarch")
-    await failures.check_out(job, source, 0.1)
-    await failures.build(
-        job,
-        name,
-        "build.log",
-        (f"Building {name} on {PLATFORM}", "cl.exe"),
-        WINDOWS_SHARE,
-        b"error C2065: undeclared identifier\n",
-        BuildError("build command failed, see build.log for details"),
-    )
+    await failures.work(job, name, source=source)
     file = f"{name}.exe"
     job.put(file, f"{file}\n".encode() * 100)
     output = {file: {"platforms": [PLATFORM], "flags": ["static"]}}
