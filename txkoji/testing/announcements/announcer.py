@@ -7,7 +7,7 @@ from typing import Any
 from txkoji.bus import Broker
 from txkoji.bus.base import Dialect
 from txkoji.exceptions import BusError
-from txkoji.testing.announcements.emission import Emitter, Outgoing
+from txkoji.testing.announcements.emission import Emitter
 from txkoji.testing.announcements.fedora import fedora_message
 from txkoji.testing.announcements.messages import Announcement
 from txkoji.testing.tables.state import HubState
@@ -59,11 +59,10 @@ class Announcer:
             self._state.listeners.append(self._emit)
 
     def _emit(self, message: Announcement) -> None:
-        outgoing: Outgoing | None = Outgoing(message.address, message.body, message.properties)
+        outgoing: Announcement | None = message
         if self._dialect == "fedora":
-            outgoing = fedora_message(
-                message, self._state, base_url=self._base_url, files_url=self._files_url
-            )
+            urls = {"base_url": self._base_url, "files_url": self._files_url}
+            outgoing = fedora_message(message, self._state, **urls)
         if outgoing is not None and self._emitter is not None:
             self._emitter.emit(outgoing)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from attrs import evolve
@@ -14,22 +13,15 @@ from twisted.logger import Logger
 
 from txkoji.bus import AMQP, Broker, Publisher
 from txkoji.exceptions import BusError, ConfigurationError, MessageNotTaken
+from txkoji.testing.announcements.messages import Announcement
 
-__all__ = ["Emitter", "Outgoing", "broker_settings"]
+__all__ = ["Emitter", "broker_settings"]
 
 KEPT = 10_000
 """The most messages that wait for the broker; beyond that the oldest are dropped."""
 
 PAUSE = 1.0
 FLUSH_LIMIT = 2.0
-
-
-class Outgoing(NamedTuple):
-    """A message as a plugin puts it on the bus."""
-
-    topic: str
-    body: str
-    headers: Mapping[str, Any]
 
 
 def broker_settings(url: str, topic_prefix: str) -> AMQP:
@@ -70,7 +62,7 @@ class Emitter:
             settings = evolve(settings, mandatory=False)
         self._publisher = Publisher(settings, reactor=reactor)
         self._reactor = reactor
-        self._waiting: deque[Outgoing] = deque(maxlen=KEPT)
+        self._waiting: deque[Announcement] = deque(maxlen=KEPT)
         self._is_working = False
         self._working: Deferred[None] | None = None
 
@@ -82,7 +74,7 @@ class Emitter:
         """
         await self._publisher.connect()
 
-    def emit(self, message: Outgoing) -> None:
+    def emit(self, message: Announcement) -> None:
         """Publish a message after those before it."""
         self._waiting.append(message)
         if not self._is_working:
@@ -95,7 +87,7 @@ class Emitter:
             while self._waiting:
                 message = self._waiting[0]
                 try:
-                    await self._publisher.publish(message.topic, message.body, message.headers)
+                    await self._publisher.publish(message.address, message.body, message.properties)
                 except MessageNotTaken as error:
                     self._log.warn(
                         "the broker rejected a message of the embedded hub: {error}", error=error

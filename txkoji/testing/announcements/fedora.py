@@ -12,7 +12,6 @@ import posixpath
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from txkoji.testing.announcements.emission import Outgoing
 from txkoji.testing.announcements.messages import Announcement
 from txkoji.testing.tables.lookups.structs import task_struct
 from txkoji.testing.tables.lookups.users import user_name
@@ -30,7 +29,7 @@ GENERIC = "base.message"
 
 def fedora_message(
     message: Announcement, state: HubState, *, base_url: str, files_url: str
-) -> Outgoing | None:
+) -> Announcement | None:
     """Return a message as Fedora's hub sends it.
 
     Args:
@@ -50,7 +49,7 @@ def fedora_message(
     if body is None:
         return None
     told = _without(REMOVED, {"base_url": base_url, "instance": "primary", **body})
-    return Outgoing(f"buildsys.{topic}", json.dumps(told), {SCHEMA: GENERIC})
+    return Announcement(f"buildsys.{topic}", {SCHEMA: GENERIC}, json.dumps(told))
 
 
 class _Change(NamedTuple):

@@ -57,9 +57,6 @@ def _type_of(call: MethodCall, filename: str) -> Row:
     return best[1]
 
 
-_NEW: Row = {"buildroot_id": None, "metadata_only": False, "extra": None}
-
-
 def import_archive(
     call: MethodCall, build: Row, btype: str, path: str, *, checksum_type: int = SHA256, **more: Any
 ) -> Row:
@@ -86,7 +83,6 @@ def import_archive(
     data = files.read(f"work/{path}")
     digest = hashlib.md5 if checksum_type == MD5 else hashlib.sha256
     columns = {
-        **_NEW,
         "build_id": build["id"],
         "btype": btype,
         "type_id": _type_of(call, filename)["id"],

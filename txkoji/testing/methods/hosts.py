@@ -51,7 +51,7 @@ def insert_host(
     """
     user = state.one("users", name=name) or insert_user(state, name)
     state.update("users", user["id"], usertype=1)
-    new: Row = {**_NEW, "user_id": user["id"], "name": name, "arches": arches, "ready": ready}
+    new: Row = {"user_id": user["id"], "name": name, "arches": arches, "ready": ready}
     if capacity is not None:
         new |= {"capacity": capacity, "limited": True}
     host = state.insert("host", {**new, "update_ts": state.seconds() if ready else None})
@@ -61,15 +61,6 @@ def insert_host(
         state.insert_version("host_channels", link, creator_id)
     _record(state, host, creator_id)
     return host
-
-
-_NEW: Row = {
-    "comment": None,
-    "description": None,
-    "enabled": True,
-    "capacity": 2.0,
-    "limited": False,
-}
 
 
 def _record(state: HubState, host: Row, user_id: int) -> None:
@@ -244,7 +235,7 @@ def _check_new_channel(state: HubState, name: Any) -> None:
 def add_channel(call: MethodCall, channel_name: str, description: Any = None) -> int:
     """Add a channel; return its id."""
     _check_new_channel(call.state, channel_name)
-    row = {"name": channel_name, "description": description, "enabled": True, "comment": None}
+    row = {"name": channel_name, "description": description}
     return int(call.state.insert("channels", row)["id"])
 
 
@@ -255,8 +246,7 @@ def add_host_to_channel(
     """Add a builder to a channel."""
     host = call.require("host to change", hostname)
     if create and call.find("channels", channel_name) is None:
-        row = {"name": channel_name, "description": None, "enabled": True, "comment": None}
-        call.state.insert("channels", row)
+        call.state.insert("channels", {"name": channel_name})
     channel = call.require("channel to change", channel_name)
     link = {"host_id": host["id"], "channel_id": channel["id"]}
     if call.state.active("host_channels", **link):

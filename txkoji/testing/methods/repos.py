@@ -215,8 +215,7 @@ def _checked_event(call: MethodCall, min_event: Any, at_event: Any) -> int | Non
 def _queue(call: MethodCall, min_event: int | None, priority: int, wanted: dict[str, Any]) -> Row:
     request = {"min_event": min_event, "priority": priority, "owner": call.user_id, **wanted}
     times = dict.fromkeys(("create_ts", "update_ts"), call.hub.now())
-    new = {"active": True, "task_id": None, "tries": 0, "repo_id": None}
-    return call.state.insert("repo_queue", {**request, **times, **new})
+    return call.state.insert("repo_queue", {**request, **times})
 
 
 @hub_method("repo.checkRequest")

@@ -138,13 +138,6 @@ def rpm_path(call: MethodCall, row: Row) -> str:
     return f"{build_directory(call, build)}/{row['arch']}/{rpm_name(row)}.rpm"
 
 
-def insert_rpm(call: MethodCall, **columns: Any) -> Row:
-    """Store an RPM; columns that are not given are empty."""
-    empty = dict.fromkeys(("build_id", "epoch", "buildroot_id", "extra"))
-    flags = {"external_repo_id": 0, "metadata_only": False, "draft": False}
-    return call.state.insert("rpminfo", {**empty, **flags, **columns})
-
-
 def import_rpm(
     call: MethodCall, row: Row, path: str, source: str | None, buildroot_id: int | None = None
 ) -> Row:
@@ -163,19 +156,10 @@ def import_rpm(
     files.copy(f"work/{path}", f"{build_directory(call, row)}/{arch}/{file}")
     data = files.read(f"work/{path}")
     tags = rpms.headers(data)
-    rpm = insert_rpm(
-        call,
-        build_id=row["id"],
-        name=tags["NAME"],
-        version=tags["VERSION"],
-        release=tags["RELEASE"],
-        arch=arch,
-        payloadhash=rpms.payload_hash(data),
-        size=len(data),
-        buildtime=tags["BUILDTIME"],
-        buildroot_id=buildroot_id,
-        draft=row["draft"],
-    )
+    columns = {key: tags[key.upper()] for key in ("name", "version", "release", "buildtime")}
+    columns |= {"arch": arch, "payloadhash": rpms.payload_hash(data), "size": len(data)}
+    columns |= {"build_id": row["id"], "buildroot_id": buildroot_id, "draft": row["draft"]}
+    rpm = state.insert("rpminfo", columns)
     state.announce(lambda: messages.rpm_imported(state, row, rpm, f"work/{path}", source))
     return rpm
 
@@ -224,7 +208,7 @@ def add_external_rpm(
     known = call.state.one("rpminfo", **keys, external_repo_id=repo["id"])
     what = f"{rpm_name(row)}@{repo['name']}"
     if known is None:
-        insert_rpm(call, **row, external_repo_id=repo["id"])
+        call.state.insert("rpminfo", {**row, "external_repo_id": repo["id"]})
     elif strict:
         raise GenericError(f"external rpm already exists: {what}")
     elif known["payloadhash"] != row["payloadhash"]:

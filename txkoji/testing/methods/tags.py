@@ -114,16 +114,6 @@ def _check_maven(call: MethodCall, wanted: Any) -> None:
         raise GenericError("Maven support not enabled")
 
 
-_NEW = {"perm_id": None, "locked": False, "maven_support": False, "maven_include_all": False}
-_NEW_LINK = {
-    "priority": 0,
-    "maxdepth": None,
-    "intransitive": False,
-    "noconfig": False,
-    "pkg_filter": "",
-}
-
-
 def insert_tag(
     call: MethodCall,
     name: str,
@@ -145,12 +135,12 @@ def insert_tag(
         parent_tag = must(call.find("tagInfo", parent), text)
     tag = state.one("tag", name=name) or state.insert("tag", {"name": name})
     own = {"tag_id": tag["id"]}
-    config = {**_NEW, **own, "arches": arches if arches is not None else "", **columns}
+    config = {**own, "arches": arches if arches is not None else "", **columns}
     state.insert_version("tag_config", config, user_id)
     for key, value in (extra or {}).items():
         state.insert_version("tag_extra", {**own, "key": key, "value": value}, user_id)
     if parent_tag is not None:
-        link = {**own, "parent_id": parent_tag["id"], **_NEW_LINK}
+        link = {**own, "parent_id": parent_tag["id"]}
         state.insert_version("tag_inheritance", link, user_id)
     return int(tag["id"])
 

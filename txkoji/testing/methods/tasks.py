@@ -28,20 +28,6 @@ FREE, OPEN, CLOSED, CANCELED, ASSIGNED, FAILED = range(6)
 FINISHED = (CLOSED, CANCELED, FAILED)
 DEFAULT_PRIORITY = 20
 
-NEW_TASK: Row = {
-    "state": FREE,
-    "start_ts": None,
-    "completion_ts": None,
-    "host_id": None,
-    "waiting": None,
-    "awaited": None,
-    "result": None,
-    "fault": None,
-    "weight": 1.0,
-    "times_opened": 0,
-}
-"""The columns that are the same for each new task."""
-
 
 def make_task(
     call: MethodCall,
@@ -74,7 +60,7 @@ def make_task(
     for twin in call.hub.task_children(parent["id"]) if parent and label is not None else ():
         if twin["label"] == label:
             return int(twin["id"])
-    new = {**NEW_TASK, "create_ts": call.hub.now(), "method": method, "request": request}
+    new = {"create_ts": call.hub.now(), "method": method, "request": request}
     place = _place(call, parent, owner=owner, channel_id=channel, priority=priority)
     row = call.state.insert("task", {**new, "arch": arch, "label": label, **place})
     options = {} if channel is None else {"channel": channel}

@@ -51,6 +51,46 @@ KEYS = {
 }
 """The versioned tables, with the columns that at most one active row has the same values in."""
 
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "archiveinfo": {"buildroot_id": None, "metadata_only": False, "extra": None},
+    "channels": {"description": None, "enabled": True, "comment": None},
+    "host": {
+        **dict.fromkeys(("comment", "description")),
+        "enabled": True,
+        "capacity": 2.0,
+        "limited": False,
+    },
+    "repo_queue": {"active": True, "task_id": None, "tries": 0, "repo_id": None},
+    "rpminfo": {
+        **dict.fromkeys(("build_id", "epoch", "buildroot_id", "extra")),
+        "external_repo_id": 0,
+        "metadata_only": False,
+        "draft": False,
+    },
+    "sessions": {"callnum": None, "expired": False, "exclusive": False, "renewed": None},
+    "tag_config": {
+        "perm_id": None,
+        "locked": False,
+        "maven_support": False,
+        "maven_include_all": False,
+    },
+    "tag_inheritance": {
+        "priority": 0,
+        "maxdepth": None,
+        "pkg_filter": "",
+        "intransitive": False,
+        "noconfig": False,
+    },
+    "task": {
+        **dict.fromkeys(("start_ts", "completion_ts", "host_id", "waiting", "awaited")),
+        **dict.fromkeys(("result", "fault")),
+        "state": 0,
+        "weight": 1.0,
+        "times_opened": 0,
+    },
+}
+"""The columns of a table that a new row has, unless it is given others."""
+
 _OF_TABLE = {
     table: {column: kind for kind, columns in types.items() for column in columns.split()}
     for table, types in TYPES.items()

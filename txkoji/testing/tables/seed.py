@@ -57,8 +57,7 @@ def seed(state: HubState) -> None:
         for name, description in PERMISSIONS.items():
             state.insert("permissions", {"name": name, "description": description})
         for channel in CHANNELS:
-            row = {"name": channel, "description": None, "enabled": True, "comment": None}
-            state.insert("channels", row)
+            state.insert("channels", {"name": channel})
         for build_type in BUILD_TYPES:
             state.insert("btype", {"name": build_type})
         for name, description, extensions, compression in ARCHIVE_TYPES:

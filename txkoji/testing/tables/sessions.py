@@ -32,9 +32,6 @@ NOT_LOCKED = ("exclusiveSession", "login", "logout", "sslLogin")
 INVALID = "Invalid session or bad credentials"
 
 
-_NEW: Row = {"callnum": None, "expired": False, "exclusive": False, "renewed": None}
-
-
 class HubSessions:
     """All sessions of a hub: rows with the secret ``key``, ``user_id`` and ``authtype``.
 
@@ -67,7 +64,7 @@ class HubSessions:
         key = f"{user_id}-{secrets.token_urlsafe(18)}"
         own = {"key": key, "user_id": user_id, "authtype": authtype, "address": address}
         times = {"start": now, "updated": now}
-        return self._state.insert("sessions", {**_NEW, **own, **times, "master": master})
+        return self._state.insert("sessions", {**own, **times, "master": master})
 
     def find(self, id_text: str, key: str, address: str) -> Row:
         """Return the session that a request names.

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing.tables.columns import KEYS, check_columns
+from txkoji.testing.tables.columns import DEFAULTS, KEYS, check_columns
 from txkoji.testing.tables.state_file import Record
 
 Row = dict[str, Any]
@@ -178,7 +178,7 @@ class HubState:
         Raises:
             UnknownFault: (1) a column is of another type.
         """
-        row = check_columns(table, row)
+        row = {**DEFAULTS.get(table, {}), **check_columns(table, row)}
         if id is None:
             number = self.next_id(table)
         else:

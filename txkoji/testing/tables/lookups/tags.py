@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from txkoji.testing.tables.lookups.values import row_by_info
 from txkoji.testing.tables.state import HubState, Row, pick
 
 
@@ -19,12 +18,6 @@ def tag_name(state: HubState, tag_id: int) -> str:
 def tag_config(state: HubState, tag_id: int, event: int | None = None) -> Row | None:
     """Return a tag's active configuration, or None."""
     return state.current("tag_config", event, tag_id=tag_id)
-
-
-def find_tag_id(state: HubState, info: Any) -> int | None:
-    """Find a tag's id by id, name or struct, even if the tag is deleted."""
-    row = row_by_info(state, "tag", info)
-    return None if row is None else int(row["id"])
 
 
 def tag_struct(state: HubState, tag: Row, config: Row) -> dict[str, Any]:
