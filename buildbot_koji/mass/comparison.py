@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -80,36 +80,38 @@ def builds_of(rows: Iterable[Any]) -> list[TaggedBuild]:
     ]
 
 
-def latest_builds(rows: Iterable[Any]) -> dict[str, TaggedBuild]:
-    """Return the latest build of each package in rows of ``listTagged``, latest first."""
-    found: dict[str, TaggedBuild] = {}
-    for build in builds_of(rows):
-        found.setdefault(build.nvr.name, build)
-    return found
-
-
 def compare_tags(
-    builds: Mapping[str, TaggedBuild], others: Mapping[str, TaggedBuild]
+    builds: Iterable[TaggedBuild], others: Iterable[TaggedBuild]
 ) -> Iterator[Difference | None]:
     """Compare the latest builds of a tag with those of another one, by the names of packages.
+
+    Args:
+        builds: the builds in the tag; of a package the latest one comes first.
+        others: those in the other tag.
 
     Returns:
         For each package in one of the tags, in the order of names, how it differs; None if both
         tags have the same epoch, version and release.
     """
-    for package in sorted({*builds, *others}):
-        build, other = builds.get(package), others.get(package)
-        if build is None or other is None:
-            yield Difference(
-                package,
-                "missing" if build is None else "extra",
-                None if build is None else build.nvr,
-                None if other is None else other.nvr,
-            )
-            continue
-        order = 0 if build.id == other.id else compare_evr(build.nvr, other.nvr)
-        kind = "older" if order < 0 else "newer"
-        yield Difference(package, kind, build.nvr, other.nvr) if order else None
+    latest, others_latest = _by_package(builds), _by_package(others)
+    for package in sorted({*latest, *others_latest}):
+        build, other = latest.get(package), others_latest.get(package)
+        if build is None:
+            yield Difference(package, "missing", None, others_latest[package].nvr)
+        elif other is None:
+            yield Difference(package, "extra", build.nvr, None)
+        else:
+            order = 0 if build.id == other.id else compare_evr(build.nvr, other.nvr)
+            kind = "older" if order < 0 else "newer"
+            yield Difference(package, kind, build.nvr, other.nvr) if order else None
+
+
+def _by_package(builds: Iterable[TaggedBuild]) -> dict[str, TaggedBuild]:
+    """Return the first build of each package."""
+    found: dict[str, TaggedBuild] = {}
+    for build in builds:
+        found.setdefault(build.nvr.name, build)
+    return found
 
 
 def line_of(difference: Difference) -> str:

@@ -54,7 +54,7 @@ class EarlierMassBuilds:
         states = [_STATES[each] for each in kinds if each in _STATES]
         return {
             name
-            for name, state in (await self._states_in(await self._found(mass_id))).items()
+            for name, state in (await self._states_in(await self.find(mass_id))).items()
             if state in states or ("missing" in kinds and state not in FINAL)
         }
 
@@ -63,7 +63,8 @@ class EarlierMassBuilds:
         store: MassStore = await self._until_stored(find)
         return store
 
-    async def _found(self, mass_id: int) -> Found:
+    async def find(self, mass_id: int) -> Found:
+        """Return a mass build; raise BadPlan if there is none of that id."""
         found = await self._until_stored((await self._store_of(mass_id)).load)
         if found is None:
             raise BadPlan(f"there is no mass build {mass_id}: give its property koji_mass_id")
@@ -81,7 +82,7 @@ class EarlierMassBuilds:
             BadPlan: there is no such mass build.
         """
         if mass_id:
-            return await self._built_by(await self._found(mass_id))
+            return await self._built_by(await self.find(mass_id))
         for each in await self._before(build_id, root):
             try:
                 store = await self._store_of(each)

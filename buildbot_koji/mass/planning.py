@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from inspect import iscoroutine
 from typing import Any
@@ -36,10 +35,18 @@ ROWS_AT_ONCE = 200
 """Sources that a function is asked for before the reactor's next iteration."""
 
 
-@dataclass(frozen=True)
-class PlanRequest:
-    """What is to be built; see the arguments of ``steps.KojiMassBuild``."""
+@attrs.define(eq=False, repr=False, slots=False)
+class MassPlanner:
+    """Makes the plan of one mass build; see the arguments of ``steps.KojiMassBuild``.
 
+    Attributes:
+        notes: what may be a mistake, for the log.
+        destination: the id of the target's destination tag; None until :meth:`make` has it.
+    """
+
+    _connection: Connection
+    _pause: Callable[[], Awaitable[None]]
+    _in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]
     target: str
     packages: Any
     requires: Mapping[str, Sequence[str]]
@@ -55,21 +62,6 @@ class PlanRequest:
     channel: str | None
     limit: int | None
     skip_unknown: bool
-
-
-@attrs.define(eq=False, repr=False, slots=False)
-class MassPlanner:
-    """Makes the plan of one mass build.
-
-    Attributes:
-        notes: what may be a mistake, for the log.
-        destination: the id of the target's destination tag; None until :meth:`make` has it.
-    """
-
-    _connection: Connection
-    _request: PlanRequest
-    _pause: Callable[[], Awaitable[None]]
-    _in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]
 
     def __attrs_post_init__(self) -> None:
         self._complaints: list[str] = []
@@ -87,21 +79,20 @@ class MassPlanner:
             BadPlan: with everything that is wrong.
             KojiException: the hub is unreachable.
         """
-        request = self._request
-        target = await self._find("getBuildTarget", "build target", request.target)
-        await self._find("getChannel", "channel", request.channel)
-        source_tag = await self._find("getTag", "tag", request.source_tag)
+        target = await self._find("getBuildTarget", "build target", self.target)
+        await self._find("getChannel", "channel", self.channel)
+        source_tag = await self._find("getTag", "tag", self.source_tag)
         order = None
         try:
             order = await self._order()
         except BadPlan as error:
             self.complain(str(error))
-        is_lost = source_tag is None and request.source_tag is not None
+        is_lost = source_tag is None and self.source_tag is not None
         if order is None or target is None or is_lost:
             raise BadPlan("; ".join(self._complaints))
         tag = target["dest_tag_name"]
         self.destination = target["dest_tag"]
-        for each in await refusals(self._connection, target, tags=request.must_be_listed):
+        for each in await refusals(self._connection, target, tags=self.must_be_listed):
             self.complain(each)
         names = [name for name in order.names if is_name(name)]
         listed = await listed_packages(self._connection, tag, names)
@@ -109,20 +100,20 @@ class MassPlanner:
         packages: list[MassPackage] = await self._in_thread(
             partial(_make_packages, order, sources, listed)
         )
-        listing = tag if request.must_be_listed else None
+        listing = tag if self.must_be_listed else None
         unusable = await self._in_thread(partial(_leave_out, packages, order.skip, listed, listing))
-        if request.holds:
+        if self.holds:
             unusable += await self._blocked_in_repo(target["build_tag_name"], packages)
         mistakes = await self._in_thread(
-            lambda: [*plan_mistakes(order, request.limit), *_same_sources(packages)]
+            lambda: [*plan_mistakes(order, self.limit), *_same_sources(packages)]
         )
         wrong = [*self._complaints, *mistakes]
-        if not request.skip_unknown:
+        if not self.skip_unknown:
             wrong += unusable
         if wrong:
             raise BadPlan("; ".join(wrong))
-        if request.since is not None:
-            await self._adopt(tag, packages, request.since)
+        if self.since is not None:
+            await self._adopt(tag, packages, self.since)
         return packages
 
     async def _find(self, method: str, kind: str, name: str | None) -> Any:
@@ -146,22 +137,21 @@ class MassPlanner:
         return [f"required, but blocked in {build_tag}: {named(blocked)}"] if blocked else []
 
     async def _order(self) -> MassOrder:
-        request = self._request
-        requires = {name: list(needed) for name, needed in request.requires.items()}
-        if isinstance(request.packages, PackageQuery):
-            names = await find_packages(self._connection, request.packages, self._in_thread)
+        requires = {name: list(needed) for name, needed in self.requires.items()}
+        if isinstance(self.packages, PackageQuery):
+            names = await find_packages(self._connection, self.packages, self._in_thread)
             if not names:
                 raise BadPlan(
-                    f"no package of tag {request.packages.tag} matches owners, globs and except_"
+                    f"no package of tag {self.packages.tag} matches owners, globs and except_"
                 )
         else:
-            names = ordered_names(request.packages, request.levels, requires)
+            names = ordered_names(self.packages, self.levels, requires)
         known = set(names)
-        if request.only is not None:
-            names = [name for name in names if name in request.only]
+        if self.only is not None:
+            names = [name for name in names if name in self.only]
             if not names:
-                raise BadPlan(f"no package {request.only_words}: there is nothing to build")
-        skip = request.skip
+                raise BadPlan(f"no package {self.only_words}: there is nothing to build")
+        skip = self.skip
         if not isinstance(skip, Mapping):
             skip = dict.fromkeys(skip, "need not be built")
         needed = (each for several in requires.values() for each in several)
@@ -172,24 +162,23 @@ class MassPlanner:
             unknown = [each for each in dict.fromkeys(given) if each not in known]
             if unknown:
                 self.notes.append(f"{words}: {named(unknown)}")
-        return MassOrder(names, requires, request.levels, skip)
+        return MassOrder(names, requires, self.levels, skip)
 
     async def _sources(
         self, names: Sequence[str], skip: Collection[str], listed: Collection[str]
     ) -> dict[str, str]:
-        request = self._request
-        if request.source_tag is not None:
-            return await sources_in_tag(self._connection, request.source_tag, names)
+        if self.source_tag is not None:
+            return await sources_in_tag(self._connection, self.source_tag, names)
         sources = {}
         for place, name in enumerate(names):
-            if name not in skip and (name in listed or not request.must_be_listed):
+            if name not in skip and (name in listed or not self.must_be_listed):
                 sources[name] = self._source_of(name)
             if not place % ROWS_AT_ONCE:
                 await self._pause()
         return sources
 
     def _source_of(self, name: str) -> str:
-        source = self._request.source
+        source = self.source
         if source is None or isinstance(source, str):
             return (source or "").replace("{package}", name)
         try:

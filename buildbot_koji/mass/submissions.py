@@ -87,15 +87,7 @@ class MassSubmissions:
         # A successor finds that this one was not submitted, and submits it.
         once = context.host.once_of(action, Intent(save, IntentState.STORED), max_age=CLAIM_AGE)
         try:
-            await context.ask(
-                lambda: once.run(
-                    context.clock,
-                    context.timing.retry,
-                    context.say_trouble,
-                    gives_up=lambda: False,
-                ),
-                (HubFault,),
-            )
+            await context.ask(once.attempt, (HubFault,))
         except (HubFault, ValueError) as error:
             if isinstance(error, HubFault) and not await context.has_target():
                 self._plan.happened(package, PackageEvent.WITHDRAWN)

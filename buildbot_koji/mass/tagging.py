@@ -37,13 +37,29 @@ PART = 300
 OUTCOMES_AT_ONCE = 20
 """Failed tasks that are read at the same time."""
 
-READ_AT_ONCE = 100
-"""Parts whose rows one query reads."""
-
 WAITING = "waiting to read the tag again"
 
 TAGGED = "tagged"
 """The word of a build that is in the tag."""
+
+
+async def read_builds(
+    hub: Hub,
+    tag: str | int,
+    in_thread: Callable[[Callable[[], Any]], Awaitable[Any]],
+    **options: Any,
+) -> list[TaggedBuild]:
+    """Return the builds in a tag.
+
+    Args:
+        hub: the hub.
+        tag: the name or id of the tag.
+        in_thread: runs a function in a thread; returns an awaitable of its result.
+        options: more arguments of ``listTagged``.
+    """
+    rows = await hub.connection.checked("listTagged", tag, **options)
+    builds: list[TaggedBuild] = await in_thread(partial(builds_of, rows))
+    return builds
 
 
 class TagHost(StepHost, Protocol):
@@ -140,24 +156,21 @@ class MassTagger:
 
     async def load(self) -> None:
         """Read the parts that earlier attempts sent; raise UnreadableRow, also if one is lost."""
-        self.parts = []
         found = await self._host.until_stored(partial(self._rows.get, "sent"))
         with reading(f"the number of parts that are tagged with {self._tag}"):
             names = [f"part {number}" for number in range(found or 0)]
-        for start in range(0, len(names), READ_AT_ONCE):
-            several = names[start : start + READ_AT_ONCE]
-            rows = await self._host.until_stored(partial(self._rows.get_several, several))
-            for number, row in enumerate(rows, start):
-                with reading(f"part {number} of what is tagged with {self._tag}"):
-                    self.parts.append(TagPart.from_row(number, row))
+        rows = await self._host.until_stored(partial(self._rows.get_several, names))
+        self.parts = []
+        for number, row in enumerate(rows):
+            with reading(f"part {number} of what is tagged with {self._tag}"):
+                self.parts.append(TagPart.from_row(number, row))
 
     async def _store(self, part: TagPart) -> None:
         await self._host.until_stored(lambda: self._rows.put(f"part {part.number}", part.to_row()))
 
     async def tagged(self) -> list[TaggedBuild]:
         """Return all builds in the tag itself."""
-        rows = await self._hub.connection.checked("listTagged", self._tag)
-        return await self._host.in_thread(partial(builds_of, rows))
+        return await read_builds(self._hub, self._tag, self._host.in_thread)
 
     async def contents(self) -> TagContents:
         """Return all builds in the tag itself, to look builds up in."""
@@ -332,16 +345,13 @@ class MassTagger:
 
     async def _reasons(self, trees: Mapping[int, TaskTree | None]) -> dict[int, str]:
         """Return why tasks failed, by their ids."""
-        asked = list(trees)
-        reasons: list[str] = []
+        asked, reasons = list(trees.items()), list[str]()
         for start in range(0, len(asked), OUTCOMES_AT_ONCE):
             several = asked[start : start + OUTCOMES_AT_ONCE]
-            read = partial(self._read_reasons, {each: trees[each] for each in several})
-            reasons += await self._host.ask(read, WAITING)
-        return dict(zip(asked, reasons, strict=True))
-
-    async def _read_reasons(self, trees: Mapping[int, TaskTree | None]) -> list[str]:
-        return await gather(self._reason(*each) for each in trees.items())
+            reasons += await gather(
+                self._host.ask(partial(self._reason, *each), WAITING) for each in several
+            )
+        return dict(zip(trees, reasons, strict=True))
 
     async def _reason(self, task_id: int, tree: TaskTree | None) -> str:
         if tree is None:

@@ -36,7 +36,7 @@ from buildbot_koji.mass.packages import (
     plan_mistakes,
 )
 from buildbot_koji.mass.plan import MassPackage, MassPlan
-from buildbot_koji.mass.planning import MassPlanner, PlanRequest
+from buildbot_koji.mass.planning import MassPlanner
 from buildbot_koji.mass.report import (
     csv_report,
     facts_of,
@@ -396,8 +396,7 @@ class KojiMassBuild(PackageBuildStep):
         """
         earlier = EarlierMassBuilds(self.master, str(self.name), self.until_stored)
         built = await earlier.built(self.earlier, self.build.buildid, self._root)
-        request = await self._plan_request(earlier)
-        planner = MassPlanner(hub.connection, request, self._build_data.pause, self.in_thread)
+        planner = await self._planner(hub, earlier)
         if isinstance(mistake := await self.most_at_once.evaluate(), str):
             planner.complain(f"at_once can't be evaluated: {mistake}")
         if complaint := await self.name_builds(hub):
@@ -420,16 +419,19 @@ class KojiMassBuild(PackageBuildStep):
         }
         return header, packages
 
-    async def _plan_request(self, earlier: EarlierMassBuilds) -> PlanRequest:
-        """Return what the arguments ask for; raise BadPlan if it can't be read."""
+    async def _planner(self, hub: Hub, earlier: EarlierMassBuilds) -> MassPlanner:
+        """Return what plans what the arguments ask for; raise BadPlan if that can't be read."""
         if self.earlier and not self.only and (given := self.declared_values["only"]) is not None:
             # Buildbot renders an empty list as None. Without it all packages would be built.
             raise BadPlan(f"only is missing: {words_for(given)} renders to nothing")
         packages = self.packages
         if self.packages_file is not None:
             packages = await self._names_in_file(self.packages_file)
-        return PlanRequest(
-            self.target,
+        return MassPlanner(
+            hub.connection,
+            self._build_data.pause,
+            self.in_thread,
+            target=self.target,
             packages=packages,
             requires=self.requires or {},
             levels=[checks.words(level) for level in self.levels or ()],

@@ -19,20 +19,18 @@ from buildbot_koji.mass.comparison import (
     KINDS,
     TagContents,
     TaggedBuild,
-    builds_of,
     compare_tags,
-    latest_builds,
     line_of,
     names_of,
     plan_tagging,
     row_of,
 )
 from buildbot_koji.mass.context import REFUSALS
-from buildbot_koji.mass.packages import listed_packages, tag_refusal, unlisted
+from buildbot_koji.mass.earlier import EarlierMassBuilds
+from buildbot_koji.mass.packages import BadPlan, listed_packages, tag_refusal, unlisted
 from buildbot_koji.mass.plan import MADE
 from buildbot_koji.mass.report import json_report
-from buildbot_koji.mass.stored import find_store
-from buildbot_koji.mass.tagging import PART, TAGGED, MassTagger, outcomes_of
+from buildbot_koji.mass.tagging import PART, TAGGED, MassTagger, outcomes_of, read_builds
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
@@ -83,8 +81,9 @@ class KojiCompareTags(KojiStep):
         _, complaint = await _read_tags(hub, self.tag, self.other)
         if complaint:
             return self.fail(complaint)
-        builds = await self._latest(hub, self.tag)
-        others = await self._latest(hub, self.other)
+        options = {"inherit": bool(self.inherit), "latest": True}
+        builds = await read_builds(hub, self.tag, self.in_thread, **options)
+        others = await read_builds(hub, self.other, self.in_thread, **options)
         found = await self.in_thread(lambda: list(compare_tags(builds, others)))
         counts = Counter("same" if each is None else each.kind for each in found)
         differences = [each for each in found if each is not None]
@@ -99,12 +98,6 @@ class KojiCompareTags(KojiStep):
         await self.write_report("differences.json", "t", parts)
         is_bad = self.warn_if_different and bool(differences)
         return results.WARNINGS if is_bad else results.SUCCESS
-
-    async def _latest(self, hub: Hub, tag: Any) -> dict[str, TaggedBuild]:
-        rows = await hub.connection.checked(
-            "listTagged", tag, inherit=bool(self.inherit), latest=True
-        )
-        return await self.in_thread(partial(latest_builds, rows))
 
 
 class KojiMassTag(KojiWriteStep):
@@ -160,9 +153,12 @@ class KojiMassTag(KojiWriteStep):
         [_, tag], complaint = await _read_tags(hub, self.from_tag, self.to_tag)
         if complaint:
             return self.fail(complaint)
-        only = None if self.mass is None else await self._made()
+        try:
+            only = None if self.mass is None else await self._made()
+        except BadPlan as error:
+            return self.fail(str(error))
         if only is not None and not only:
-            return self.fail(f"mass build {self.mass} made nothing, or there is none of that id")
+            return self.fail(f"mass build {self.mass} made nothing")
         lock = hub.locks[f"tag {tag['id']}"]
         if lock.locked:
             self.say(f"waiting for another step that tags with {self.to_tag}")
@@ -180,7 +176,8 @@ class KojiMassTag(KojiWriteStep):
             return self.fail(refusal)
         builds = await self._builds(hub, only)
         begun = tagger.begun()
-        there, latest = await tagger.tagged(), await self._latest(hub)
+        there = await tagger.tagged()
+        latest = await read_builds(hub, self.to_tag, self.in_thread, inherit=True, latest=True)
 
         def make_plan() -> list[tuple[TaggedBuild, str]]:
             """Plan what no attempt has sent."""
@@ -226,8 +223,7 @@ class KojiMassTag(KojiWriteStep):
     async def _builds(self, hub: Hub, only: Mapping[int, BuildName] | None) -> list[TaggedBuild]:
         """Return the latest builds in the tag, or ``only`` of some, the oldest first."""
         options = {"latest": True} if only is None else {}
-        rows = await hub.connection.checked("listTagged", self.from_tag, **options)
-        builds = await self.in_thread(partial(builds_of, rows))
+        builds = await read_builds(hub, self.from_tag, self.in_thread, **options)
         builds.reverse()
         if only is None:
             return builds
@@ -238,11 +234,6 @@ class KojiMassTag(KojiWriteStep):
             return build.id in only and name.may_be(only[build.id])
 
         return await self.in_thread(lambda: list(filter(is_wanted, builds)))
-
-    async def _latest(self, hub: Hub) -> list[TaggedBuild]:
-        """Return the latest builds that the tag has or inherits."""
-        rows = await hub.connection.checked("listTagged", self.to_tag, inherit=True, latest=True)
-        return await self.in_thread(partial(builds_of, rows))
 
     async def _load_tagger(self, hub: Hub) -> MassTagger:
         """Return what tags the builds, with what earlier attempts began."""
@@ -287,9 +278,8 @@ class KojiMassTag(KojiWriteStep):
 
     async def _made(self) -> dict[int, BuildName]:
         """Return the names of the builds that the mass build made or adopted, by their ids."""
-        find = partial(find_store, self.master, self.mass, self.mass_name)
-        store = await self.until_stored(find)
-        _, packages = await self.until_stored(store.load) or (None, [])
+        earlier = EarlierMassBuilds(self.master, self.mass_name, self.until_stored)
+        _, packages = await earlier.find(self.mass)
         made = (each for each in packages if each.state in MADE)
         names = [BuildName(each.build_id, each.nvr or each.name) for each in made]
         return {each.build_id: each for each in names if each.build_id}

@@ -14,10 +14,11 @@ from munch import munchify
 from twisted.python.threadable import isInIOThread
 
 from buildbot_koji.hubs.hub import get_hub
+from buildbot_koji.mass import tagging
 from buildbot_koji.mass.comparison import (
     TaggedBuild,
+    builds_of,
     compare_tags,
-    latest_builds,
     line_of,
     plan_tagging,
     row_of,
@@ -43,9 +44,9 @@ def row(build_id: int, name: str, version: str, epoch: int | None = None) -> dic
     return {**facts, "version": version, "release": "1", "epoch": epoch}
 
 
-def latest(rows: list[Any]) -> dict[str, TaggedBuild]:
-    """Return the latest builds in what a hub answers."""
-    return latest_builds(read_answer(Call("listTagged"), munchify(rows), lambda row: row))
+def builds(rows: list[Any]) -> list[TaggedBuild]:
+    """Return the builds in what a hub answers."""
+    return builds_of(read_answer(Call("listTagged"), munchify(rows), lambda row: row))
 
 
 def test_comparison() -> None:
@@ -59,7 +60,7 @@ def test_comparison() -> None:
         row(8, "e", "1"),
         {"build_id": "x"},
     ]
-    found = list(compare_tags(latest(here), latest(there)))
+    found = list(compare_tags(builds(here), builds(there)))
     assert [None if each is None else (each.package, each.kind) for each in found] == [
         ("a", "older"),
         ("b", "extra"),
@@ -154,12 +155,11 @@ async def test_builds_are_tagged(bench: Workbench) -> None:
 
 def test_what_is_newer_stays() -> None:
     """A build is not tagged over a newer one of its package, wherever that stands in the tag."""
-    there = latest([row(1, "a", "1"), row(2, "b", "3"), row(5, "d", "1")]).values()
+    there = builds([row(1, "a", "1"), row(2, "b", "3"), row(5, "d", "1")])
     drafts = [{**row(6 + n, name, "1"), "release": "1,draft_6"} for n, name in enumerate("de")]
     # A hub that was restored from a backup has given the id of a build in the tag again.
     built = [row(1, "a", "1"), row(3, "b", "2"), row(5, "c", "1"), *drafts]
-    wanted = latest(built).values()
-    assert [reason for _, reason in plan_tagging(wanted, there)] == [
+    assert [reason for _, reason in plan_tagging(builds(built), there)] == [
         "already tagged",
         "b-3-1 is newer",
         "",
@@ -454,21 +454,20 @@ async def test_comparisons_are_made_in_threads(
     await bench.built("hello")
     seen: list[tuple[str, bool]] = []
 
-    def watch(name: str) -> None:
+    def watch(module: Any, name: str) -> None:
         """Note where a function is called."""
-        function = getattr(mass_tag, name)
+        function = getattr(module, name)
 
         def noting(*args: Any) -> Any:
             """Note it, and call the function."""
             seen.append((name, isInIOThread()))
             return function(*args)
 
-        monkeypatch.setattr(mass_tag, name, noting)
+        monkeypatch.setattr(module, name, noting)
 
-    names = ["latest_builds", "compare_tags", "names_of"]
-    names += ["builds_of", "plan_tagging", "outcomes_of"]
+    names = ["compare_tags", "names_of", "plan_tagging", "outcomes_of", "builds_of"]
     for name in names:
-        watch(name)
+        watch(tagging if name == "builds_of" else mass_tag, name)
     tags = {"tag": "demo-candidate", "other": "demo-released"}
     await bench.build(steps.KojiCompareTags(bench.profile, **tags))
     step = steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
@@ -547,7 +546,7 @@ async def test_unknown_mass_build(bench: Workbench) -> None:
     )
     assert (ended.result, ended.text) == (
         "failure",
-        "failed: mass build 4711 made nothing, or there is none of that id",
+        "failed: there is no mass build 4711: give its property koji_mass_id",
     )
     # Without one it would tag all that the tag has.
     ended = await bench.build(
