@@ -24,9 +24,6 @@ class Timer(Protocol):
     def cancel(self) -> None:
         """Drop the call."""
 
-    def reset(self, delay: float, /) -> None:
-        """Put the call off: it comes in so many seconds from now."""
-
     def getTime(self) -> float:  # noqa: N802 - Twisted's name
         """Return when the call is due, in the clock's seconds."""
         ...

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from twisted.internet.base import ReactorBase
@@ -56,13 +57,13 @@ class ElapsedTime:
 
         Once the clock is set back, the call is late by as much, like all of Twisted's.
         """
-        timer = self.until(lambda: delay, lambda: function(*args, **kwargs))
-        timer.reset(delay)
-        return timer
+        due = self.seconds() + delay
+        call = partial(function, *args, **kwargs)
+        return ElapsedTimer(self._clock, delay, lambda: due - self.seconds(), call)
 
     def until(self, left: Callable[[], float], function: Callable[[], object]) -> ElapsedTimer:
         """Call a function once ``left()``, the seconds until a deadline that may move, is 0."""
-        return ElapsedTimer(self._clock, self, left, function)
+        return ElapsedTimer(self._clock, left(), left, function)
 
     def pause(self, seconds: float) -> Deferred[None]:
         """Return a Deferred that fires in some seconds."""
@@ -83,10 +84,10 @@ class ElapsedTimer:
     """A call to come; waits for the rest if the reactor comes early."""
 
     def __init__(
-        self, clock: Clock, elapsed: ElapsedTime, left: Callable[[], float], function: Any
+        self, clock: Clock, delay: float, left: Callable[[], float], function: Callable[[], object]
     ) -> None:
-        self._clock, self._elapsed, self._left, self._function = clock, elapsed, left, function
-        self._timer: Timer = clock.callLater(left(), self._run)
+        self._clock, self._left, self._function = clock, left, function
+        self._timer: Timer = clock.callLater(delay, self._run)
 
     def _run(self) -> None:
         left = self._left()
@@ -105,13 +106,3 @@ class ElapsedTimer:
         """Drop the call, unless it has come."""
         if self._timer.active():
             self._timer.cancel()
-
-    def reset(self, delay: float) -> None:
-        """Put the call off: it comes in so many seconds from now."""
-        due = self._elapsed.seconds() + delay
-        self._left = lambda: due - self._elapsed.seconds()
-        self._timer.reset(delay)
-
-    def getTime(self) -> float:  # noqa: N802 - Twisted's name
-        """Return when the call is due, in elapsed seconds."""
-        return self._elapsed.seconds() + self._left()

@@ -300,19 +300,14 @@ class Requester:
         return result
 
     async def _within(self, seconds: float, attempt: Deferred[Any], request: Request) -> Any:
-        deadline = self.elapsed.callLater(seconds, attempt.cancel)
-        try:
-            return await attempt
-        except CancelledError as error:
-            if deadline.active():
-                raise
+        def expired(*_: Any) -> None:
             raise RequestTimeout(
                 f"{self._url} did not finish its reply to {request.method} within"
                 f" {self.limits.deadline:g} s",
                 url=self._url,
-            ) from error
-        finally:
-            deadline.cancel()
+            )
+
+        return await self.elapsed.limit(attempt, seconds, expired)
 
     def _count_answer(self, sent: float, fault: HubFault | None = None) -> None:
         self._was_answered = True

@@ -101,7 +101,7 @@ class _Reply(Protocol):
 
     Args:
         decoder: receives the body.
-        clock: measures the limits.
+        elapsed: measures the limits.
         limit: seconds within which something must arrive.
         url: the address, for messages.
         pace: seconds within which :data:`PACE_BYTES` of a file must arrive; None for a document,
@@ -109,20 +109,20 @@ class _Reply(Protocol):
     """
 
     def __init__(
-        self, decoder: Any, clock: ElapsedTime, limit: float, url: str, pace: float | None = None
+        self, decoder: Any, elapsed: ElapsedTime, limit: float, url: str, pace: float | None = None
     ) -> None:
         self.done: Deferred[Any] = Deferred(lambda _: self._close())
         self._decoder = decoder
-        self._clock = clock
+        self._elapsed = elapsed
         self._url = url
         self._limit = limit
         self._pace = pace
         self._paced_bytes = 0
-        self._paced_since = clock.seconds()
-        self._timer = clock.callLater(limit, self._stalled)
+        self._heard_at = self._paced_since = elapsed.seconds()
+        self._timer = elapsed.until(self._left, self._stalled)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
-        self._timer.reset(self._limit)
+        self._heard_at = self._elapsed.seconds()
         if self._pace is not None and self._is_too_slow(self._pace, len(data)):
             return
         try:
@@ -151,7 +151,7 @@ class _Reply(Protocol):
     def _is_too_slow(self, pace: float, size: int) -> bool:
         """Count what arrived; end a reply that arrives too slowly."""
         self._paced_bytes += size
-        now = self._clock.seconds()
+        now = self._elapsed.seconds()
         if self._paced_bytes >= PACE_BYTES:
             self._paced_bytes, self._paced_since = 0, now
         elif now - self._paced_since > pace:
@@ -159,6 +159,9 @@ class _Reply(Protocol):
             self._fail(RequestTimeout(f"{self._url} {words}", url=self._url))
             return True
         return False
+
+    def _left(self) -> float:
+        return self._heard_at + self._limit - self._elapsed.seconds()
 
     def _stalled(self) -> None:
         words = f"sent nothing for {self._limit:g} s inside its reply"

@@ -17,9 +17,9 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from txkoji._interfaces import Clock, Timer
+from txkoji._interfaces import Clock
 from txkoji._values import MAX_ID
-from txkoji.elapsed import ElapsedTime
+from txkoji.elapsed import ElapsedTime, ElapsedTimer
 from txkoji.exceptions import KojiException, UnusableAnswer
 from txkoji.hub.client import HubClient
 from txkoji.retry import UNREADABLE, is_passing
@@ -156,7 +156,8 @@ class TaskWatcher:
         self._polling: Deferred[None] | None = None
         self._estimating: Deferred[None] | None = None
         self._polled: dict[int, _Watched] = {}
-        self._next: Timer | None = None
+        self._next: ElapsedTimer | None = None
+        self._next_at = 0.0
         self._rested = float("-inf")
         # When to poll again after a failure.
         self._resumed = float("-inf")
@@ -298,9 +299,10 @@ class TaskWatcher:
         if self._polling is not None:
             return
         if self._next is not None and self._next.active():
-            if self._next.getTime() <= when:
+            if self._next_at <= when:
                 return
             self._next.cancel()
+        self._next_at = when
         delay = max(when - self._elapsed.seconds(), 0)
         self._next = self._elapsed.callLater(delay, self._start)
 
