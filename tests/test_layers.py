@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,3 +150,21 @@ def test_an_outage_is_no_refusal() -> None:
                     if "GenericError" in caught and not raises:
                         wrong.append(f"{path.relative_to(REPOSITORY)}:{node.lineno}")
     assert wrong == []
+
+
+def test_waits_go_by_elapsed_time() -> None:
+    """No pause, limit or interval goes by the clock: it would end early once that is set forward.
+
+    A pause of no seconds yields to the reactor. A command line program ends within minutes.
+    """
+    by_the_clock = []
+    waits = re.compile(r"deferLater|LoopingCall|(?!.*lapsed).*\.(callLater|addTimeout)", re.DOTALL)
+    for path, tree in (each for package in PACKAGES for each in sources(package)):
+        if {"testing", "cli"} & set(path.parts) or path.name in ("elapsed.py", "aio.py"):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and waits.fullmatch(ast.unparse(node.func)):
+                seconds = node.args[0 if ".callLater" in ast.unparse(node.func) else -1]
+                if ast.unparse(seconds) != "0":
+                    by_the_clock.append(f"{path.relative_to(REPOSITORY)}: {ast.unparse(node)}")
+    assert by_the_clock == []

@@ -35,15 +35,12 @@ class PollSchedule:
     def succeeded(self, now: float) -> None:
         """Record that a poll ended well, or was skipped on purpose."""
         self._failures = 0
-        self._wait(now, self._interval)
+        self.next_at = now + self._interval
 
     def failed(self, now: float) -> None:
         """Record that a poll failed."""
         self._failures += 1
-        self._wait(now, self._retry.pause(self._failures))
-
-    def _wait(self, now: float, pause: float) -> None:
-        self.next_at = now + pause
+        self.next_at = now + self._retry.pause(self._failures)
 
 
 class PendingEvents:

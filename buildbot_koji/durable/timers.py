@@ -19,10 +19,7 @@ class Timers(service.SharedService):
     """
 
     interval: ClassVar[float] = 5.0
-    """Seconds between two checks of the clock."""
-
-    tolerance: ClassVar[float] = 5.0
-    """Seconds by which the clock may be set back without a timer being moved."""
+    """Seconds between two checks of the clock; if it is set back by less, no timer is moved."""
 
     master: Any
     _log = Logger()
@@ -54,7 +51,7 @@ class Timers(service.SharedService):
         """Move the timers if the clock was set back since the last check."""
         ahead, self._ahead = self._ahead, self._difference()
         late = ahead - self._ahead
-        if late < self.tolerance:
+        if late < self.interval:
             return
         # The others were set after the clock was. A long one may be, too, and runs early then.
         earliest = self.master.reactor.seconds() + late - 2 * self.interval
