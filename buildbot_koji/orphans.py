@@ -23,11 +23,7 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.durable.background import Background, stop_consuming
 from buildbot_koji.durable.claims import Supersedable, gone_masters, has_request, has_scheduler
-from buildbot_koji.durable.database import (
-    DatabaseOutage,
-    is_database_unreachable,
-    select,
-)
+from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable, select
 from buildbot_koji.durable.fence import fence_scheduler
 from buildbot_koji.durable.timers import Timers
 from buildbot_koji.hubs.hub import configured_hubs

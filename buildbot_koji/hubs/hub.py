@@ -69,7 +69,8 @@ def configured_hubs(config: Any) -> Iterator[Any]:
             yield plugin.declared_values["profile"]
     for builder in config.builders:
         for step in builder.factory.steps:
-            if issubclass(step.step_class, DeclaredArguments):
+            # What stands in for a step need not be Buildbot's own class.
+            if issubclass(getattr(step, "step_class", object), DeclaredArguments):
                 named = step.kwargs.get("profile", step.args[0] if step.args else None)
                 yield from () if named is None else (named,)
 
