@@ -15,10 +15,28 @@ from buildbot_koji.hubs.brokers import KojiBroker
 from buildbot_koji.hubs.koji_hub import profile_name
 from txkoji import Connection, is_glob, matches
 
-TAGS = ("tag", "tags", "from_tag", "to_tag", "basetag", "sidetag")
+TAGS = (
+    "tag",
+    "tags",
+    "from_tag",
+    "to_tag",
+    "basetag",
+    "sidetag",
+    "other",
+    "latestfrom",
+    "source_tag",
+)
 TARGETS = ("target", "targets")
 PACKAGES = ("packages",)
 CHANNELS = ("channel",)
+
+WRITTEN_TAGS: Mapping[str, tuple[str, ...]] = {
+    "KojiMassTag": ("to_tag",),
+    "KojiMove": ("from_tag", "to_tag"),
+    "KojiTag": ("tag",),
+    "KojiUntag": ("tag",),
+}
+"""The arguments that name tags builds go into or out of; by the name of the step."""
 
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     "KojiDistRepo": ("dist-repo",),
@@ -194,8 +212,7 @@ def _add(wanted: HubNeeds, plugin: Any, where: str) -> None:
         for names, into in known.items():
             for name in _names(named, names):
                 into.setdefault(name, where)
-    if kind in {"KojiTag", "KojiUntag", "KojiMove"}:
-        wanted.written_tags.update(_names(plugin, ("tag", "from_tag", "to_tag")))
+    wanted.written_tags.update(_names(plugin, WRITTEN_TAGS.get(kind, ())))
     for name in _names(plugin, ("on_success", "on_failure")):
         wanted.tags.setdefault(name, where)
         wanted.written_tags.add(name)
@@ -212,7 +229,9 @@ def _add(wanted: HubNeeds, plugin: Any, where: str) -> None:
         wanted.permissions.setdefault(PERMISSIONS[kind], where)
     if kind in PLUGINS:
         wanted.methods.setdefault(PLUGINS[kind], where)
-    if kind == "KojiTask" and plugin.hub_method is False:
+    priority = plugin.declared_values.get("priority")
+    is_urgent = isinstance(priority, int) and priority < 0
+    if is_urgent or (kind == "KojiTask" and plugin.hub_method is False):
         wanted.permissions.setdefault(("admin",), where)
     elif kind in {"KojiCall", "KojiTask"} and isinstance(plugin.method, str):
         wanted.methods.setdefault(plugin.method, where)

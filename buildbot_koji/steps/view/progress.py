@@ -7,7 +7,7 @@ from typing import Any
 
 from buildbot_koji.hubs.builders import no_builder
 from buildbot_koji.words import counted, duration
-from txkoji import QUEUE_LIMIT, TaskTree, task_states
+from txkoji import QUEUE_LIMIT, TaskTree, arch_of, task_states
 
 _ACTIVITIES = {
     "waitrepo": "waiting for the repo",
@@ -102,6 +102,6 @@ def link_name(task: Any, attempt: str = "") -> str:
     """Return the title of the link to a task; the attempt it belongs to stands first."""
     method, task_id = task.method, task.id
     # A chain builds several packages.
-    what = {"buildArch": task.get("arch"), "build": task.package}.get(method)
+    what = task.package if method == "build" else arch_of(task)
     words = f"{method} {what}" if what else method
     return f"{_after(attempt, '', ': ')}{words} (task {task_id})"

@@ -232,6 +232,13 @@ def _any_task(site: Site) -> None:
     site.values["step"] = 'steps.KojiTask("fake", method="newRepo", args=["demo-build"]),'
 
 
+def _urgent_build(site: Site) -> None:
+    _any_task(site)
+    site.values["step"] = (
+        'steps.KojiBuild("fake", target="demo", source="git+https://a.example/b.git#c", priority=-5),'
+    )
+
+
 def _no_plugin_of_a_task(site: Site) -> None:
     site.hub.without_plugins("save_failed_tree")
     site.values["step"] = 'steps.KojiTask("fake", method="saveFailedTree", hub_method=True),'
@@ -480,6 +487,23 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
         "error target demo-build", "builder b names it", "it is a tag of the target demo"),
     "unknown tag": (_value("tag", "demo-candidat"),
         "error tag demo-candidat", "change source s names it", "did you mean demo-candidate?"),
+    "tag to compare with": (
+        _value("step", 'steps.KojiCompareTags("fake", tag="demo-build", other="demo-candidat"),'),
+        "error tag demo-candidat", "builder b names it", "did you mean demo-candidate?"),
+    "tag to download from": (
+        _value("step", 'steps.KojiDownloadBuild("fake", build_name="hello", latestfrom="demo-candidat"),'),
+        "error tag demo-candidat", "builder b names it", "did you mean demo-candidate?"),
+    "locked tag of a mass tagging": (
+        lambda site: (
+            site.hub.call("createTag", "done", locked=True),
+            site.values.update(
+                step='steps.KojiMassTag("fake", from_tag="demo-candidate", to_tag="done"),'
+            ),
+        ),
+        "error tag done", "is locked; builder b changes it", "koji edit-tag --unlock done"),
+    "priority of an admin": (
+        _urgent_build,
+        "warning permission", "alice does not have admin", "koji grant-permission admin alice"),
     "locked tag": (_locked,
         "error tag demo-released", "is locked", "koji edit-tag --unlock demo-released"),
     "locked tag of the target": (

@@ -131,6 +131,7 @@ def test_queue() -> None:
         ({"method": "buildArch", "arch": "x86_64"}, "", "buildArch x86_64 (task 7)"),
         ({"method": "buildSRPMFromSCM", "arch": "noarch"}, "", "buildSRPMFromSCM (task 7)"),
         ({"method": "buildArch"}, "", "buildArch (task 7)"),
+        ({"method": "createImage", "arch": "x86_64"}, "", "createImage x86_64 (task 7)"),
         ({"method": "waitrepo"}, "attempt 2", "attempt 2: waitrepo (task 7)"),
         (
             {"method": "build", "request": ["git+https://a.test/hello.git#1", "f44", {}]},
