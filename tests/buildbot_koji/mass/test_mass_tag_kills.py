@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import Counter
+from functools import partial
 from pathlib import Path
+from random import Random
 
+import pytest
 import pytest_twisted
 from buildbot.process.results import SUCCESS
 from twisted.internet import reactor
 
 from tests.buildbot_koji.masters import MasterProcess
-from tests.support import until
+from tests.support import poll, until
+from tests.support.ends import AtEnd
 from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji.testing import FakeHub
 
@@ -20,6 +25,8 @@ from buildbot.plugins import schedulers, steps, util, worker
 from buildbot_koji.steps.framework.early_end import StepTiming
 from txkoji import RetryPolicy
 
+BYPASS = False
+
 class MassTag(steps.KojiMassTag):
     timing = StepTiming(retry=RetryPolicy(first=0.2))
     part = 100
@@ -27,10 +34,32 @@ class MassTag(steps.KojiMassTag):
 BuildmasterConfig = {
     "workers": [worker.LocalWorker("local")],
     "builders": [util.BuilderConfig(name="tag", workernames=["local"], factory=util.BuildFactory([
-        MassTag("fake", from_tag="demo-candidate", to_tag="demo-released")]))],
+        MassTag("fake", from_tag="demo-candidate", to_tag="demo-released", bypass=BYPASS)]))],
     "schedulers": [schedulers.ForceScheduler(name="force", builderNames=["tag"])],
 }
 """
+
+KILLING = """\
+import os, signal
+from buildbot_koji.durable.store import BuildRows
+
+LEFT, put = int(open("left").read()), BuildRows.put
+
+def look():
+    global LEFT
+    LEFT -= 1
+    if not LEFT:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+async def put_and_look(rows, row, value):
+    look()
+    await put(rows, row, value)
+    look()
+
+BuildRows.put = put_and_look
+BuildmasterConfig["services"] = [util.KojiOrphanReleaser()]
+"""
+"""Kills the master before or after its next writes, of which a file says which one is the last."""
 
 BUILDS = 320
 
@@ -90,3 +119,52 @@ async def test_tagging_survives(tmp_path: Path) -> None:
         await master.end(signal.SIGKILL)
         await proxy.stop()
         await hub.stop()
+
+
+@pytest.mark.parametrize("bypass", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_kills_between_writes(tmp_path: Path, at_end: AtEnd, bypass: bool) -> None:
+    """A master that is killed at any write sends each build once, and says what became of it."""
+    seed = int(os.environ.get("KOJI_TEST_SEED", 0)) or Random().randrange(1, 1_000_000)
+    print(f"KOJI_TEST_SEED={seed}")
+    random = Random(seed)
+    hub = FakeHub(reactor, anonymous_user="kojiadmin")
+    at_end(hub.stop)
+    hub.add_demo_content()
+    await hub.start()
+    add_builds(hub)
+    hub.builder.seconds = 0.3
+    config = CONFIG.replace("BYPASS = False", f"BYPASS = {bypass}") + KILLING
+    master = MasterProcess(tmp_path / "master", hub.profile_text("fake"), config)
+    at_end(partial(master.end, signal.SIGKILL))
+    request = 0
+    for attempt in range(5):
+        (master.directory / "left").write_text(str(random.randint(1, 8)))
+        await master.start()
+        request = request or await master.force("tag")
+        await poll(lambda: not master.alive)
+        await master.end(signal.SIGKILL)
+        if not attempt:
+            # What others do meanwhile, before these are sent.
+            hub.call("tagBuildBypass", "demo-released", "p319-1.0-1")
+            newer = hub.call("createEmptyBuild", "p318", "2.0", "1", None)
+            with hub.state.transaction():
+                hub.state.update("build", newer, state=1)
+            hub.call("tagBuildBypass", "demo-released", "p318-2.0-1")
+            hub.call("packageListBlock", "demo-released", "p317")
+    (master.directory / "left").write_text("0")
+    await master.start()
+    build = await master.ended(request)
+    step = (await master.get(f"builds/{build['buildid']}/steps"))["steps"][-1]
+    log = (await master.log_text(step, "builds")).splitlines()
+    words = dict(line.split(": ", 1) for line in log)
+    assert (len(log), len(words)) == (BUILDS, BUILDS)
+    assert words.pop("p319-1.0-1") == "skipped: already tagged"
+    assert words.pop("p318-1.0-1") == "skipped: p318-2.0-1 is newer"
+    assert "blocked" in words.pop("p317-1.0-1")
+    assert set(words.values()) == {"tagged"}
+    assert len(hub.call("listTagged", "demo-released")) == BUILDS - 1
+    tasks = hub.call("listTasks", {"method": "tagBuild", "decode": True})
+    counts = Counter(task["request"][1] for task in tasks)
+    assert set(counts.values()) == (set() if bypass else {1})
+    assert [each for each in master.errors if "koji/" in each] == []
