@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterable
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,7 @@ def request_for(
     settings = connection.settings
     return {
         "directory": directory,
-        "files": [
-            {"name": each.name, "url": each.url, "size": each.size, "digest": each.digest}
-            for each in files
-        ],
+        "files": [asdict(each) for each in files],
         "certificates": connection.authorities(),
         "verify": settings.serverca is not None or not settings.no_ssl_verify,
         "at_once": at_once,

@@ -50,12 +50,12 @@ def main(request: dict[str, Any]) -> int:
     """Fetch files, and print which were fetched or why not.
 
     Args:
-        request: ``directory``, where they go; ``files``, each with its ``name``, ``url``, ``size``
-            or None, and ``digest``, a kind and hex digits, or None; ``certificates``, the PEM text
-            of CAs to trust instead of the system's, or None; ``verify``, whether certificates are
-            verified; ``at_once``, how many files are in flight at the same time; ``pace``, the
-            seconds within which :data:`PACE_BYTES` of a file must arrive; ``report``, the seconds
-            between two lines about a file that arrives: Buildbot ends a silent command.
+        request: ``directory``, where they go; ``files``, the fields of each
+            :class:`txkoji.RemoteFile`; ``certificates``, the PEM text of CAs to trust instead of
+            the system's, or None; ``verify``, whether certificates are verified; ``at_once``, how
+            many files are in flight at the same time; ``pace``, the seconds within which
+            :data:`PACE_BYTES` of a file must arrive; ``report``, the seconds between two lines
+            about a file that arrives: Buildbot ends a silent command.
 
     Returns:
         The exit status.
@@ -230,7 +230,7 @@ def _fetch(
     odd = [each for each in places if each in ("", "..") or each != Path(each).name]
     if odd or not is_plain(file["name"]):
         return f"{file['name']!r} is a file outside of the directory: refused"
-    part = PartFile(target, file["size"], digest, grows=file.get("grows", False), taken=taken)
+    part = PartFile(target, file["size"], digest, grows=file["grows"], taken=taken)
     try:
         part.prepare()
         trouble = _receive(part, file["url"], context, times) or part.trouble()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -302,7 +303,7 @@ class KojiDownloadTask(DownloadStep):
                     name = f"{name.removesuffix('.log')}.{each.id}.log"
                 if name in found:
                     raise TransferError(f"two tasks have a file {name}: set dirpertask=True")
-                found[name] = RemoteFile(name, file.url, file.size, file.digest)
+                found[name] = replace(file, name=name)
         if not found:
             raise TransferError(f"task {self.task_id} has no files matching the arguments")
         return list(found.values())

@@ -88,6 +88,9 @@ async def test_more_than_announced(fetch: Fetch, hub: FakeHub, tmp_path: Path) -
     trouble = await fetch(RemoteFile("big", there(hub), 1000), tmp_path / "d")
     assert "more than the 1,000 bytes that the hub announces arrived" in trouble
     assert list((tmp_path / "d").iterdir()) == []
+    # A log grows until the builder is done with it.
+    assert await fetch(RemoteFile("big", there(hub), 1000, grows=True), tmp_path) == ""
+    assert (tmp_path / "big").read_bytes() == CONTENT
 
 
 @pytest_twisted.ensureDeferred

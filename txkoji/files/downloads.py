@@ -89,11 +89,14 @@ async def files_of_task(
 ) -> list[RemoteFile]:
     """List the files that a task left; see :meth:`txkoji.Connection.files_of_task`."""
     base = topurl or _topurl(client)
-    found = await client.call("listTaskOutput", task_id, stat=True, all_volumes=True)
+    # In this order: the listing of a task that has ended is final.
     task = await client.call("getTaskInfo", task_id)
     if task is None:
         raise TransferError(f"{client.url} has no task {task_id}")
-    grows = integer(a_struct(task, "getTaskInfo").get("state")) in task_states.ACTIVE_GROUP
+    found = await client.call("listTaskOutput", task_id, stat=True, all_volumes=True)
+    # The builder of a canceled task learns it some seconds later.
+    ended = (task_states.CLOSED, task_states.FAILED)
+    grows = integer(a_struct(task, "getTaskInfo").get("state")) not in ended
     volumes = outputs.volumes(found)
     files = []
     for name in a_struct(found, "listTaskOutput"):

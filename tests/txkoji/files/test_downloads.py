@@ -96,9 +96,12 @@ async def test_build(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
     assert [path.name for path in some] == ["hello-1.0-1.src.rpm"]
 
 
+@pytest.mark.parametrize("canceled", [None, "getTaskInfo", "listTaskOutput"])
 @pytest_twisted.ensureDeferred
-async def test_log_that_grows(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
-    """The log of a running task may have grown by the time it is read."""
+async def test_log_that_grows(
+    koji: Connection, hub: FakeHub, tmp_path: Path, canceled: str | None
+) -> None:
+    """The log of a running task may grow until it is read, and that of one just canceled, too."""
     hub.builder.seconds = 60
     task_id = int(hub.call("build", SOURCE.format("1"), "demo"))
     path = f"{task_directory(task_id)}/build.log"
@@ -106,10 +109,12 @@ async def test_log_that_grows(koji: Connection, hub: FakeHub, tmp_path: Path) ->
     steps: list[Progress] = []
     ask = koji.client.call
 
-    def ask_and_grow(method: str, *arguments: Any, **named: Any) -> Any:
-        answer = ask(method, *arguments, **named)
-        if method == "getTaskInfo":
-            answer.addCallback(lambda task: (hub.files.append(path, b"two\n"), task)[1])
+    async def ask_and_grow(method: str, *arguments: Any, **named: Any) -> Any:
+        if method == canceled:
+            hub.call("cancelTask", task_id)
+        answer = await ask(method, *arguments, **named)
+        if method == "listTaskOutput":
+            hub.files.append(path, b"two\n")
         return answer
 
     koji.client.call = ask_and_grow  # type: ignore[method-assign]
