@@ -70,10 +70,6 @@ class MassContext:
         """Note in the log that a package has ended."""
         self.lines.append(ended_line(package))
 
-    def submission_of(self, package: MassPackage) -> Submission:
-        """Return what finds the task of a package whose submission began."""
-        return self.intent_of(package).submission
-
     def intent_of(self, package: MassPackage) -> TaskIntent:
         """Return what is known of the task of a package whose submission began."""
         return intent_of(package, self.run_id, self.options.call(package))
@@ -85,7 +81,8 @@ class MassContext:
         """
         if tree is None or package.is_foreign:
             return tree
-        submission, call = self.submission_of(package), self.options.call(package)
+        intent = self.intent_of(package)
+        submission, call = intent.submission, intent.call
         submissions = self.hub.connection.submissions
         is_own = submissions.may_have_made(tree.root, call, submission)
         created = tree.root.get("create_ts")

@@ -9,10 +9,11 @@ from typing import Any
 import attrs
 from buildbot.data import resultspec
 
+from buildbot_koji.durable.store import RowsPlace
 from buildbot_koji.durable.unreadable import UnreadableRow
 from buildbot_koji.mass.packages import BadPlan
 from buildbot_koji.mass.plan import FINAL, MADE, MassPackage, PackageState
-from buildbot_koji.mass.stored import MassStore, find_store
+from buildbot_koji.mass.stored import MassStore, MassStores
 from txkoji import one_line
 
 SEARCHED = 20
@@ -59,8 +60,9 @@ class EarlierMassBuilds:
         }
 
     async def _store_of(self, build_id: int) -> MassStore:
-        find = partial(find_store, self._master, build_id, self._name)
-        store: MassStore = await self._until_stored(find)
+        """Return the store of a mass build by any build of its request."""
+        place = await self._until_stored(partial(RowsPlace.find, self._master, build_id))
+        store: MassStore = await self._until_stored(partial(MassStores(place).find, self._name))
         return store
 
     async def find(self, mass_id: int) -> Found:

@@ -301,8 +301,3 @@ def _apply(package: MassPackage, facts: Sequence[Any] | None) -> None:
         package.state is PackageState.SUBMITTING and package.begun is None
     ):
         raise ValueError(package.state)
-
-
-async def find_store(master: Any, mass_id: int, name: str) -> MassStore:
-    """Return the store of a mass build by its id, or any build of its request, and its step."""
-    return await MassStores(await RowsPlace.find(master, mass_id)).find(name)

@@ -57,10 +57,8 @@ class MassSubmissions:
         if not in_doubt:
             return
         await self._context.ask(self._hub.log_in)
-        wanted = [
-            (self._context.options.call(each), self._context.submission_of(each))
-            for each in in_doubt
-        ]
+        intents = map(self._context.intent_of, in_doubt)
+        wanted = [(each.call, each.submission) for each in intents]
         find = partial(self._hub.connection.submissions.find_all, wanted)
         missing = []
         for package, task_id in zip(in_doubt, await self._context.ask(find), strict=True):
@@ -77,8 +75,8 @@ class MassSubmissions:
         if self._plan.stopped or self._is_paused():
             self._plan.happened(package, PackageEvent.WITHDRAWN)
             return
-        call, submission = context.options.call(package), context.submission_of(package)
-        action = self._hub.submit_once(call, submission)
+        intent = context.intent_of(package)
+        action = self._hub.submit_once(intent.call, intent.submission)
 
         async def save(task_id: Any) -> None:
             # Until it is stored the task is found by its marker.

@@ -49,14 +49,7 @@ async def read_builds(
     in_thread: Callable[[Callable[[], Any]], Awaitable[Any]],
     **options: Any,
 ) -> list[TaggedBuild]:
-    """Return the builds in a tag.
-
-    Args:
-        hub: the hub.
-        tag: the name or id of the tag.
-        in_thread: runs a function in a thread; returns an awaitable of its result.
-        options: more arguments of ``listTagged``.
-    """
+    """Return the builds that ``listTagged`` lists with some options."""
     rows = await hub.connection.checked("listTagged", tag, **options)
     builds: list[TaggedBuild] = await in_thread(partial(builds_of, rows))
     return builds

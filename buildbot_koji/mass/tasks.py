@@ -54,7 +54,7 @@ class MassTasks:
         for place, package in enumerate(running):
             assert package.task_id is not None
             if not package.is_foreign:
-                submission = self._context.submission_of(package)
+                submission = self._context.intent_of(package).submission
                 self._context.hub.connection.submissions.claim(package.task_id, submission)
             self.follow(package)
             if place % RESUMED_AT_ONCE == RESUMED_AT_ONCE - 1:

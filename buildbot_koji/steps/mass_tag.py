@@ -178,13 +178,8 @@ class KojiMassTag(KojiWriteStep):
         begun = tagger.begun()
         there = await tagger.tagged()
         latest = await read_builds(hub, self.to_tag, self.in_thread, inherit=True, latest=True)
-
-        def make_plan() -> list[tuple[TaggedBuild, str]]:
-            """Plan what no attempt has sent."""
-            rest = [each for each in builds if not begun.has(each.id, str(each.nvr))]
-            return list(plan_tagging(rest, there, latest))
-
-        plan = await self.in_thread(make_plan)
+        rest = (each for each in builds if not begun.has(each.id, str(each.nvr)))
+        plan = await self.in_thread(lambda: list(plan_tagging(rest, there, latest)))
         todo = [build for build, reason in plan if not reason]
         here = {each.id for each in builds}
         gone = (str(name) for build, name in (only or {}).items() if build not in here)

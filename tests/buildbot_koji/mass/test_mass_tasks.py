@@ -47,7 +47,7 @@ def follow(
         return watches[task_id]
 
     def may_have_made(task: TaskInfo, call: Call, submission: Submission) -> bool:
-        assert submission in [context.submission_of(each) for each in packages]
+        assert submission in [context.intent_of(each).submission for each in packages]
         return bool(task.request == [call.args[0]])
 
     def is_lost(task_id: int, call: Call, submission: Submission) -> Deferred[bool]:
