@@ -32,6 +32,10 @@ RETRY = RetryPolicy(first=30.0, ceiling=600.0)
 """The pauses while the hub does not answer."""
 
 
+REMOVED_TOGETHER = 50
+"""How many tasks are canceled between two writes of what is still pending."""
+
+
 class PerhapsOthers(KojiException):
     """The task that looks like ours may be someone else's."""
 
@@ -284,6 +288,7 @@ class Cancellations:
     async def _cancel_each(self) -> bool:
         """Try every pending cancellation; returns whether some are still pending."""
         assert self._state is not None
+        done: list[str] = []
         for intent in [each.intent for each in self._pending.values()]:
             try:
                 task_id = await self._cancel(intent)
@@ -304,10 +309,13 @@ class Cancellations:
                     hub=self._connection.url,
                     task=task_id,
                 )
-            # After a crash it is canceled again, which does no harm.
-            marker = intent.submission.marker
-            del self._pending[marker]
-            await self._state.remove(f"{PENDING}{marker}")
+            del self._pending[intent.submission.marker]
+            done.append(f"{PENDING}{intent.submission.marker}")
+            # After a crash some tasks are canceled again, which does no harm.
+            if len(done) >= REMOVED_TOGETHER:
+                await self._state.remove(*done)
+                done.clear()
+        await self._state.remove(*done)
         return bool(self._pending)
 
     def _log_trouble(self, error: KojiException) -> None:

@@ -129,9 +129,7 @@ class MasterState:
 
     async def _remove_parts(self, key: str) -> None:
         """Delete the parts of an earlier value."""
-        for each in await self._rows_of(key):
-            if each != key:
-                await self._delete(each)
+        await self._delete((await self._rows_of(key)).keys() - {key})
         self._split.discard(key)
 
     async def _rows_of(self, key: str) -> dict[str, str]:
@@ -173,17 +171,17 @@ class MasterState:
         )
         await replace_rows(self._master, self._master.db.model.object_state, *rows)
 
-    async def remove(self, key: str) -> None:
-        """Delete a value, if there is one."""
+    async def remove(self, *keys: str) -> None:
+        """Delete the values of some keys that have one."""
         async with self._lock:
-            await self._delete(key)
-            if key in self._split:
+            await self._delete(keys)
+            for key in self._split.intersection(keys):
                 await self._remove_parts(key)
 
-    async def _delete(self, name: str) -> None:
+    async def _delete(self, names: Collection[str]) -> None:
         table = self._master.db.model.object_state
-        row = (table.c.objectid == await self._object()) & (table.c.name == name)
-        await transact(self._master, _execute(table.delete().where(row)))
+        rows = (table.c.objectid == await self._object()) & table.c.name.in_(names)
+        await transact(self._master, _execute(table.delete().where(rows)))
 
     async def move(self, prefix: str, to: MasterState) -> None:
         """Move the values whose keys begin with a text to another object, in one transaction.

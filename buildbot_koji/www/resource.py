@@ -40,7 +40,8 @@ LARGEST_BODY = 100_000
 HEADER = b"buildbot-koji"
 """The value of ``X-Requested-With`` that an action needs: no form of another site can send it."""
 
-Render = Callable[[], Awaitable[bytes]]
+Make = Callable[[], Awaitable[Any]]
+"""Makes an answer: a value for JSON, or bytes."""
 
 
 class Answers:
@@ -55,8 +56,8 @@ class Answers:
         """Drop all answers: something was changed."""
         self._made.clear()
 
-    async def get(self, key: str, render: Render) -> bytes:
-        """Return the cached answer of a key, or render it."""
+    async def get(self, key: str, make: Make) -> bytes:
+        """Return the cached answer of a key, or make it."""
         made_at, body = self._made.get(key, (None, b""))
         if made_at is not None and self._elapsed.seconds() - made_at < FRESH_FOR:
             return body
@@ -66,7 +67,8 @@ class Answers:
             return await waiting
         waiters = self._waiting[key] = []
         try:
-            body = await render()
+            made = await make()
+            body = made if isinstance(made, bytes) else encoded(made)
         except BaseException:
             del self._waiting[key]
             for each in waiters:
@@ -167,19 +169,18 @@ class _Api(_Answering):
             name.decode(errors="replace"): values[0].decode(errors="replace")
             for name, values in request.args.items()
         }
-        render = self._render(path, wanted)
-        if render is None:
+        make = self._page(path, wanted)
+        if make is None:
             raise NotThere("there is no such page")
         key = json.dumps([path, sorted(wanted.items())])
-        body = await self._answers.get(key, render)
+        body = await self._answers.get(key, make)
         if body == b"null":
             raise NotThere("there is nothing of that name")
         self._send(request, body, JSON)
 
-    def _render(self, path: list[str], wanted: dict[str, str]) -> Render | None:
+    def _page(self, path: list[str], wanted: dict[str, str]) -> Make | None:
         collector = self._collector
-        page: Callable[[], Awaitable[Any]] | None
-        pages: dict[str, Callable[[], Awaitable[Any]]] = {
+        pages: dict[str, Make] = {
             "overview": collector.overview,
             "tasks": lambda: collector.tasks(wanted.get("hub")),
             "sources": collector.sources,
@@ -191,20 +192,10 @@ class _Api(_Answering):
         }
         match path:
             case ["package", name]:
-                page = partial(collector.package, name)
+                return partial(collector.package, name)
             case ["mass", name, "packages"]:
-                page = partial(collector.mass_packages, name)
-            case _:
-                page = pages.get("/".join(path))
-        if page is None:
-            return None
-        make = page
-
-        async def render() -> bytes:
-            made = await make()
-            return made if isinstance(made, bytes) else encoded(made)
-
-        return render
+                return partial(collector.mass_packages, name)
+        return pages.get("/".join(path))
 
     def render_POST(self, request: Any) -> Any:
         return self._in_background(request, self._post(request))
@@ -272,10 +263,7 @@ class _Health(_Answering):
     """``health``: 200, or 503 with the reasons."""
 
     async def _get(self, request: Any) -> None:
-        async def render() -> bytes:
-            return encoded(await self._collector.health())
-
-        body = await self._answers.get("health", render)
+        body = await self._answers.get("health", self._collector.health)
         request.setResponseCode(200 if json.loads(body)["ok"] else 503)
         self._send(request, body, JSON)
 
@@ -284,11 +272,11 @@ class _Metrics(_Answering):
     """``metrics``: what Prometheus reads."""
 
     async def _get(self, request: Any) -> None:
-        async def render() -> bytes:
+        async def make() -> bytes:
             return exposition(await self._collector.snapshot())
 
         try:
-            body = await self._answers.get("metrics", render)
+            body = await self._answers.get("metrics", make)
         except ImportError:
             remedy = "prometheus_client is missing: pip install 'buildbot-koji[metrics]'"
             self._reply(request, 501, {"message": remedy})
