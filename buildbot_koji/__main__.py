@@ -17,6 +17,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import react
 from twisted.logger import globalLogBeginner, textFileLogObserver
 
+from buildbot_koji.cli import Mistake
 from txkoji import one_line
 from txkoji.exceptions import KojiException
 
@@ -25,10 +26,6 @@ PUSH = (
     "author=me&comments=mine&project=hello&revision=abc"
     "&repository=https://git.example.test/rpms/hello.git"
 )
-
-
-class _Mistake(Exception):
-    """What the user has to change; said in one line."""
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -181,7 +178,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         remedy = "pip install 'buildbot-koji[master]'"
         print(f"{parsed.command} needs {error.name}: {remedy}", file=sys.stderr)
-    except (_Mistake, KojiException) as error:
+    except (Mistake, KojiException) as error:
         print(one_line(error), file=sys.stderr)
     except OSError as error:
         # Where our output goes: the disk is full, or a pager was left.
@@ -238,10 +235,10 @@ def _doctor(parsed: argparse.Namespace) -> int:
     config = parsed.config
     if config is not None:
         if parsed.profile is not None:
-            raise _Mistake("name a profile or --config, not both")
+            raise Mistake("name a profile or --config, not both")
         config = config / "master.cfg" if config.is_dir() else config
         if not config.is_file():
-            raise _Mistake(f"there is no file {config}")
+            raise Mistake(f"there is no file {config}")
     from buildbot_koji.cli.doctor.command import examine
 
     return _in_reactor(
@@ -263,17 +260,15 @@ def _example(_: argparse.Namespace) -> int:
 
 
 def _init(parsed: argparse.Namespace) -> int:
-    from buildbot_koji.cli.create import CantCreate, create
+    from buildbot_koji.cli.create import create
 
     async def run(reactor: Any) -> int:
         try:
             await create(
                 reactor, parsed.directory, sys.stdout, profile=parsed.profile, target=parsed.target
             )
-        except CantCreate as error:
-            raise _Mistake(str(error)) from error
         except OSError as error:
-            raise _Mistake(f"can't write {error.filename}: {error.strerror}") from error
+            raise Mistake(f"can't write {error.filename}: {error.strerror}") from error
         return 0
 
     return _in_reactor(run)
@@ -290,21 +285,16 @@ def _watch(parsed: argparse.Namespace) -> int:
 def _remote(parsed: argparse.Namespace) -> int:
     from buildbot_koji.cli import remote
 
-    try:
-        master = remote.Master(parsed.url, parsed.user)
-        if parsed.command != "dead-letters":
-            print(master.act(remote.action_path("sources", parsed.source, parsed.command)))
-            return 0
-        if parsed.redeliver:
-            if parsed.reporter is None:
-                raise _Mistake("--redeliver needs the name of the reporter")
-            print(
-                master.act(remote.action_path("deliveries", parsed.reporter, "redeliver"), ids=None)
-            )
-            return 0
-        count = remote.dead_letters(master, sys.stdout, parsed.reporter)
-    except remote.MasterRefused as error:
-        raise _Mistake(str(error)) from error
+    master = remote.Master(parsed.url, parsed.user)
+    if parsed.command != "dead-letters":
+        print(master.act(remote.action_path("sources", parsed.source, parsed.command)))
+        return 0
+    if parsed.redeliver:
+        if parsed.reporter is None:
+            raise Mistake("--redeliver needs the name of the reporter")
+        print(master.act(remote.action_path("deliveries", parsed.reporter, "redeliver"), ids=None))
+        return 0
+    count = remote.dead_letters(master, sys.stdout, parsed.reporter)
     if not count:
         print("no dead letters", file=sys.stderr)
     return 1 if count else 0

@@ -29,8 +29,8 @@ from buildbot_koji.error_messages import was_cancelled
 from buildbot_koji.hubs.hub import Hub, get_hub, hubs_of
 from buildbot_koji.orphans import MISSED
 from txkoji import Event, messages
-from txkoji.bus import BusMessage, Receiver, ReceiverState, Reject
-from txkoji.exceptions import KojiException, MalformedMessage
+from txkoji.bus import BusMessage, Receiver, ReceiverState
+from txkoji.exceptions import KojiException
 from txkoji.locks import Lock
 
 POLL = ("koji_source", "poll", "requested")
@@ -315,10 +315,7 @@ class Listener:
     async def _handle(self, message: BusMessage) -> None:
         """Ask the hub for the event that a bus message reports."""
         assert self._hub is not None
-        try:
-            reported = messages.read(message, self._hub.connection)
-        except MalformedMessage as error:
-            raise Reject(str(error)) from error
+        reported = messages.read(message, self._hub.connection)
         if reported is not None:
             self._for_hubs(lambda hub: hub.buses.hear(reported, self._name))
             await self._locked(lambda: self._confirm(reported))

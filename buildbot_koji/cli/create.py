@@ -12,11 +12,8 @@ from typing import Any, TextIO
 
 from twisted.internet.threads import deferToThread
 
+from buildbot_koji.cli import Mistake
 from txkoji import Connection
-
-
-class CantCreate(Exception):
-    """The master can't be created; the text says why."""
 
 
 def example() -> str:
@@ -32,7 +29,7 @@ async def create(reactor: Any, directory: Path, out: TextIO, *, profile: str, ta
     """Create a base directory with a working ``master.cfg``, after asking the hub.
 
     Raises:
-        CantCreate: the directory is in use, or the hub has no such target.
+        Mistake: the directory is in use, or the hub has no such target.
         KojiException: the hub can't be reached, or the login does not work.
     """
     await deferToThread(_check_empty, directory)
@@ -47,7 +44,7 @@ async def create(reactor: Any, directory: Path, out: TextIO, *, profile: str, ta
                     :20
                 ]
             )
-            raise CantCreate(f"the hub has no target {target}; there are: {names}")
+            raise Mistake(f"the hub has no target {target}; there are: {names}")
     finally:
         await koji.close()
     values = {
@@ -69,7 +66,7 @@ async def create(reactor: Any, directory: Path, out: TextIO, *, profile: str, ta
 
 def _check_empty(directory: Path) -> None:
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise CantCreate(f"{directory} is not empty: name a new directory")
+        raise Mistake(f"{directory} is not empty: name a new directory")
 
 
 def _write(directory: Path, values: Mapping[str, str | None]) -> None:
@@ -87,5 +84,5 @@ def _write(directory: Path, values: Mapping[str, str | None]) -> None:
     command = [str(buildbot), "create-master", str(directory)]
     made = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if made.returncode:
-        raise CantCreate(f"buildbot create-master failed: {made.stderr.strip()[-300:]}")
+        raise Mistake(f"buildbot create-master failed: {made.stderr.strip()[-300:]}")
     (directory / "master.cfg").write_text(text, encoding="utf-8")

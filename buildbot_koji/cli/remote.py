@@ -12,15 +12,13 @@ from http.cookiejar import CookieJar
 from typing import Any, TextIO
 from urllib.parse import quote, urlsplit
 
+from buildbot_koji.cli import Mistake
+
 LIMIT = 30.0
 """Seconds for an answer."""
 
 PASSWORD = "BUILDBOT_PASSWORD"  # noqa: S105 - the name of a variable
 """The environment variable with the password: other users can see a command line."""
-
-
-class MasterRefused(Exception):
-    """The master can't be reached, or refused; the text says why."""
 
 
 class _Staying(urllib.request.HTTPRedirectHandler):
@@ -45,14 +43,14 @@ class Master:
         except ValueError:
             usable = False
         if not usable:
-            raise MasterRefused(f"{url} is no http:// or https:// address of a master")
+            raise Mistake(f"{url} is no http:// or https:// address of a master")
         # People copy the address of the page that they are on.
         self._url = url.partition("#")[0].partition("/plugins/koji")[0].rstrip("/")
         cookies = urllib.request.HTTPCookieProcessor(CookieJar())
         self._opener = urllib.request.build_opener(cookies, _Staying())
         if user is not None:
             if PASSWORD not in os.environ:
-                raise MasterRefused(f"--user needs the password, in {PASSWORD}")
+                raise Mistake(f"--user needs the password, in {PASSWORD}")
             login = f"{user}:{os.environ[PASSWORD]}".encode()
             given = {"Authorization": f"Basic {base64.b64encode(login).decode()}"}
             self._open(f"{self._url}/auth/login", None, given)
@@ -79,14 +77,12 @@ class Master:
             if error.code in {302, 303}:
                 return b""
             if url.endswith("/auth/login") and error.code not in {401, 403}:
-                raise MasterRefused(
-                    f"{self._url} takes no user and password: leave --user out"
-                ) from None
-            raise MasterRefused(_reason(error.code, text)) from None
+                raise Mistake(f"{self._url} takes no user and password: leave --user out") from None
+            raise Mistake(_reason(error.code, text)) from None
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             words = getattr(reason, "strerror", None) or reason
-            raise MasterRefused(
+            raise Mistake(
                 f"no answer from {self._url}: {words}; is the master up, and --url its address?"
             ) from None
 
@@ -108,14 +104,14 @@ def dead_letters(master: Master, out: TextIO, reporter: str | None = None) -> in
     """List dead letters; returns how many there are.
 
     Raises:
-        MasterRefused: the master has no such reporter.
+        Mistake: the master has no such reporter.
     """
     count = 0
     found = master.read("deliveries")["reporters"]
     names = [each["name"] for each in found]
     if reporter is not None and reporter not in names:
         known = f"; it has {', '.join(names)}" if names else ""
-        raise MasterRefused(f"the master has no Koji reporter {reporter}{known}")
+        raise Mistake(f"the master has no Koji reporter {reporter}{known}")
     for each in found:
         if reporter is None or each["name"] == reporter:
             for letter in each["dead"]:

@@ -5,24 +5,20 @@ from __future__ import annotations
 import time
 from typing import Any, TextIO
 
+from buildbot_koji.cli import Mistake
 from txkoji import (
     Connection,
     TaskTree,
     TaskWatcher,
-    UnknownTask,
     nvr,
     one_line,
     read_outcome,
     task_states,
 )
-from txkoji.exceptions import KojiException, ProfileNotFound
+from txkoji.exceptions import ProfileNotFound
 from txkoji.task import Task
 
 MARKS = {"OPEN": "yellow", "CLOSED": "green", "FAILED": "red", "CANCELED": "magenta"}
-
-
-class NotFound(KojiException):
-    """The hub has no task or build of that name."""
 
 
 async def watch(reactor: Any, what: str, out: TextIO, *, profile: str) -> int:
@@ -39,16 +35,16 @@ async def watch(reactor: Any, what: str, out: TextIO, *, profile: str) -> int:
         0 if the task closed, 1 if it failed or was canceled.
 
     Raises:
-        NotFound: there is no such task or build, or no task made the build.
+        Mistake: there is no such task or build, or no task made the build.
         KojiException: the hub refused, or the profile can't be used.
     """
     connection = Connection.connect_from_web(what) if "://" in what else None
     if "://" in what and connection is None:
-        raise NotFound(f"no profile's weburl is the start of {what}")
+        raise Mistake(f"no profile's weburl is the start of {what}")
     try:
         koji = connection or Connection(profile, reactor=reactor)
     except ProfileNotFound as error:
-        raise NotFound(f"{error}; --profile names another one") from error
+        raise Mistake(f"{error}; --profile names another one") from error
     try:
         task_id = await _task_of(koji, what)
         watcher = TaskWatcher(koji, reactor, interval=koji.settings.poll_interval)
@@ -56,10 +52,7 @@ async def watch(reactor: Any, what: str, out: TextIO, *, profile: str) -> int:
         with show:
             watched = watcher.watch(task_id, queue_place=True)
             watched.on_change(show.update)
-            try:
-                tree = await watched.done
-            except UnknownTask as error:
-                raise NotFound(str(error)) from error
+            tree = await watched.done
             show.update(tree)
         outcome = await read_outcome(koji, tree)
         made = ", ".join(each.nvr for each in outcome.builds) or tree.root.method
@@ -75,16 +68,16 @@ async def watch(reactor: Any, what: str, out: TextIO, *, profile: str) -> int:
 async def _task_of(koji: Connection, what: str) -> int:
     if what.isdecimal():
         if not 0 < int(what) < 2**31:
-            raise NotFound(f"{what} can't be the id of a task")
+            raise Mistake(f"{what} can't be the id of a task")
         return int(what)
     if "://" not in what and nvr.parse(what) is None:
-        raise NotFound(f"{what} is no id of a task, no name-version-release, and no address")
+        raise Mistake(f"{what} is no id of a task, no name-version-release, and no address")
     found = await koji.from_web(what) if "://" in what else await koji.getBuild(what)
     if isinstance(found, Task):
         return found.id
     task_id = getattr(found, "task_id", None)
     if task_id is None:
-        raise NotFound(
+        raise Mistake(
             f"no task made {what}" if found is not None else f"the hub has no task or build {what}"
         )
     return int(task_id)

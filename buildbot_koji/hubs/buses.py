@@ -9,8 +9,7 @@ import attrs
 from buildbot_koji.durable.background import Background
 from buildbot_koji.hubs.credentials import CredentialWatch
 from txkoji import Connection, Credential, Event, TaskStateChange, TaskWatcher, messages
-from txkoji.bus import Broker, BusMessage, Receiver, ReceiverState, Reject
-from txkoji.exceptions import MalformedMessage
+from txkoji.bus import Broker, BusMessage, Receiver, ReceiverState
 
 
 @attrs.define(eq=False, repr=False, slots=False)
@@ -124,10 +123,7 @@ class HubBuses:
             await self._receiver.stop()
 
     def _handle(self, message: BusMessage) -> None:
-        try:
-            event = messages.read(message, self._connection)
-        except MalformedMessage as error:
-            raise Reject(str(error)) from error
+        event = messages.read(message, self._connection)
         self.hear(event)
         for each in self._others():
             each.hear(event, self)

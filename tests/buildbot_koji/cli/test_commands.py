@@ -18,12 +18,14 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
-from buildbot_koji.cli.create import CantCreate, create, example
-from buildbot_koji.cli.watch import NotFound, watch
+from buildbot_koji.cli import Mistake
+from buildbot_koji.cli.create import create, example
+from buildbot_koji.cli.watch import watch
 from tests.buildbot_koji.masters import BUILDBOT
 from tests.buildbot_koji.www.served import ServedMaster
 from tests.buildbot_koji.www.test_api import guarded, until_listening
 from tests.support import PROCESS_LIMIT, REPOSITORY, forks
+from txkoji import UnknownTask
 from txkoji.exceptions import GenericError
 from txkoji.testing import FakeHub
 from txkoji.testing.farm.builder import Builder
@@ -80,7 +82,7 @@ def test_output_that_ends() -> None:
 async def test_init(at_home: FakeHub, tmp_path: Path, empty_home: Path) -> None:
     """It creates a master that checkconfig accepts, asks the hub first, and overwrites nothing."""
     directory = tmp_path / "new" / "master"
-    with pytest.raises(CantCreate, match="no target dmeo; there are: demo"):
+    with pytest.raises(Mistake, match="no target dmeo; there are: demo"):
         await create(reactor, directory, io.StringIO(), profile="fake", target="dmeo")
     assert not directory.parent.exists()
     out = io.StringIO()
@@ -145,7 +147,7 @@ async def test_watch(at_home: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
         "nothing-1-1",
         "http://elsewhere.example.test/taskinfo?taskID=1",
     ):
-        with pytest.raises(NotFound):
+        with pytest.raises((Mistake, UnknownTask)):
             await watch(reactor, nothing, io.StringIO(), profile="fake")
 
 
