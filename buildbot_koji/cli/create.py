@@ -18,11 +18,7 @@ from txkoji import Connection
 
 def example() -> str:
     """Return ``example_master.cfg``."""
-    path = Path(__file__).parents[1] / "example_master.cfg"
-    if not path.exists():
-        # In a clone it is at the top.
-        path = Path(__file__).parents[2] / "example_master.cfg"
-    return path.read_text(encoding="utf-8")
+    return (Path(__file__).parents[1] / "example_master.cfg").read_text(encoding="utf-8")
 
 
 async def create(reactor: Any, directory: Path, out: TextIO, *, profile: str, target: str) -> None:
