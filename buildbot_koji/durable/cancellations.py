@@ -75,8 +75,8 @@ class Cancellations:
         self._state: MasterState | None = None
         # By the markers of the submissions.
         self._pending: dict[str, PendingCancellation] = {}
-        # Those that are not stored yet.
-        self._unstored: set[str] = set()
+        # Those that are not stored yet, also after they were handed over.
+        self._unstored: dict[str, TaskIntent] = {}
         self._storing = Lock()
         self._work: Deferred[None] | None = None
         # The keys of rows that can't be read; the log has them.
@@ -136,7 +136,7 @@ class Cancellations:
             return
         for each in intents:
             self.keep(each, reason)
-            self._unstored.add(each.submission.marker)
+            self._unstored[each.submission.marker] = each
         await self._store()
         self._start_work(self._cancel_pending)
 
@@ -144,12 +144,12 @@ class Cancellations:
         """Store what is not stored yet; concurrent calls share a write."""
         assert self._state is not None
         async with self._storing:
-            self._unstored &= self._pending.keys()
-            stored = set(self._unstored)
+            stored = dict(self._unstored)
             await self._state.put_all(
-                {f"{PENDING}{each}": self._pending[each].intent.to_struct() for each in stored}
+                {f"{PENDING}{marker}": each.to_struct() for marker, each in stored.items()}
             )
-            self._unstored -= stored
+            for marker in stored:
+                self._unstored.pop(marker, None)
 
     @async_to_deferred
     async def cancel(self, intent: TaskIntent, limit: float) -> bool:
@@ -310,6 +310,7 @@ class Cancellations:
                     task=task_id,
                 )
             del self._pending[intent.submission.marker]
+            self._unstored.pop(intent.submission.marker, None)
             done.append(f"{PENDING}{intent.submission.marker}")
             # After a crash some tasks are canceled again, which does no harm.
             if len(done) >= REMOVED_TOGETHER:
