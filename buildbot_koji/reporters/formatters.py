@@ -151,7 +151,7 @@ def _as_text(line: str, facts: Iterable[tuple[str, str]], excerpt: str) -> str:
 
 def _as_html(line: str, facts: Iterable[tuple[str, str]], excerpt: str) -> str:
     rows = "".join(
-        f"<tr><th align='left'>{html.escape(name)}</th>"
+        f"<tr valign='top'><th align='left'>{html.escape(name)}</th>"
         f"<td style='{WRAPS}'>{_linked(value)}</td></tr>\n"
         for name, value in facts
     )

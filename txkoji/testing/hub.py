@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.web.resource import Resource
 
 from txkoji._deferreds import returns_deferred
@@ -167,6 +169,32 @@ class FakeHub(Content):
             user: log in as this user, by certificate, where the hub has TLS.
         """
         return self._front.profile_text(name, user)
+
+    # Time
+
+    @contextmanager
+    def past(self, begin: float) -> Iterator[Clock]:
+        """Let the hub live at an earlier time: what it does there becomes its history.
+
+        For a hub that is not started. Whatever still runs at the end is finished, later than the
+        block asked for.
+
+        Args:
+            begin: the time, in seconds since the epoch.
+
+        Yields:
+            The clock to advance.
+        """
+        present, clock = self.clock, Clock()
+        clock.advance(begin)
+        self.clock = clock
+        try:
+            yield clock
+            while clock.calls:
+                first = min(each.getTime() for each in clock.calls)
+                clock.advance(max(first - clock.seconds(), 0.0))
+        finally:
+            self.clock = present
 
     # Switches
 

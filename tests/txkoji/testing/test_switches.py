@@ -58,6 +58,22 @@ def test_hub_without_drafts(clock: Clock) -> None:
         hub.call("listTagged", "demo-candidate", draft=True)
 
 
+def test_a_past(hub: FakeHub, clock: Clock) -> None:
+    """A hub may have lived before, at its own pace: what it did then is its history."""
+    hub.builder.pace = lambda package, arch, task_id: 3.0 if package == "hello" else 1.0  # noqa: ARG005
+    before = clock.seconds()
+    with hub.past(before - 86400) as past:
+        task = hub.call("build", SOURCE.format("r1"), "demo")
+        other = hub.call("build", SOURCE.format("r1").replace("hello", "world"), "demo")
+        past.advance(1)
+    assert clock.seconds() == hub.now() == before
+    [build], [faster] = hub.call("listBuilds", taskID=task), hub.call("listBuilds", taskID=other)
+    assert build["completion_ts"] < before - 86000
+    assert build["completion_ts"] - faster["completion_ts"] > 10
+    clock.advance(3600)
+    assert hub.call("build", SOURCE.format("r2"), "demo") > other
+
+
 def test_policy_that_denies(hub: FakeHub, clock: Clock) -> None:
     """A policy refuses with its name and reason, unless an admin forces it."""
     hub.call("build", SOURCE.format("r1"), "demo")
