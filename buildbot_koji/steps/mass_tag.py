@@ -13,7 +13,6 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, flag, required, words_for
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.error_messages import explain
-from buildbot_koji.hubs.builds import BuildName
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import (
     KINDS,
@@ -154,27 +153,27 @@ class KojiMassTag(KojiWriteStep):
         if complaint:
             return self.fail(complaint)
         try:
-            only = None if self.mass is None else await self._made()
+            made = None if self.mass is None else await self._made()
         except BadPlan as error:
             return self.fail(str(error))
-        if only is not None and not only:
+        if made is not None and not made:
             return self.fail(f"mass build {self.mass} made nothing")
         lock = hub.locks[f"tag {tag['id']}"]
         if lock.locked:
             self.say(f"waiting for another step that tags with {self.to_tag}")
         async with lock:
             # Of two steps at once, the second one sees what the first one has tagged.
-            return await self._tag(hub, tag, only)
+            return await self._tag(hub, tag, made)
 
-    async def _tag(self, hub: Hub, tag: Any, only: Mapping[int, BuildName] | None) -> int:
-        """Tag what is not tagged yet of the latest builds, or ``only`` of some."""
+    async def _tag(self, hub: Hub, tag: Any, made: Mapping[int, str] | None) -> int:
+        """Tag what is not tagged yet of the latest builds, or of those of a mass build."""
         tagger = await self._load_tagger(hub)
         if tag["perm"]:
             await hub.log_in()
         refusal = await tag_refusal(hub.connection, tag)
         if refusal and not (self.dry_run or tagger.parts):
             return self.fail(refusal)
-        builds = await self._builds(hub, only)
+        builds = await self._builds(hub, made)
         begun = tagger.begun()
         there = await tagger.tagged()
         latest = await read_builds(hub, self.to_tag, self.in_thread, inherit=True, latest=True)
@@ -182,7 +181,7 @@ class KojiMassTag(KojiWriteStep):
         plan = await self.in_thread(lambda: list(plan_tagging(rest, there, latest)))
         todo = [build for build, reason in plan if not reason]
         here = {each.id for each in builds}
-        gone = (str(name) for build, name in (only or {}).items() if build not in here)
+        gone = (nvr for build, nvr in (made or {}).items() if build not in here)
         self._planned = {
             **dict.fromkeys(gone, f"skipped: not in {self.from_tag}"),
             **{str(each.nvr): f"skipped: {why}" if why else "not sent" for each, why in plan},
@@ -208,27 +207,23 @@ class KojiMassTag(KojiWriteStep):
     async def end_early(self, hub: Hub | None, ending: Ending) -> None:
         """Leave the log of a step that no attempt resumes; the hub finishes what it was sent."""
         await super().end_early(hub, ending)
-        if self._tagger is not None and ending.result != results.RETRY:
-            why, tagger = self._text, self._tagger
-            words, failed = await self._leave_log(
-                outcomes_of(tagger.parts, tagger.succeeded()), "tagged"
-            )
+        if (tagger := self._tagger) is not None and ending.result != results.RETRY:
+            why, outcomes = self._text, outcomes_of(tagger.parts, tagger.succeeded())
+            words, failed = await self._leave_log(outcomes, "tagged")
             self.say(f"{why}; {words}, did not tag {failed:,}")
 
-    async def _builds(self, hub: Hub, only: Mapping[int, BuildName] | None) -> list[TaggedBuild]:
-        """Return the latest builds in the tag, or ``only`` of some, the oldest first."""
-        options = {"latest": True} if only is None else {}
+    async def _builds(self, hub: Hub, made: Mapping[int, str] | None) -> list[TaggedBuild]:
+        """Return the latest builds in the tag, or those of a mass build, the oldest first."""
+        options = {"latest": True} if made is None else {}
         builds = await read_builds(hub, self.from_tag, self.in_thread, **options)
         builds.reverse()
-        if only is None:
+        if made is None:
             return builds
-
-        def is_wanted(build: TaggedBuild) -> bool:
-            """Return whether it is one of them, and not another one that has its id by now."""
-            name = BuildName(build.id, str(build.nvr))
-            return build.id in only and name.may_be(only[build.id])
-
-        return await self.in_thread(lambda: list(filter(is_wanted, builds)))
+        # A hub that was restored may have given the id of one to another build.
+        wanted = TagContents(made.items())
+        return await self.in_thread(
+            lambda: [each for each in builds if wanted.has(each.id, str(each.nvr))]
+        )
 
     async def _load_tagger(self, hub: Hub) -> MassTagger:
         """Return what tags the builds, with what earlier attempts began."""
@@ -271,10 +266,9 @@ class KojiMassTag(KojiWriteStep):
         words = f"{verb} {counted(tagged, 'build')} with {self.to_tag}"
         return f"{words}, skipped {skipped:,}" if skipped else words, failed
 
-    async def _made(self) -> dict[int, BuildName]:
-        """Return the names of the builds that the mass build made or adopted, by their ids."""
+    async def _made(self) -> dict[int, str]:
+        """Return the NVRs of the builds that the mass build made or adopted, by their ids."""
         earlier = EarlierMassBuilds(self.master, self.mass_name, self.until_stored)
         _, packages = await earlier.find(self.mass)
         made = (each for each in packages if each.state in MADE)
-        names = [BuildName(each.build_id, each.nvr or each.name) for each in made]
-        return {each.build_id: each for each in names if each.build_id}
+        return {each.build_id: each.nvr or each.name for each in made if each.build_id}
