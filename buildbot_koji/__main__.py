@@ -287,12 +287,12 @@ def _remote(parsed: argparse.Namespace) -> int:
 
     master = remote.Master(parsed.url, parsed.user)
     if parsed.command != "dead-letters":
-        print(master.act(remote.action_path("sources", parsed.source, parsed.command)))
+        print(master.act("sources", parsed.source, parsed.command))
         return 0
     if parsed.redeliver:
         if parsed.reporter is None:
             raise Mistake("--redeliver needs the name of the reporter")
-        print(master.act(remote.action_path("deliveries", parsed.reporter, "redeliver"), ids=None))
+        print(master.act("deliveries", parsed.reporter, "redeliver", ids=None))
         return 0
     count = remote.dead_letters(master, sys.stdout, parsed.reporter)
     if not count:

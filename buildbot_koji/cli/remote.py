@@ -59,8 +59,9 @@ class Master:
         """Return what is at a path below ``/plugins/koji/api/``."""
         return json.loads(self._open(f"{self._url}/plugins/koji/api/{path}", None, {}))
 
-    def act(self, path: str, **options: Any) -> str:
-        """Run an action; returns what was done, in words."""
+    def act(self, page: str, name: str, action: str, **options: Any) -> str:
+        """Run an action of a change source or a reporter; returns what was done, in words."""
+        path = f"{page}/{quote(name, safe='')}/{action}"
         headers = {"X-Requested-With": "buildbot-koji", "Content-Type": "application/json"}
         body = json.dumps(options).encode()
         answer = json.loads(self._open(f"{self._url}/plugins/koji/api/{path}", body, headers))
@@ -120,8 +121,3 @@ def dead_letters(master: Master, out: TextIO, reporter: str | None = None) -> in
                 reason = letter["reason"] or "not sent yet"
                 print(f"{each['name']}  {letter['id']}  {what}: {reason}", file=out)
     return count
-
-
-def action_path(page: str, name: str, action: str) -> str:
-    """Return the path of an action of a change source or a reporter."""
-    return f"{page}/{quote(name, safe='')}/{action}"
