@@ -170,10 +170,6 @@ class MassTagger:
         builds = await self.tagged()
         return await self._host.in_thread(lambda: TagContents.of(builds))
 
-    def begun(self) -> TagContents:
-        """Return the builds that were sent, or may have been, by this attempt or an earlier one."""
-        return TagContents(each for part in self.parts for each in part.builds.items())
-
     def succeeded(self) -> TagContents:
         """Return the builds whose tasks have ended well, wherever those are now."""
         return TagContents(

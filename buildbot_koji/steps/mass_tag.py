@@ -174,7 +174,7 @@ class KojiMassTag(KojiWriteStep):
         if refusal and not (self.dry_run or tagger.parts):
             return self.fail(refusal)
         builds = await self._builds(hub, made)
-        begun = tagger.begun()
+        begun = TagContents(each for part in tagger.parts for each in part.builds.items())
         there = await tagger.tagged()
         latest = await read_builds(hub, self.to_tag, self.in_thread, inherit=True, latest=True)
         rest = (each for each in builds if not begun.has(each.id, str(each.nvr)))
