@@ -30,8 +30,10 @@ from buildbot_koji.hubs.hub import (
 )
 from buildbot_koji.hubs.koji_hub import RenderedHub
 from buildbot_koji.mass.abandoned import left_by_mass_builds
+from txkoji import one_line
 from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import ConfigurationError
+from txkoji.locks import Lock
 
 TROUBLE = "can't cancel the tasks of stopped builds"
 
@@ -62,12 +64,13 @@ class LeftTasks(service.SharedService):
         super().__init__()
         self._background = Background()
         self._consumers: list[Any] = []
-        # Requests, with hubs on which their tasks are being canceled while others of their tasks
-        # wait for a hub that can't be used.
-        self._handled: set[tuple[int, str]] = set()
+        # The tasks of requests that are being canceled, by the hubs.
+        self._handled: dict[int, dict[str, list[TaskIntent]]] = {}
         self._unusable: set[str] = set()
-        # The requests some of whose tasks wait for a hub that can't be used.
+        # The requests that are not settled.
         self._waiting: set[int] = set()
+        self._said: set[str] = set()
+        self._looking = Lock()
         self._has_looked = False
 
     @async_to_deferred
@@ -79,13 +82,19 @@ class LeftTasks(service.SharedService):
         self._background.run(self._run(), TROUBLE)
 
     def _completed(self, _: Any, message: Mapping[str, Any]) -> None:
-        async def cancel() -> None:
-            """Cancel what the request has left."""
-            request_id = message["buildrequestid"]
-            await self._cancel_left(await unsettled_requests(self.master, request_id))
+        self._background.run(self._cancel_left_by(message["buildrequestid"]), TROUBLE)
 
-        canceling = until_stored(cancel, self.master.reactor, DATABASE_RETRY, TROUBLE)
-        self._background.run(canceling, TROUBLE)
+    async def _cancel_left_by(self, request_id: int, hub: Hub | None = None) -> None:
+        """Cancel what a request has left, or settle it, once nothing is pending on a hub."""
+        if hub is not None:
+            await hub.cancellations.idle()
+
+        async def cancel() -> None:
+            """Cancel it."""
+            async with self._looking:
+                await self._cancel_left(await unsettled_requests(self.master, request_id))
+
+        await until_stored(cancel, self.master.reactor, DATABASE_RETRY, TROUBLE)
 
     async def _run(self) -> None:
         # The configuration names the hubs: wait until it is loaded.
@@ -108,14 +117,20 @@ class LeftTasks(service.SharedService):
 
     async def look(self) -> None:
         """Cancel what is left, and log the names of hubs that can't be used, each once."""
-        found = await unsettled_requests(self.master, None, RECENT if self._has_looked else None)
-        for request_id in self._waiting - found.keys():
-            waiting = await unsettled_requests(self.master, request_id)
-            if not waiting:
-                # Another master has settled it.
-                self._waiting.discard(request_id)
-            found.update(waiting)
-        unusable = await self._cancel_left(found) | await self._resume_pending()
+        async with self._looking:
+            found = await unsettled_requests(
+                self.master, None, RECENT if self._has_looked else None
+            )
+            for request_id in self._waiting - found.keys():
+                waiting = await unsettled_requests(self.master, request_id)
+                if not waiting:
+                    # Another master has settled it.
+                    for identity, intents in self._forget(request_id).items():
+                        if (hub := await self._use(identity)) is not None:
+                            await hub.cancellations.withdraw(intents)
+                found.update(waiting)
+            unusable = await self._cancel_left(found)
+        unusable |= await self._resume_pending()
         self._has_looked = True
         for name in sorted(unusable - self._unusable):
             self._log.warn(
@@ -126,38 +141,49 @@ class LeftTasks(service.SharedService):
         self._unusable = unusable
 
     async def _cancel_left(self, found: Mapping[int, int]) -> set[str]:
-        """Cancel what completed build requests left; returns the hubs that can't be used."""
+        """Cancel what completed build requests left; returns the hubs that can't be used.
+
+        A request is settled only when all its tasks were read and are canceled: until then, another
+        master may have the hub, the credentials or the version that this one lacks.
+        """
         unusable = set[str]()
         for each, build_id in found.items():
+            intents, is_settled = await self._left_by(build_id)
             left: dict[str, list[TaskIntent]] = {}
-            for intent in await self._left_by(build_id):
+            for intent in intents:
                 left.setdefault(str(intent.cancel_on), []).append(intent)
-            missing = set[str]()
-            for identity, intents in left.items():
+            for identity, several in left.items():
                 hub = await self._use(identity)
                 if hub is None:
-                    missing.add(identity)
-                elif (each, identity) not in self._handled:
+                    unusable.add(identity)
+                elif identity not in self._handled.setdefault(each, {}):
                     # A crash before this is noted only cancels the tasks twice.
-                    await hub.cancellations.retry_later(None, *intents)
-                    self._handled.add((each, identity))
-            unusable |= missing
-            if missing:
-                self._waiting.add(each)
-            else:
-                self._waiting.discard(each)
+                    await hub.cancellations.retry_later(None, *several)
+                    self._handled[each][identity] = several
+                    self._background.run(self._cancel_left_by(each, hub), TROUBLE)
+                is_settled = is_settled and hub is not None and not hub.cancellations.has(several)
+            if is_settled:
                 await settle(self.master, build_id)
-                self._handled -= {(each, identity) for identity in left}
+                self._forget(each)
+            else:
+                self._waiting.add(each)
         return unusable
 
-    async def _left_by(self, build_id: int) -> list[TaskIntent]:
-        found: list[TaskIntent] = []
-        for find in FINDERS:
-            try:
-                found += await find(self.master, build_id)
-            except UnreadableRow as error:
-                self._log.error("the task of a stopped build may run on: {error}", error=error)
-        return found
+    def _forget(self, request_id: int) -> dict[str, list[TaskIntent]]:
+        """Forget a request that is settled; returns what this master was to cancel on each hub."""
+        self._waiting.discard(request_id)
+        return self._handled.pop(request_id, {})
+
+    async def _left_by(self, build_id: int) -> tuple[list[TaskIntent], bool]:
+        """Return the tasks that a request left, and whether all that is stored could be read."""
+        errors: list[UnreadableRow] = []
+        found = [
+            each for find in FINDERS for each in await find(self.master, build_id, errors.append)
+        ]
+        for words in {one_line(each) for each in errors} - self._said:
+            self._said.add(words)
+            self._log.error("the task of a stopped build may run on: {error}", error=words)
+        return found, not errors
 
     async def _resume_pending(self) -> set[str]:
         """Resume what this master and dead ones left pending; returns this one's unusable hubs."""

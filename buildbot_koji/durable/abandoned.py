@@ -6,6 +6,7 @@ does a request whose last attempt ends before it reaches the step that would hav
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy
@@ -15,6 +16,7 @@ from buildbot_koji.durable.attempts import IDENTITY, read_row
 from buildbot_koji.durable.database import is_recent, select
 from buildbot_koji.durable.store import ROWS, SOURCE, BuildData, data_name
 from buildbot_koji.durable.task_intents import TaskIntent, intents_in
+from buildbot_koji.durable.unreadable import UnreadableRow
 
 SETTLED = "buildbot_koji settled"
 """The source of the row that says of a completed request that all it left is being canceled."""
@@ -66,7 +68,9 @@ async def settle(master: Any, build_id: int) -> None:
     await BuildData(master, SETTLED).put(build_id, data_name("settled"), b"")
 
 
-async def left_by_attempts(master: Any, build_id: int) -> list[TaskIntent]:
+async def left_by_attempts(
+    master: Any, build_id: int, say: Callable[[UnreadableRow], object]
+) -> list[TaskIntent]:
     """Return the tasks of a completed build request that are to be canceled.
 
     Tasks whose step the last attempt reached are not among them: it has canceled or left them.
@@ -74,9 +78,7 @@ async def left_by_attempts(master: Any, build_id: int) -> list[TaskIntent]:
     Args:
         master: the Buildbot master.
         build_id: the newest build of the request that ended with RETRY.
-
-    Raises:
-        UnreadableRow: what a step stored can't be read.
+        say: called with the error of each task that can't be read.
     """
     data, builds = master.db.model.build_data.c, master.db.model.builds.c
     request = sqlalchemy.select(builds.buildrequestid).where(builds.id == build_id)
@@ -91,6 +93,10 @@ async def left_by_attempts(master: Any, build_id: int) -> list[TaskIntent]:
     for row in await select(master, query):
         value = read_row(bytes(row.value)) or {}
         value.pop(IDENTITY, None)
-        for intent in intents_in(value):
+        for intent in intents_in(value, say):
             newest[intent.submission.marker] = intent, row.results == RETRY
-    return [intent for intent, is_left in newest.values() if is_left and intent.cancel_on]
+    return [
+        intent
+        for intent, is_left in newest.values()
+        if is_left and intent.cancel_on and not intent.adopted
+    ]

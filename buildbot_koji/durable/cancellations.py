@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -151,6 +151,32 @@ class Cancellations:
             for marker in stored:
                 self._unstored.pop(marker, None)
 
+    def has(self, intents: Iterable[TaskIntent]) -> bool:
+        """Return whether the cancellation of one of some tasks is pending."""
+        return any(each.submission.marker in self._pending for each in intents)
+
+    def idle(self) -> Deferred[None]:
+        """Return a Deferred that fires once nothing is pending, or the link is stopped."""
+        idle: Deferred[None] = Deferred()
+        if self._work is None:
+            idle.callback(None)
+        else:
+            self._work.addCallback(idle.callback)
+        return idle
+
+    async def withdraw(self, intents: Iterable[TaskIntent]) -> None:
+        """Give up cancellations that another master has seen to."""
+        assert self._state is not None
+        await self._state.remove(*self._forget(intents))
+
+    def _forget(self, intents: Iterable[TaskIntent]) -> list[str]:
+        """Forget cancellations; returns the keys of their rows."""
+        markers = [each.submission.marker for each in intents]
+        for marker in markers:
+            self._pending.pop(marker, None)
+            self._unstored.pop(marker, None)
+        return [f"{PENDING}{marker}" for marker in markers]
+
     @async_to_deferred
     async def cancel(self, intent: TaskIntent, limit: float) -> bool:
         """Cancel a task and its descendants.
@@ -202,6 +228,8 @@ class Cancellations:
         return words
 
     async def _cancel(self, intent: TaskIntent) -> int | None:
+        if intent.adopted:
+            raise PerhapsOthers(f"task {intent.task_id} is left alone: someone else started it")
         await self._log_in()
         task_id = intent.task_id
         if task_id is None:
@@ -294,7 +322,8 @@ class Cancellations:
                 task_id = await self._cancel(intent)
             except KojiException as error:
                 if not is_final(error):
-                    self.keep(intent, one_line(error))
+                    if self.has([intent]):
+                        self.keep(intent, one_line(error))
                     self._log_trouble(error)
                     continue
                 self._log.warn(
@@ -309,9 +338,7 @@ class Cancellations:
                     hub=self._connection.url,
                     task=task_id,
                 )
-            del self._pending[intent.submission.marker]
-            self._unstored.pop(intent.submission.marker, None)
-            done.append(f"{PENDING}{intent.submission.marker}")
+            done += self._forget([intent])
             # After a crash some tasks are canceled again, which does no harm.
             if len(done) >= REMOVED_TOGETHER:
                 await self._state.remove(*done)

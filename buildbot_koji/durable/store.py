@@ -19,7 +19,7 @@ from twisted.internet.task import deferLater
 
 from buildbot_koji.database_values import MAX_VALUE
 from buildbot_koji.durable.database import replace_rows, select, transact
-from buildbot_koji.durable.unreadable import DamagedRow, reading
+from buildbot_koji.durable.unreadable import DamagedRow, UnreadableRow, reading, saying
 from txkoji.locks import Lock
 
 SOURCE = "buildbot_koji"
@@ -384,19 +384,26 @@ class BuildRows:
         [found] = await self.get_several([row])
         return found
 
-    async def get_several(self, rows: Sequence[str]) -> list[Any]:
+    async def get_several(
+        self, rows: Sequence[str], say: Callable[[UnreadableRow], object] | None = None
+    ) -> list[Any]:
         """Return the values of rows, with one query; None for those that were never stored.
 
+        Args:
+            rows: their names.
+            say: called with the error of each one that can't be unpacked: its value is None, too.
+
         Raises:
-            DamagedRow: one of them can't be unpacked.
+            DamagedRow: one of them can't be unpacked, and there is no ``say``.
         """
         names = [data_name(self._name, row) for row in rows]
         found = await self._data.get_several(self._build_id, names)
         values = []
         for name in names:
-            with reading(f"{name} of build {self._build_id}"):
+            value = None
+            with saying(say), reading(f"{name} of build {self._build_id}"):
                 value = self._unpacked(name, found[name]) if name in found else None
-                values.append(value)
+            values.append(value)
         return values
 
     async def put(self, row: str, value: Any) -> None:

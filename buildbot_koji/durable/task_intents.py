@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from buildbot.util.twisted import async_to_deferred
 
 from buildbot_koji.durable.database import select
 from buildbot_koji.durable.store import SOURCE
-from buildbot_koji.durable.unreadable import check_fields, reading
+from buildbot_koji.durable.unreadable import UnreadableRow, check_fields, reading, saying
 from txkoji import Call, Submission
 
 
@@ -25,10 +25,11 @@ class TaskIntent:
         submission: finds the task on the hub.
         began: when the step began, in seconds since the epoch.
         task_id: the task, None until the hub has returned it.
-        adopted: whether someone else started the task.
+        adopted: whether someone else started the task, or may have: it is never canceled. The
+            submission of a task that was adopted on purpose names it as the newest task.
         earlier: this step's earlier tasks, which the build system caused to fail.
-        cancel_on: the identity of the hub on which it is canceled if its build request completes
-            without another attempt of the step; None if it is left alone then.
+        cancel_on: the identity of the hub on which it is canceled, unless it is adopted, if its
+            build request completes without another attempt of the step; None if it is left alone.
     """
 
     call: Call
@@ -76,16 +77,21 @@ def intent_in_note(note: Any) -> TaskIntent | None:
     return replace(TaskIntent.from_struct(note["intent"]), task_id=note.get("result"))
 
 
-def intents_in(stored: Mapping[str, Any]) -> Iterator[TaskIntent]:
+def intents_in(
+    stored: Mapping[str, Any], say: Callable[[UnreadableRow], object]
+) -> Iterator[TaskIntent]:
     """Yield the intents in a value that a step stored: one intent, or notes of several tasks.
 
-    Raises:
-        UnreadableRow: one of them can't be read.
+    Args:
+        stored: the value.
+        say: called with the error of each one that can't be read.
     """
-    if "cancel_on" in stored:
-        yield TaskIntent.from_struct(stored)
-    else:
-        yield from filter(None, map(intent_in_note, stored.values()))
+    is_one = "cancel_on" in stored
+    for each in [stored] if is_one else stored.values():
+        with saying(say):
+            intent = TaskIntent.from_struct(each) if is_one else intent_in_note(each)
+            if intent is not None:
+                yield intent
 
 
 @async_to_deferred

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
@@ -70,3 +70,14 @@ def reading(what: str) -> Iterator[None]:
         yield
     except _DAMAGE:
         raise DamagedRow(what) from None
+
+
+@contextmanager
+def saying(say: Callable[[UnreadableRow], object] | None) -> Iterator[None]:
+    """Call ``say`` with the error of what can't be read, and go on; None raises it."""
+    try:
+        yield
+    except UnreadableRow as error:
+        if say is None:
+            raise
+        say(error)

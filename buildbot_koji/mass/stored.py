@@ -9,7 +9,7 @@ submitted. After that, only the rows that changed are written.
 from __future__ import annotations
 
 import operator
-from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import astuple
 from types import NoneType
 from typing import Any
@@ -17,7 +17,13 @@ from uuid import uuid4
 
 from buildbot_koji.durable.attempts import StepIdentity, read_identity
 from buildbot_koji.durable.store import BuildRows, RowsPlace
-from buildbot_koji.durable.unreadable import DamagedRow, StoredByNewerVersion, reading
+from buildbot_koji.durable.unreadable import (
+    DamagedRow,
+    StoredByNewerVersion,
+    UnreadableRow,
+    reading,
+    saying,
+)
 from buildbot_koji.mass.plan import MassPackage, PackageState
 from buildbot_koji.words import named
 from txkoji.exceptions import KojiException
@@ -85,8 +91,13 @@ class MassStore:
         # Part of the rows' names: a crash may have left rows of a plan that was never whole.
         self._plan = ""
 
-    async def load(self) -> tuple[dict[str, Any], list[MassPackage]] | None:
+    async def load(
+        self, say: Callable[[UnreadableRow], object] | None = None
+    ) -> tuple[dict[str, Any], list[MassPackage]] | None:
         """Return the header and the packages; None if no plan was stored as a whole.
+
+        Args:
+            say: called with the error if states can't be read; their packages count as not begun.
 
         Raises:
             UnreadableRow: a part of it can't be read.
@@ -106,18 +117,24 @@ class MassStore:
                     values["requires"] = tuple(range(total)[each] for each in values["requires"])
                     plan = {name: values[name] for name in _PLAN}
                     packages.append(MassPackage(index, **plan))
-        async for start, rows in self._read("state", total, STATE_ROW):
-            with reading(f"the states from {packages[start].name} on of {what}"):
+        async for start, rows in self._read("state", total, STATE_ROW, say):
+            with saying(say), reading(f"the states from {packages[start].name} on of {what}"):
                 for index, facts in zip(_row(start, STATE_ROW, total), rows, strict=True):
                     _apply(packages[index], facts)
         return header, packages
 
-    async def _read(self, kind: str, total: int, size: int) -> AsyncIterator[tuple[int, Any]]:
+    async def _read(
+        self,
+        kind: str,
+        total: int,
+        size: int,
+        say: Callable[[UnreadableRow], object] | None = None,
+    ) -> AsyncIterator[tuple[int, Any]]:
         """Yield the rows of a kind, in their order, each with the place of its first package."""
         starts, count = range(0, total, size), READ_AT_ONCE // size
         for place in range(0, len(starts), count):
             part = starts[place : place + count]
-            found = await self._rows.get_several([self._row(kind, start) for start in part])
+            found = await self._rows.get_several([self._row(kind, start) for start in part], say)
             for start, rows in zip(part, found, strict=True):
                 yield start, rows
             await self._rows.pause()
@@ -296,8 +313,9 @@ def _apply(package: MassPackage, facts: Sequence[Any] | None) -> None:
         newest, submitted, owner, created = package.begun
         package.begun = (newest, submitted, owner, created)
     is_running = package.state is PackageState.RUNNING
-    has_task = package.task_id is not None and (package.begun is not None or package.is_foreign)
-    if (is_running and not has_task) or (
-        package.state is PackageState.SUBMITTING and package.begun is None
-    ):
+    if is_running and package.is_foreign and package.begun is None:
+        # Earlier versions did not store when an adopted task was created.
+        package.begun = (package.task_id or 0, package.since or 0.0, None, None)
+    is_begun = is_running or package.state is PackageState.SUBMITTING
+    if (is_running and package.task_id is None) or (is_begun and package.begun is None):
         raise ValueError(package.state)

@@ -14,16 +14,18 @@ from buildbot.process.buildstep import BuildStep
 from buildbot.process.results import CANCELLED, FAILURE, SUCCESS
 from buildbot.util.twisted import async_to_deferred
 from sqlalchemy.exc import OperationalError
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 
 from buildbot_koji import left_tasks
 from buildbot_koji.durable.abandoned import settle, unsettled_requests
-from buildbot_koji.hubs.hub import hubs_of
+from buildbot_koji.hubs.hub import get_hub, hubs_of
 from buildbot_koji.left_tasks import LeftTasks
+from buildbot_koji.mass import stored
 from tests.buildbot_koji.workbench import SOURCE, Workbench
-from tests.support import until
+from tests.support import poll, until
 from tests.support.hubs import hold
 from txkoji import RetryPolicy, task_states
+from txkoji.exceptions import KojiLoginException
 
 
 class FailsLater(BuildStep):
@@ -139,9 +141,16 @@ async def test_completed_without_another_attempt(bench: Workbench, kind: str, ho
     await until(lambda: canceled(bench, method) == left())
     release()
     assert len(left()) == count
-    [looking] = [each for each in bench.master if isinstance(each, LeftTasks)]
-    await looking.look()
-    assert await unsettled_requests(bench.master) == {}
+    await until_settled(bench)
+
+
+async def until_settled(bench: Workbench) -> None:
+    """Wait until all that completed requests left is canceled, and the database says so."""
+
+    async def is_settled() -> bool:
+        return await unsettled_requests(bench.master) == {}
+
+    await poll(is_settled)
 
 
 @pytest.mark.parametrize(("kind", "words"), [("build", "submitted"), ("mass build", "1 running")])
@@ -224,6 +233,7 @@ async def test_canceled_unheard(bench: Workbench, monkeypatch: pytest.MonkeyPatc
     outages.append(lost)
     usable = LeftTasks._use
     monkeypatch.setattr(LeftTasks, "_use", lambda *_: succeed(None))
+    await LeftTasks.getService(bench.master)
     ended = await bench.build(steps.KojiWaitRepo(bench.profile, target="demo", timeout=0.1))
     assert (ended.attempts, canceled(bench, "build")) == (1, [first])
     monkeypatch.setattr(LeftTasks, "_use", usable)
@@ -240,20 +250,71 @@ async def test_canceled_unheard(bench: Workbench, monkeypatch: pytest.MonkeyPatc
     assert (bench.hub.calls["cancelTask"], outages) == (3, [])
 
 
+@pytest.mark.parametrize("lacks", ["the hub", "the login"])
 @pytest_twisted.ensureDeferred
-async def test_settled_by_another_master(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request that waits for a hub is forgotten once another master has canceled its tasks."""
-    monkeypatch.setattr(LeftTasks, "_use", lambda *_: succeed(None))
+async def test_settled_by_another_master(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, lacks: str
+) -> None:
+    """A request whose tasks this master can't cancel stays open until another one has done it."""
+    hub = await get_hub(bench.master, bench.profile)
     bench.hub.builder.seconds = 1000.0
     source = SOURCE.format("hello", "left")
     request = await bench.begin(steps.KojiBuild(bench.profile, target="demo", source=source))
     submitted = lambda: bench.hub.call("listTasks", {"method": "build"})  # noqa: E731
     await until(lambda: submitted() and bench.text() not in ("", "submitting"))
+    refused = KojiLoginException("the ticket has expired")
+    if lacks == "the hub":
+        monkeypatch.setattr(LeftTasks, "_use", lambda *_: succeed(None))
+    else:
+        monkeypatch.setattr(hub.cancellations, "_log_in", lambda: fail(refused))
     await cancel_before_next_attempt(bench, request)
     [looking] = [each for each in bench.master if isinstance(each, LeftTasks)]
     await looking.look()
     assert looking._waiting == {request}
+    assert len(hub.cancellations.status()) == (lacks == "the login")
     [build] = (await unsettled_requests(bench.master, request)).values()
     await settle(bench.master, build)
     await looking.look()
-    assert looking._waiting == set()
+    assert (looking._waiting, hub.cancellations.status()) == (set(), [])
+
+
+@pytest.mark.parametrize("kind", ["tagBuild", "mass build"])
+@pytest_twisted.ensureDeferred
+async def test_one_of_several_is_unreadable(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """The other tasks are canceled; a newer version may still read the unreadable one."""
+    monkeypatch.setattr(stored, "STATE_ROW", 1)
+    nvrs = [await bench.built("hello"), await bench.built("world")] if kind == "tagBuild" else []
+    known = {each["id"] for each in bench.hub.call("listTasks")}
+    release = hold(bench.hub, "tagBuild" if nvrs else "build")
+    source = SOURCE.format("{package}", "main")
+    step = (
+        steps.KojiTag(bench.profile, tag="demo-released", builds=nvrs)
+        if nvrs
+        else steps.KojiMassBuild(bench.profile, "demo", ["hello", "world"], source=source)
+    )
+    request = await bench.begin(step)
+    words = "tagging: 0/2" if nvrs else "2 running"
+    await until(lambda: words in bench.text())
+    found = bench.hub.call("listTasks", {"parent": None}, {"order": "id"})
+    first, second = [each["id"] for each in found if each["id"] not in known]
+    table = bench.master.db.model.build_data
+
+    def damage(connection: Any) -> None:
+        rows = sorted((row.name, row.value) for row in connection.execute(table.select()))
+        [name, value] = next(each for each in rows if b"tagBuild" in each[1] or "state" in each[0])
+        lane = value.replace(b'"task_id": null', b'"task_id": null, "lane": 1', 1)
+        damaged = table.update().where(table.c.name == name).values(value=lane if nvrs else b"odd")
+        connection.execute(damaged)
+        connection.commit()
+
+    await before_next_attempt(bench, request)
+    await bench.master.db.pool.do(damage)
+    await bench.master.data.control("cancel", {"reason": "enough"}, ("buildrequests", request))
+    await bench.ended(request)
+    method = "tagBuild" if nvrs else "build"
+    await until(lambda: canceled(bench, method) in ([first], [second]))
+    [looking] = [each for each in bench.master if isinstance(each, LeftTasks)]
+    await until(lambda: looking._waiting == {request} and looking._said)
+    release()
