@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.cancellations import Cancellations
 from buildbot_koji.durable.once import CheckClaim, OnceAction
 from buildbot_koji.durable.store import MasterState
-from buildbot_koji.durable.task_intents import recorded_tasks
+from buildbot_koji.durable.task_intents import TaskIntent, recorded_tasks
 from buildbot_koji.hubs.builders import ChannelBuilders
 from buildbot_koji.hubs.buses import HubBuses
 from buildbot_koji.hubs.counts import TaskCounts
@@ -233,6 +234,11 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
             prepare=self.log_in,
         )
 
+    def submitted(self, intent: TaskIntent, task_id: int | None) -> TaskIntent:
+        """Return an intent with its task, adopted if it may be someone else's."""
+        is_ours = task_id is None or self.connection.submissions.is_certain(task_id)
+        return replace(intent, task_id=task_id, adopted=not is_ours)
+
     async def write(self, call: Call, check_claim: CheckClaim) -> Any:
         """Change something on the hub, except by a task; returns the plain result.
 
@@ -264,7 +270,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
                 restored from a backup.
         """
         tree = await watch.done
-        if not self.connection.submissions.may_have_made(tree.root, call, submission):
+        if not await self.connection.submissions.is_task_of(tree.root, call, submission):
             raise UnknownTask(f"task {watch.task_id} is another program's by now")
         return tree
 

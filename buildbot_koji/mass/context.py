@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from buildbot_koji.durable.task_intents import TaskIntent
@@ -17,9 +18,6 @@ from txkoji.exceptions import HubFault, KojiException, UnusableAnswer
 from txkoji.retry import UNREADABLE, is_passing, is_without_access, until_answered
 
 T = TypeVar("T")
-
-CLOCKS_DIFFER = 600.0
-"""Seconds by which the clocks of a hub and of the master may differ."""
 
 REFUSALS = (HubFault, UnusableAnswer, *UNREADABLE)
 """What one package's odd data may raise; it must not stop the others."""
@@ -37,7 +35,17 @@ def intent_of(package: MassPackage, run_id: str, call: Call) -> TaskIntent:
     newest, submitted, owner, created = package.begun
     marker = f"{run_id}.{package.index}.{package.attempt}"
     submission = Submission(marker, submitted, newest, owner, created)
-    return TaskIntent(call, submission, submitted, package.task_id)
+    return TaskIntent(call, submission, submitted, package.task_id, package.is_foreign)
+
+
+def begun_of(submission: Submission) -> tuple[int, float, int | None, float | None]:
+    """Return what is kept of a submission with a package; its marker follows from the package."""
+    return (
+        submission.newest_task,
+        submission.submitted,
+        submission.owner,
+        submission.newest_created,
+    )
 
 
 @dataclass(frozen=True)
@@ -79,18 +87,11 @@ class MassContext:
 
         A hub that was restored from a backup gives an id again.
         """
-        if tree is None or package.is_foreign:
-            return tree
-        intent = self.intent_of(package)
-        submission, call = intent.submission, intent.call
-        submissions = self.hub.connection.submissions
-        is_own = submissions.may_have_made(tree.root, call, submission)
-        created = tree.root.get("create_ts")
-        if is_own and created is not None and created > (package.since or 0.0) + CLOCKS_DIFFER:
-            # The hub's clock is wrong, or the request is that of an earlier task of the id.
-            task_id = tree.root.id
-            is_own = not await self.ask(lambda: submissions.is_lost(task_id, call, submission))
-        return tree if is_own else None
+        if tree is None:
+            return None
+        intent, submissions = self.intent_of(package), self.hub.connection.submissions
+        is_own = partial(submissions.is_task_of, tree.root, intent.call, intent.submission)
+        return tree if await self.ask(is_own) else None
 
     # Waiting for the hub
 

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from buildbot_koji.database_values import member, number
 from buildbot_koji.hubs.existing import find_existing_build
-from buildbot_koji.mass.context import REFUSALS, MassContext
+from buildbot_koji.mass.context import REFUSALS, MassContext, begun_of
 from buildbot_koji.mass.packages import answers_by_key
 from buildbot_koji.mass.plan import MassPackage, PackageEvent
 from buildbot_koji.mass.tasks import EndedTask
@@ -134,8 +134,11 @@ class Settler:
                 reason=existing.reason,
             )
         elif existing is not None:
+            own = self._context.intent_of(package).submission
+            adopt = partial(self._context.hub.connection.submissions.adopt, existing, own)
+            begun = begun_of(await self._context.ask(adopt))
             self._plan.happened(
-                package, PackageEvent.REPLACED, task_id=existing, is_foreign=True, begun=None
+                package, PackageEvent.REPLACED, task_id=existing, is_foreign=True, begun=begun
             )
             self._follow(package)
         elif tree.root.state == task_states.CLOSED:

@@ -12,7 +12,7 @@ from buildbot_koji.durable.claims import CLAIM_AGE
 from buildbot_koji.durable.once import Intent, IntentState
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.error_messages import explain
-from buildbot_koji.mass.context import MassContext
+from buildbot_koji.mass.context import MassContext, begun_of
 from buildbot_koji.mass.plan import MassPackage, PackageEvent, PackageState
 from txkoji.exceptions import HubFault
 
@@ -44,9 +44,8 @@ class MassSubmissions:
         except BaseException:
             self._plan.put_back(chosen)
             raise
-        begun = (first.newest_task, first.submitted, first.owner, first.newest_created)
         for package in chosen:
-            self._plan.happened(package, PackageEvent.STORED, begun=begun)
+            self._plan.happened(package, PackageEvent.STORED, begun=begun_of(first))
         await self._flush()
         for package in chosen:
             await self._submit(package)
@@ -96,6 +95,10 @@ class MassSubmissions:
 
     def _accepted(self, package: MassPackage, task_id: int) -> None:
         self._plan.happened(
-            package, PackageEvent.ACCEPTED, task_id=task_id, since=self._context.now()
+            package,
+            PackageEvent.ACCEPTED,
+            task_id=task_id,
+            is_foreign=not self._hub.connection.submissions.is_certain(task_id),
+            since=self._context.now(),
         )
         self._follow(package)

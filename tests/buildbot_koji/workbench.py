@@ -130,6 +130,7 @@ class Workbench:
         profile: the name of its profile.
         proxy: stands before the hub.
         lost_replies: methods whose next call the hub gets while its reply never comes.
+        cut_replies: methods whose next call the hub gets, and whose connection then breaks.
         lost_requests: methods whose next call breaks before the hub has it.
         secrets: what ``util.Secret`` gives, by name.
         directory: the master's base directory.
@@ -140,6 +141,7 @@ class Workbench:
     profile: str
     proxy: FaultProxy
     lost_replies: set[str]
+    cut_replies: set[str]
     lost_requests: set[str]
 
     def __init__(
@@ -185,6 +187,7 @@ class Workbench:
         self._hubs.push_async_callback(self.hub.stop)
         await self.hub.start()
         self.lost_replies = set()
+        self.cut_replies = set()
         self.lost_requests = set()
         self.proxy = FaultProxy(self.hub.url, self._fate)
         self._hubs.push_async_callback(self.proxy.stop)
@@ -198,6 +201,7 @@ class Workbench:
     def _fate(self, data: bytes) -> Fate:
         for fate, methods in (
             (Fate.STALL, self.lost_replies),
+            (Fate.RESET_AFTER, self.cut_replies),
             (Fate.RESET_BEFORE, self.lost_requests),
         ):
             for method in methods:

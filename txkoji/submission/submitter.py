@@ -7,6 +7,7 @@ sent again. :mod:`txkoji.submission.recognition` recognizes that task.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 from uuid import uuid4
@@ -219,17 +220,44 @@ class Submitter:
 
         Returns:
             A Deferred of True if the hub has no task of that id, or gave the id to another task. A
-            task without a marker counts as another one if the hub has also lost the newest task
-            from before the submission.
+            task without the marker counts as another one if the hub has also lost the newest task
+            from before the submission; of an adopted task, that is the task itself.
         """
         task = await self._client.call("getTaskInfo", task_id, request=True)
         if task is None:
             return True
         task, call = a_struct(task, "getTaskInfo"), call.as_received()
-        if not self.may_have_made(task, call, submission):
+        if is_marked_by(call, submission.marker, task):
+            return False
+        is_adopted = task_id == submission.newest_task
+        if not (is_adopted or self.may_have_made(task, call, submission)):
             return True
-        is_marked = is_marked_by(call, submission.marker, task)
-        return not is_marked and await self._search.was_restored(submission)
+        return await self._search.was_restored(submission)
+
+    @returns_deferred
+    async def is_task_of(self, task: Mapping[str, Any], call: Call, submission: Submission) -> bool:
+        """Return whether a task that was watched is that of a submission; see :meth:`is_lost`.
+
+        The hub is asked only if the task does not tell.
+        """
+        if task["id"] != submission.newest_task:
+            if not self.may_have_made(task, call, submission):
+                return False
+            created = seconds(task.get("create_ts"))
+            if created is None or created <= submission.submitted + CLOCKS_DIFFER:
+                return True
+            # The hub's clock is wrong, or the request is that of an earlier task of the id.
+        return not await self.is_lost(task["id"], call, submission)
+
+    @returns_deferred
+    async def adopt(self, task_id: int, submission: Submission) -> Submission:
+        """Return the submission with someone else's task in place of its own.
+
+        It tells the task by its time from another one that a restored hub gives the same id.
+        """
+        task = await self._client.call("getTaskInfo", task_id)
+        created = None if task is None else a_struct(task, "getTaskInfo").get("create_ts")
+        return replace(submission, newest_task=task_id, newest_created=seconds(created))
 
     def may_have_made(self, task: Mapping[str, Any], call: Call, submission: Submission) -> bool:
         """Return whether a submission may have made a task that has the id of its task.

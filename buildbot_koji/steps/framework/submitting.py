@@ -35,33 +35,26 @@ async def submit(
         state: IN_DOUBT if an earlier attempt may have submitted it.
         save: stores the intent.
     """
-    submissions = hub.connection.submissions
     if intent.task_id is not None:
         if not intent.adopted:
-            submissions.claim(intent.task_id, intent.submission)
+            hub.connection.submissions.claim(intent.task_id, intent.submission)
         with step.early_end.critical():
             await save(intent)
         return intent
-
-    def submitted(task_id: int | None) -> TaskIntent:
-        """Return the intent with its task."""
-        # Someone else's task is never canceled.
-        is_ours = task_id is None or submissions.is_certain(task_id)
-        return replace(intent, task_id=task_id, adopted=not is_ours)
-
     action = hub.submit_once(intent.call, intent.submission)
-    known = Intent(lambda task_id: save(submitted(task_id)), state)
+    known = Intent(lambda task_id: save(hub.submitted(intent, task_id)), state)
     words = "looking for the task as soon as the hub answers"
     task_id = await step.run_once(hub, action, known, words)
-    return submitted(task_id)
+    return hub.submitted(intent, task_id)
 
 
 async def unless_lost(step: KojiStep, hub: Hub, intent: TaskIntent) -> TaskIntent:
-    """Return what an earlier attempt submitted, without a task that the hub has lost."""
-    if intent.task_id is None or intent.adopted:
+    """Return what an earlier attempt submitted or adopted, without a task that is lost."""
+    if intent.task_id is None:
         return intent
     is_lost = partial(
         hub.connection.submissions.is_lost, intent.task_id, intent.call, intent.submission
     )
     words = f"looking for task {intent.task_id} as soon as the hub answers"
-    return replace(intent, task_id=None) if await step.ask(is_lost, words) else intent
+    lost = await step.ask(is_lost, words)
+    return replace(intent, task_id=None, adopted=False) if lost else intent

@@ -224,8 +224,8 @@ class KojiTaskStep(KojiStep):
 
     async def _save_intent(self, hub: Hub, intent: TaskIntent) -> None:
         """Store an intent for the next attempt, for a stop, and for ``LeftTasks``."""
-        is_left = intent.adopted or self.on_stop == "leave"
-        intent = replace(intent, cancel_on=None if is_left else hub.identity)
+        cancel_on = None if self.on_stop == "leave" else hub.identity
+        intent = replace(intent, cancel_on=cancel_on)
         if intent.task_id is not None:
             self.intent = intent
         await self.store_attempt(intent.to_struct())
@@ -269,7 +269,7 @@ class KojiTaskStep(KojiStep):
         display = TaskDisplay(self, hub, watch, self.activity, logs, attempt=attempt)
         display.begin()
         try:
-            tree = await watch.done
+            tree = await hub.ended(watch, intent.call, intent.submission)
             outcome = await self._ask_outcome(lambda: read_outcome(hub.connection, tree))
             if tree.root.package is not None:
                 self.setProperty(PACKAGE, tree.root.package, SOURCE)
@@ -291,7 +291,9 @@ class KojiTaskStep(KojiStep):
     ) -> TaskIntent | None:
         """Return the intent that replaces that of a failed task, or None."""
         if other_task is not None:
-            return replace(intent, task_id=other_task, adopted=True)
+            adopt = partial(hub.connection.submissions.adopt, other_task, intent.submission)
+            submission = await self._ask_outcome(adopt)
+            return replace(intent, submission=submission, task_id=other_task, adopted=True)
         if len(intent.earlier) >= self.infra_retries or not self._is_infrastructure(outcome):
             return None
         self._no_retry = await self._ask_outcome(partial(may_be_generated, hub.connection, outcome))

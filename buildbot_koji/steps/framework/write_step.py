@@ -78,12 +78,16 @@ class KojiWriteStep(KojiStep):
         """Return what is known of a call."""
 
         async def save(result: Any) -> None:
-            facts = {"begun": self.now()} if result is None else {"result": result}
+            facts = {"begun": self.now()} if result is None else self.facts_of(name, result)
             await self.note(name, **facts)
 
         if "result" in self.noted(name):
             return Intent(save, IntentState.DONE, self.noted(name)["result"])
         return Intent(save, IntentState.IN_DOUBT if name in self._found else IntentState.NEW)
+
+    def facts_of(self, name: str, result: Any) -> dict[str, Any]:
+        """Return what to store of the result of a call. A subclass may store more."""
+        return {"result": result}
 
     async def once(self, hub: Hub, name: str, action: OnceAction[T]) -> T:
         """Do something on the hub exactly once; returns its result.
@@ -207,14 +211,18 @@ class KojiTasksStep(KojiWriteStep):
 
         async def search() -> int | None:
             found = await action.search()
-            if found is not None and not hub.connection.submissions.is_certain(found):
-                # Someone else's task is never canceled, by no later attempt either.
-                intent = replace(self._intent_of(label), adopted=True, cancel_on=None)
-                await self.note(label, intent=intent.to_struct())
             return NO_TASK if found is None and await is_done(label) else found
 
         task_id = await self.once(hub, label, replace(action, search=search))
         return None if task_id == NO_TASK else task_id
+
+    def facts_of(self, name: str, result: Any) -> dict[str, Any]:
+        """Return the id of a task, and whether it may be someone else's."""
+        facts = super().facts_of(name, result)
+        if self.hub is None or result == NO_TASK or "intent" not in self.noted(name):
+            return facts
+        intent = replace(self.hub.submitted(self._intent_of(name), result), task_id=None)
+        return {**facts, "intent": intent.to_struct()}
 
     def _intent_of(self, label: str) -> TaskIntent:
         return TaskIntent.from_struct(self.noted(label)["intent"])

@@ -21,7 +21,7 @@ from buildbot_koji.mass.options import MassOptions, MassTiming
 from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageEvent, PackageState
 from buildbot_koji.mass.submissions import MassSubmissions
 from buildbot_koji.mass.tasks import MassTasks
-from txkoji import Call, Submission, TaskTree, task_states
+from txkoji import Call, Submission, Submitter, TaskTree, task_states
 from txkoji.exceptions import GenericError, HubFault
 from txkoji.gathering import gather
 from txkoji.task_info import TaskInfo
@@ -51,12 +51,11 @@ def follow(
         return bool(task.request == [call.args[0]])
 
     def is_lost(task_id: int, call: Call, submission: Submission) -> Deferred[bool]:
-        # The request of the last one's id is another by now.
-        return succeed(
-            task_id == 4 or not may_have_made(watches[task_id].tree.root, call, submission)
-        )
+        # The requests of these ids are others by now.
+        return succeed(task_id in (4, 6))
 
     submissions = SimpleNamespace(may_have_made=may_have_made, is_lost=is_lost)
+    submissions.is_task_of = partial(Submitter.is_task_of, submissions)
     hub: Any = SimpleNamespace(watch=watch, connection=SimpleNamespace(submissions=submissions))
     if clock is None:
         clock = Clock()
@@ -90,7 +89,7 @@ class Cancellations:
 def package(index: int, **facts: Any) -> MassPackage:
     """Return a package whose task runs."""
     found = MassPackage(index, f"p{index}", "source", state=PackageState.RUNNING)
-    found.task_id, found.begun = index + 1, (1, 0.0, None, None)
+    found.task_id, found.begun = index + 1, (0, 0.0, None, None)
     for name, value in facts.items():
         setattr(found, name, value)
     return found
@@ -156,18 +155,20 @@ def test_averages_are_kept() -> None:
 
 def test_id_of_another_task() -> None:
     """The outcome of a task that a restored hub gave the same id is not the package's."""
-    packages = [package(0), package(1, source="other"), package(2, is_foreign=True)]
+    adopted = {"is_foreign": True, "begun": (3, 0.0, None, 5.0)}
+    packages = [package(0), package(1, source="other"), package(2, **adopted)]
     # What is known of the request may be that of the first task: the time is not.
     packages.append(package(3, source="other", since=5.0))
     # The hub's clock is ahead.
     packages.append(package(4, source="other", since=5.0))
+    packages.append(package(5, is_foreign=True, begun=(6, 0.0, None, 5.0)))
     tasks, watches = follow(packages, task_states.CLOSED)
     for watch in watches.values():
         watch.done.callback(watch.tree)
     own = Deferred.fromCoroutine(
         gather([tasks._context.own_tree(*each) for each in tasks.ended])
     ).result
-    assert [tree is None for tree in own] == [True, False, False, True, False]
+    assert [tree is None for tree in own] == [True, False, False, True, False, True]
 
 
 @pytest.mark.parametrize("ahead", [-80.0, 0.0, 1e6])
@@ -206,7 +207,9 @@ def test_found_one_is_not_submitted_again() -> None:
         assert max_age == CLAIM_AGE
         return Once(action, intent, lambda: succeed(None))
 
-    submissions = SimpleNamespace(submit=submit, find_all=find_all)
+    submissions = SimpleNamespace(
+        submit=submit, find_all=find_all, is_certain=lambda task_id: task_id != 9
+    )
     hub: Any = SimpleNamespace(
         connection=SimpleNamespace(submissions=submissions), log_in=lambda: succeed(None)
     )
@@ -226,3 +229,5 @@ def test_found_one_is_not_submitted_again() -> None:
     assert finding.called
     assert [source for source, _ in answers] == ["s0", "s2"]
     assert [each.index for each in followed] == [1, 0, 2]
+    # What was found without a marker may be someone else's.
+    assert [each.is_foreign for each in packages] == [False, False, True]

@@ -36,11 +36,11 @@ class SlowHub:
         self.topurl, self.weburl = None, "https://koji.example.test/koji"
         self.builds: list[Any] = []
         self.fault = (1005, "mock exited with status 1; see build.log")
-        self.submissions = SimpleNamespace(may_have_made=self.may_have_made)
+        self.submissions = SimpleNamespace(is_task_of=self.is_task_of)
 
-    def may_have_made(self, task: TaskInfo, call: Call, submission: Submission) -> bool:
+    def is_task_of(self, task: TaskInfo, call: Call, submission: Submission) -> Deferred[bool]:
         assert (call, submission.marker[:4]) == (CALL, "run.")
-        return task.id in self.tasks
+        return succeed(task.id in self.tasks)
 
     def call(self, method: str, *args: Any, **options: Any) -> Deferred[Any]:
         answer: Any
@@ -104,8 +104,9 @@ def ended_task(package: MassPackage, state: int) -> tuple[MassPackage, TaskTree]
 
 def test_canceled_task_of_someone_else() -> None:
     """If a task that someone else started is canceled, the package is submitted."""
-    package = MassPackage(0, "p", "source", state=PackageState.RUNNING, task_id=7, is_foreign=True)
-    settler = settler_of([package], SlowHub(), TaskCounts())
+    package = running(0, "p", 7)
+    package.is_foreign = True
+    settler = settler_of([package], SlowHub(package), TaskCounts())
     ended = [ended_task(package, task_states.CANCELED)]
     assert Deferred.fromCoroutine(settler.settle(ended)).called
     assert (package.state, package.is_foreign) == (PackageState.READY, False)

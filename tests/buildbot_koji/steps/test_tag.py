@@ -75,6 +75,9 @@ async def test_tag_that_the_hub_refuses(bench: Workbench) -> None:
 async def test_id_that_a_restored_hub_uses_again(bench: Workbench) -> None:
     """Another program's task that has the id of a tagging now does not stand for it."""
     nvr = await bench.built()
+    hub = await get_hub(bench.master, bench.profile)
+    call = Call("tagBuild", ("demo-released", 1))
+    begun = await hub.connection.submissions.begin(call)
     release = hold(bench.hub, "tagBuild")
     step = steps.KojiTag(bench.profile, tag="demo-released", builds=nvr)
     request = await bench.begin(step)
@@ -89,9 +92,6 @@ async def test_id_that_a_restored_hub_uses_again(bench: Workbench) -> None:
     ended = await bench.ended(request)
     assert (ended.result, ended.text) == ("exception", f"task {other} is another program's by now")
     # Nor for that of a reporter.
-    hub = await get_hub(bench.master, bench.profile)
-    call = Call("tagBuild", ("demo-released", 1))
-    begun = await hub.connection.submissions.begin(call)
     notes = {"submission": asdict(begun), "call": call.to_json(), "task_id": other, "said": "done"}
     delivery = Delivery(1, "tag", "lane", {}, 0.0, notes=notes)
     sender = TagSender(lambda: get_hub(bench.master, bench.profile))

@@ -17,6 +17,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail
 
 from buildbot_koji.durable.store import BuildData
 from buildbot_koji.hubs.hub import Hub, get_hub
+from buildbot_koji.left_tasks import LeftTasks
 from buildbot_koji.steps.build import KojiBuild
 from buildbot_koji.steps.framework.base import SUPERSEDED, KojiStep
 from buildbot_koji.steps.framework.early_end import Ending, StepTiming
@@ -399,17 +400,25 @@ async def test_worker_is_lost_as_the_step_ends(bench: Workbench) -> None:
     assert (ended.result, len(attempts)) == ("success", 2)
 
 
+@pytest.mark.parametrize("whose", ["own", "adopted"])
 @pytest_twisted.ensureDeferred
-async def test_task_that_a_restored_hub_has_lost(bench: Workbench) -> None:
+async def test_task_that_a_restored_hub_has_lost(bench: Workbench, whose: str) -> None:
     """An attempt does not follow a task that a restored hub gave the id of the earlier one's."""
     hub = await get_hub(bench.master, bench.profile)
     hub.connection.submissions = Submitter(hub.connection.client, pauses=(0.0,))
     release = hold(bench.hub, "buildArch")
-    request = await bench.begin(koji_build(bench, scratch=True))
+    if whose == "adopted":
+        theirs = bench.hub.call("build", SOURCE.format("hello", "main"), "demo")
+        await until(lambda: bench.hub.call("listBuilds", taskID=theirs))
+    request = await bench.begin(koji_build(bench, scratch=whose == "own"))
     await until_open(bench)
+    followed = "x86_64" if whose == "own" else "following task"
     await until(lambda: bench.text() not in ("", "submitting"))
-    [lost] = tasks(bench)
+    await until(lambda: followed in bench.text() or "x86_64" in bench.text())
+    lost = tasks(bench)[0]
     bench.hub.state.rewind("task", lost["id"] - 1)
+    if whose == "adopted":
+        bench.hub.state.rewind("build", 0)
     options = {"scratch": True}
     other = bench.hub.call("build", SOURCE.format("world", "main"), "demo", options, user="alice")
     assert other == lost["id"]
@@ -702,31 +711,50 @@ async def test_another_master_took_the_request(own_bench: Workbench, heir: int |
     assert tasks(own_bench)[0]["state"] == task_states.OPEN
 
 
-class ImpatientRunroot(steps.KojiRunroot):  # type: ignore[misc]
-    """Waits for the hub only some seconds when it is stopped."""
-
-    timing = StepTiming(cancel_limit=5.0)
-
-
+@pytest.mark.parametrize("how", ["stopped", "completed between attempts"])
+@pytest.mark.parametrize("method", ["runroot", "tagBuild", "build"])
 @pytest_twisted.ensureDeferred
-async def test_a_task_without_a_marker_is_not_canceled(bench: Workbench) -> None:
-    """A stop does not cancel a task that may be someone else's."""
-    bench.hub.builder.seconds = 60
+async def test_a_task_without_a_marker_is_not_canceled(
+    bench: Workbench, method: str, how: str
+) -> None:
+    """No step cancels a task that may be someone else's, nor does a completed request."""
+    nvr = await bench.built("world")
+    release = hold(bench.hub, method)
     await bench.look_at_once()
-    bench.lost_replies.add("runroot")
-    request = await bench.begin(
-        ImpatientRunroot(bench.profile, tag="demo-build", arch="x86_64", command=["ls"])
-    )
-    await until_open(bench, "runroot")
-    await bench.stop_build()
-    ended = await bench.ended(request)
-    assert ended.result == "cancelled"
-    # A busy machine does not find it in time: it is looked for in the background.
-    assert "is left alone: it carries no marker" in ended.text or "not answer" in ended.text
-    # Nor is it looked for again and again.
+    step = {
+        "runroot": lambda: steps.KojiRunroot(
+            bench.profile, tag="demo-build", arch="x86_64", command=["ls"]
+        ),
+        "tagBuild": lambda: steps.KojiTag(bench.profile, tag="demo-released", builds=nvr),
+        "build": lambda: steps.KojiMassBuild(
+            bench.profile, "demo", ["hello"], source=SOURCE.format("{package}", "main")
+        ),
+    }[method]()
+    bench.cut_replies.add(method)
+
+    def drop(name: str, params: list[Any], run: Callable[[], Any]) -> Any:
+        if name == "build":
+            del params[2]["custom_user_metadata"]
+        return run()
+
+    bench.hub.answer = drop
+    before = len(tasks(bench, method))
+    request = await bench.begin(step)
+    words = {"runroot": "following task", "tagBuild": "tagging: 0/1", "build": "1 running"}[method]
+    await until(lambda: words in bench.text())
+    if how == "stopped":
+        await bench.stop_build()
+    else:
+        bench.use_steps(steps.SetProperty(property="a", value="b"))
+        bench.lose_worker()
+    await bench.ended(request)
     hub = await get_hub(bench.master, bench.profile)
+    [looking] = [each for each in bench.master if isinstance(each, LeftTasks)]
+    await looking.look()
     await until(lambda: not hub.cancellations.status())
-    assert tasks(bench, "runroot")[-1]["state"] == task_states.OPEN
+    states = [each["state"] for each in tasks(bench, method)[before:]]
+    assert states in ([task_states.FREE], [task_states.OPEN])
+    release()
 
 
 @pytest_twisted.ensureDeferred
