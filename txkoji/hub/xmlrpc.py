@@ -50,6 +50,9 @@ MAX_MEMBERS = 1 << 18
 reactor when it grows.
 """
 
+MAX_TEXT = 1 << 24
+"""Characters of a text: to join the parts of a larger one blocks the reactor."""
+
 AGED = 256 * 1024
 """Each time that so many bytes of a reply have arrived, :class:`_Garbage` moves its values."""
 
@@ -214,6 +217,7 @@ class _Document:
         self._name: str | None = None
         self._text: list[str] = []
         self._typed = True
+        self._tag = root
         self._keys = Keys()
         self._pieces: list[bytes] = []
         self._waiting = 0
@@ -252,6 +256,7 @@ class _Document:
         elif tag == "fault":
             self.fault = True
         self._typed = tag != "value"
+        self._tag = tag
         self._text.clear()
 
     def _end(self, tag: str) -> None:
@@ -317,6 +322,11 @@ class _Document:
         data = text.encode("utf-8")
         self._fed += len(data)
         self.parser.Parse(data, final)
+        # Only files, which are base64, are larger.
+        if self._tag != "base64" and sum(map(len, self._text)) > MAX_TEXT:
+            raise ReplyTooLarge(
+                f"the hub's reply holds a text of more than {MAX_TEXT:,} characters: refused"
+            )
         # expat hands text over in parts. Only a comment, a tag or an instruction stays open for
         # long.
         if not final and self._fed - self.parser.CurrentByteIndex > MAX_TOKEN:

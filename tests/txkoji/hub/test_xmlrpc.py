@@ -228,6 +228,17 @@ def test_struct_of_too_many_members(space: bytes) -> None:
     assert not is_passing(caught.value)
 
 
+@pytest.mark.parametrize("start", [b"<string>", b"<array>", b"<struct><member><name>", b"<int>"])
+def test_too_long_a_text(start: bytes) -> None:
+    """No text, and no white space between elements, may be so long that to join it takes time."""
+    decoder = ResponseDecoder()
+    decoder.feed(HEAD + b"<value>" + start)
+    for _ in range(127):
+        decoder.feed(b" " * (1 << 17))
+    with pytest.raises(ReplyTooLarge, match="a text of more than 16,777,216 characters"):
+        decoder.feed(b" " * (1 << 18))
+
+
 def test_fault_without_text() -> None:
     """A fault without a text still says what it is."""
     data = (
