@@ -100,13 +100,6 @@ class Content(HubCore):
                 capacity=capacity,
             )
 
-    def _limit(self, name: str, capacity: float) -> None:
-        state = self.state
-        with state.transaction():
-            host = state.one("host", name=name)
-            if host is not None:
-                state.update("host", host["id"], capacity=capacity, limited=True)
-
     def add_tag(self, name: str, *, parent: str | None = None, arches: str = "") -> int:
         """Add a tag; returns its id."""
         return int(self.call("createTag", name, parent=parent, arches=arches))
@@ -152,9 +145,10 @@ class Content(HubCore):
                 host gets it too.
         """
         self.allow_srpm_builds = self.maven_enabled = self.win_enabled = True
-        if self.state.one("host", name="builder1"):
-            if capacity is not None:
-                self._limit("builder1", capacity)
+        host = self.state.one("host", name="builder1")
+        if host is not None and capacity is not None:
+            self.state.update("host", host["id"], capacity=capacity, limited=True)
+        if host is not None:
             return
         with self.state.transaction():
             self._add_demo_content(capacity)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from txkoji.testing.announcements.messages import Announcement
 from txkoji.testing.tables.lookups.structs import task_struct
 from txkoji.testing.tables.lookups.users import user_name
-from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.state import HubState, Row, pick
 
 __all__ = ["fedora_message"]
 
@@ -100,7 +100,7 @@ def _task(change: _Change) -> dict[str, Any] | None:
         return None
     info = _task_info(change.state, change.state.row("task", properties["id"]), request=True)
     return {
-        **{key: properties[key] for key in ("id", "method", "attribute", "old", "new")},
+        **pick(properties, "id method attribute old new"),
         "owner": info["owner"],
         "srpm": posixpath.basename(str(request[0])),
         "files_base_url": f"{change.files_url}/work",
@@ -112,7 +112,7 @@ def _build(change: _Change) -> dict[str, Any]:
     state, build = change.state, change.body["info"]
     row = None if build["task_id"] is None else state.get("task", build["task_id"])
     return {
-        **{key: build[key] for key in ("name", "version", "release", "epoch", "task_id")},
+        **pick(build, "name version release epoch task_id"),
         "attribute": "state",
         "old": change.body["old"],
         "new": change.body["new"],
@@ -129,7 +129,7 @@ def _build(change: _Change) -> dict[str, Any]:
 def _tagging(change: _Change) -> dict[str, Any]:
     body, build = change.body, change.body["build"]
     return {
-        **{key: build[key] for key in ("name", "version", "release")},
+        **pick(build, "name version release"),
         "build_id": build["id"],
         "tag": body["tag"]["name"],
         "tag_id": body["tag"]["id"],
@@ -138,27 +138,19 @@ def _tagging(change: _Change) -> dict[str, Any]:
     }
 
 
-def _repo_init(change: _Change) -> dict[str, Any]:
-    tag = change.body["tag"]
-    return {"tag": tag["name"], "tag_id": tag["id"], "repo_id": change.body["repo_id"]}
-
-
-def _repo_done(change: _Change) -> dict[str, Any]:
-    repo = change.body["repo"]
-    return {"tag": repo["tag_name"], "tag_id": repo["tag_id"], "repo_id": repo["id"]}
+def _repo(change: _Change) -> dict[str, Any]:
+    row = change.state.row("repo", change.properties["repo_id"])
+    tag = {"tag": change.properties["tag"], "tag_id": row["tag_id"]}
+    return {**tag, "repo_id": row["id"]}
 
 
 def _package(change: _Change) -> dict[str, Any]:
-    told = {key: change.properties[key] for key in ("tag", "package", "action")}
+    told = pick(change.properties, "tag package action")
     keys = ("block", "extra_arches", "force", "update")
     told.update({key: change.body[key] for key in keys if key in change.body})
     if "owner" in change.body:
         told["owner"] = user_name(change.state, change.body["owner"])
     return told
-
-
-def _signed(change: _Change) -> dict[str, Any]:
-    return {key: change.body[key] for key in ("sigkey", "sighash", "build", "rpm")}
 
 
 _BODIES: dict[str, tuple[str, Callable[[_Change], dict[str, Any] | None]]] = {
@@ -168,8 +160,8 @@ _BODIES: dict[str, tuple[str, Callable[[_Change], dict[str, Any] | None]]] = {
     "Tag": ("tag", _tagging),
     "Untag": ("untag", _tagging),
     "PackageListChange": ("package.list.change", _package),
-    "RPMSign": ("rpm.sign", _signed),
-    "RepoInit": ("repo.init", _repo_init),
-    "RepoDone": ("repo.done", _repo_done),
+    "RPMSign": ("rpm.sign", lambda change: pick(change.body, "sigkey sighash build rpm")),
+    "RepoInit": ("repo.init", _repo),
+    "RepoDone": ("repo.done", _repo),
 }
 """The topic of each Koji callback, and the function that makes its body. Imports are not sent."""

@@ -17,10 +17,12 @@ from txkoji.testing.tables.lookups.packages import package_name
 from txkoji.testing.tables.lookups.structs import rpm_struct, task_struct
 from txkoji.testing.tables.lookups.tags import tag_extra, tag_struct
 from txkoji.testing.tables.lookups.users import user_struct
-from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.state import HubState, Row, pick
 
 TOP_DIRECTORY = "/mnt/koji"
 """Where a hub keeps its files, as messages show it."""
+
+_NVR = "name version release"
 
 
 @dataclass(frozen=True)
@@ -49,16 +51,11 @@ def _tag(state: HubState, tag_id: int) -> dict[str, Any]:
     return {**tag, "extra": tag_extra(state, tag_id)}
 
 
-def _nvr(build: dict[str, Any]) -> dict[str, Any]:
-    return {key: build[key] for key in ("name", "version", "release")}
-
-
 # Tasks
 
 
 def _task_properties(row: Row, old: str | None, new: str) -> dict[str, Any]:
-    keys = ("id", "parent", "method")
-    kept = {key: row[key] for key in keys}
+    kept = pick(row, "id parent method")
     return {"type": "TaskStateChange", **kept, "attribute": "state", "old": old, "new": new}
 
 
@@ -69,14 +66,10 @@ def task_created(row: Row, options: dict[str, Any]) -> Announcement:
         row: the task.
         options: the options it was created with that stay in the message: ``channel``.
     """
-    keys = ("priority", "arch", "owner", "label", "parent", "channel_id")
     info = {
-        **{key: row[key] for key in keys},
+        **pick(row, "priority arch owner label parent channel_id state method id"),
         **options,
         "request": marshal.stored_request(row["method"], row["request"]),
-        "state": row["state"],
-        "method": row["method"],
-        "id": row["id"],
     }
     body = {"attribute": "state", "old": None, "new": "FREE", "info": info}
     return _message("task.free", _task_properties(row, None, "FREE"), body)
@@ -100,13 +93,8 @@ def build_changed(state: HubState, row: Row, old: int | None) -> Announcement:
     before = None if old is None else build_states.to_str(old)
     after = build_states.to_str(row["state"])
     build = build_struct(state, row)
-    properties = {
-        "type": "BuildStateChange",
-        **_nvr(build),
-        "attribute": "state",
-        "old": before,
-        "new": after,
-    }
+    names = {"attribute": "state", "old": before, "new": after}
+    properties = {"type": "BuildStateChange", **pick(build, _NVR), **names}
     types = build_types(state, row)
     change = {"attribute": "state", "old": old, "new": row["state"]}
     return _message(
@@ -118,7 +106,7 @@ def build_promoted(state: HubState, row: Row, draft_release: str, user_id: int) 
     """A draft that was promoted."""
     build, user = build_struct(state, row), user_struct(state.row("users", user_id))
     releases = {"draft_release": draft_release, "target_release": row["release"]}
-    ids = {"type": "BuildPromote", "build_id": row["id"], **_nvr(build)}
+    ids = {"type": "BuildPromote", "build_id": row["id"], **pick(build, _NVR)}
     properties = {**ids, **releases, "user": user["name"]}
     return _message("build.promote", properties, {**releases, "build": build, "user": user})
 
@@ -138,7 +126,8 @@ def tagging(
     """
     tag, build = _tag(state, tag_id), build_struct(state, row)
     user = user_struct(state.row("users", user_id))
-    properties = {"type": kind, "tag": tag["name"], **_nvr(build), "user": user["name"]}
+    names = {"tag": tag["name"], **pick(build, _NVR), "user": user["name"]}
+    properties = {"type": kind, **names}
     body = {"tag": tag, "build": build, "user": user, **rest}
     return _message(f"build.{kind.lower()}", properties, body)
 
@@ -147,7 +136,7 @@ def tagging(
 
 
 def _imported(kind: str, build: dict[str, Any], body: dict[str, Any]) -> Announcement:
-    properties = {"type": "Import", "importType": kind, **_nvr(build)}
+    properties = {"type": "Import", "importType": kind, **pick(build, _NVR)}
     return _message(f"import.{kind}", properties, {"type": kind, **body})
 
 
@@ -163,10 +152,9 @@ def rpm_imported(
         path: the file that it was imported from, below the hub's top directory.
         source: the file name of its source RPM; None for a source RPM.
     """
-    keys = ("name", "version", "release", "epoch", "arch", "buildtime", "draft", "id", "build_id")
-    more = ("size", "payloadhash", "buildroot_id", "external_repo_id")
     info = {
-        **{key: rpm[key] for key in (*keys, *more)},
+        **pick(rpm, "name version release epoch arch buildtime draft id build_id size payloadhash"),
+        **pick(rpm, "buildroot_id external_repo_id"),
         "sourcepackage": 1 if source is None else None,
         "sourcerpm": source,
     }
@@ -199,7 +187,7 @@ def rpm_signed(state: HubState, rpm: Row, sigkey: str, sighash: str) -> Announce
     row = state.row("build", rpm["build_id"])
     build = build_struct(state, row)
     names = {f"rpm_{key}": rpm[key] for key in ("name", "version", "release", "arch")}
-    properties = {"type": "RPMSign", "sigkey": sigkey, **_nvr(build), **names}
+    properties = {"type": "RPMSign", "sigkey": sigkey, **pick(build, _NVR), **names}
     body = {"sigkey": sigkey, "sighash": sighash, "build": build, "rpm": rpm_struct(state, rpm)}
     return _message("sign.rpm", properties, body)
 
@@ -225,10 +213,8 @@ def package_changed(
     names = {"tag": tag["name"], "package": name, "action": action, "user": user["name"]}
     body: dict[str, Any] = {"action": action, "tag": tag, "package": package}
     if options is not None:
-        body["owner"] = entry["owner_id"]
-        body["block"] = entry["blocked"]
-        body["extra_arches"] = entry["extra_arches"]
-        body.update(options)
+        body |= {"owner": entry["owner_id"], "block": entry["blocked"]}
+        body |= {"extra_arches": entry["extra_arches"], **options}
     return _message(
         f"package.{action}", {"type": "PackageListChange", **names}, {**body, "user": user}
     )

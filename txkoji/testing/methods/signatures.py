@@ -16,7 +16,7 @@ from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.structs import rpm_name
 from txkoji.testing.tables.lookups.values import require_type
 from txkoji.testing.tables.queries import apply_query_options
-from txkoji.testing.tables.state import Row
+from txkoji.testing.tables.state import Row, pick
 
 
 def add_signature(call: MethodCall, row: Row, sigkey: str, header: bytes) -> None:
@@ -100,7 +100,7 @@ def query_rpm_sigs(
         if sigkey in (None, "") and wanted in (None, row["id"])
     ]
     rows += [
-        {key: row[key] for key in ("rpm_id", "sighash", "sigkey")}
+        pick(row, "rpm_id sighash sigkey")
         for row in call.state.rows("rpmsigs")
         if wanted in (None, row["rpm_id"]) and sigkey in (None, row["sigkey"])
     ]

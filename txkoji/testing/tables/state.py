@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -367,7 +367,7 @@ class HubState:
             self.before_commit()
 
 
-def pick(row: Row, columns: str) -> dict[str, Any]:
+def pick(row: Mapping[str, Any], columns: str) -> dict[str, Any]:
     """Return the columns of a row whose names stand in a text."""
     return {column: row[column] for column in columns.split()}
 
