@@ -14,28 +14,16 @@ from txkoji.testing.tables.state import HubState, Row
 
 USUAL_WEIGHT = 1.0
 WEIGHTS = {
-    "build": 0.2,
-    "buildArch": 1.5,
-    "buildContainer": 2.0,
-    "buildMaven": 1.5,
-    "buildSourceContainer": 2.0,
-    "chainbuild": 0.1,
-    "chainmaven": 0.2,
-    "createAppliance": 1.5,
-    "createKiwiImage": 2.0,
-    "createLiveCD": 1.5,
-    "createLiveMedia": 1.5,
-    "createdistrepo": 1.5,
-    "createrepo": 1.5,
-    "distRepo": 0.1,
-    "kiwiBuild": 4.0,
-    "maven": 0.2,
-    "newRepo": 0.1,
-    "osbuildImage": 0.2,
-    "runroot": 2.0,
-    "waitrepo": 0.2,
-    "winbuild": 0.2,
-    "wrapperRPM": 1.5,
+    method: weight
+    for weight, methods in {
+        0.1: "chainbuild distRepo newRepo",
+        0.2: "build chainmaven maven osbuildImage waitrepo winbuild",
+        1.5: "buildArch buildMaven createAppliance createLiveCD createLiveMedia createdistrepo"
+        " createrepo wrapperRPM",
+        2.0: "buildContainer buildSourceContainer createKiwiImage runroot",
+        4.0: "kiwiBuild",
+    }.items()
+    for method in methods.split()
 }
 """The weights of task methods that differ from :data:`USUAL_WEIGHT`."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import struct
 from collections.abc import Iterable
 from typing import Any
@@ -18,33 +19,17 @@ _NUMBERS = {_INT16: ("H", 2), _INT32: ("I", 4)}
 """The codes of whole numbers, and their sizes in bytes."""
 
 _TAGS = {
-    "NAME": 1000,
-    "VERSION": 1001,
-    "RELEASE": 1002,
-    "SUMMARY": 1004,
-    "DESCRIPTION": 1005,
-    "BUILDTIME": 1006,
-    "SIZE": 1009,
-    "LICENSE": 1014,
-    "GROUP": 1016,
-    "OS": 1021,
-    "ARCH": 1022,
-    "FILESIZES": 1028,
-    "FILEMODES": 1030,
-    "FILEMTIMES": 1034,
-    "FILEDIGESTS": 1035,
-    "FILEFLAGS": 1037,
-    "FILEUSERNAME": 1039,
-    "FILEGROUPNAME": 1040,
-    "SOURCERPM": 1044,
-    "SOURCEPACKAGE": 1106,
-    "DIRINDEXES": 1116,
-    "BASENAMES": 1117,
-    "DIRNAMES": 1118,
-    "PAYLOADFORMAT": 1124,
-    "PAYLOADCOMPRESSOR": 1125,
-    "PAYLOADFLAGS": 1126,
-    "FILEDIGESTALGO": 5011,
+    name: int(number)
+    for name, number in re.findall(
+        r"(\w+)\s+(\d+)",
+        """
+        NAME 1000, VERSION 1001, RELEASE 1002, SUMMARY 1004, DESCRIPTION 1005, BUILDTIME 1006, SIZE
+        1009, LICENSE 1014, GROUP 1016, OS 1021, ARCH 1022, FILESIZES 1028, FILEMODES 1030,
+        FILEMTIMES 1034, FILEDIGESTS 1035, FILEFLAGS 1037, FILEUSERNAME 1039, FILEGROUPNAME 1040,
+        SOURCERPM 1044, SOURCEPACKAGE 1106, DIRINDEXES 1116, BASENAMES 1117, DIRNAMES 1118,
+        PAYLOADFORMAT 1124, PAYLOADCOMPRESSOR 1125, PAYLOADFLAGS 1126, FILEDIGESTALGO 5011
+        """,
+    )
 }
 _SHA256, _SPEC_FILE, _REGULAR = 8, 32, 0o100644
 _OF_FILES = {

@@ -103,17 +103,13 @@ def _store(
     call.state.insert_version(kind.table, {**keys, "blocked": blocked, **settings}, call.user_id)
 
 
-def _add(
-    kind: _List,
-    call: MethodCall,
-    tag: Any,
-    group: Any,
-    item: Any,
-    block: Any,
-    force: Any,
-    **opts: Any,
-) -> None:
-    _store(call, kind, (tag, group, item), bool(block), force, opts)
+def _add(kind: _List, call: MethodCall, *args: Any, **opts: Any) -> None:
+    *where, block, force = args
+    new = where[1] if kind is _CONFIG and isinstance(where[1], str) else None
+    if new is not None and call.state.one("groups", name=new) is None:
+        call.tag_id(where[0])
+        call.state.insert("groups", {"name": new})
+    _store(call, kind, tuple(where), bool(block), force, opts)
 
 
 def _remove(kind: _List, call: MethodCall, *args: Any) -> None:
@@ -136,26 +132,12 @@ def _block(kind: _List, call: MethodCall, *args: Any) -> None:
     _store(call, kind, args, True, False, {})
 
 
-@hub_method("groupListAdd(taginfo, grpinfo, block=False, force=False, **opts)")
-def group_list_add(
-    call: MethodCall, taginfo: Any, grpinfo: Any, block: bool, force: bool, **opts: Any
-) -> None:
-    """Add a group to a tag."""
-    if isinstance(grpinfo, str) and call.state.one("groups", name=grpinfo) is None:
-        call.tag_id(taginfo)
-        call.state.insert("groups", {"name": grpinfo})
-    _store(call, _CONFIG, (taginfo, grpinfo), bool(block), force, opts)
-
-
 for _kind, _stem, _parameters, _force in (
     (_CONFIG, "groupList", "taginfo, grpinfo", ", force=False"),
     (_PACKAGES, "groupPackageList", "taginfo, grpinfo, pkg_name", ""),
     (_REQUIRED, "groupReqList", "taginfo, grpinfo, reqinfo", ", force=None"),
 ):
-    if _kind is not _CONFIG:
-        declare(
-            f"{_stem}Add({_parameters}, block=False, force=False, **opts)", partial(_add, _kind)
-        )
+    declare(f"{_stem}Add({_parameters}, block=False, force=False, **opts)", partial(_add, _kind))
     declare(f"{_stem}Remove({_parameters}{_force})", partial(_remove, _kind))
     declare(f"{_stem}Block({_parameters})", partial(_block, _kind))
     declare(f"{_stem}Unblock({_parameters})", partial(_unblock, _kind))

@@ -189,26 +189,22 @@ def count_and_filter_results(call: MethodCall, methodName: str, *args: Any, **kw
     return [0 if rows is None else len(rows), _filtered(rows, options)]
 
 
-def _plain_name(_: HubState, row: Row) -> str:
-    return str(row["name"])
-
-
-def _file_name(_: HubState, row: Row) -> str:
-    return str(row["filename"])
-
-
-_SEARCHED: dict[str, tuple[str, Callable[[HubState, Row], str]]] = {
-    "build": ("build", build_nvr),
-    "maven": ("archiveinfo", _file_name),
-    "rpm": ("rpminfo", lambda _, row: f"{rpm_name(row)}.rpm"),
-    "win": ("archiveinfo", _file_name),
-    "host": ("host", _plain_name),
-    "package": ("package", _plain_name),
-    "tag": ("tag", _plain_name),
-    "target": ("build_target", _plain_name),
-    "user": ("users", _plain_name),
+_SEARCHED = {
+    **{name: name for name in ("build", "host", "package", "tag")},
+    "maven": "archiveinfo",
+    "rpm": "rpminfo",
+    "target": "build_target",
+    "user": "users",
+    "win": "archiveinfo",
 }
-"""The tables that can be searched, with the names of their rows."""
+"""The tables that can be searched."""
+
+_NAME_OF: dict[str, Callable[[HubState, Row], str]] = {
+    "archiveinfo": lambda _, row: str(row["filename"]),
+    "build": build_nvr,
+    "rpminfo": lambda _, row: f"{rpm_name(row)}.rpm",
+}
+"""What is searched in those whose rows have no name."""
 
 
 @hub_method("search")
@@ -229,7 +225,8 @@ def search(call: MethodCall, terms: str, type: str, matchType: str, queryOpts: A
         found = re.compile(fnmatch.translate(terms.replace("[", "[[]")), re.IGNORECASE).match
     else:
         found = re.compile(re.escape(terms)).fullmatch
-    table, name_of = _SEARCHED[type]
+    table = _SEARCHED[type]
+    name_of = _NAME_OF.get(table, lambda _, row: str(row["name"]))
     equal = {"btype": type} if table == "archiveinfo" else {}
     names = [(row["id"], name_of(call.state, row)) for row in call.state.rows(table, **equal)]
     rows = [{"id": number, "name": name} for number, name in names if found(name)]

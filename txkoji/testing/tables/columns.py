@@ -99,20 +99,9 @@ _LIMIT = 2**31
 _PLAIN, _NESTED = (str, float, bytes, type(None)), (list, tuple, dict)
 _USER = re.compile(r"[A-Za-z0-9/_.@-]{1,256}")
 _NAME = re.compile(r"[A-Za-z0-9/_.+-]{1,256}")
-_NAMED = frozenset(
-    (
-        "btype",
-        "build_target",
-        "channels",
-        "content_generator",
-        "external_repo",
-        "groups",
-        "host",
-        "package",
-        "permissions",
-        "tag",
-    )
-)
+_NAMED = """
+    btype build_target channels content_generator external_repo groups host package permissions tag
+    """
 """The tables whose names a hub checks."""
 _SQL = defaultdict(
     lambda: "record",
@@ -190,7 +179,7 @@ def check_columns(table: str, values: dict[str, Any]) -> dict[str, Any]:
         UnknownFault: (1) as for each error of a hub's database.
         GenericError: a name has characters that names don't have.
     """
-    if "name" in values and table in _NAMED:
+    if "name" in values and table in _NAMED.split():
         check_name(values["name"])
     if "name" in values and table == "users":
         check_user_name(values["name"])
