@@ -27,7 +27,7 @@ from txkoji.testing.methods.repos import (
     repo_request,
 )
 from txkoji.testing.tables.lookups.builds import BUILD_STATES, tagged_builds
-from txkoji.testing.tables.lookups.packages import package_entries
+from txkoji.testing.tables.lookups.packages import package_entries, package_name
 from txkoji.testing.tables.lookups.structs import repo_struct
 from txkoji.testing.tables.lookups.tags import tag_config, tag_name, tag_order
 from txkoji.testing.tables.state import Row
@@ -180,9 +180,14 @@ class Job(MethodCall):
 
     def holds(self, tag_id: int, nvrs: list[str], event: int | None = None) -> bool:
         """Return whether a tag or its parents have builds, now or at an event."""
-        rows = [self.find("build", nvr) for nvr in nvrs]
-        tagged = [row for row, _ in tagged_builds(self.state, tag_id, event=event, inherit=True)]
-        return all(row in tagged for row in rows)
+        which: dict[str, Any] = {"event": event, "inherit": True}
+        for row in [self.find("build", nvr) for nvr in nvrs]:
+            name = package_name(self.state, row["package_id"]) if row else ""
+            if row not in [
+                each for each, _ in tagged_builds(self.state, tag_id, package=name, **which)
+            ]:
+                return False
+        return True
 
     def arches(self, build_tag: int, name: str, override: Any = None) -> list[str]:
         """Return the architectures that a package is built for."""
