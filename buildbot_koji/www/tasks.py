@@ -185,6 +185,8 @@ def _start(task: Any) -> float | None:
 def _label(task: Any) -> str | None:
     """Return what a task builds, after its method unless that is obvious; or its method and tag."""
     method = task.get("method")
+    if method in ("buildSRPMFromSCM", "rebuildSRPM"):
+        return "source RPM"
     if task.package:
         return str(task.package)
     if packages := task.packages:

@@ -220,6 +220,9 @@ def test_trouble_first() -> None:
     chained = shown(WatchedTask(2, tree, NOW, NOW - 9, None, {}))
     assert chained["label"] == "chainbuild: hello"
     assert [each["label"] for each in chained["arches"]] == ["hello"]
+    srpm = task(9, parent=2, method="buildSRPMFromSCM", request=src)
+    made = WatchedTask(2, TaskTree(task(2, request=src), {2: [srpm]}), NOW, NOW - 9, None, {})
+    assert [each["label"] for each in shown(made)["arches"]] == ["source RPM"]
     repo = shown(
         WatchedTask(2, TaskTree(task(2, method="newRepo", request=["x"])), NOW, NOW, None, {})
     )
