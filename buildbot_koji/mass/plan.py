@@ -124,10 +124,10 @@ class MassPackage:
         state: how far it has come.
         attempt: how many tasks of it the build system failed.
         task_id: its task, or None.
-        is_foreign: whether someone else started the task.
+        is_foreign: whether someone else started the task, or may have: it is never canceled.
         is_excluded: whether the configuration says that it need not be built.
         begun: what must be known of the submission to find its task: the hub's newest task, the
-            time, the owner, and when the newest task was created.
+            time, the owner, and when the newest task was created; an adopted task is the newest.
         usual: how many seconds a build of it takes on average, None if that was not asked.
         since: when its task was submitted, in seconds since the epoch.
         duration: how many seconds its task took.
