@@ -304,7 +304,7 @@ class Workbench:
 
     def expire(self, ending: Ending = Ending.TIMED_OUT) -> None:
         """Let a time limit of the running step expire now, however busy the machine is."""
-        self.running().currentStep.early_end._limits[ending].reset(0)
+        self.running().currentStep.early_end.end(ending)
 
     @contextmanager
     def full_disk(
