@@ -85,6 +85,7 @@ class EarlyEnd:
         self._waking: Any = None
         self._is_over = False
         self._limits: dict[Ending, Any] = {}
+        self._since: dict[Ending, float | None] = {}
 
     def run(self, work: Coroutine[Deferred[Any], Any, int], clock: Any) -> Deferred[int]:
         """Start the work.
@@ -156,16 +157,20 @@ class EarlyEnd:
             raise CancelledError
 
     def limit(self, ending: Ending, seconds: float | None, since: float | None = None) -> None:
-        """End early after a time; replaces an earlier limit for the same ending.
+        """End early after a time; replaces a limit for the same ending that began at another time.
 
         Args:
             ending: the reason.
             seconds: how long it may take, None for any time.
             since: when it began, in seconds since the epoch; by default now.
         """
+        if since is not None and self._since.get(ending) == since and ending in self._limits:
+            # The clock may have been set since: the limit runs on.
+            return
         self.lift_limit(ending)
         if seconds is None:
             return
+        self._since[ending] = since
         taken = 0.0 if since is None else self._elapsed.age(since)
         # The work may have finished while the master was down: check before ending it.
         left = max(seconds - taken, min(seconds, self._timing.grace))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import pytest_twisted
 from buildbot.process import results
 from buildbot.process.log import PlainLog
+from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.early_end import EarlyEnd, Ending, StepTiming
@@ -152,6 +155,24 @@ def test_grace() -> None:
     assert not running.called
     work.clock.advance(1)
     assert result(running) == results.FAILURE
+
+
+@pytest_twisted.ensureDeferred
+async def test_limit_while_the_clock_is_set_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work that is begun again after an outage keeps its limit, whatever the clock says by then."""
+    early_end, call, began = EarlyEnd(StepTiming(grace=0.0)), Deferred[int](), reactor.seconds()
+
+    async def work() -> int:
+        return await call
+
+    running = early_end.run(work(), reactor)
+    early_end.limit(Ending.TIMED_OUT, 600.0, began)
+    monkeypatch.setattr(reactor, "seconds", lambda: time.time() + 11 * 3600)
+    early_end.limit(Ending.TIMED_OUT, 600.0, began)
+    await deferLater(reactor, 0)
+    assert early_end.reason is None
+    call.callback(results.SUCCESS)
+    assert await running == results.SUCCESS
 
 
 def test_limit_that_passes_while_the_master_is_frozen() -> None:
