@@ -21,6 +21,7 @@ from buildbot_koji.durable.abandoned import settle, unsettled_requests
 from buildbot_koji.hubs.hub import get_hub, hubs_of
 from buildbot_koji.left_tasks import LeftTasks
 from buildbot_koji.mass import stored
+from buildbot_koji.orphans import OrphanReleaser
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import poll, until
 from tests.support.hubs import hold
@@ -226,8 +227,8 @@ async def test_canceled_unheard(bench: Workbench, monkeypatch: pytest.MonkeyPatc
 
     request, second = await begin("second")
     # Killed as the request is canceled.
-    [listening] = [each for each in bench.master if isinstance(each, LeftTasks)]
-    await listening.disownServiceParent()
+    for each in [each for each in bench.master if isinstance(each, (LeftTasks, OrphanReleaser))]:
+        await each.disownServiceParent()
     await cancel_before_next_attempt(bench, request)
     assert canceled(bench, "build") == [first]
     outages.append(lost)

@@ -273,9 +273,9 @@ class KojiStep(InterruptibleStep):
                 return results.EXCEPTION
             self.began = self.now()
             self.early_end.limit(Ending.TIMED_OUT, self.timeout)
-            await OrphanReleaser.getService(self.master)
             self.hub = await get_hub(self.master, self.profile)
             self.hub.users.add(self)
+            await OrphanReleaser.getService(self.master)
             work = partial(self._work_until_answered, self.hub)
             return await self.until_stored(work)
         except UnknownOutcome as error:
