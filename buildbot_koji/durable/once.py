@@ -136,16 +136,11 @@ class Once(Generic[T]):
         """
 
         def ends(error: KojiException) -> bool:
+            """Return whether to stop trying."""
             is_known = self.state is IntentState.STORED or self.refusal is not None
             return not is_passing(error) or (is_known and gives_up())
 
-        return await until_answered(
-            self.attempt,
-            clock,
-            policy,
-            say,
-            ends=ends,
-        )
+        return await until_answered(self.attempt, clock, policy, say, ends=ends)
 
     async def attempt(self) -> T:
         """Try once; raises like :meth:`run`, and also if the outcome is unknown."""

@@ -73,7 +73,8 @@ async def wait_repo(job: Job) -> dict[str, Any]:
     """Run ``waitrepo``: until the tag has a repo that is new enough and holds the builds."""
     tag_info, _newer_than, nvrs, min_event = (*job.request, None, None, None)[:4]
     tag = job.require("tagInfo", tag_info)
-    while not job.holds(tag["id"], nvrs or []):
+    nvrs = nvrs or []
+    while not job.holds(tag["id"], nvrs):
         await _wait(job, f"{', '.join(nvrs)} to appear in the {tag['name']} repo")
     if nvrs:
         min_event = last_change(job, [each for each, _ in tag_order(job.state, tag["id"])])
