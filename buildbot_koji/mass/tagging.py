@@ -37,6 +37,9 @@ PART = 300
 OUTCOMES_AT_ONCE = 20
 """Failed tasks that are read at the same time."""
 
+READ_AT_ONCE = 100
+"""Parts whose rows one query reads: a damaged number of parts costs no more."""
+
 WAITING = "waiting to read the tag again"
 
 TAGGED = "tagged"
@@ -151,12 +154,14 @@ class MassTagger:
         """Read the parts that earlier attempts sent; raise UnreadableRow, also if one is lost."""
         found = await self._host.until_stored(partial(self._rows.get, "sent"))
         with reading(f"the number of parts that are tagged with {self._tag}"):
-            names = [f"part {number}" for number in range(found or 0)]
-        rows = await self._host.until_stored(partial(self._rows.get_several, names))
+            numbers = range(found or 0)
         self.parts = []
-        for number, row in enumerate(rows):
-            with reading(f"part {number} of what is tagged with {self._tag}"):
-                self.parts.append(TagPart.from_row(number, row))
+        for start in numbers[::READ_AT_ONCE]:
+            several = numbers[start : start + READ_AT_ONCE]
+            read = partial(self._rows.get_several, [f"part {number}" for number in several])
+            for number, row in zip(several, await self._host.until_stored(read), strict=True):
+                with reading(f"part {number} of what is tagged with {self._tag}"):
+                    self.parts.append(TagPart.from_row(number, row))
 
     async def _store(self, part: TagPart) -> None:
         await self._host.until_stored(lambda: self._rows.put(f"part {part.number}", part.to_row()))

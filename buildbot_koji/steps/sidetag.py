@@ -7,7 +7,7 @@ from typing import Any
 from buildbot.process import results
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, required
+from buildbot_koji.arguments.declaration import argument, flag, required, words_for
 from buildbot_koji.durable.once import CheckClaim, OnceAction
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.hubs.hub import Hub
@@ -120,7 +120,10 @@ class KojiCreateSideTag(KojiWriteStep):
 
 
 class KojiRemoveSideTag(KojiWriteStep):
-    """Removes side tags, with their build targets."""
+    """Removes side tags, with their build targets.
+
+    A property that no step has set names none: the step is skipped.
+    """
 
     name = "koji remove-sidetag"
 
@@ -128,8 +131,16 @@ class KojiRemoveSideTag(KojiWriteStep):
         checks.names_or_ids, "the names or ids of the side tags, a list or one string"
     )
 
+    def complaints(self) -> list[str]:
+        """Return the mistakes in the arguments; with ``alwaysRun`` none may have been created."""
+        return [] if self.sidetags is None else super().complaints()
+
     async def change(self, hub: Hub) -> int:
         """Remove the side tags that still exist."""
+        if self.sidetags is None:
+            given = words_for(self.declared_values["sidetags"])
+            self.say(f"no side tag to remove: {given} renders to nothing")
+            return results.SKIPPED
         sidetags = [str(each) for each in checks.words(self.sidetags)]
         named = f"side tag{'s' * (len(sidetags) > 1)} {', '.join(sidetags)}"
         self.say(f"removing {named}")

@@ -450,6 +450,10 @@ def test_stored_parts() -> None:
     drive(rows.put("sent", len(parts)))
     drive((found := tagger(data)).load())
     assert found.parts == parts
+    # A damaged number costs no more than the parts that are there.
+    drive(rows.put("sent", 10**12))
+    with pytest.raises(DamagedRow):
+        drive(found.load())
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,9 @@ async def test_create_and_remove(bench: Workbench) -> None:
     assert bench.hub.call("getTag", name) is None
     ended = await bench.build(remove, koji_sidetag=name)
     assert (ended.result, name in ended.text) == ("failure", True)
+    ended = await bench.build(remove)
+    nothing = "no side tag to remove: Property(koji_sidetag) renders to nothing"
+    assert (ended.result, ended.text) == ("success", nothing)
 
 
 @pytest_twisted.ensureDeferred
