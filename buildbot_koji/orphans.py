@@ -113,7 +113,7 @@ class OrphanReleaser(service.SharedService):
     It also ends the builds that such a database kept Buildbot from starting or finishing: their
     requests are built again, or completed, within a minute.
 
-    Each master has one whose configuration uses this package. Buildbot stops it after everything
+    Each master whose configuration uses this package has one. Buildbot stops it after everything
     else.
     """
 
@@ -355,8 +355,8 @@ class OrphanReleaser(service.SharedService):
 class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     """Gives a releaser to a master whose configuration shows no other use of this package.
 
-    Needed only if a custom step adds the Koji steps to its builds: then the master would get it at
-    the first of them.
+    Needed only if no change source, reporter, step of a factory or page of Koji is configured,
+    because a custom step adds the Koji steps: the master would get it at the first of them.
     """
 
     name = argument(checks.stored_name, "the name of the service", default="koji-orphan-releaser")

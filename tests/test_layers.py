@@ -158,7 +158,9 @@ def test_waits_go_by_elapsed_time() -> None:
     A pause of no seconds yields to the reactor. A command line program ends within minutes.
     """
     by_the_clock = []
-    waits = re.compile(r"deferLater|LoopingCall|(?!.*lapsed).*\.(callLater|addTimeout)", re.DOTALL)
+    waits = re.compile(
+        r"(.*\.)?(deferLater|LoopingCall)|(?!.*lapsed).*\.(callLater|addTimeout)", re.DOTALL
+    )
     for path, tree in (each for package in PACKAGES for each in sources(package)):
         if {"testing", "cli"} & set(path.parts) or path.name in ("elapsed.py", "aio.py"):
             continue

@@ -29,8 +29,7 @@ class ElapsedTime:
     """Measures and waits, however the clock is set meanwhile: an IReactorTime.
 
     Args:
-        clock: the reactor. What is no reactor, like a ``task.Clock`` in a test, is followed as it
-            is: nobody sets it.
+        clock: the reactor. Anything else, like a ``task.Clock`` in a test, is read as it is.
 
     Attributes:
         seconds: returns the seconds since some fixed time.
@@ -53,9 +52,10 @@ class ElapsedTime:
     def callLater(  # noqa: N802 - Twisted's name
         self, delay: float, function: Callable[..., object], /, *args: Any, **kwargs: Any
     ) -> ElapsedTimer:
-        """Call a function in some seconds, and no sooner if the clock is set forward.
+        """Call a function in some seconds, not earlier if the clock is set forward.
 
-        Once the clock is set back, the call is late by as much, like all of Twisted's.
+        If it is set back, the call is late by as much, like all of Twisted's: buildbot_koji moves
+        the timers of its master then.
         """
         due = self.seconds() + delay
         call = partial(function, *args, **kwargs)
@@ -92,7 +92,7 @@ class ElapsedTimer:
     def _run(self) -> None:
         left = self._left()
         if left > 0:
-            # The reactor of an asyncio connection that has ended cancels it: what waits is woken.
+            # An asyncio connection that has ended refuses new calls: what waits is woken.
             with suppress(CancelledError):
                 self._timer = self._clock.callLater(left, self._run)
                 return

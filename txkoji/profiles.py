@@ -93,7 +93,8 @@ class Profile:
         files: the files that have the section, in order; later ones win, key by key.
 
     Raises:
-        BrokenConfiguration: ``server``, ``weburl`` or ``topurl`` holds a user, password or query.
+        BrokenConfiguration: ``server``, ``weburl`` or ``topurl`` holds a user, password, query
+                or fragment.
     """
 
     name: str
@@ -123,7 +124,8 @@ class Profile:
             if "@" in parts.netloc or parts.query or parts.fragment:
                 # Later it would be in each message about a request.
                 raise BrokenConfiguration(
-                    f"{key} of {self.title} holds a user, password or query: leave them out"
+                    f"{key} of {self.title} holds a user, password, query or fragment: leave them"
+                    " out"
                 )
 
     def __repr__(self) -> str:

@@ -150,8 +150,13 @@ class Demo:
         except OSError as error:
             raise DemoError(f"can't use {self.directory}: {error.strerror}") from error
         except sqlite3.Error as error:
-            hint = ": another demo uses it, end that first" if "locked" in str(error) else ""
-            raise DemoError(f"can't use {state}: {error}{hint}") from error
+            why = f"can't use {state}: {error}"
+            if "locked" in str(error):
+                why += ": another demo uses it, end that first"
+            elif "another version" in str(error):
+                # The master's database refers to its tasks.
+                why = f"{self.directory} is that of another version: name another directory"
+            raise DemoError(why) from error
         return self.directory
 
     def _make_hub(self, state: Path | None) -> FakeHub:

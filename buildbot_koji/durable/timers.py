@@ -53,7 +53,7 @@ class Timers(service.SharedService):
         late = ahead - self._ahead
         if late < self.interval:
             return
-        # The others were set after the clock was. A long one may be, too, and runs early then.
+        # Earlier ones were set after the clock was. A later one may be, too: it runs early then.
         earliest = self.master.reactor.seconds() + late - 2 * self.interval
         for call in self.master.reactor.getDelayedCalls():
             if call.getTime() >= earliest:

@@ -127,7 +127,11 @@ class HubStatus:
     requests: RequestStatistics
 
     def credentials_that(self, *, work: bool) -> list[str]:
-        """Return the remedy for each credential that still works, or that no login works with."""
+        """Return the remedies for the credentials that still work, or for those that don't.
+
+        Args:
+            work: which of both.
+        """
         found = (each for each in self.credentials if each.is_usable is work and each.message)
         return [f"{self.profile}: {each.message}" for each in found]
 

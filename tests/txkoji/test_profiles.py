@@ -334,5 +334,6 @@ def test_address_with_a_secret() -> None:
             Profile("k", **{"server": "http://h", key: address})
         assert (
             str(caught.value)
-            == f"{key} of the Koji profile 'k' holds a user, password or query: leave them out"
+            == f"{key} of the Koji profile 'k' holds a user, password, query or fragment:"
+            " leave them out"
         )

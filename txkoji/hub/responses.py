@@ -55,7 +55,7 @@ _STATUS_REMEDIES = {
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 _MOVED = (301, 308)
-"""Those that are the same for everyone and stay, so that the address holds no session."""
+"""Permanent redirects: the address is the same for everyone, so it holds no session."""
 
 _REJECTED = REFUSALS | {421, 425, 429}
 """The statuses that say for certain that the request did not reach the hub's code."""

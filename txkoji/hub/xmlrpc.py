@@ -57,7 +57,7 @@ AGED = 256 * 1024
 """Each time that so many bytes of a reply have arrived, :class:`_Garbage` moves its values."""
 
 MOST_AGINGS = 256
-"""How often until the next full collection, if a reply is to begin it: each time delays that."""
+"""After so many agings no reply begins to age objects until a full collection: each delays that."""
 
 MAX_TOKEN = 64 * 1024
 """Bytes of a tag, a comment or an instruction."""

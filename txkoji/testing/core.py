@@ -137,7 +137,8 @@ class HubCore:
         noarch_packages: the packages that are built once, for noarch.
 
     Raises:
-        sqlite3.Error: the state file is not one, or another hub uses it.
+        sqlite3.Error: the state file is not one, is that of another version, or another hub
+            uses it.
     """
 
     runner: TaskRunner

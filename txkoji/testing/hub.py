@@ -60,7 +60,8 @@ class FakeHub(Content):
     :class:`txkoji.testing.core.HubCore`.
 
     Raises:
-        sqlite3.Error: the state file is not one, or another hub uses it.
+        sqlite3.Error: the state file is not one, is that of another version, or another hub
+            uses it.
     """
 
     builder: Builder

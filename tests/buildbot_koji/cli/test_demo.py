@@ -361,6 +361,12 @@ def test_directory_is_resumed(temporary: dict[str, str], tmp_path: Path) -> None
     remedy = "another demo uses it, end that first"
     assert busy.stderr == f"can't use {state}: database is locked: {remedy}\n"
 
+    with sqlite3.connect(state) as older:
+        older.execute("PRAGMA user_version = 1")
+    refused = demo(temporary, *options)
+    said = f"{base} is that of another version: name another directory\n"
+    assert (refused.returncode, refused.stderr) == (1, said)
+
     mistaken = demo(temporary, "--once", "--dir", str(tmp_path))
     assert (mistaken.returncode, mistaken.stdout) == (1, "")
     said = f"{tmp_path} is neither empty nor that of an earlier demo: name another directory\n"

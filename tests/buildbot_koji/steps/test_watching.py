@@ -747,7 +747,15 @@ async def test_a_task_without_a_marker_is_not_canceled(
     else:
         bench.use_steps(steps.SetProperty(property="a", value="b"))
         bench.lose_worker()
-    await bench.ended(request)
+    ended = await bench.ended(request)
+    if how == "stopped":
+        endings = {
+            "runroot": "left task .* alone",
+            "tagBuild": "stopped: the hub finishes what it has begun",
+            "build": "stopped: 0 of 1 done, 1 left",
+        }
+        assert ended.result == "cancelled"
+        assert re.fullmatch(endings[method], ended.text)
     hub = await get_hub(bench.master, bench.profile)
     [looking] = [each for each in bench.master if isinstance(each, LeftTasks)]
     await looking.look()

@@ -31,9 +31,12 @@ REPO_PRIORITY = 15
 REPO_OPTIONS = {"src": False, "maven": False, "debuginfo": False, "separate_src": False}
 
 
-def _options(call: MethodCall, tag_id: int, asked: dict[str, Any] | None) -> dict[str, Any]:
+def _options(
+    call: MethodCall, tag_id: int, asked: dict[str, Any] | None, event: int | None = None
+) -> dict[str, Any]:
     """Return the options of a repo: what was asked for, or the tag's own, or the usual ones."""
-    return {**REPO_OPTIONS, **tag_extra(call.state, tag_id).get("repo.opts", {}), **(asked or {})}
+    own = tag_extra(call.state, tag_id, event).get("repo.opts", {})
+    return {**REPO_OPTIONS, **own, **(asked or {})}
 
 
 def insert_repo(
@@ -58,8 +61,8 @@ def insert_repo(
             "creation_ts": now,
             "state_ts": now,
             "dist": dist,
-            "opts": None if dist else _options(call, tag_id, opts),
-            "custom_opts": opts or {},
+            "opts": None if dist else _options(call, tag_id, opts, event),
+            "custom_opts": None if dist else opts or {},
             "task_id": task_id,
             "begin_event": last_change(call, tags, None if event is None else event + 1),
             "end_event": None,

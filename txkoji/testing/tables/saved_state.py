@@ -20,7 +20,8 @@ class SavedState:
         restored: whether the file held a hub.
 
     Raises:
-        sqlite3.Error: the file is not a state file, or another hub uses it.
+        sqlite3.Error: the file is not a state file, is that of another version, or another hub
+            uses it.
     """
 
     def __init__(self, path: Path | None, state: HubState) -> None:

@@ -18,6 +18,9 @@ from typing import Any
 Record = tuple[str, Any, Any]
 """A collection's name, a key, and its value: None after a deletion."""
 
+VERSION = 2
+"""The version of the records. Increase it when rows of a table get or lose a column."""
+
 
 class StateFile:
     """Records in a file that survive a SIGKILL once they are committed.
@@ -28,7 +31,8 @@ class StateFile:
         path: the file; it is created if necessary.
 
     Raises:
-        sqlite3.Error: the file is not a state file, or another hub uses it.
+        sqlite3.Error: the file is not a state file, is that of another version, or another hub
+            uses it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,14 +41,32 @@ class StateFile:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        try:
+            self._create_or_check()
+        except sqlite3.Error:
+            self._database.close()
+            raise
+        # Not before it is known to be one of ours.
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = NORMAL")
-        self._database.execute(
-            "CREATE TABLE IF NOT EXISTS record"
-            " (collection TEXT, key, value BLOB, PRIMARY KEY (collection, key)) WITHOUT ROWID"
-        )
-        # Not before it is known to be one of ours.
         path.chmod(0o600)
+
+    def _create_or_check(self) -> None:
+        """Create the table in an empty file; refuse what this version can't read."""
+        execute = self._database.execute
+        execute("BEGIN IMMEDIATE")
+        if execute("SELECT 1 FROM sqlite_master").fetchone() is None:
+            execute(
+                "CREATE TABLE record"
+                " (collection TEXT, key, value BLOB, PRIMARY KEY (collection, key)) WITHOUT ROWID"
+            )
+            execute(f"PRAGMA user_version = {VERSION}")
+        [version] = execute("PRAGMA user_version").fetchone()
+        if version != VERSION:
+            raise sqlite3.DatabaseError(
+                "another version of the embedded hub, or another program, wrote it: name a new file"
+            )
+        execute("COMMIT")
 
     def load(self) -> list[Record]:
         """Return all records, those of a collection by ascending keys."""

@@ -326,6 +326,27 @@ def test_state_file_that_is_none(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [hub.state]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    ["PRAGMA user_version = 1", "DROP TABLE record"],
+    ids=["another version", "another program"],
+)
+def test_state_of_others(tmp_path: Path, statement: str) -> None:
+    """The file of another version or program is refused in words, and stays as it is."""
+    state = tmp_path / "state"
+    StateFile(state).close()
+    database = sqlite3.connect(state)
+    database.executescript(f"{statement}; CREATE TABLE theirs (id); PRAGMA journal_mode = DELETE")
+    if "DROP" in statement:
+        database.execute("PRAGMA user_version = 0")
+    database.close()
+    before = state.read_bytes()
+    with pytest.raises(sqlite3.DatabaseError, match=r"another version .*: name a new file"):
+        FakeHub(Clock(), state_file=state)
+    assert state.read_bytes() == before
+    assert not state.with_name("state-wal").exists()
+
+
 def test_state_that_is_a_directory(tmp_path: Path) -> None:
     """A directory in the place of the file is refused, and keeps its mode."""
     tmp_path.chmod(0o751)
