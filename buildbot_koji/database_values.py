@@ -13,6 +13,9 @@ from txkoji import one_line
 MAX_VALUE = 60_000
 """Bytes of a value as JSON: MySQL's columns for properties, states and links hold 65,535."""
 
+MOST_MEMBERS = 100
+"""Members of a struct that is cut, one after the other: each costs a look at all."""
+
 MAX_TIME = 2**31 - 1
 """PostgreSQL's column for the time of a change holds 32 bits."""
 
@@ -123,7 +126,8 @@ def _shortened(value: Any, size: int) -> Any:
     None if nothing is left.
     """
     if isinstance(value, dict):
-        return fit_properties(value, size) or None
+        # To cut many members takes too long.
+        return (len(value) <= MOST_MEMBERS and fit_properties(value, size)) or None
     if not isinstance(value, (list, str)):
         return None
     # Bisect for the longest start that fits: a value may have millions of items.

@@ -11,7 +11,12 @@ from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from buildbot_koji.durable.abandoned import left_by_attempts, settle, unsettled_requests
+from buildbot_koji.durable.abandoned import (
+    is_settled,
+    left_by_attempts,
+    settle,
+    unsettled_requests,
+)
 from buildbot_koji.durable.background import DATABASE_RETRY, Background, stop_consuming
 from buildbot_koji.durable.cancellations import CLASS, PENDING, object_of
 from buildbot_koji.durable.claims import gone_masters
@@ -123,9 +128,10 @@ class LeftTasks(service.SharedService):
             )
             for request_id in self._waiting - found.keys():
                 waiting = await unsettled_requests(self.master, request_id)
-                if not waiting:
-                    # Another master has settled it.
-                    for identity, intents in self._forget(request_id).items():
+                handled = {} if waiting else self._forget(request_id)
+                if handled and await is_settled(self.master, request_id):
+                    # Another master has done it; otherwise Buildbot's janitor has been there.
+                    for identity, intents in handled.items():
                         if (hub := await self._use(identity)) is not None:
                             await hub.cancellations.withdraw(intents)
                 found.update(waiting)
@@ -148,7 +154,7 @@ class LeftTasks(service.SharedService):
         """
         unusable = set[str]()
         for each, build_id in found.items():
-            intents, is_settled = await self._left_by(build_id)
+            intents, is_done = await self._left_by(build_id)
             left: dict[str, list[TaskIntent]] = {}
             for intent in intents:
                 left.setdefault(str(intent.cancel_on), []).append(intent)
@@ -156,13 +162,16 @@ class LeftTasks(service.SharedService):
                 hub = await self._use(identity)
                 if hub is None:
                     unusable.add(identity)
-                elif identity not in self._handled.setdefault(each, {}):
+                    is_done = False
+                    continue
+                handled = self._handled.setdefault(each, {}).setdefault(identity, [])
+                if new := [intent for intent in several if intent not in handled]:
                     # A crash before this is noted only cancels the tasks twice.
-                    await hub.cancellations.retry_later(None, *several)
-                    self._handled[each][identity] = several
+                    await hub.cancellations.retry_later(None, *new)
+                    handled += new
                     self._background.run(self._cancel_left_by(each, hub), TROUBLE)
-                is_settled = is_settled and hub is not None and not hub.cancellations.has(several)
-            if is_settled:
+                is_done = is_done and not hub.cancellations.has(several)
+            if is_done:
                 await settle(self.master, build_id)
                 self._forget(each)
             else:

@@ -34,6 +34,8 @@ from txkoji.elapsed import ElapsedTime
 GUARD_INTERVAL = 5.0
 """Seconds between two checks for new schedulers, and of the heartbeat."""
 
+TROUBLE = "can't release the claims of dead masters"
+
 LEFT_INTERVAL = 30.0
 """Seconds between two looks for what an unreachable database stopped: what both find is ended."""
 
@@ -140,9 +142,12 @@ class OrphanReleaser(service.SharedService):
             await consume(self._revived, ("masters", str(self.master.masterid), "started")),
         ]
         self._background = Background()
-        await self._background.run_once_stored(
-            self._release_stale, self.master.reactor, "can't release the claims of dead masters"
-        )
+        try:
+            await self._background.run_once_stored(
+                self._release_stale, self.master.reactor, TROUBLE
+            )
+        except Exception:  # noqa: BLE001 - it must not keep the master from starting
+            self._log.failure(TROUBLE)
         await LeftTasks.getService(self.master)
         await Timers.getService(self.master)
         elapsed = ElapsedTime(self.master.reactor)
@@ -235,8 +240,24 @@ class OrphanReleaser(service.SharedService):
     async def _release_own(self) -> None:
         """Release what an earlier process of this master claimed, and close its builds."""
         mine, database, data = self.master.masterid, self.master.db, self.master.data
+        for manager, claimed, release in (
+            (
+                self.master.change_svc,
+                database.changesources.getChangeSources,
+                database.changesources.setChangeSourceMaster,
+            ),
+            (
+                self.master.scheduler_manager,
+                database.schedulers.getSchedulers,
+                database.schedulers.setSchedulerMaster,
+            ),
+        ):
+            held = {each.serviceid for each in manager if getattr(each, "active", False)}
+            for each in await claimed(masterid=mine):
+                if each.id not in held:
+                    await release(each.id, None)
         if self.master.workers.workers:
-            # This process may have claimed something by now.
+            # This process may have begun builds by now.
             return
         await self._release(mine, "killed while it started")
         # Buildbot records that it has closed its builds before it does: killed in between and
@@ -249,10 +270,6 @@ class OrphanReleaser(service.SharedService):
                     await data.updates.finishLog(logid=log["logid"])
                 await data.updates.finishStep(stepid=step["stepid"], results=RETRY, hidden=False)
             await data.updates.finishBuild(buildid=build["buildid"], results=RETRY)
-        for source in await database.changesources.getChangeSources(masterid=mine):
-            await database.changesources.setChangeSourceMaster(source.id, None)
-        for scheduler in await database.schedulers.getSchedulers(masterid=mine):
-            await database.schedulers.setSchedulerMaster(scheduler.id, None)
 
     def _builds(self) -> list[Any]:
         builders = self.master.botmaster.builders.values()
@@ -287,6 +304,7 @@ class OrphanReleaser(service.SharedService):
     async def _end_what_is_left(self) -> None:
         """End what the last look found already: an unreachable database stopped Buildbot there."""
         if self.master.botmaster.shuttingDown:
+            self._left = set()
             return
         try:
             requests, idle = await self._idle_requests(), await self._idle_builders()

@@ -68,6 +68,17 @@ async def settle(master: Any, build_id: int) -> None:
     await BuildData(master, SETTLED).put(build_id, data_name("settled"), b"")
 
 
+async def is_settled(master: Any, request_id: int) -> bool:
+    """Return whether a master has recorded that; see :func:`settle`."""
+    data, builds = master.db.model.build_data, master.db.model.builds
+    query = (
+        sqlalchemy.select(data.c.id)
+        .join_from(data, builds, data.c.buildid == builds.c.id)
+        .where(builds.c.buildrequestid == request_id, data.c.source == SETTLED)
+    )
+    return bool(await select(master, query))
+
+
 async def left_by_attempts(
     master: Any, build_id: int, say: Callable[[UnreadableRow], object]
 ) -> list[TaskIntent]:

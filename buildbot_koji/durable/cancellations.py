@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import attrs
@@ -12,6 +13,8 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.logger import Logger
 
+from buildbot_koji.durable.background import DATABASE_RETRY
+from buildbot_koji.durable.database import until_stored
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.durable.unreadable import UnreadableRow
@@ -104,6 +107,7 @@ class Cancellations:
         self._successor = successor
         for each in self._pending.values():
             successor.keep(each.intent, each.reason)
+        successor._unstored.update(self._unstored)
         self._pending = {}
 
     def keep(self, intent: TaskIntent, reason: str | None) -> None:
@@ -137,8 +141,11 @@ class Cancellations:
         for each in intents:
             self.keep(each, reason)
             self._unstored[each.submission.marker] = each
-        await self._store()
-        self._start_work(self._cancel_pending)
+        try:
+            await self._store()
+        finally:
+            # If the database is away, that stores them first.
+            self._start_work(self._cancel_pending)
 
     async def _store(self) -> None:
         """Store what is not stored yet; concurrent calls share a write."""
@@ -316,6 +323,8 @@ class Cancellations:
     async def _cancel_each(self) -> bool:
         """Try every pending cancellation; returns whether some are still pending."""
         assert self._state is not None
+        if self._unstored:
+            await self._until_stored(self._store)
         done: list[str] = []
         for intent in [each.intent for each in self._pending.values()]:
             try:
@@ -341,10 +350,14 @@ class Cancellations:
             done += self._forget([intent])
             # After a crash some tasks are canceled again, which does no harm.
             if len(done) >= REMOVED_TOGETHER:
-                await self._state.remove(*done)
+                await self._until_stored(partial(self._state.remove, *done))
                 done.clear()
-        await self._state.remove(*done)
+        await self._until_stored(partial(self._state.remove, *done))
         return bool(self._pending)
+
+    async def _until_stored(self, write: Callable[[], Awaitable[None]]) -> None:
+        clock = self._connection.reactor
+        await until_stored(write, clock, DATABASE_RETRY, self._connection.url)
 
     def _log_trouble(self, error: KojiException) -> None:
         """Log, once, what keeps tasks from being canceled until someone repairs it."""

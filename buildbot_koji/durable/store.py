@@ -39,6 +39,9 @@ A new value is written to the other one of two sets of rows, so that a crash lea
 intact.
 """
 
+IN_A_QUERY = 500
+"""Names in a query: SQLite has a limit, of 999 in old versions."""
+
 PART_SIZE = MAX_VALUE // 2 - 10
 """Characters of a part; encoding it again may escape each."""
 
@@ -179,9 +182,16 @@ class MasterState:
                 await self._remove_parts(key)
 
     async def _delete(self, names: Collection[str]) -> None:
-        table = self._master.db.model.object_state
-        rows = (table.c.objectid == await self._object()) & table.c.name.in_(names)
-        await transact(self._master, _execute(table.delete().where(rows)))
+        table, object_id = self._master.db.model.object_state, await self._object()
+        listed = list(names)
+
+        def run(connection: sqlalchemy.Connection) -> None:
+            """Delete them, in a thread."""
+            for start in range(0, len(listed), IN_A_QUERY):
+                several = table.c.name.in_(listed[start : start + IN_A_QUERY])
+                connection.execute(table.delete().where((table.c.objectid == object_id) & several))
+
+        await transact(self._master, run)
 
     async def move(self, prefix: str, to: MasterState) -> None:
         """Move the values whose keys begin with a text to another object, in one transaction.

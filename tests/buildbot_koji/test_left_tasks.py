@@ -301,13 +301,19 @@ async def test_one_of_several_is_unreadable(
     found = bench.hub.call("listTasks", {"parent": None}, {"order": "id"})
     first, second = [each["id"] for each in found if each["id"] not in known]
     table = bench.master.db.model.build_data
+    good: list[Any] = []
 
     def damage(connection: Any) -> None:
         rows = sorted((row.name, row.value) for row in connection.execute(table.select()))
         [name, value] = next(each for each in rows if b"tagBuild" in each[1] or "state" in each[0])
         lane = value.replace(b'"task_id": null', b'"task_id": null, "lane": 1', 1)
+        good.append(table.update().where(table.c.name == name).values(value=value))
         damaged = table.update().where(table.c.name == name).values(value=lane if nvrs else b"odd")
         connection.execute(damaged)
+        connection.commit()
+
+    def restore(connection: Any) -> None:
+        connection.execute(*good)
         connection.commit()
 
     await before_next_attempt(bench, request)
@@ -318,4 +324,8 @@ async def test_one_of_several_is_unreadable(
     await until(lambda: canceled(bench, method) in ([first], [second]))
     [looking] = [each for each in bench.master if isinstance(each, LeftTasks)]
     await until(lambda: looking._waiting == {request} and looking._said)
+    await bench.master.db.pool.do(restore)
+    await looking.look()
+    await until(lambda: canceled(bench, method) == [first, second])
+    await until_settled(bench)
     release()

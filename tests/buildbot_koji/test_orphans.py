@@ -174,8 +174,15 @@ async def test_killed_while_it_started(peers: Peers) -> None:
     assert [each.name for each in await db.schedulers.getSchedulers(masterid=mine)] == ["all"]
     # What this process claims is its own.
     await db.buildrequests._claim_buildrequests_for_master([peers.request], 1, mine)
-    await (await OrphanReleaser.getService(master))._release_own()
+    releaser = await OrphanReleaser.getService(master)
+    await releaser._release_own()
     assert not await peers.is_free()
+    # A master without workers of its own, too, goes on listening.
+    master.workers.workers.clear()
+    await releaser._release_own()
+    active = await db.changesources.getChangeSources(masterid=mine)
+    assert [each.name for each in active] == ["KojiChangeSource-fake"]
+    assert [each.name for each in await db.schedulers.getSchedulers(masterid=mine)] == ["all"]
 
 
 @pytest_twisted.ensureDeferred

@@ -266,9 +266,9 @@ class OddSite(Site):
         urls = {"base_url": self.hub.url, "files_url": self.hub.topurl}
         fedora = fedora_message(message, self.hub.state, **urls)
         if fedora is not None:
-            topic = fedora.topic.removeprefix("buildsys.")
+            topic = fedora.address.removeprefix("buildsys.")
             self.messages.append(
-                BusMessage(topic, dict(fedora.headers), fedora.body, dialect="fedora")
+                BusMessage(topic, fedora.properties, fedora.body, dialect="fedora")
             )
 
     def close_observer(self) -> None:

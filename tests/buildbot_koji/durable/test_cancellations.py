@@ -220,6 +220,24 @@ def test_kill_while_cancellations_are_stored() -> None:
     assert len(stored) == 3
 
 
+def test_hub_and_database_are_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cancellation that could not be stored is stored and made once both answer."""
+    hub, states = Hub(), States()
+    made = cancellations(hub, states)
+    lost = OperationalError("UPDATE", {}, Exception("the server closed the connection"))
+    monkeypatch.setattr(states, "do", lambda _: fail(lost))
+    intent = TaskIntent(Call("build"), Submission("m1", 1.0, 1, 1), 1.0, 1)
+    storing = Deferred.fromCoroutine(made.retry_later(None, intent))
+    storing.addErrback(lambda failure: failure.trap(OperationalError) and None)
+    assert (states.rows, storing.called) == ({}, True)
+    monkeypatch.undo()
+    hub.reactor.advance(60)
+    assert list(states.rows) == ["cancel m1"]
+    hub.answers = True
+    hub.reactor.advance(600)
+    assert (hub.canceled, states.rows) == ([1], {})
+
+
 def test_cancellation_during_the_start_of_a_master() -> None:
     """What an earlier run left, and what comes while that is read, are both canceled."""
     hub, states, call = Hub(), States(), Call("build", ("a", "demo", {}))

@@ -645,7 +645,7 @@ async def test_repo_that_never_comes(bench: Workbench) -> None:
     assert (row["state"], row["reason"]) == ("held", "waits for a repo")
     await until(gave_up)
     words = r"; 1 waits for a repo of demo-build, which the hub gave up making: task (\d+): "
-    again = re.compile(words + r"Task \1 is canceled \(task \d+\)")
+    again = re.compile(words + r"it was canceled \(task \d+\)")
     await until(lambda: bool(again.search(bench.text())))
     await bench.stop_build()
     ended = await bench.ended(request)
