@@ -69,8 +69,8 @@ class LeftTasks(service.SharedService):
         super().__init__()
         self._background = Background()
         self._consumers: list[Any] = []
-        # The tasks of requests that are being canceled, by the hubs.
-        self._handled: dict[int, dict[str, list[TaskIntent]]] = {}
+        # The tasks of requests that are being canceled, by the hubs and markers.
+        self._handled: dict[int, dict[str, dict[str, TaskIntent]]] = {}
         self._unusable: set[str] = set()
         # The requests that are not settled.
         self._waiting: set[int] = set()
@@ -133,7 +133,7 @@ class LeftTasks(service.SharedService):
                     # Another master has done it; otherwise Buildbot's janitor has been there.
                     for identity, intents in handled.items():
                         if (hub := await self._use(identity)) is not None:
-                            await hub.cancellations.withdraw(intents)
+                            await hub.cancellations.withdraw(intents.values())
                 found.update(waiting)
             unusable = await self._cancel_left(found)
         unusable |= await self._resume_pending()
@@ -164,11 +164,12 @@ class LeftTasks(service.SharedService):
                     unusable.add(identity)
                     is_done = False
                     continue
-                handled = self._handled.setdefault(each, {}).setdefault(identity, [])
-                if new := [intent for intent in several if intent not in handled]:
+                handled = self._handled.setdefault(each, {}).setdefault(identity, {})
+                by_marker = {intent.submission.marker: intent for intent in several}
+                if new := by_marker.keys() - handled.keys():
                     # A crash before this is noted only cancels the tasks twice.
-                    await hub.cancellations.retry_later(None, *new)
-                    handled += new
+                    await hub.cancellations.retry_later(None, *map(by_marker.__getitem__, new))
+                    handled.update(by_marker)
                     self._background.run(self._cancel_left_by(each, hub), TROUBLE)
                 is_done = is_done and not hub.cancellations.has(several)
             if is_done:
@@ -178,7 +179,7 @@ class LeftTasks(service.SharedService):
                 self._waiting.add(each)
         return unusable
 
-    def _forget(self, request_id: int) -> dict[str, list[TaskIntent]]:
+    def _forget(self, request_id: int) -> dict[str, dict[str, TaskIntent]]:
         """Forget a request that is settled; returns what this master was to cancel on each hub."""
         self._waiting.discard(request_id)
         return self._handled.pop(request_id, {})

@@ -127,16 +127,16 @@ class Builder:
     def _take(self, task: Row) -> None:
         self._scheduler.place(task["id"], task["method"], task["host_id"])
         until = self.hub.now() + ASSIGN_LIMIT
-        self._later(self.seconds * 0.02, partial(self._open, task["id"], until))
+        self._later(self.seconds * 0.02, partial(self._open, task["id"], task["host_id"], until))
 
-    def _open(self, task_id: int, until: float) -> None:
+    def _open(self, task_id: int, host_id: int, until: float) -> None:
         task = self.hub.state.get("task", task_id)
-        if task is None or task["state"] != ASSIGNED:
+        if task is None or (task["state"], task["host_id"]) != (ASSIGNED, host_id):
             return
         if not self.hub.state.row("host", task["host_id"])["enabled"]:
             # It takes no more tasks. The hub waits for it, then for another one.
             if self.hub.now() < until:
-                self._later(1.0, partial(self._open, task_id, until))
+                self._later(1.0, partial(self._open, task_id, host_id, until))
             else:
                 self.free(task_id)
             return

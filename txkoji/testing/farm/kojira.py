@@ -60,7 +60,11 @@ class Kojira:
 
     def _ended(self, task: Row) -> None:
         """Retry the requests of a ``newRepo`` task that did not close, up to a limit."""
-        if task["method"] != "newRepo" or task["state"] == CLOSED:
+        if task["method"] != "newRepo":
+            return
+        if task["state"] == CLOSED:
+            # The tag may have changed while it ran.
+            self._notice()
             return
         state = self._hub.state
         for request in state.rows("repo_queue", task_id=task["id"], active=True):

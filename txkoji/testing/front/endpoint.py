@@ -132,8 +132,10 @@ class HubResource(Resource):
             reply = marshal.response(self._value(request, call, method, params))
             # A hub stores the number only with a change that it commits.
             stored = hub.state.changed and callnum is not None and method not in ALWAYS_ALLOWED
-            if call.session is not None and stored:
-                hub.sessions.update(call.session, callnum=callnum)
+            session = call.session
+            # A logout within a multicall has ended it.
+            if stored and session is not None and hub.state.get("sessions", session["id"]):
+                hub.sessions.update(session, callnum=callnum)
         if call.session is not None:
             # It is not worth a write of a state file.
             call.session["updated"] = hub.now()

@@ -35,8 +35,8 @@ def _options(
     call: MethodCall, tag_id: int, asked: dict[str, Any] | None, event: int | None = None
 ) -> dict[str, Any]:
     """Return the options of a repo: what was asked for, or the tag's own, or the usual ones."""
-    own = tag_extra(call.state, tag_id, event).get("repo.opts", {})
-    return {**REPO_OPTIONS, **own, **(asked or {})}
+    own = tag_extra(call.state, tag_id, event).get("repo.opts")
+    return {**REPO_OPTIONS, **(own if isinstance(own, dict) else {}), **(asked or {})}
 
 
 def insert_repo(
@@ -81,12 +81,13 @@ def latest_repo(
     opts: dict[str, Any] | None = None,
 ) -> Row | None:
     """Return the newest repo of a tag in a state, or None; perhaps one with these options."""
+    wanted = None if opts is None else _options(call, tag_id, opts, at_event)
     rows = [
         row
         for row in call.state.rows("repo", tag_id=tag_id, state=state, dist=dist)
         if (min_event is None or row["create_event"] >= min_event)
         and (at_event is None or row["create_event"] == at_event)
-        and (opts is None or row["opts"] == _options(call, tag_id, opts))
+        and (wanted is None or row["opts"] == wanted)
     ]
     return max(rows, key=lambda row: (row["create_event"], row["id"]), default=None)
 

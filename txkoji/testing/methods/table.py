@@ -225,7 +225,7 @@ def look_up(
         found = call.find(kind, info, strict)
         return None if found is None else struct(call, found)
 
-    declare(signature, run, doc or f"Return a {kind}.")
+    declare(signature, run, doc or f"Return {'an' if kind[0] in 'aeiou' else 'a'} {kind}.")
 
 
 def _with_parameters(

@@ -114,6 +114,21 @@ def test_wait_for_a_repo_that_fails(hub: FakeHub, clock: Clock) -> None:
         hub.call("getTaskResult", task_id)
 
 
+def test_wait_for_a_repo_that_is_deleted(hub: FakeHub, clock: Clock) -> None:
+    """What waits asks again, and fails if the next repo does: it does not ask forever."""
+    hub.call("createTag", "failrepo", arches="x86_64")
+    task_id = hub.call("makeTask", "waitrepo", ["failrepo"])
+    run(clock, 1)
+    [request] = hub.state.rows("repo_queue")
+    with hub.state.transaction():
+        hub.state.update(
+            "repo_queue", request["id"], active=False, repo_id=hub.add_repo("demo-build")
+        )
+    run(clock, 120)
+    assert hub.call("getTaskInfo", task_id)["state"] == task_states.FAILED
+    assert len(hub.state.rows("repo_queue")) == 2
+
+
 def test_build_in_a_current_repo(hub: FakeHub, clock: Clock) -> None:
     """A build waits for a repo that is as new as its tag, or that holds other builds."""
     repo = hub.call("getRepo", "demo-build")["id"]
@@ -183,4 +198,12 @@ def test_old_hub(clock: Clock) -> None:
     hub.add_demo_content()
     before = len(hub.state.rows("repo"))
     assert len(repos_after_a_tagging(hub, clock)) == before + 1
+    hub.call("editTag2", "demo-build", extra={"mock.value": 1})
+    run(clock, 1)
+    [making] = hub.call("listTasks", {"method": "newRepo", "state": [task_states.OPEN]})
+    hub.call("editTag2", "demo-build", extra={"mock.value": 2})
+    changed = hub.call("getLastEvent")["id"]
+    run(clock, 60)
+    assert hub.call("getTaskResult", making["id"])
+    assert hub.call("getRepo", "demo-build")["create_event"] >= changed
     hub.builder.stop()

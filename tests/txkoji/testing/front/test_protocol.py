@@ -196,11 +196,13 @@ async def test_odd_documents(hub: FakeHub) -> None:
         assert (status, value_of(data) if status == 200 else None) == wanted, document
 
 
-async def answer(hub: FakeHub, session: dict[str, Any], method: str) -> Any:
+async def answer(hub: FakeHub, session: dict[str, Any], method: str, *params: Any) -> Any:
     """Call a method in a session, as a client does."""
     replay = Replay(hub, {"1": (str(session["id"]), session["key"], "")})
-    text = f"<methodCall><methodName>{method}</methodName></methodCall>"
+    text = xmlrpc.client.dumps(params, method)
     headers = dict.fromkeys(("Koji-Session-Id", "Koji-Session-Key"), "1")
+    if params:
+        headers["Koji-Session-Callnum"] = "1"
     exchange = {"note": "", "method": "POST", "path": "/kojihub", "request": text}
     _, _, data = await deferToThread(replay.send, {**exchange, "request_headers": headers})
     return value_of(data)
@@ -219,6 +221,10 @@ async def test_exclusive_session(hub: FakeHub) -> None:
     assert await answer(hub, other, "exclusiveSession") == refused
     assert [await answer(hub, each, "hello") for each in (own, child)] == ["Hello World"] * 2
     assert await answer(hub, own, "sharedSession") is None
+    # It has no call number any more.
+    assert await answer(hub, own, "multiCall", [{"methodName": "logout", "params": []}]) == [[None]]
+    gone = await answer(hub, own, "hello")
+    assert gone[:2] == ("fault", 1002)
     assert await answer(hub, other, "hello") == "Hello World"
 
 

@@ -87,7 +87,7 @@ async def wait_repo(job: Job) -> dict[str, Any]:
         answer = job.ask_for_repo(tag["id"], min_event)
         if answer["repo"]:
             return dict(answer["repo"])
-        if answer["request"] and "id" not in asked:
+        if answer["request"]:
             asked = job.state.row("repo_queue", answer["request"]["id"])
             min_event = asked["min_event"]
         await _wait(job, f"a new {tag['name']} repo")
