@@ -228,10 +228,9 @@ async def read_fault(connection: HubConnection, task_id: int) -> tuple[HubFault 
         result = await connection.call("getTaskResult", task_id, raise_fault=False)
     except KojiException as error:
         _unless_passing(error)
-        words = one_line(error)
-        if words == f"Task {task_id} is canceled":
+        if isinstance(error, HubFault) and error.text == f"Task {task_id} is canceled":
             return None, "it was canceled"
-        return None, f"the hub can't say why: {words}"
+        return None, f"the hub can't say why: {one_line(error)}"
     code, words = integer(member(result, "faultCode")), member(result, "faultString")
     if isinstance(words, str) and words.strip():
         return fault_from(GenericError.code if code is None else code, words), reason_of(words)

@@ -356,13 +356,15 @@ def test_directory_is_resumed(temporary: dict[str, str], tmp_path: Path) -> None
         used.execute("BEGIN EXCLUSIVE")
         busy = demo(temporary, *options)
         used.rollback()
+    used.close()
     assert (busy.returncode, busy.stdout) == (1, "")
     state = base / "hub.sqlite"
     remedy = "another demo uses it, end that first"
     assert busy.stderr == f"can't use {state}: database is locked: {remedy}\n"
 
-    with sqlite3.connect(state) as older:
-        older.execute("PRAGMA user_version = 1")
+    older = sqlite3.connect(state)
+    older.execute("PRAGMA user_version = 1")
+    older.close()
     refused = demo(temporary, *options)
     said = f"{base} is that of another version: name another directory\n"
     assert (refused.returncode, refused.stderr) == (1, said)
