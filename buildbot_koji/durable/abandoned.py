@@ -19,7 +19,7 @@ from buildbot_koji.durable.task_intents import TaskIntent, intents_in
 from buildbot_koji.durable.unreadable import UnreadableRow
 
 SETTLED = "buildbot_koji settled"
-"""The source of the row that says of a completed request that all it left is being canceled."""
+"""The source of the row that says of a completed request that all it left is canceled."""
 
 
 async def unsettled_requests(
@@ -64,12 +64,12 @@ async def unsettled_requests(
 
 
 async def settle(master: Any, build_id: int) -> None:
-    """Record that all that the request of a build left is being canceled."""
+    """Record that all that the request of a build left is canceled."""
     await BuildData(master, SETTLED).put(build_id, data_name("settled"), b"")
 
 
 async def is_settled(master: Any, request_id: int) -> bool:
-    """Return whether a master has recorded that; see :func:`settle`."""
+    """Return whether a master has recorded that all that a request left is canceled."""
     data, builds = master.db.model.build_data, master.db.model.builds
     query = (
         sqlalchemy.select(data.c.id)

@@ -53,7 +53,7 @@ class Timers(service.SharedService):
         late = ahead - self._ahead
         if late < self.interval:
             return
-        # Earlier ones were set after the clock was. A later one may be, too: it runs early then.
+        # What is due before was set after the clock was. Some of the rest may be, and runs early.
         earliest = self.master.reactor.seconds() + late - 2 * self.interval
         for call in self.master.reactor.getDelayedCalls():
             if call.getTime() >= earliest:

@@ -74,7 +74,7 @@ def reading(what: str) -> Iterator[None]:
 
 @contextmanager
 def saying(say: Callable[[UnreadableRow], object] | None) -> Iterator[None]:
-    """Call ``say`` with the error of what can't be read, and go on; None raises it."""
+    """Call ``say`` with the error of what can't be read, and go on; without it, raise the error."""
     try:
         yield
     except UnreadableRow as error:

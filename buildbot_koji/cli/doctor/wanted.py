@@ -36,7 +36,7 @@ WRITTEN_TAGS: Mapping[str, tuple[str, ...]] = {
     "KojiTag": ("tag",),
     "KojiUntag": ("tag",),
 }
-"""The arguments that name tags builds go into or out of; by the name of the step."""
+"""The arguments that name the tags whose builds a step changes, by the step's name."""
 
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     "KojiDistRepo": ("dist-repo",),
