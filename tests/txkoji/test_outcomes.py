@@ -204,6 +204,19 @@ async def test_unreadable_result(koji: Connection, hub: FakeHub) -> None:
     assert "hello-1.0-1.x86_64.rpm" not in found.rpms
 
 
+def instead_of(method: str, odd: Any) -> Callable[..., Any]:
+    """Return what lets a hub answer a method with something, or fail with an error."""
+
+    def answer(name: str, _: list[Any], run: Callable[[], Any]) -> Any:
+        if name != method:
+            return run()
+        if isinstance(odd, Exception):
+            raise odd
+        return odd
+
+    return answer
+
+
 @pytest.mark.parametrize("odd", [ValueError("no XML"), fault_from(1000, "no"), TOO_DEEP])
 @pytest.mark.parametrize(
     ("state", "method"),
@@ -224,14 +237,7 @@ def test_unreadable_detail(state: int, method: str, odd: Any) -> None:
     with site.hub.state.transaction():
         site.hub.state.update("build", site.complete_build("hello"), task_id=number)
 
-    def answer(name: str, _: list[Any], run: Callable[[], Any]) -> Any:
-        if name != method:
-            return run()
-        if isinstance(odd, Exception):
-            raise odd
-        return odd
-
-    site.hub.answer = answer
+    site.hub.answer = instead_of(method, odd)
     found = site.outcome(number)
     assert found.tree.root.state == state
     assert found.nvr == "hello-1.0-1"
@@ -256,14 +262,7 @@ def test_unreadable_fault(odd: Any, reason: str, code: int | None) -> None:
     site = Site()
     number = site.fails("buildContainer", 1005, "no image")
 
-    def answer(name: str, _: list[Any], run: Callable[[], Any]) -> Any:
-        if name != "getTaskResult":
-            return run()
-        if isinstance(odd, Exception):
-            raise odd
-        return odd
-
-    site.hub.answer = answer
+    site.hub.answer = instead_of("getTaskResult", odd)
     found = site.outcome(number)
     failed = rf"task {number} \(buildContainer\) failed: the hub "
     assert re.fullmatch(reason.replace("1 ", failed, 1), found.reason)
