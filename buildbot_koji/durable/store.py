@@ -255,16 +255,6 @@ def _part(key: str, number_of_set: int, number: int) -> str:
     return f"{key}-{number_of_set}-{number}"
 
 
-def _execute(statement: Any) -> Callable[[sqlalchemy.Connection], None]:
-    """Return what executes a statement that has no result."""
-
-    def run(connection: sqlalchemy.Connection) -> None:
-        """Execute it, in a thread."""
-        connection.execute(statement)
-
-    return run
-
-
 class BuildData:
     """Named bytes attached to builds. Buildbot shows them with the build and deletes them with it.
 
@@ -313,7 +303,7 @@ class BuildData:
         table = self._master.db.model.build_data
         is_ours = (table.c.buildid == build_id) & (table.c.source == self._source)
         move = table.update().where(is_ours).values(buildid=to)
-        await transact(self._master, _execute(move))
+        await transact(self._master, lambda connection: connection.execute(move).rowcount)
 
     async def earlier_builds(self, build_id: int) -> list[int]:
         """Return the earlier builds of the same build request, the newest first.
