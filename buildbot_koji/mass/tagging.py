@@ -65,7 +65,7 @@ class TagHost(StepHost, Protocol):
         """Compute something that takes long in a thread."""
         ...
 
-    async def run_once(self, hub: Hub, action: OnceAction[T], intent: Intent, words: str) -> T:
+    async def run_once(self, action: OnceAction[T], intent: Intent, words: str) -> T:
         """Do something on the hub exactly once; wait while it is unreachable."""
         ...
 
@@ -241,7 +241,7 @@ class MassTagger:
             partial(self._do, part), partial(self._search, part), prepare=self._hub.log_in
         )
         words = "checking what is tagged as soon as the hub answers"
-        await self._host.run_once(self._hub, action, Intent(save, state), words)
+        await self._host.run_once(action, Intent(save, state), words)
 
     async def _do(self, part: TagPart, check_claim: CheckClaim) -> bool:
         """Send the request; its answers are the part's."""

@@ -8,7 +8,6 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, flag, option, required
 from buildbot_koji.hubs.builds import waitable_name
 from buildbot_koji.hubs.existing import find_existing_build
-from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.framework.priority import (
     REPO_ID,
     SCRATCH,
@@ -46,7 +45,7 @@ class PackageBuildStep(PrioritizedStep):
     )
     channel = argument(checks.name, "the channel of the task; by default the hub's policy chooses")
 
-    async def name_builds(self, hub: Hub) -> str:
+    async def name_builds(self) -> str:
         """Look up the NVRs of builds to wait for: promotion changes the NVR of a draft.
 
         Returns:
@@ -54,7 +53,7 @@ class PackageBuildStep(PrioritizedStep):
             up, some hours later. Empty if there are none.
         """
         given = self.wait_builds or ()
-        found = await gather(waitable_name(hub.connection, each) for each in given)
+        found = await gather(waitable_name(self.hub.connection, each) for each in given)
         dead = [each for each, name in zip(given, found, strict=True) if name is None]
         if dead:
             return f"wait_builds: the hub has no such build, or it failed: {named(dead)}"
@@ -102,22 +101,22 @@ class KojiBuild(PackageBuildStep, PrioritizedTaskStep):
         default="adopt",
     )
 
-    async def prepare(self, hub: Hub) -> int | None:
+    async def prepare(self) -> int | None:
         """Name the builds to wait for; fail if there are none of those names."""
-        complaint = await self.name_builds(hub)
-        return self.fail(complaint) if complaint else await super().prepare(hub)
+        complaint = await self.name_builds()
+        return self.fail(complaint) if complaint else await super().prepare()
 
     def hub_call(self) -> Call:
         """Return the call that submits the build."""
         return self.build_call(self.source)
 
-    async def find_existing(self, hub: Hub, outcome: Outcome) -> int | Outcome | None:
+    async def find_existing(self, outcome: Outcome) -> int | Outcome | None:
         """Find the build of the same source that already has the NVR, or its task."""
         is_closed = outcome.tree.root.state == task_states.CLOSED
         is_adopted = self.intent is not None and self.intent.adopted
         if self.existing == "fail" or (is_closed and not is_adopted):
             return None
         target = None if self.skip_tag else self.target
-        found = await find_existing_build(hub.connection, outcome, self.source, target)
+        found = await find_existing_build(self.hub.connection, outcome, self.source, target)
         is_fine = is_closed and not (isinstance(found, Outcome) and found.reason)
         return None if is_fine else found

@@ -16,7 +16,6 @@ from buildbot_koji.database_values import MAX_VALUE
 from buildbot_koji.durable.once import CheckClaim, OnceAction, Unsearchable
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.builds import named_build
-from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.write_step import KojiWriteStep
 from txkoji import Call, Kind, build_states, is_refusal, task_states
@@ -86,21 +85,21 @@ class KojiCall(KojiWriteStep):
     )
     repeatable = flag("the call may be made twice, though it changes something")
 
-    async def change(self, hub: Hub) -> int:
+    async def change(self) -> int:
         """Make the call."""
         self.say(f"calling {self.method}")
         kind = Call(self.method).kind
         if self.login or (self.login is None and kind is not Kind.READ):
-            await hub.log_in()
+            await self.hub.log_in()
         if kind is Kind.WRITE:
             if not self.repeatable:
                 # It can't be searched for, so no front end's error page may leave it in doubt.
-                await hub.connection.getAPIVersion()
-            action = OnceAction(partial(self._write, hub), self._search)
-            result = (await self.once(hub, "call", action))[0]
+                await self.hub.connection.getAPIVersion()
+            action = OnceAction(self._write, self._search)
+            result = (await self.once("call", action))[0]
         else:
             result = await self._call(
-                hub, lambda call: hub.connection.call(call.method, *call.args, **call.kwargs)
+                lambda call: self.hub.connection.call(call.method, *call.args, **call.kwargs)
             )
         text = json.dumps(result, indent=2, sort_keys=True, default=str)
         await self.addCompleteLog("result", text[:LOG_LIMIT] + "\n")
@@ -113,20 +112,20 @@ class KojiCall(KojiWriteStep):
         self.say(f"called {self.method}")
         return results.SUCCESS
 
-    async def _call(self, hub: Hub, call: Callable[[Call], Awaitable[Any]]) -> Any:
+    async def _call(self, call: Callable[[Call], Awaitable[Any]]) -> Any:
         try:
             return await call(Call(self.method, self.args, self.kwargs))
         except HubFault as fault:
             if fault.unknown_method is None:
                 raise
-            known = await hub.connection.checked("system.listMethods")
+            known = await self.hub.connection.checked("system.listMethods")
             meant = checks.did_you_mean_any(self.method, known)
             if not meant:
                 raise
             raise GenericError(f"the hub has no {self.method}{meant}") from fault
 
-    async def _write(self, hub: Hub, check_claim: CheckClaim) -> list[Any]:
-        result = await self._call(hub, lambda call: hub.write(call, check_claim))
+    async def _write(self, check_claim: CheckClaim) -> list[Any]:
+        result = await self._call(lambda call: self.hub.write(call, check_claim))
         # The result may be None, but a stored result may not.
         return [json.loads(json.dumps(result, default=str))]
 
@@ -149,15 +148,15 @@ class KojiCancel(KojiWriteStep):
     full = flag("cancel in full; requires the permission ``admin``")
     force = flag("also cancel tasks that have a parent", requires=("full",))
 
-    async def change(self, hub: Hub) -> int:
+    async def change(self) -> int:
         """Cancel all of them, also after the hub refused one."""
-        await hub.log_in()
+        await self.hub.log_in()
         canceled: list[str] = []
         ended: list[str] = []
         refused = []
         canceling = [
-            *(partial(self._cancel_task, hub, each) for each in checks.words(self.tasks)),
-            *(partial(self._cancel_build, hub, each) for each in checks.words(self.builds)),
+            *(partial(self._cancel_task, each) for each in checks.words(self.tasks)),
+            *(partial(self._cancel_build, each) for each in checks.words(self.builds)),
         ]
         for cancel in canceling:
             try:
@@ -174,24 +173,24 @@ class KojiCancel(KojiWriteStep):
         self.say("; ".join(filter(None, [words, *ended])))
         return results.SUCCESS
 
-    async def _cancel_task(self, hub: Hub, task_id: int) -> tuple[str, str]:
+    async def _cancel_task(self, task_id: int) -> tuple[str, str]:
         """Cancel a task; returns its name, and its state if it had ended already."""
         # cancelTask itself would fail with "query returned no rows".
-        if await hub.connection.checked("getTaskInfo", task_id) is None:
+        if await self.hub.connection.checked("getTaskInfo", task_id) is None:
             raise GenericError(f"the hub has no task {task_id}")
-        await hub.write(self._task_call(task_id), self.check_claim)
+        await self.hub.write(self._task_call(task_id), self.check_claim)
         # The hub does not say whether there was anything to cancel.
-        state = (await hub.connection.checked("getTaskInfo", task_id, strict=True)).state
+        state = (await self.hub.connection.checked("getTaskInfo", task_id, strict=True)).state
         had_ended = state in (task_states.CLOSED, task_states.FAILED)
         words = f" is {task_states.to_str(state)} already" if had_ended else ""
         return f"task {task_id}", words
 
-    async def _cancel_build(self, hub: Hub, name: int | str) -> tuple[str, str]:
+    async def _cancel_build(self, name: int | str) -> tuple[str, str]:
         """Cancel a build; returns its name, and its state if it had ended already."""
-        build = await named_build(hub.connection, name)
-        if await hub.write(Call.of("cancelBuild", build.id), self.check_claim):
+        build = await named_build(self.hub.connection, name)
+        if await self.hub.write(Call.of("cancelBuild", build.id), self.check_claim):
             return str(name), ""
-        build = await named_build(hub.connection, build.id)
+        build = await named_build(self.hub.connection, build.id)
         return str(name), f" is {build_states.to_str(build.state)} already"
 
     def _task_call(self, task_id: int) -> Call:

@@ -13,7 +13,6 @@ from buildbot.process import results
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, required, words_for
 from buildbot_koji.database_values import member
-from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
 from txkoji import Call, Outcome, build_states, task_states
@@ -63,10 +62,10 @@ class KojiChainBuild(PrioritizedTaskStep):
         super().__init__(*args, **kwargs)
         self._levels: list[list[str]] = []
 
-    async def prepare(self, hub: Hub) -> int | None:
+    async def prepare(self) -> int | None:
         """Check that later levels can use earlier ones' builds, and find what is already built."""
-        target = await hub.connection.checked("getBuildTarget", self.target, strict=True)
-        parents = await hub.connection.checked("getFullInheritance", target.build_tag)
+        target = await self.hub.connection.checked("getBuildTarget", self.target, strict=True)
+        parents = await self.hub.connection.checked("getFullInheritance", target.build_tag)
         if target.dest_tag not in [target.build_tag, *(each.parent_id for each in parents)]:
             raise GenericError(
                 f"the target {self.target} can't build a chain: its build tag"
@@ -76,18 +75,18 @@ class KojiChainBuild(PrioritizedTaskStep):
         self._levels = [list(level) for level in self.sources]
         for level in self._levels:
             for number, source in enumerate(level):
-                level[number] = await self._built(hub, source, target.build_tag) or source
+                level[number] = await self._built(source, target.build_tag) or source
         if any(map(_is_source, chain.from_iterable(self._levels))):
             return None
         self._set_builds(self._levels, ())
         self.say(f"built already: {', '.join(chain.from_iterable(self._levels))}")
         return int(results.SUCCESS)
 
-    async def _built(self, hub: Hub, source: str, tag: int) -> str | None:
+    async def _built(self, source: str, tag: int) -> str | None:
         """Return the newest complete build of exactly this commit in a tag or its parents."""
         if not _is_source(source):
             return None
-        koji = hub.connection
+        koji = self.hub.connection
         found = await koji.checked(
             "listBuilds", source=_GLOB.sub(r"[\g<0>]", source), state=build_states.COMPLETE
         )
@@ -105,7 +104,7 @@ class KojiChainBuild(PrioritizedTaskStep):
         levels = self._levels
         return Call("chainBuild", (levels, self.target, None, self.hub_priority, self.channel))
 
-    async def call_again(self, hub: Hub, call: Call, outcome: Outcome) -> Call:
+    async def call_again(self, call: Call, outcome: Outcome) -> Call:
         """Return the call that submits the rest of the chain: with the NVRs of what it built."""
         sources = {
             task.id: str(member(task.params, "src"))
@@ -120,9 +119,9 @@ class KojiChainBuild(PrioritizedTaskStep):
         levels = [[built.get(source, source) for source in level] for level in call.args[0]]
         return replace(call, args=(levels, *call.args[1:]))
 
-    async def finished(self, hub: Hub, outcome: Outcome) -> None:
+    async def finished(self, outcome: Outcome) -> None:
         """Set the property with all builds."""
-        await super().finished(hub, outcome)
+        await super().finished(outcome)
         assert self.intent is not None
         complete = [build for build in outcome.builds if build.state == build_states.COMPLETE]
         self._set_builds(self.intent.call.args[0], [build.nvr for build in complete])

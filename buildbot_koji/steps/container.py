@@ -7,7 +7,6 @@ from typing import ClassVar
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, flag, option, required
 from buildbot_koji.database_values import member
-from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.priority import SCRATCH, PrioritizedTaskStep
 from txkoji import Call, Outcome, task_states
@@ -84,7 +83,7 @@ class KojiContainerBuild(PrioritizedTaskStep):
         options[f"koji_build_{kind}"] = self.sources_of
         return Call("buildSourceContainer", (self.target, options), self.task_options)
 
-    async def finished(self, hub: Hub, outcome: Outcome) -> None:
+    async def finished(self, outcome: Outcome) -> None:
         """Set ``koji_repositories``."""
         if outcome.tree.root.state == task_states.CLOSED:
             found = member(outcome.result, "repositories")

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, flag, option, required
 from buildbot_koji.database_values import id_of, member
-from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.uploads import UploadingStep
 from txkoji import Call, Outcome, task_states
@@ -86,31 +85,31 @@ class KojiDistRepo(UploadingStep):
             if arch in arches and other not in arches:
                 yield f"multilib requires the architecture {other} beside {arch}"
 
-    async def prepare(self, hub: Hub) -> None:
+    async def prepare(self) -> None:
         """Look up the architectures and repos, and upload the files."""
-        arches = [each for each in await self._arches(hub) if each != "noarch"]
+        arches = [each for each in await self._arches() if each != "noarch"]
         if self.with_src and "src" not in arches:
             arches.append("src")
-        delta = [await self._delta_repo(hub, each) for each in checks.words(self.delta_rpms)]
+        delta = [await self._delta_repo(each) for each in checks.words(self.delta_rpms)]
         self._prepared = {"arch": arches, "delta": delta}
         for name in ("comps", "multilib"):
             path = getattr(self, name)
-            self._prepared[name] = None if path is None else await self.upload(hub, path)
+            self._prepared[name] = None if path is None else await self.upload(path)
 
-    async def _arches(self, hub: Hub) -> list[str]:
+    async def _arches(self) -> list[str]:
         if self.arches is not None:
             return checks.words(self.arches)
-        config = await hub.connection.checked("getBuildConfig", self.tag)
+        config = await self.hub.connection.checked("getBuildConfig", self.tag)
         found = checks.words(config.arches or "")
         if not found:
             raise GenericError(f"the tag {self.tag} has no architectures: give arches")
         return found
 
-    async def _delta_repo(self, hub: Hub, repo: int | str) -> int:
+    async def _delta_repo(self, repo: int | str) -> int:
         repo_id = id_of(repo)
         if repo_id is not None:
-            return int((await hub.connection.checked("repoInfo", repo_id, strict=True)).id)
-        find = partial(hub.connection.checked, "getRepo", repo, dist=True)
+            return int((await self.hub.connection.checked("repoInfo", repo_id, strict=True)).id)
+        find = partial(self.hub.connection.checked, "getRepo", repo, dist=True)
         found = await find() or await find(state=EXPIRED)
         if found is None:
             raise GenericError(f"the tag {repo} has no dist repo for delta RPMs")
@@ -130,7 +129,7 @@ class KojiDistRepo(UploadingStep):
         options = {**defaults, "latest": latest, **self.hub_options(), **self._prepared}
         return Call("distRepo", (self.tag, checks.words(self.keys)), options)
 
-    async def finished(self, hub: Hub, outcome: Outcome) -> None:
+    async def finished(self, outcome: Outcome) -> None:
         """Set ``koji_repo_id``; the hub assigned the id with the task."""
         task = outcome.tree.root
         repo_id = id_of(member(task.params, "repo_id")) or outcome.repo_id

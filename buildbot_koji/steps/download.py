@@ -20,7 +20,6 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, flag, required
 from buildbot_koji.database_values import MAX_VALUE, encoded_size, id_of
 from buildbot_koji.hubs.builds import build_of_task, named_build
-from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.uploads import megabytes
@@ -89,15 +88,15 @@ class DownloadStep(KojiStep):
         if on_master and values["directory"] is None:
             yield 'directory is missing: required with to="master"'
 
-    async def files(self, hub: Hub) -> list[RemoteFile]:
+    async def files(self) -> list[RemoteFile]:
         """Return the files to download. A subclass implements it."""
         raise NotImplementedError
 
-    async def work(self, hub: Hub) -> int:
+    async def work(self) -> int:
         """Download the files."""
         self.say("asking the hub for the files")
         try:
-            files = await self.files(hub)
+            files = await self.files()
         except TransferError as error:
             return self.fail(one_line(error))
         for file in files:
@@ -108,26 +107,26 @@ class DownloadStep(KojiStep):
         if encoded_size(names) <= MAX_VALUE:
             self.setProperty("koji_files", names, SOURCE)
         if self.to == "master":
-            await self._to_master(hub, files)
-        elif not await self._to_worker(hub, files, what):
+            await self._to_master(files)
+        elif not await self._to_worker(files, what):
             return results.FAILURE
         self.say(f"downloaded {what}")
         return results.SUCCESS
 
-    async def _to_master(self, hub: Hub, files: Sequence[RemoteFile]) -> None:
-        await hub.connection.download(
+    async def _to_master(self, files: Sequence[RemoteFile]) -> None:
+        await self.hub.connection.download(
             files,
             Path(self.master.basedir) / self.directory,
             at_once=AT_ONCE,
             progress=lambda now: self.say(f"downloading {megabytes(now)}"),
         )
 
-    async def _to_worker(self, hub: Hub, files: Sequence[RemoteFile], what: str) -> bool:
+    async def _to_worker(self, files: Sequence[RemoteFile], what: str) -> bool:
         """Have the worker fetch the files; returns whether it succeeded."""
         self.say(f"downloading {what} to the worker")
         place = self.directory or "."
         request = await self.in_thread(
-            partial(fetcher.request_for, hub.connection, place, files, AT_ONCE)
+            partial(fetcher.request_for, self.hub.connection, place, files, AT_ONCE)
         )
         program = RemoteCommand(
             "downloadFile",
@@ -205,10 +204,10 @@ class KojiDownloadBuild(DownloadStep):
     )
     nofailarch = flag("don't fail if there are no RPMs of one of ``arches``")
 
-    async def files(self, hub: Hub) -> list[RemoteFile]:
+    async def files(self) -> list[RemoteFile]:
         """Return the wanted files of the build."""
-        build = await self._build(hub)
-        found = await hub.connection.files_of_build(
+        build = await self._build()
+        found = await self.hub.connection.files_of_build(
             build,
             types=["rpm" if self.type is None else self.type],
             key=self.key,
@@ -234,8 +233,8 @@ class KojiDownloadBuild(DownloadStep):
             return False
         return self.arches is None or _arch(file.name) in checks.words(self.arches)
 
-    async def _build(self, hub: Hub) -> Any:
-        koji = hub.connection
+    async def _build(self) -> Any:
+        koji = self.hub.connection
         if self.latestfrom is not None:
             latest = await koji.checked("getLatestBuilds", self.latestfrom, package=self.build_name)
             if not latest:
@@ -280,19 +279,19 @@ class KojiDownloadTask(DownloadStep):
     )
     wait = argument(checks.flag, "wait for the end of a running task", default=True)
 
-    async def files(self, hub: Hub) -> list[RemoteFile]:
+    async def files(self) -> list[RemoteFile]:
         """Return the wanted files of the tasks."""
-        task = await hub.connection.checked("getTaskInfo", self.task_id)
+        task = await self.hub.connection.checked("getTaskInfo", self.task_id)
         if task is None:
             raise TransferError(f"the hub has no task {self.task_id}")
         if not self.wait and task.state not in task_states.DONE_GROUP:
             raise TransferError(f"task {self.task_id} has not ended: set wait=True")
         self.say(f"waiting for the end of task {self.task_id}")
-        tree = await hub.watch(self.task_id, self.build).done
+        tree = await self.hub.watch(self.task_id, self.build).done
         tasks = [tree.root] if self.parentonly else [tree.root, *tree.descendents()]
         found: dict[str, RemoteFile] = {}
         for each in tasks:
-            for file in await hub.connection.files_of_task(each.id, topurl=self.topurl):
+            for file in await self.hub.connection.files_of_task(each.id, topurl=self.topurl):
                 name = self._local_name(each, file.name)
                 if name is None:
                     continue

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, flag, option, required
-from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.hubs.survey import version_numbers
 from buildbot_koji.steps.framework.priority import SCRATCH, SKIP_TAG, PrioritizedTaskStep
 from buildbot_koji.steps.framework.uploads import UploadingStep
@@ -143,11 +142,11 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
                 if not checks.is_renderable(value) and len(checks.words(value)) > 1:
                     yield f"{name}={value!r} must be one: of a {kind} there is one"
 
-    async def prepare(self, hub: Hub) -> None:
+    async def prepare(self) -> None:
         """Upload the kickstart file, unless the hub's builders fetch it."""
         self._kickstart = self.kickstart
         if self.ksurl is None:
-            uploaded = await self.upload(hub, self.kickstart)
+            uploaded = await self.upload(self.kickstart)
             # For a disk image Koji's builders take the path relative to the parent directory.
             self._kickstart = f"work/{uploaded}" if self.kind == "image" else uploaded
 
@@ -221,9 +220,9 @@ class KojiKiwiBuild(PrioritizedTaskStep):
         super().__init__(*args, **kwargs)
         self._takes_buildroot_repo = True
 
-    async def prepare(self, hub: Hub) -> None:
+    async def prepare(self) -> None:
         """Find out whether the hub has the option ``use_buildroot_repo``."""
-        version = str(await hub.connection.getKojiVersion())
+        version = str(await self.hub.connection.getKojiVersion())
         self._takes_buildroot_repo = version_numbers(version) >= (1, 35)
 
     def hub_call(self) -> Call:

@@ -21,7 +21,6 @@ from buildbot_koji.arguments.plugins import CheckedRenderable
 from buildbot_koji.durable.attempts import StepIdentity
 from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.unreadable import reading
-from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.at_once import AT_ONCE, AtOnce
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.earlier import EarlierMassBuilds
@@ -256,28 +255,28 @@ class KojiMassBuild(PackageBuildStep):
 
     # The work
 
-    async def work(self, hub: Hub) -> int:
+    async def work(self) -> int:
         """Make the plan, or find that of an earlier attempt, and run it to its end."""
         try:
-            stores, store, identity = await self.resume(hub)
+            stores, store, identity = await self.resume()
         except MixedPlans as error:
             self.say(str(error))
             return results.FAILURE
         if self.runner is None:
             self.say("looking up the packages")
-            await hub.log_in()
+            await self.hub.log_in()
             try:
-                header, packages = await self._make_plan(hub)
+                header, packages = await self._make_plan()
             except BadPlan as error:
                 self.say(one_line(error))
                 return results.FAILURE
             await self.check_claim()
             await self.until_stored(lambda: store.save_plan(header, packages))
-            await self._make_runner(hub, store, header, packages)
+            await self._make_runner(store, header, packages)
         await self.until_stored(lambda: stores.add(store, identity))
-        return await self._run_plan(hub, store)
+        return await self._run_plan(store)
 
-    async def find_begun(self, hub: Hub) -> tuple[MassStores, MassStore, StepIdentity]:
+    async def find_begun(self) -> tuple[MassStores, MassStore, StepIdentity]:
         """Find the plan of an earlier attempt, and make a runner of it."""
         rows = await self.own_rows()
         self._root = rows.root
@@ -292,7 +291,7 @@ class KojiMassBuild(PackageBuildStep):
         found = await self.until_stored(store.load)
         if found is not None:
             await self.until_stored(lambda: stores.rename(store, str(self.name)))
-            await self._make_runner(hub, store, *found)
+            await self._make_runner(store, *found)
         return stores, store, identity
 
     async def _names_of_steps(self) -> list[str]:
@@ -307,14 +306,14 @@ class KojiMassBuild(PackageBuildStep):
                 given[name] += 1
         return names
 
-    async def _run_plan(self, hub: Hub, store: MassStore) -> int:
+    async def _run_plan(self, store: MassStore) -> int:
         assert self.runner is not None
         runner, packages = self.runner, self.runner.plan.packages
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, self.began)
         status = MassStatus(
             f"{self._root}-{self.number}",
-            hub.connection.profile,
-            hub.connection.weburl,
+            self.hub.connection.profile,
+            self.hub.connection.weburl,
             self.build.builder.name,
             await self.build.builder.getBuilderId(),
             self.build.number,
@@ -343,7 +342,7 @@ class KojiMassBuild(PackageBuildStep):
         return result
 
     async def _make_runner(
-        self, hub: Hub, store: MassStore, header: dict[str, Any], packages: list[MassPackage]
+        self, store: MassStore, header: dict[str, Any], packages: list[MassPackage]
     ) -> None:
         # Once the plan is stored, the step waits for the hub without a limit.
         self.patience.begun()
@@ -369,7 +368,7 @@ class KojiMassBuild(PackageBuildStep):
             channel=self.own_channel,
             only_when_idle=bool(self.only_when_idle),
         )
-        context = MassContext(hub, plan, options, self, clock, run_id, timing)
+        context = MassContext(self.hub, plan, options, self, clock, run_id, timing)
         repos = RepoWaiter(context, self.repo_patience) if self.holds else None
         runner = MassRunner(context, store, self.began, self.most_at_once, repos)
         await self.until_stored(runner.load)
@@ -387,7 +386,7 @@ class KojiMassBuild(PackageBuildStep):
         """The channel that must exist; None for those that the hub's policy chooses."""
         return self.channel or ("default" if self.only_when_idle else None)
 
-    async def _make_plan(self, hub: Hub) -> tuple[dict[str, Any], list[MassPackage]]:
+    async def _make_plan(self) -> tuple[dict[str, Any], list[MassPackage]]:
         """Return the header and the packages of the plan.
 
         Raises:
@@ -396,10 +395,10 @@ class KojiMassBuild(PackageBuildStep):
         """
         earlier = EarlierMassBuilds(self.master, str(self.name), self.until_stored)
         built = await earlier.built(self.earlier, self.build.buildid, self._root)
-        planner = await self._planner(hub, earlier)
+        planner = await self._planner(earlier)
         if isinstance(mistake := await self.most_at_once.evaluate(), str):
             planner.complain(f"at_once can't be evaluated: {mistake}")
-        if complaint := await self.name_builds(hub):
+        if complaint := await self.name_builds():
             planner.complain(complaint)
         packages = await planner.make()
         self._plan_notes = [*earlier.notes, *planner.notes]
@@ -407,19 +406,19 @@ class KojiMassBuild(PackageBuildStep):
             package.was_built = package.name in built
         header = {
             "run": uuid4().hex,
-            "hub": hub.connection.profile,
-            "weburl": hub.connection.weburl,
+            "hub": self.hub.connection.profile,
+            "weburl": self.hub.connection.weburl,
             "began": self.began,
             "destination": planner.destination,
             "wait_builds": self.wait_builds,
             "rest_of": self.earlier if self.only else None,
             # LeftTasks cancels the tasks by these if no attempt of the step does.
             "call": self.build_call("").to_json(),
-            "cancel_on": hub.identity if self.on_stop == "cancel" else None,
+            "cancel_on": self.hub.identity if self.on_stop == "cancel" else None,
         }
         return header, packages
 
-    async def _planner(self, hub: Hub, earlier: EarlierMassBuilds) -> MassPlanner:
+    async def _planner(self, earlier: EarlierMassBuilds) -> MassPlanner:
         """Return what plans what the arguments ask for; raise BadPlan if that can't be read."""
         if self.earlier and not self.only and (given := self.declared_values["only"]) is not None:
             # Buildbot renders an empty list as None. Without it all packages would be built.
@@ -428,7 +427,7 @@ class KojiMassBuild(PackageBuildStep):
         if self.packages_file is not None:
             packages = await self._names_in_file(self.packages_file)
         return MassPlanner(
-            hub.connection,
+            self.hub.connection,
             self._build_data.pause,
             self.in_thread,
             target=self.target,
@@ -494,11 +493,11 @@ class KojiMassBuild(PackageBuildStep):
 
     # Early ends
 
-    async def end_early(self, hub: Hub | None, ending: Ending) -> None:
+    async def end_early(self, ending: Ending) -> None:
         """Leave all to the next attempt; on a stop, cancel what runs and say what is left."""
         runner = self.runner
-        if runner is None or hub is None:
-            await super().end_early(hub, ending)
+        if runner is None:
+            await super().end_early(ending)
             return
         if ending is Ending.SUPERSEDED:
             self.say(f"{SUPERSEDED}; left to it: {runner.plan.summary(None)}")
@@ -518,7 +517,7 @@ class KojiMassBuild(PackageBuildStep):
         intents = runner.submissions.intents() if cancels else []
         done = ""
         if intents:
-            done = "; " + await hub.cancellations.cancel_all(intents, self.timing.cancel_limit)
+            done = "; " + await self.hub.cancellations.cancel_all(intents, self.timing.cancel_limit)
         left = len(plan.packages) - plan.ended
         self.say(f"{why}: {plan.ended:,} of {len(plan.packages):,} done, {left:,} left{held}{done}")
         await self._leave_report(plan)

@@ -74,15 +74,15 @@ class KojiCompareTags(KojiStep):
     )
     warn_if_different = flag("the result is WARNINGS if the tags differ")
 
-    async def work(self, hub: Hub) -> int:
+    async def work(self) -> int:
         """Compare the tags."""
         self.say(f"comparing {self.tag} with {self.other}")
-        _, complaint = await _read_tags(hub, self.tag, self.other)
+        _, complaint = await _read_tags(self.hub, self.tag, self.other)
         if complaint:
             return self.fail(complaint)
         options = {"inherit": bool(self.inherit), "latest": True}
-        builds = await read_builds(hub, self.tag, self.in_thread, **options)
-        others = await read_builds(hub, self.other, self.in_thread, **options)
+        builds = await read_builds(self.hub, self.tag, self.in_thread, **options)
+        others = await read_builds(self.hub, self.other, self.in_thread, **options)
         found = await self.in_thread(lambda: list(compare_tags(builds, others)))
         counts = Counter("same" if each is None else each.kind for each in found)
         differences = [each for each in found if each is not None]
@@ -143,13 +143,13 @@ class KojiMassTag(KojiWriteStep):
         self._planned: dict[str, str] = {}
         self._tagger: MassTagger | None = None
 
-    async def change(self, hub: Hub) -> int:
+    async def change(self) -> int:
         """Tag the builds that are not tagged yet."""
         if self.mass is None and (given := self.declared_values["mass"]) is not None:
             # Without it all of the tag would be tagged.
             return self.fail(f"mass is missing: {words_for(given)} renders to nothing")
         self.say(f"comparing {self.from_tag} with {self.to_tag}")
-        [_, tag], complaint = await _read_tags(hub, self.from_tag, self.to_tag)
+        [_, tag], complaint = await _read_tags(self.hub, self.from_tag, self.to_tag)
         if complaint:
             return self.fail(complaint)
         try:
@@ -158,25 +158,25 @@ class KojiMassTag(KojiWriteStep):
             return self.fail(str(error))
         if made is not None and not made:
             return self.fail(f"mass build {self.mass} made nothing")
-        lock = hub.locks[f"tag {tag['id']}"]
+        lock = self.hub.locks[f"tag {tag['id']}"]
         if lock.locked:
             self.say(f"waiting for another step that tags with {self.to_tag}")
         async with lock:
             # Of two steps at once, the second one sees what the first one has tagged.
-            return await self._tag(hub, tag, made)
+            return await self._tag(tag, made)
 
-    async def _tag(self, hub: Hub, tag: Any, made: Mapping[int, str] | None) -> int:
+    async def _tag(self, tag: Any, made: Mapping[int, str] | None) -> int:
         """Tag what is not tagged yet of the latest builds, or of those of a mass build."""
-        tagger = await self._load_tagger(hub)
+        tagger = await self._load_tagger()
         if tag["perm"]:
-            await hub.log_in()
-        refusal = await tag_refusal(hub.connection, tag)
+            await self.hub.log_in()
+        refusal = await tag_refusal(self.hub.connection, tag)
         if refusal and not (self.dry_run or tagger.parts):
             return self.fail(refusal)
-        builds = await self._builds(hub, made)
+        builds = await self._builds(made)
         begun = TagContents(each for part in tagger.parts for each in part.builds.items())
         there = await tagger.tagged()
-        latest = await read_builds(hub, self.to_tag, self.in_thread, inherit=True, latest=True)
+        latest = await read_builds(self.hub, self.to_tag, self.in_thread, inherit=True, latest=True)
         rest = (each for each in builds if not begun.has(each.id, str(each.nvr)))
         plan = await self.in_thread(lambda: list(plan_tagging(rest, there, latest)))
         todo = [build for build, reason in plan if not reason]
@@ -187,11 +187,11 @@ class KojiMassTag(KojiWriteStep):
             **{str(each.nvr): f"skipped: {why}" if why else "not sent" for each, why in plan},
         }
         if self.dry_run:
-            return await self._would_tag(hub, todo, refusal)
+            return await self._would_tag(todo, refusal)
         self._tagger = tagger
         if todo or tagger.parts:
             self.patience.begun()
-            await hub.log_in()
+            await self.hub.log_in()
         broken = ""
         try:
             await tagger.tag(todo)
@@ -204,18 +204,18 @@ class KojiMassTag(KojiWriteStep):
         outcomes = await self.in_thread(lambda: outcomes_of(tagger.parts, now, broken))
         return await self._ended(outcomes, "tagged", broken or tagger.refusal)
 
-    async def end_early(self, hub: Hub | None, ending: Ending) -> None:
+    async def end_early(self, ending: Ending) -> None:
         """Leave the log of a step that no attempt resumes; the hub finishes what it was sent."""
-        await super().end_early(hub, ending)
+        await super().end_early(ending)
         if (tagger := self._tagger) is not None and ending.result != results.RETRY:
             why, outcomes = self._text, outcomes_of(tagger.parts, tagger.succeeded())
             words, failed = await self._leave_log(outcomes, "tagged")
             self.say(f"{why}; {words}, did not tag {failed:,}")
 
-    async def _builds(self, hub: Hub, made: Mapping[int, str] | None) -> list[TaggedBuild]:
+    async def _builds(self, made: Mapping[int, str] | None) -> list[TaggedBuild]:
         """Return the latest builds in the tag, or those of a mass build, the oldest first."""
         options = {"latest": True} if made is None else {}
-        builds = await read_builds(hub, self.from_tag, self.in_thread, **options)
+        builds = await read_builds(self.hub, self.from_tag, self.in_thread, **options)
         builds.reverse()
         if made is None:
             return builds
@@ -225,21 +225,21 @@ class KojiMassTag(KojiWriteStep):
             lambda: [each for each in builds if wanted.has(each.id, str(each.nvr))]
         )
 
-    async def _load_tagger(self, hub: Hub) -> MassTagger:
+    async def _load_tagger(self) -> MassTagger:
         """Return what tags the builds, with what earlier attempts began."""
         # Of another tag's parts, which a step of this name sent in an earlier attempt, it has none.
         name = self.noted("parts").get("rows", f"{self.name} {self.build.buildid}")
         await self.note("parts", rows=name)
         stored = BuildRows(await self.own_rows(), name)
         bypass = bool(self.bypass)
-        tagger = MassTagger(hub, self.to_tag, stored, self, bypass=bypass, part=self.part)
+        tagger = MassTagger(self.hub, self.to_tag, stored, self, bypass=bypass, part=self.part)
         await tagger.load()
         return tagger
 
-    async def _would_tag(self, hub: Hub, todo: Sequence[TaggedBuild], refusal: str) -> int:
+    async def _would_tag(self, todo: Sequence[TaggedBuild], refusal: str) -> int:
         """End a dry run."""
         names = [each.nvr.name for each in todo]
-        listed = await listed_packages(hub.connection, self.to_tag, names)
+        listed = await listed_packages(self.hub.connection, self.to_tag, names)
         outcomes = {}
         for build in todo:
             why = refusal or unlisted(listed.get(build.nvr.name), str(self.to_tag))

@@ -12,7 +12,6 @@ from buildbot.process import results
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, flag
 from buildbot_koji.hubs.builds import named_build
-from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import WAITING
 from buildbot_koji.steps.framework.write_step import KojiTasksStep
@@ -105,29 +104,29 @@ class RepoStep(KojiTasksStep):
         }
         return {name: True for name, value in given.items() if value}
 
-    async def change(self, hub: Hub) -> int:
+    async def change(self) -> int:
         """Get the repo."""
         try:
-            return await self.get_repo(hub)
+            return await self.get_repo()
         except _Never as never:
             if is_infrastructure(never.fault):
                 self.say(f"the build system failed: {never}")
                 return results.EXCEPTION
             return self.fail(str(never))
 
-    async def get_repo(self, hub: Hub) -> int:
+    async def get_repo(self) -> int:
         """Get the repo; returns the result. A subclass implements it."""
         raise NotImplementedError
 
-    async def find_tag(self, hub: Hub) -> Any:
+    async def find_tag(self) -> Any:
         """Return the tag."""
         name = self.tag
         if self.target is not None:
-            target = await hub.connection.checked("getBuildTarget", self.target, strict=True)
+            target = await self.hub.connection.checked("getBuildTarget", self.target, strict=True)
             name = target.build_tag
-        return await hub.connection.checked("getTag", name, strict=True)
+        return await self.hub.connection.checked("getTag", name, strict=True)
 
-    async def request_repo(self, hub: Hub, wanted: Wanted) -> Any:
+    async def request_repo(self, wanted: Wanted) -> Any:
         """Request a repo and wait for it; the hub makes one unless it has one.
 
         Returns:
@@ -139,9 +138,11 @@ class RepoStep(KojiTasksStep):
 
         async def ask() -> Any:
             """Ask the hub for the repo."""
-            await hub.log_in()
+            await self.hub.log_in()
             # The call is idempotent: the hub returns the same request.
-            return await hub.connection.checked("repo.request", wanted.tag.id, **wanted.request)
+            return await self.hub.connection.checked(
+                "repo.request", wanted.tag.id, **wanted.request
+            )
 
         try:
             check = await self.ask(ask, WAITING)
@@ -155,40 +156,40 @@ class RepoStep(KojiTasksStep):
             request = check.get("request")
             if request is not None and request.task_id not in (None, shown):
                 shown = request.task_id
-                url = paths.task_url(hub.connection.weburl, shown)
+                url = paths.task_url(self.hub.connection.weburl, shown)
                 await self.addURL(f"newRepo (task {shown})", url)
                 if not check.get("repo"):
                     self.say(f"waiting for {wanted}: task {shown} makes it")
-                    await hub.watch(shown, self.build).done
+                    await self.hub.watch(shown, self.build).done
                 looks = 0
             elif check.get("repo"):
                 return check.repo
             elif not request.active:
-                raise await self._why(hub, wanted, request.task_id)
+                raise await self._why(wanted, request.task_id)
             else:
                 self.say(f"waiting for {wanted}: request {request.id} is in the hub's queue")
                 looks += 1
                 await self._pause(looks)
             if not check.get("repo"):
                 check = await self.ask(
-                    partial(hub.connection.checked, "repo.checkRequest", request.id), WAITING
+                    partial(self.hub.connection.checked, "repo.checkRequest", request.id), WAITING
                 )
 
-    async def _why(self, hub: Hub, wanted: Wanted, task_id: int | None) -> _Never:
+    async def _why(self, wanted: Wanted, task_id: int | None) -> _Never:
         """Return what to raise for a request that failed, with its last task if it had one."""
         words = f"the hub gave up making {wanted}"
         if task_id is None:
             return _Never(words)
-        fault, reason = await read_fault(hub.connection, task_id)
+        fault, reason = await read_fault(self.hub.connection, task_id)
         return _Never(f"{words}: task {task_id}: {reason}", fault)
 
     async def _pause(self, looks: int) -> None:
         """Wait before the next check, after so many looks in a row."""
         await ElapsedTime(self.master.reactor).pause(self.polling.pause(looks))
 
-    async def show(self, hub: Hub, repo: Any, wanted: Wanted) -> int:
+    async def show(self, repo: Any, wanted: Wanted) -> int:
         """Show the repo and set its properties; returns SUCCESS."""
-        url = f"{hub.connection.weburl}/repoinfo?repoID={repo.id}"
+        url = f"{self.hub.connection.weburl}/repoinfo?repoID={repo.id}"
         self.setProperty("koji_repo_id", repo.id, SOURCE)
         self.setProperty("koji_repo_url", url, SOURCE)
         await self.addURL(f"repo {repo.id}", url)
@@ -235,50 +236,52 @@ class KojiWaitRepo(RepoStep):
         """Whether the repo is requested."""
         return bool(self.request)
 
-    async def get_repo(self, hub: Hub) -> int:
+    async def get_repo(self) -> int:
         """Wait for the repo."""
-        wanted = await self._wanted(hub)
+        wanted = await self._wanted()
         asks = self.request
         checks = 0
         while True:
-            missing, repo = await self.ask(partial(self._find, hub, wanted), WAITING)
+            missing, repo = await self.ask(partial(self._find, wanted), WAITING)
             if repo is None and asks and not missing:
-                asks = await self.request_repo(hub, wanted) is not None
+                asks = await self.request_repo(wanted) is not None
             if repo is None and asks and not missing:
                 # Check the new repo like an existing one: the builds must be in it.
-                _, repo = await self.ask(partial(self._find, hub, wanted), WAITING)
+                _, repo = await self.ask(partial(self._find, wanted), WAITING)
             if repo is not None:
-                return await self.show(hub, repo, wanted)
+                return await self.show(repo, wanted)
             self.say(
                 f"waiting for {wanted}" + (f": {missing} is not in the tag" if missing else "")
             )
             checks += 1
             await self._pause(checks)
 
-    async def _find(self, hub: Hub, wanted: Wanted) -> tuple[str, Any]:
+    async def _find(self, wanted: Wanted) -> tuple[str, Any]:
         """Return the NVR of a build that is not in the tag yet, or ""; and the repo, or None.
 
         Raises:
             _Never: no repo will meet the requirements.
         """
-        missing = await self._missing(hub, wanted)
-        repo = None if missing else await hub.connection.checked("getRepo", wanted.tag.id)
-        return missing, repo if await self._is_it(hub, repo, wanted) else None
+        missing = await self._missing(wanted)
+        repo = None if missing else await self.hub.connection.checked("getRepo", wanted.tag.id)
+        return missing, repo if await self._is_it(repo, wanted) else None
 
-    async def _wanted(self, hub: Hub) -> Wanted:
-        tag = await self.find_tag(hub)
-        builds = [await named_build(hub.connection, each) for each in checks.words(self.builds)]
+    async def _wanted(self) -> Wanted:
+        tag = await self.find_tag()
+        builds = [
+            await named_build(self.hub.connection, each) for each in checks.words(self.builds)
+        ]
         current = self.current
         if current is None:
             current = not builds and self.min_event is None and self.at_event is None
         min_event = self.min_event
         if current:
             # The current event: later changes of the tag are not waited for.
-            min_event = await hub.connection.checked("tagLastChangeEvent", tag.id)
+            min_event = await self.hub.connection.checked("tagLastChangeEvent", tag.id)
         opts = tuple(sorted(self.repo_opts.items()))
         return Wanted(tag, builds, min_event, self.at_event, opts)
 
-    async def _missing(self, hub: Hub, wanted: Wanted) -> str:
+    async def _missing(self, wanted: Wanted) -> str:
         """Return the NVR of a build that is not in the tag yet, "" if all are.
 
         Raises:
@@ -286,10 +289,12 @@ class KojiWaitRepo(RepoStep):
         """
         for build in wanted.builds:
             package = build.package_name
-            latest = await hub.connection.checked("getLatestBuilds", wanted.tag.id, package=package)
+            latest = await self.hub.connection.checked(
+                "getLatestBuilds", wanted.tag.id, package=package
+            )
             if build.id in [each.id for each in latest]:
                 continue
-            tagged = await hub.connection.checked(
+            tagged = await self.hub.connection.checked(
                 "listTagged", wanted.tag.id, inherit=True, package=package
             )
             if latest and build.id in [each.id for each in tagged]:
@@ -300,7 +305,7 @@ class KojiWaitRepo(RepoStep):
             return str(build.nvr)
         return ""
 
-    async def _is_it(self, hub: Hub, repo: Any, wanted: Wanted) -> bool:
+    async def _is_it(self, repo: Any, wanted: Wanted) -> bool:
         """Return whether a repo's contents meet the requirements."""
         if repo is None:
             return False
@@ -312,7 +317,7 @@ class KojiWaitRepo(RepoStep):
         if any(not has.get(name) for name, _ in wanted.opts):
             return False
         for build in wanted.builds:
-            found = await hub.connection.checked(
+            found = await self.hub.connection.checked(
                 "getLatestBuilds",
                 wanted.tag.id,
                 event=repo.create_event,
@@ -336,22 +341,22 @@ class KojiRegenRepo(RepoStep):
 
     make_task = flag("always make a task of our own")
 
-    async def get_repo(self, hub: Hub) -> int:
+    async def get_repo(self) -> int:
         """Get the repo made."""
-        tag = await self.find_tag(hub)
+        tag = await self.find_tag()
         wanted = Wanted(tag, min_event="last", opts=tuple(sorted(self.repo_opts.items())))
-        repo = None if self.make_task else await self.request_repo(hub, wanted)
+        repo = None if self.make_task else await self.request_repo(wanted)
         if repo is None:
             call = Call("newRepo", (tag.name,), self.repo_opts)
-            result = await self.run_tasks(hub, {tag.name: call}, _never_done)
+            result = await self.run_tasks({tag.name: call}, _never_done)
             if result != results.SUCCESS:
                 return result
             [task_id] = self.task_ids
-            made = await hub.connection.getTaskResult(task_id)
+            made = await self.hub.connection.getTaskResult(task_id)
             if not (isinstance(made, list) and made and type(made[0]) is int):
                 raise UnusableAnswer("getTaskResult", made, "the id of a repo")
-            repo = await hub.connection.checked("repoInfo", made[0], strict=True)
-        return await self.show(hub, repo, wanted)
+            repo = await self.hub.connection.checked("repoInfo", made[0], strict=True)
+        return await self.show(repo, wanted)
 
 
 async def _never_done(_label: str) -> bool:

@@ -10,7 +10,6 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, flag, required, words_for
 from buildbot_koji.durable.once import CheckClaim, OnceAction
 from buildbot_koji.durable.store import MasterState
-from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.write_step import KojiWriteStep
 from txkoji import Call, paths
@@ -62,43 +61,45 @@ class KojiCreateSideTag(KojiWriteStep):
         default="koji_sidetag",
     )
 
-    async def change(self, hub: Hub) -> int:
+    async def change(self) -> int:
         """Create the side tag, or find that of an earlier attempt."""
         self.say("waiting for other side tags to be created")
         try:
             # Otherwise a new side tag can't be attributed to a step.
-            async with hub.locks["side tags"]:
-                tag = await self._create(hub)
+            async with self.hub.locks["side tags"]:
+                tag = await self._create()
         except ParameterError:
             if self.suffix is None:
                 raise
             return self.fail("the hub is too old for suffixes of side tags: leave suffix out")
         self.setProperty(self.property, tag["name"], SOURCE)
         self.setProperty(f"{self.property}_id", tag["id"], SOURCE)
-        await self.addURL(tag["name"], paths.tag_url(hub.connection.weburl, tag["id"]))
+        await self.addURL(tag["name"], paths.tag_url(self.hub.connection.weburl, tag["id"]))
         self.say(f"created side tag {tag['name']}")
         return results.SUCCESS
 
-    async def _create(self, hub: Hub) -> dict[str, Any]:
+    async def _create(self) -> dict[str, Any]:
         self.say(f"creating a side tag of {self.basetag}")
-        claims = SideTagClaims(self.master, self.basetag, hub.connection.url)
+        claims = SideTagClaims(self.master, self.basetag, self.hub.connection.url)
         options: dict[str, Any] = {"debuginfo": self.debuginfo}
         if self.suffix is not None:
             options["suffix"] = self.suffix
         claimed = await claims.ids()
-        existing = {each.id for each in await self._mine(hub)}
+        existing = {each.id for each in await self._mine()}
         await claims.forget(claimed - existing)
         if not self.noted("side tag"):
             await self.note("side tag", before=sorted(existing))
 
         async def do(check_claim: CheckClaim) -> dict[str, Any]:
             call = Call.of("createSideTag", self.basetag, **options)
-            made = hub.connection.client.read_answer(call, await hub.write(call, check_claim))
+            made = self.hub.connection.client.read_answer(
+                call, await self.hub.write(call, check_claim)
+            )
             await claims.add(made.id)
             return {"id": made.id, "name": made.name}
 
         async def search() -> dict[str, Any] | None:
-            mine = await self._mine(hub)
+            mine = await self._mine()
             others = {*self.noted("side tag")["before"], *await claims.ids()}
             new = sorted((each.id, each.name) for each in mine if each.id not in others)
             if not new:
@@ -107,16 +108,18 @@ class KojiCreateSideTag(KojiWriteStep):
             await claims.add(tag_id)
             return {"id": tag_id, "name": name}
 
-        found: dict[str, Any] = await self.once(hub, "side tag", OnceAction(do, search))
+        found: dict[str, Any] = await self.once("side tag", OnceAction(do, search))
         return found
 
-    async def _mine(self, hub: Hub) -> list[Any]:
-        await hub.log_in()
+    async def _mine(self) -> list[Any]:
+        await self.hub.log_in()
         user = None
-        if hub.connection.session_id is not None:
-            me = await hub.connection.checked("getLoggedInUser")
+        if self.hub.connection.session_id is not None:
+            me = await self.hub.connection.checked("getLoggedInUser")
             user = None if me is None else me.id
-        return list(await hub.connection.checked("listSideTags", basetag=self.basetag, user=user))
+        return list(
+            await self.hub.connection.checked("listSideTags", basetag=self.basetag, user=user)
+        )
 
 
 class KojiRemoveSideTag(KojiWriteStep):
@@ -135,7 +138,7 @@ class KojiRemoveSideTag(KojiWriteStep):
         """Return the mistakes in the arguments; with ``alwaysRun`` none may have been created."""
         return [] if self.sidetags is None else super().complaints()
 
-    async def change(self, hub: Hub) -> int:
+    async def change(self) -> int:
         """Remove the side tags that still exist."""
         if self.sidetags is None:
             given = words_for(self.declared_values["sidetags"])
@@ -145,12 +148,12 @@ class KojiRemoveSideTag(KojiWriteStep):
         named = f"side tag{'s' * (len(sidetags) > 1)} {', '.join(sidetags)}"
         self.say(f"removing {named}")
         for sidetag in checks.words(self.sidetags):
-            await self._remove(hub, sidetag)
+            await self._remove(sidetag)
         self.say(f"removed {named}")
         return results.SUCCESS
 
-    async def _remove(self, hub: Hub, sidetag: Any) -> None:
+    async def _remove(self, sidetag: Any) -> None:
         async def is_done() -> bool:
-            return await hub.connection.getTag(sidetag) is None
+            return await self.hub.connection.getTag(sidetag) is None
 
-        await self.call_once(hub, str(sidetag), Call.of("removeSideTag", sidetag), is_done)
+        await self.call_once(str(sidetag), Call.of("removeSideTag", sidetag), is_done)

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import required
-from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.build import KojiBuild
 from buildbot_koji.steps.framework.uploads import UploadingStep
 from txkoji import Outcome
@@ -33,11 +32,11 @@ class KojiBuildSRPM(KojiBuild, UploadingStep):
 
     srpm = required(srpm, "the source RPM, or a pattern that matches it alone (``*.src.rpm``)")
 
-    async def prepare(self, hub: Hub) -> None:
+    async def prepare(self) -> None:
         """Upload the source RPM."""
-        await super().prepare(hub)
-        self.source = await self.upload(hub, self.srpm)
+        await super().prepare()
+        self.source = await self.upload(self.srpm)
 
-    async def find_existing(self, hub: Hub, outcome: Outcome) -> int | Outcome | None:
+    async def find_existing(self, outcome: Outcome) -> int | Outcome | None:
         """Adopt no other build."""
         return None

@@ -48,25 +48,25 @@ def _no_builds(values: Mapping[str, Any], *flags: str) -> Iterator[str]:
 class _Untags(KojiWriteStep):
     """Untags builds. The base class of the steps that do."""
 
-    async def untag(self, hub: Hub, name: str, tag: Any, build: int | str, *, force: bool) -> None:
+    async def untag(self, name: str, tag: Any, build: int | str, *, force: bool) -> None:
         """Untag a build once; ``name`` distinguishes it from the other actions of the step."""
 
         async def is_done() -> bool:
             """Return whether the build is not in the tag."""
-            return not await _is_in_tag(hub, tag, build)
+            return not await _is_in_tag(self.hub, tag, build)
 
         call = Call.of("untagBuild", tag, build, force=force)
-        await self.call_once(hub, name, call, is_done)
+        await self.call_once(name, call, is_done)
 
     async def builds_of_packages(
-        self, hub: Hub, tag: Any, packages: Iterable[str], which: slice
+        self, tag: Any, packages: Iterable[str], which: slice
     ) -> list[str]:
         """Return the NVRs of packages' builds in a tag, as the first attempt found them."""
         found = self.noted("packages").get("builds")
         if found is None:
             found = []
             for package in packages:
-                tagged = await hub.connection.checked("listTagged", tag, package=package)
+                tagged = await self.hub.connection.checked("listTagged", tag, package=package)
                 found += [build.nvr for build in tagged[which]]
             await self.note("packages", builds=found)
         return list(found)
@@ -87,9 +87,9 @@ class KojiTag(KojiTasksStep):
         "override the tag's rules, and tag again what is tagged; requires the permission ``admin``"
     )
 
-    async def change(self, hub: Hub) -> int:
+    async def change(self) -> int:
         """Tag the builds that are not in the tag."""
-        builds = await _keys(hub, checks.words(self.builds))
+        builds = await _keys(self.hub, checks.words(self.builds))
         calls = {
             label: Call("tagBuild", (self.tag, build, self.force))
             for label, build in builds.items()
@@ -97,9 +97,9 @@ class KojiTag(KojiTasksStep):
 
         async def is_done(label: str) -> bool:
             """Return whether a build need not be tagged."""
-            return not self.force and await _is_in_tag(hub, self.tag, builds[label])
+            return not self.force and await _is_in_tag(self.hub, self.tag, builds[label])
 
-        result = await self.run_tasks(hub, calls, is_done)
+        result = await self.run_tasks(calls, is_done)
         if result == results.SUCCESS:
             self.say(f"tagged {', '.join(calls)} with {self.tag}")
         return result
@@ -132,16 +132,16 @@ class KojiMove(_Untags, KojiTasksStep):
         if not checks.is_renderable(origin) and origin == values["to_tag"]:
             yield f"from_tag and to_tag are both {origin!r}"
 
-    async def change(self, hub: Hub) -> int:
+    async def change(self) -> int:
         """Move the builds that are not moved yet."""
         found = [
-            await hub.connection.checked("getTag", tag, strict=True)
+            await self.hub.connection.checked("getTag", tag, strict=True)
             for tag in (self.from_tag, self.to_tag)
         ]
         if found[0].id == found[1].id:
             # A build in both tags would be untagged from the first.
             return self.fail(f"from_tag and to_tag are both {found[0].name}")
-        builds = await _keys(hub, await self._builds(hub))
+        builds = await _keys(self.hub, await self._builds())
         calls = {
             label: Call("moveBuild", (self.from_tag, self.to_tag, build, self.force))
             for label, build in builds.items()
@@ -154,26 +154,26 @@ class KojiMove(_Untags, KojiTasksStep):
         async def is_done(label: str) -> bool:
             """Return whether a build is where it should be."""
             build = builds[label]
-            in_target = await _is_in_tag(hub, self.to_tag, build)
-            if not await _is_in_tag(hub, self.from_tag, build):
+            in_target = await _is_in_tag(self.hub, self.to_tag, build)
+            if not await _is_in_tag(self.hub, self.from_tag, build):
                 return in_target
             if in_target and not self.force:
                 # A task of moveBuild would fail and leave it in both tags.
-                await self.untag(hub, f"untag {label}", self.from_tag, build, force=False)
+                await self.untag(f"untag {label}", self.from_tag, build, force=False)
                 return True
             return False
 
-        result = await self.run_tasks(hub, calls, is_done)
+        result = await self.run_tasks(calls, is_done)
         if result == results.SUCCESS:
             self.say(f"moved {', '.join(calls)} from {self.from_tag} to {self.to_tag}")
         return result
 
-    async def _builds(self, hub: Hub) -> list[Any]:
+    async def _builds(self) -> list[Any]:
         named = checks.words(self.builds)
         if not self.all:
             return named
         # Oldest first, like the hub's moveAllBuilds: the newest must become the latest.
-        return await self.builds_of_packages(hub, self.from_tag, named, slice(None, None, -1))
+        return await self.builds_of_packages(self.from_tag, named, slice(None, None, -1))
 
 
 class KojiUntag(_Untags):
@@ -195,22 +195,22 @@ class KojiUntag(_Untags):
         """Return what is wrong with the builds."""
         return _no_builds(values, "all", "non_latest")
 
-    async def change(self, hub: Hub) -> int:
+    async def change(self) -> int:
         """Untag the builds that are still in the tag."""
-        builds = await self._builds(hub)
-        for label, build in (await _keys(hub, builds)).items():
+        builds = await self._builds()
+        for label, build in (await _keys(self.hub, builds)).items():
             self.say(f"untagging {label}")
-            await self.untag(hub, label, self.tag, build, force=self.force)
+            await self.untag(label, self.tag, build, force=self.force)
         gone = ", ".join(str(build) for build in builds)
         self.say(f"untagged {gone} from {self.tag}" if gone else "nothing to untag")
         return results.SUCCESS
 
-    async def _builds(self, hub: Hub) -> list[Any]:
+    async def _builds(self) -> list[Any]:
         named = checks.words(self.builds)
         if not (self.all or self.non_latest):
             return named
         which = slice(1 if self.non_latest else 0, None)
-        return await self.builds_of_packages(hub, self.tag, named, which)
+        return await self.builds_of_packages(self.tag, named, which)
 
 
 class KojiPromote(KojiWriteStep):
@@ -225,20 +225,20 @@ class KojiPromote(KojiWriteStep):
     draft = required(checks.build, "the NVR or id of the draft build")
     force = flag("override the hub's policy; requires the permission ``admin``")
 
-    async def change(self, hub: Hub) -> int:
+    async def change(self) -> int:
         """Promote the build."""
-        build = await named_build(hub.connection, self.draft)
+        build = await named_build(self.hub.connection, self.draft)
         if not build.get("draft") and build.get("promotion_ts") is None:
             return self.fail(f"{build.nvr} is not a draft build")
 
         async def is_done() -> bool:
             """Return whether the build is no longer a draft."""
-            return not (await hub.connection.checked("getBuild", build.id, strict=True)).draft
+            return not (await self.hub.connection.checked("getBuild", build.id, strict=True)).draft
 
         if build.get("draft"):
             call = Call.of("promoteBuild", build.id, force=self.force)
-            await self.call_once(hub, "promotion", call, is_done)
-            build = await hub.connection.checked("getBuild", build.id, strict=True)
+            await self.call_once("promotion", call, is_done)
+            build = await self.hub.connection.checked("getBuild", build.id, strict=True)
         self.setProperty("koji_nvr", build.nvr, SOURCE)
         self.setProperty("koji_build_id", build.id, SOURCE)
         self.setProperty("koji_build_url", build.url, SOURCE)

@@ -49,7 +49,6 @@ class KojiStep(InterruptibleStep):
         patience: knows whether the step has begun anything on the hub.
         began: when the step began, in seconds since the epoch.
         unreachable: why the hub was unreachable when that ended the step, else empty.
-        hub: the hub, None until the step has it.
     """
 
     profile = required(
@@ -81,24 +80,28 @@ class KojiStep(InterruptibleStep):
         self.check_claim = ClaimCheck(self.now, self._has_request)
         self.unreachable = ""
         self.patience = Patience()
-        self.hub: Hub | None = None
+        self._hub: Hub | None = None
         self._is_resumed = False
         # None unless the summary is an error; then the summary to restore, if any.
         self._covered: str | None = None
+
+    @property
+    def hub(self) -> Hub:
+        """The hub, from the first call of :meth:`work` or :meth:`find_begun` on."""
+        assert self._hub is not None
+        return self._hub
 
     @property
     def logs_in(self) -> bool:
         """Whether the step logs in; one that only reads does not."""
         return True
 
-    async def work(self, hub: Hub) -> int:
+    async def work(self) -> int:
         """Do the step's work. A subclass implements it.
 
         An early end cancels it; see :class:`EarlyEnd` and :meth:`end_early`. If the hub is
-        unreachable it is called again, for at most ``hub_patience``.
-
-        Args:
-            hub: the hub; a subclass that writes calls its ``log_in`` first.
+        unreachable it is called again, for at most ``hub_patience``. A subclass that writes calls
+        the hub's ``log_in`` first.
 
         Returns:
             Buildbot's result.
@@ -109,10 +112,10 @@ class KojiStep(InterruptibleStep):
         """
         raise NotImplementedError
 
-    async def find_begun(self, hub: Hub) -> Any:
+    async def find_begun(self) -> Any:
         """Find what an earlier attempt began, to resume or cancel it. A subclass may do so."""
 
-    async def end_early(self, hub: Hub | None, ending: Ending) -> None:
+    async def end_early(self, ending: Ending) -> None:
         """Clean up, within a limited time, and set the summary. A subclass may do more."""
         begun = ": the hub finishes what it has begun" if self.patience.has_begun else ""
         words = {
@@ -162,24 +165,24 @@ class KojiStep(InterruptibleStep):
         self._covered = ""
 
     def _outage(self, error: BaseException) -> str:
-        since = None if self.hub is None else self.hub.connection.trouble_since
+        since = None if self._hub is None else self._hub.connection.trouble_since
         return unreachable(error, since or self.now(), self.now())
 
     @property
     def trouble(self) -> str | None:
         """Return since when and why the hub is unreachable, None if it is not."""
-        error = None if self.hub is None else self.hub.connection.trouble
+        error = None if self._hub is None else self._hub.connection.trouble
         return None if error is None else self._outage(error)
 
-    def _check_hub(self, hub: Hub) -> None:
+    def _check_hub(self) -> None:
         """Show that the hub is unreachable while a call is still being retried, or give it up."""
-        trouble, text = hub.connection.trouble, self._text
+        trouble, text = self.hub.connection.trouble, self._text
         if trouble is not None and self._covered is None:
             self.say_error(WAITING, trouble)
             self._covered = text
         elif trouble is None and self._covered:
             self.say(self._covered)
-        if trouble is not None and self._is_out_of_patience(hub):
+        if trouble is not None and self._is_out_of_patience():
             self.unreachable = self.trouble or explain(trouble)
             self.early_end.end(Ending.UNREACHABLE)
 
@@ -210,11 +213,10 @@ class KojiStep(InterruptibleStep):
         request = self.build.requests[0].id
         return await self.until_stored(lambda: has_request(self.master, request))
 
-    async def run_once(self, hub: Hub, action: OnceAction[T], intent: Intent, words: str) -> T:
+    async def run_once(self, action: OnceAction[T], intent: Intent, words: str) -> T:
         """Do something on the hub exactly once; wait while it is unreachable.
 
         Args:
-            hub: the hub.
             action: what to do.
             intent: what is known of it.
             words: the summary while the outcome is unknown; the error follows.
@@ -233,7 +235,7 @@ class KojiStep(InterruptibleStep):
 
         def gives_up() -> bool:
             """Return whether ``hub_patience`` is over."""
-            return self._is_out_of_patience(hub, in_doubt=once.refusal is not None)
+            return self._is_out_of_patience(in_doubt=once.refusal is not None)
 
         self.patience.attempts(once)
         try:
@@ -244,8 +246,8 @@ class KojiStep(InterruptibleStep):
         self.patience.succeeded()
         return result
 
-    def _is_out_of_patience(self, hub: Hub, *, in_doubt: bool = False) -> bool:
-        silence, now = hub.connection.trouble_for, ElapsedTime(self.master.reactor).seconds()
+    def _is_out_of_patience(self, *, in_doubt: bool = False) -> bool:
+        silence, now = self.hub.connection.trouble_for, ElapsedTime(self.master.reactor).seconds()
         return self.patience.is_over(self.hub_patience, silence, now, in_doubt=in_doubt)
 
     # The run
@@ -261,8 +263,8 @@ class KojiStep(InterruptibleStep):
         try:
             return await self._work_to_end()
         finally:
-            if self.hub is not None:
-                self.hub.users.discard(self)
+            if self._hub is not None:
+                self._hub.users.discard(self)
 
     async def _work_to_end(self) -> int:
         try:
@@ -273,14 +275,12 @@ class KojiStep(InterruptibleStep):
                 return results.EXCEPTION
             self.began = self.now()
             self.early_end.limit(Ending.TIMED_OUT, self.timeout)
-            self.hub = await get_hub(self.master, self.profile)
-            self.hub.users.add(self)
+            await self._have_hub()
             await OrphanReleaser.getService(self.master)
-            work = partial(self._work_until_answered, self.hub)
-            return await self.until_stored(work)
+            return await self.until_stored(self._work_until_answered)
         except UnknownOutcome as error:
             self.unreachable = explain(error)
-            await self.end_early(self.hub, Ending.UNREACHABLE)
+            await self.end_early(Ending.UNREACHABLE)
             return results.EXCEPTION
         except KojiException as error:
             if is_refusal(error) and not self.follows_task:
@@ -289,7 +289,7 @@ class KojiStep(InterruptibleStep):
             self.say(trouble or explain(error))
             return results.EXCEPTION
         except ClaimLost:
-            return await self._end(self.hub, Ending.SUPERSEDED)
+            return await self._end(Ending.SUPERSEDED)
         except CancelledError:
             ending = self.early_end.reason
             if ending is None:
@@ -307,23 +307,26 @@ class KojiStep(InterruptibleStep):
                     self.say(f"stopped; {explain(error)}")
                     return ending.result
             trouble = self.trouble if ending.is_limit else None
-            result = await self._end(self.hub, ending)
+            result = await self._end(ending)
             if trouble is None:
                 return result
             # Not the package's fault: the work may have been done in time.
             self.say(f"{trouble}; {self._text.replace(NO_ANSWER, '')}")
             return results.EXCEPTION
 
+    async def _have_hub(self) -> None:
+        if self._hub is None:
+            self._hub = await get_hub(self.master, self.profile)
+            self._hub.users.add(self)
+
     async def _find_begun(self) -> None:
         """Find what an earlier attempt began: the stop came before this one knew it."""
         if await self._earlier_builds():
-            if self.hub is None:
-                self.hub = await get_hub(self.master, self.profile)
-                self.hub.users.add(self)
-            await self.find_begun(self.hub)
+            await self._have_hub()
+            await self.find_begun()
 
-    async def _end(self, hub: Hub | None, ending: Ending) -> int:
-        await self.end_early(hub, ending)
+    async def _end(self, ending: Ending) -> int:
+        await self.end_early(ending)
         if ending is Ending.SUPERSEDED:
             self._log.warn(
                 "{name} of build {id}: {words}",
@@ -333,13 +336,13 @@ class KojiStep(InterruptibleStep):
             )
         return ending.result
 
-    async def resume(self, hub: Hub) -> Any:
+    async def resume(self) -> Any:
         """Find what an earlier attempt began, before a stop takes effect: it cancels that.
 
         A stop that an earlier attempt did not bring to its end takes effect again.
         """
         with self.early_end.critical():
-            found = await self.find_begun(hub)
+            found = await self.find_begun()
             self._is_resumed = True
             stop = await self.earlier_stop()
             if stop is not None:
@@ -347,23 +350,23 @@ class KojiStep(InterruptibleStep):
                 self.early_end.end(Ending.STOPPED)
         return found
 
-    async def _work_until_answered(self, hub: Hub) -> int:
-        checking = ElapsedTime(self.master.reactor).looping(self._check_hub, hub)
+    async def _work_until_answered(self) -> int:
+        checking = ElapsedTime(self.master.reactor).looping(self._check_hub)
         checking.start(min(self.timing.show_interval, max(self.hub_patience, 0.1)), now=False)
         try:
             return await until_answered(
-                partial(self.work, hub),
+                self.work,
                 self.master.reactor,
                 self.timing.retry,
                 partial(self.say_error, WAITING),
-                ends=partial(self._ends, hub),
+                ends=self._ends,
             )
         finally:
             checking.stop()
 
-    def _ends(self, hub: Hub, error: Exception) -> bool:
+    def _ends(self, error: Exception) -> bool:
         """Return whether an error ends the work; after any other it is retried."""
-        if self.patience.is_lost or self._is_out_of_patience(hub):
+        if self.patience.is_lost or self._is_out_of_patience():
             return True
         # The task runs on while access is refused: wait for its outcome.
         return not (is_passing(error) or (self.follows_task and is_without_access(error)))

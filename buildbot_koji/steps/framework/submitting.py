@@ -21,7 +21,6 @@ async def begin(hub: Hub, call: Call, began: float, **known: Any) -> TaskIntent:
 
 async def submit(
     step: KojiStep,
-    hub: Hub,
     intent: TaskIntent,
     state: IntentState,
     save: Callable[[TaskIntent], Awaitable[None]],
@@ -30,30 +29,29 @@ async def submit(
 
     Args:
         step: the step.
-        hub: the hub.
         intent: what to submit, or what was submitted.
         state: IN_DOUBT if an earlier attempt may have submitted it.
         save: stores the intent.
     """
     if intent.task_id is not None:
         if not intent.adopted:
-            hub.connection.submissions.claim(intent.task_id, intent.submission)
+            step.hub.connection.submissions.claim(intent.task_id, intent.submission)
         with step.early_end.critical():
             await save(intent)
         return intent
-    action = hub.submit_once(intent.call, intent.submission)
-    known = Intent(lambda task_id: save(hub.submitted(intent, task_id)), state)
+    action = step.hub.submit_once(intent.call, intent.submission)
+    known = Intent(lambda task_id: save(step.hub.submitted(intent, task_id)), state)
     words = "looking for the task as soon as the hub answers"
-    task_id = await step.run_once(hub, action, known, words)
-    return hub.submitted(intent, task_id)
+    task_id = await step.run_once(action, known, words)
+    return step.hub.submitted(intent, task_id)
 
 
-async def unless_lost(step: KojiStep, hub: Hub, intent: TaskIntent) -> TaskIntent:
+async def unless_lost(step: KojiStep, intent: TaskIntent) -> TaskIntent:
     """Return what an earlier attempt submitted or adopted, without a task that is lost."""
     if intent.task_id is None:
         return intent
     is_lost = partial(
-        hub.connection.submissions.is_lost, intent.task_id, intent.call, intent.submission
+        step.hub.connection.submissions.is_lost, intent.task_id, intent.call, intent.submission
     )
     words = f"looking for task {intent.task_id} as soon as the hub answers"
     lost = await step.ask(is_lost, words)

@@ -15,7 +15,6 @@ from buildbot_koji.durable.cancellations import is_final
 from buildbot_koji.durable.once import IntentState
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.existing import find_taken_name, may_be_generated
-from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import PACKAGE, SOURCE
 from buildbot_koji.steps.framework.base import NO_ANSWER, SUPERSEDED, KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
@@ -105,7 +104,7 @@ class KojiTaskStep(KojiStep):
         """Return the call that submits the task; JSON must be able to hold its arguments."""
         raise NotImplementedError
 
-    async def prepare(self, hub: Hub) -> int | None:
+    async def prepare(self) -> int | None:
         """Do what must precede the submission: an upload, for instance.
 
         An attempt that finds the task of an earlier one skips it.
@@ -115,10 +114,10 @@ class KojiTaskStep(KojiStep):
         """
         return None
 
-    async def finished(self, hub: Hub, outcome: Outcome) -> None:
+    async def finished(self, outcome: Outcome) -> None:
         """Read the task's results, in whatever state it ended."""
 
-    async def find_existing(self, hub: Hub, outcome: Outcome) -> int | Outcome | None:
+    async def find_existing(self, outcome: Outcome) -> int | Outcome | None:
         """Find the build, or the task, that kept a failed task from making its build.
 
         Returns:
@@ -126,7 +125,7 @@ class KojiTaskStep(KojiStep):
             reason if it differs from what this step would have made), or None.
         """
 
-    async def call_again(self, hub: Hub, call: Call, outcome: Outcome) -> Call | None:
+    async def call_again(self, call: Call, outcome: Outcome) -> Call | None:
         """Return the call that replaces a task that the build system failed, None to give up.
 
         A task whose build is complete is not replaced: a draft or an image would be built twice.
@@ -149,47 +148,45 @@ class KojiTaskStep(KojiStep):
 
     # The work
 
-    async def work(self, hub: Hub) -> int:
+    async def work(self) -> int:
         """Submit the task, or find that of an earlier attempt, and follow it to its end."""
-        intent, state = self.intent or await self.resume(hub), IntentState.IN_DOUBT
+        intent, state = self.intent or await self.resume(), IntentState.IN_DOUBT
         if intent is None:
-            result = await self.prepare(hub)
+            result = await self.prepare()
             if result is not None:
                 return result
             self.say("submitting")
-            intent, state = await begin(hub, self.hub_call(), self.began), IntentState.NEW
+            intent, state = await begin(self.hub, self.hub_call(), self.began), IntentState.NEW
         else:
             self.patience.begun()
-            intent = await unless_lost(self, hub, intent)
+            intent = await unless_lost(self, intent)
             if intent.task_id is None:
                 self.say("looking for the task of an earlier attempt")
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, intent.began)
         for number, task_id in enumerate(intent.earlier, 1):
-            await self._link(hub, task_id, f"attempt {number}: ")
+            await self._link(task_id, f"attempt {number}: ")
         following: TaskIntent | None = intent
         while following is not None:
             if state is IntentState.IN_DOUBT:
                 # A stop looks for what an earlier attempt may have submitted.
                 self.intent = following
-            intent = await submit(self, hub, following, state, partial(self._save_intent, hub))
-            await self._show_task(hub, intent)
+            intent = await submit(self, following, state, self._save_intent)
+            await self._show_task(intent)
             attempt = len(intent.earlier) + 1
-            logs = LiveLogs(self, hub, self.live_logs, self.live_log_bytes, attempt)
-            outcome = await self._follow(hub, intent, logs)
-            found = await self._ask_outcome(partial(self.find_existing, hub, outcome))
+            logs = LiveLogs(self, self.live_logs, self.live_log_bytes, attempt)
+            outcome = await self._follow(intent, logs)
+            found = await self._ask_outcome(partial(self.find_existing, outcome))
             if isinstance(found, Outcome):
                 catch = f"; {found.reason}" if found.reason else ""
                 self.say(f"adopted {found.nvr}, already built from the same source{catch}")
-                await self._finish(hub, found, logs)
+                await self._finish(found, logs)
                 return results.WARNINGS if found.reason else results.SUCCESS
-            following, state = await self._next(hub, intent, outcome, found), IntentState.NEW
-        return await self._end_with(hub, intent, outcome, logs)
+            following, state = await self._next(intent, outcome, found), IntentState.NEW
+        return await self._end_with(intent, outcome, logs)
 
-    async def _end_with(
-        self, hub: Hub, intent: TaskIntent, outcome: Outcome, logs: LiveLogs
-    ) -> int:
+    async def _end_with(self, intent: TaskIntent, outcome: Outcome, logs: LiveLogs) -> int:
         """Show the outcome of the step's last task; returns Buildbot's result."""
-        outcome = await self._ask_outcome(partial(self._name_existing, hub, outcome))
+        outcome = await self._ask_outcome(partial(self._name_existing, outcome))
         infrastructure = self._is_infrastructure(outcome)
         if outcome.tree.root.state == task_states.CLOSED:
             words = self.done_words(outcome)
@@ -197,34 +194,34 @@ class KojiTaskStep(KojiStep):
             words = failure_words(outcome, self._no_retry, infrastructure=infrastructure)
         attempt = self._attempt(intent)
         self.say(f"{words} ({attempt})" if attempt else words)
-        await self._finish(hub, outcome, logs)
+        await self._finish(outcome, logs)
         return result_of(outcome, infrastructure=infrastructure)
 
-    async def _name_existing(self, hub: Hub, outcome: Outcome) -> Outcome:
+    async def _name_existing(self, outcome: Outcome) -> Outcome:
         """If the task failed because a build already has the NVR, name and link that build."""
-        build = await find_taken_name(hub.connection, outcome)
+        build = await find_taken_name(self.hub.connection, outcome)
         if build is None:
             return outcome
         await self.until_stored(lambda: self.addURL(f"build {build.nvr}", build.url))
         reason = f"{build.nvr} is built already: raise the release, or tag that build"
         return replace(outcome, reason=reason)
 
-    async def _finish(self, hub: Hub, outcome: Outcome, logs: LiveLogs) -> None:
-        await self.until_stored(lambda: show_outcome(self, hub, outcome, logs))
-        finish = partial(self.finished, hub, outcome)
+    async def _finish(self, outcome: Outcome, logs: LiveLogs) -> None:
+        await self.until_stored(lambda: show_outcome(self, outcome, logs))
+        finish = partial(self.finished, outcome)
         await self.until_stored(lambda: self._ask_outcome(finish))
 
     # What is stored
 
-    async def find_begun(self, hub: Hub) -> TaskIntent | None:
+    async def find_begun(self) -> TaskIntent | None:
         """Return what an earlier attempt of the same build request stored, or None."""
         stored = await self.find_earlier_attempt()
         self.intent = None if stored is None else TaskIntent.from_struct(stored)
         return self.intent
 
-    async def _save_intent(self, hub: Hub, intent: TaskIntent) -> None:
+    async def _save_intent(self, intent: TaskIntent) -> None:
         """Store an intent for the next attempt, for a stop, and for ``LeftTasks``."""
-        cancel_on = None if self.on_stop == "leave" else hub.identity
+        cancel_on = None if self.on_stop == "leave" else self.hub.identity
         intent = replace(intent, cancel_on=cancel_on)
         if intent.task_id is not None:
             self.intent = intent
@@ -233,17 +230,17 @@ class KojiTaskStep(KojiStep):
 
     # The task
 
-    async def _show_task(self, hub: Hub, intent: TaskIntent) -> None:
+    async def _show_task(self, intent: TaskIntent) -> None:
         assert intent.task_id is not None
-        url = paths.task_url(hub.connection.weburl, intent.task_id)
+        url = paths.task_url(self.hub.connection.weburl, intent.task_id)
         self.setProperty("koji_task_id", intent.task_id, SOURCE)
         self.setProperty("koji_task_url", url, SOURCE)
         await self.store_properties()
         attempt = f"attempt {len(intent.earlier) + 1}: " if intent.earlier else ""
-        await self._link(hub, intent.task_id, attempt)
+        await self._link(intent.task_id, attempt)
 
-    async def _link(self, hub: Hub, task_id: int, attempt: str) -> None:
-        url = paths.task_url(hub.connection.weburl, task_id)
+    async def _link(self, task_id: int, attempt: str) -> None:
+        url = paths.task_url(self.hub.connection.weburl, task_id)
         await self.addURL(f"{attempt}task {task_id}", url)
 
     def _attempt(self, intent: TaskIntent) -> str:
@@ -252,13 +249,13 @@ class KojiTaskStep(KojiStep):
             return ""
         return f"attempt {len(intent.earlier) + 1} of {self.infra_retries + 1}"
 
-    async def _follow(self, hub: Hub, intent: TaskIntent, logs: LiveLogs) -> Outcome:
+    async def _follow(self, intent: TaskIntent, logs: LiveLogs) -> Outcome:
         assert intent.task_id is not None
         self.say(f"following task {intent.task_id}" if intent.adopted else "submitted")
         self.early_end.limit(
             Ending.QUEUED_TOO_LONG, self.max_queue_time, intent.submission.submitted
         )
-        watch = hub.watch(intent.task_id, self.build)
+        watch = self.hub.watch(intent.task_id, self.build)
 
         def lift_queue_limit(tree: TaskTree) -> None:
             if not tree.is_queued:
@@ -266,14 +263,14 @@ class KojiTaskStep(KojiStep):
 
         watch.on_change(lift_queue_limit)
         attempt = self._attempt(intent)
-        display = TaskDisplay(self, hub, watch, self.activity, logs, attempt=attempt)
+        display = TaskDisplay(self, watch, self.activity, logs, attempt=attempt)
         display.begin()
         try:
-            tree = await hub.ended(watch, intent.call, intent.submission)
-            outcome = await self._ask_outcome(lambda: read_outcome(hub.connection, tree))
+            tree = await self.hub.ended(watch, intent.call, intent.submission)
+            outcome = await self._ask_outcome(lambda: read_outcome(self.hub.connection, tree))
             if tree.root.package is not None:
                 self.setProperty(PACKAGE, tree.root.package, SOURCE)
-            hub.counts.add(tree, infrastructure=self._is_infrastructure(outcome))
+            self.hub.counts.add(tree, infrastructure=self._is_infrastructure(outcome))
             await logs.ended()
         finally:
             logs.stop()
@@ -287,33 +284,35 @@ class KojiTaskStep(KojiStep):
     # After a failure
 
     async def _next(
-        self, hub: Hub, intent: TaskIntent, outcome: Outcome, other_task: int | None
+        self, intent: TaskIntent, outcome: Outcome, other_task: int | None
     ) -> TaskIntent | None:
         """Return the intent that replaces that of a failed task, or None."""
         if other_task is not None:
-            adopt = partial(hub.connection.submissions.adopt, other_task, intent.submission)
+            adopt = partial(self.hub.connection.submissions.adopt, other_task, intent.submission)
             submission = await self._ask_outcome(adopt)
             return replace(intent, submission=submission, task_id=other_task, adopted=True)
         if len(intent.earlier) >= self.infra_retries or not self._is_infrastructure(outcome):
             return None
-        self._no_retry = await self._ask_outcome(partial(may_be_generated, hub.connection, outcome))
+        self._no_retry = await self._ask_outcome(
+            partial(may_be_generated, self.hub.connection, outcome)
+        )
         if self._no_retry:
             return None
-        call = await self._ask_outcome(partial(self.call_again, hub, intent.call, outcome))
+        call = await self._ask_outcome(partial(self.call_again, intent.call, outcome))
         if call is None:
             return None
         assert intent.task_id is not None
         earlier = (*intent.earlier, intent.task_id)
         attempt = self._attempt(replace(intent, earlier=earlier))
         self.say(f"{attempt}: submitting again: {outcome.reason}")
-        return await self._ask_outcome(lambda: begin(hub, call, intent.began, earlier=earlier))
+        return await self._ask_outcome(lambda: begin(self.hub, call, intent.began, earlier=earlier))
 
     def _is_infrastructure(self, outcome: Outcome) -> bool:
         return is_infrastructure(outcome.fault, self.infra_faults)
 
     # Early ends
 
-    async def end_early(self, hub: Hub | None, ending: Ending) -> None:
+    async def end_early(self, ending: Ending) -> None:
         """Cancel the task on a stop or an expired limit; otherwise leave it to the next attempt."""
         intent = self.intent
         if ending is Ending.DETACHED:
@@ -323,8 +322,8 @@ class KojiTaskStep(KojiStep):
             task_id = intent.task_id if intent is not None else None
             self.say(f"{SUPERSEDED}; left task {task_id} to it" if task_id else SUPERSEDED)
         elif ending is Ending.UNREACHABLE and not self.patience.has_begun:
-            await super().end_early(hub, ending)
-        elif intent is None or hub is None:
+            await super().end_early(ending)
+        elif intent is None:
             self.say("stopped before anything was submitted")
         else:
             why = {
@@ -332,9 +331,9 @@ class KojiTaskStep(KojiStep):
                 Ending.QUEUED_TOO_LONG: f"no builder took it in {self.max_queue_time} s: ",
                 Ending.UNREACHABLE: f"{self.unreachable}; ",
             }
-            self.say(why.get(ending, "") + await self._leave_or_cancel(hub, intent))
+            self.say(why.get(ending, "") + await self._leave_or_cancel(intent))
 
-    async def _leave_or_cancel(self, hub: Hub, intent: TaskIntent) -> str:
+    async def _leave_or_cancel(self, intent: TaskIntent) -> str:
         """Cancel the task and its descendants, unless it is adopted; returns what was done."""
         task = f"task {intent.task_id}" if intent.task_id else "what was submitted"
         if intent.adopted or self.on_stop == "leave":
@@ -342,7 +341,7 @@ class KojiTaskStep(KojiStep):
             return f"left {task} alone{hint}"
         self.say(": ".join(filter(None, [f"canceling {task}", self.trouble])))
         try:
-            canceled = await hub.cancellations.cancel(intent, self.timing.cancel_limit)
+            canceled = await self.hub.cancellations.cancel(intent, self.timing.cancel_limit)
         except KojiException as error:
             later = "" if is_final(error) else "; it is retried"
             return f"could not cancel {task}: {one_line(error)}{later}"

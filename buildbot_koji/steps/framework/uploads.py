@@ -10,7 +10,6 @@ from buildbot.process.remotetransfer import FileWriter
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.framework.task_step import KojiTaskStep
 from buildbot_koji.steps.framework.worker import fetch_from_worker, run_on_worker
 from txkoji import Progress
@@ -35,24 +34,23 @@ class UploadingStep(KojiTaskStep):
         default="worker",
     )
 
-    async def upload(self, hub: Hub, path: str) -> str:
+    async def upload(self, path: str) -> str:
         """Upload a file; returns its path on the hub.
 
         Args:
-            hub: the hub.
             path: the file, or a pattern (``*.src.rpm``) that matches no other.
 
         Raises:
             TransferError: no file matches, or more than one; the upload is incomplete.
         """
-        await hub.log_in()
+        await self.hub.log_in()
         with tempfile.TemporaryDirectory(prefix="buildbot-koji-") as directory:
             if self.files_on == "master":
                 local = await self._on_master(path)
             else:
                 local = await self._from_worker(path, Path(directory))
             return str(
-                await hub.connection.upload(
+                await self.hub.connection.upload(
                     local,
                     progress=lambda now: self.say(f"uploading {local.name}: {megabytes(now)}"),
                 )

@@ -11,7 +11,6 @@ from buildbot.process import results
 from buildbot_koji.durable.once import CheckClaim, Intent, IntentState, OnceAction
 from buildbot_koji.durable.task_intents import NO_TASK, TaskIntent, intent_in_note
 from buildbot_koji.error_messages import explain, with_remedy
-from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
@@ -45,18 +44,18 @@ class KojiWriteStep(KojiStep):
         self._notes: dict[str, dict[str, Any]] = {}
         self._found: frozenset[str] = frozenset()
 
-    async def change(self, hub: Hub) -> int:
+    async def change(self) -> int:
         """Make the change; returns Buildbot's result. A subclass implements it."""
         raise NotImplementedError
 
-    async def work(self, hub: Hub) -> int:
+    async def work(self) -> int:
         """Make the change, or the rest of it if an earlier attempt began it."""
         if not self._notes:
-            await self.resume(hub)
+            await self.resume()
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, self.began)
-        return await self.change(hub)
+        return await self.change()
 
-    async def find_begun(self, hub: Hub) -> None:
+    async def find_begun(self) -> None:
         """Read what an earlier attempt stored: a stop needs it, too."""
         self._notes = await self.find_earlier_attempt() or {}
         self._found = frozenset(self._notes)
@@ -89,11 +88,10 @@ class KojiWriteStep(KojiStep):
         """Return what to store of the result of a call. A subclass may store more."""
         return {"result": result}
 
-    async def once(self, hub: Hub, name: str, action: OnceAction[T]) -> T:
+    async def once(self, name: str, action: OnceAction[T]) -> T:
         """Do something on the hub exactly once; returns its result.
 
         Args:
-            hub: the hub.
             name: distinguishes the action from the others of the step.
             action: what to do; its result must be something that JSON can hold.
 
@@ -101,12 +99,12 @@ class KojiWriteStep(KojiStep):
             HubFault: the hub refused.
             UnknownOutcome, TransportError, ProtocolError: as :meth:`run_once`.
         """
-        action = replace(action, prepare=hub.log_in)
+        action = replace(action, prepare=self.hub.log_in)
         words = "checking whether it is done as soon as the hub answers"
-        return await self.run_once(hub, action, self._intent(name), words)
+        return await self.run_once(action, self._intent(name), words)
 
     async def call_once(
-        self, hub: Hub, name: str, call: Call, is_done: Callable[[], Awaitable[bool]]
+        self, name: str, call: Call, is_done: Callable[[], Awaitable[bool]]
     ) -> None:
         """Make a call exactly once whose effect the hub's data show.
 
@@ -116,14 +114,14 @@ class KojiWriteStep(KojiStep):
 
         async def do(check_claim: CheckClaim) -> bool:
             """Make the call."""
-            await hub.write(call, check_claim)
+            await self.hub.write(call, check_claim)
             return True
 
         async def search() -> bool | None:
             """Return True if the hub's data show the effect, else None."""
             return await is_done() or None
 
-        await self.once(hub, name, OnceAction(do, search))
+        await self.once(name, OnceAction(do, search))
 
 
 class KojiTasksStep(KojiWriteStep):
@@ -146,15 +144,11 @@ class KojiTasksStep(KojiWriteStep):
         return list(self._tasks.values())
 
     async def run_tasks(
-        self,
-        hub: Hub,
-        calls: Mapping[str, Call],
-        is_done: Callable[[str], Awaitable[bool]],
+        self, calls: Mapping[str, Call], is_done: Callable[[str], Awaitable[bool]]
     ) -> int:
         """Submit tasks and follow them to their ends.
 
         Args:
-            hub: the hub.
             calls: the call that submits each task, by a label: the NVR that it is about.
             is_done: returns, by the label, whether a task is no longer needed.
 
@@ -166,7 +160,7 @@ class KojiTasksStep(KojiWriteStep):
         for number, (label, call) in enumerate(calls.items(), 1):
             self.say(f"{self.activity}: submitting {number}/{len(calls)}")
             try:
-                task_id = await self._start(hub, label, call, is_done)
+                task_id = await self._start(label, call, is_done)
             except KojiException as error:
                 # What is begun is followed to its end first.
                 if not (self._tasks and is_refusal(error)):
@@ -175,51 +169,47 @@ class KojiTasksStep(KojiWriteStep):
                 continue
             if task_id is not None:
                 self._tasks[label] = task_id
-                url = paths.task_url(hub.connection.weburl, task_id)
+                url = paths.task_url(self.hub.connection.weburl, task_id)
                 await self.addURL(f"{label} (task {task_id})", url)
         self.setProperty("koji_task_ids", self.task_ids, SOURCE)
         if not self._tasks:
             return results.SUCCESS
-        self._watches = [hub.watch(task_id, self.build) for task_id in self.task_ids]
+        self._watches = [self.hub.watch(task_id, self.build) for task_id in self.task_ids]
         try:
             for watch in self._watches:
                 watch.on_change(self._changed)
             trees = [
-                await hub.ended(watch, calls[label], self._submission_of(label))
+                await self.hub.ended(watch, calls[label], self._submission_of(label))
                 for label, watch in zip(self._tasks, self._watches, strict=True)
             ]
         finally:
             for watch in self._watches:
                 watch.stop()
-        return await self._outcome(hub, trees, refused)
+        return await self._outcome(trees, refused)
 
     async def _start(
-        self,
-        hub: Hub,
-        label: str,
-        call: Call,
-        is_done: Callable[[str], Awaitable[bool]],
+        self, label: str, call: Call, is_done: Callable[[str], Awaitable[bool]]
     ) -> int | None:
         """Submit a task, or find that of an earlier attempt; returns its id, None if not needed."""
         if not self.noted(label):
             if await is_done(label):
                 return None
-            submission = await hub.begin(call)
-            intent = TaskIntent(call, submission, self.began, cancel_on=hub.identity)
+            submission = await self.hub.begin(call)
+            intent = TaskIntent(call, submission, self.began, cancel_on=self.hub.identity)
             await self.note(label, intent=intent.to_struct())
-        action = hub.submit_once(call, self._submission_of(label))
+        action = self.hub.submit_once(call, self._submission_of(label))
 
         async def search() -> int | None:
             found = await action.search()
             return NO_TASK if found is None and await is_done(label) else found
 
-        task_id = await self.once(hub, label, replace(action, search=search))
+        task_id = await self.once(label, replace(action, search=search))
         return None if task_id == NO_TASK else task_id
 
     def facts_of(self, name: str, result: Any) -> dict[str, Any]:
         """Return the id of a task, and whether it may be someone else's."""
         facts = super().facts_of(name, result)
-        if self.hub is None or result == NO_TASK or "intent" not in self.noted(name):
+        if result == NO_TASK or "intent" not in self.noted(name):
             return facts
         intent = replace(self.hub.submitted(self._intent_of(name), result), task_id=None)
         return {**facts, "intent": intent.to_struct()}
@@ -234,12 +224,12 @@ class KojiTasksStep(KojiWriteStep):
         done = sum(watch.tree is not None and watch.tree.is_final for watch in self._watches)
         self.say(f"{self.activity}: {done}/{len(self._watches)} done")
 
-    async def _outcome(self, hub: Hub, trees: list[TaskTree], refused: Mapping[str, str]) -> int:
+    async def _outcome(self, trees: list[TaskTree], refused: Mapping[str, str]) -> int:
         reasons = [f"{label}: {with_remedy(why)}" for label, why in refused.items()]
         is_infrastructure = not refused
         for label, tree in zip(self._tasks, trees, strict=True):
             if tree.root.state != task_states.CLOSED:
-                outcome = await read_outcome(hub.connection, tree)
+                outcome = await read_outcome(self.hub.connection, tree)
                 reasons.append(f"{label}: {with_remedy(outcome.reason)}")
                 is_infrastructure = is_infrastructure and outcome.is_infrastructure
         if not reasons:
@@ -247,16 +237,16 @@ class KojiTasksStep(KojiWriteStep):
         self.say(f"{'the build system ' * is_infrastructure}failed: {'; '.join(reasons)}")
         return results.EXCEPTION if is_infrastructure else results.FAILURE
 
-    async def end_early(self, hub: Hub | None, ending: Ending) -> None:
+    async def end_early(self, ending: Ending) -> None:
         """Cancel the tasks on a stop or an expired limit; else leave them to the next attempt."""
         intents = list(self._intents())
-        if not intents or hub is None or ending is Ending.SUPERSEDED:
-            await super().end_early(hub, ending)
+        if not intents or ending is Ending.SUPERSEDED:
+            await super().end_early(ending)
         elif ending is Ending.DETACHED:
             self.say(f"left {counted(len(intents), 'task')} to the next attempt")
         else:
             why = f"{self.unreachable}; " if ending is Ending.UNREACHABLE else ""
-            done = await hub.cancellations.cancel_all(intents, self.timing.cancel_limit)
+            done = await self.hub.cancellations.cancel_all(intents, self.timing.cancel_limit)
             self.say(f"{why}{done}")
 
     def _intents(self) -> Iterator[TaskIntent]:

@@ -25,7 +25,6 @@ class TaskDisplay:
     def __init__(
         self,
         step: Any,
-        hub: Hub,
         watch: Watch,
         activity: str,
         logs: LiveLogs,
@@ -33,7 +32,7 @@ class TaskDisplay:
         attempt: str = "",
     ) -> None:
         self._step = step
-        self._hub = hub
+        self._hub: Hub = step.hub
         self._watch = watch
         self._activity = activity
         self._linked: set[int] = set()

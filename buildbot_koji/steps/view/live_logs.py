@@ -211,10 +211,8 @@ class LiveLogs:
 
     _log = Logger()
 
-    def __init__(
-        self, step: Any, hub: Hub, wanted: bool | Sequence[str], cap: int, attempt: int = 1
-    ) -> None:
-        self.hub = hub
+    def __init__(self, step: Any, wanted: bool | Sequence[str], cap: int, attempt: int = 1) -> None:
+        self.hub: Hub = step.hub
         self._attempt = attempt
         self.cap = cap
         self.step = step

@@ -77,7 +77,7 @@ def properties_of(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-async def show_outcome(step: Any, hub: Hub, outcome: Outcome, logs: LiveLogs) -> None:
+async def show_outcome(step: Any, outcome: Outcome, logs: LiveLogs) -> None:
     """Set the properties, link the builds, and show the log that says why a task failed."""
     for name, value in properties_of(outcome).items():
         step.setProperty(name, value, SOURCE)
@@ -88,7 +88,7 @@ async def show_outcome(step: Any, hub: Hub, outcome: Outcome, logs: LiveLogs) ->
     title = log_title(outcome.guilty, outcome.log)
     if outcome.log_url is not None:
         await step.addURL(title, outcome.log_url)
-    text = await _read_tail(hub, outcome.guilty, outcome.log)
+    text = await _read_tail(step.hub, outcome.guilty, outcome.log)
     if not logs.shows(outcome.guilty.id, outcome.log):
         await _add_log(await logs.open(title, outcome.guilty), logs.clean(text))
     if EXCERPT not in step.logs:

@@ -52,7 +52,8 @@ class OddHub:
 class Step:
     """Keeps what is written to its logs."""
 
-    def __init__(self) -> None:
+    def __init__(self, hub: Any = None) -> None:
+        self.hub = hub
         self.logs: dict[str, Step] = {}
         self.written = ""
         self.build = SimpleNamespace(properties=SimpleNamespace(cleanupTextFromSecrets=str))
@@ -74,8 +75,9 @@ class Step:
 
 def test_log_that_never_stays_the_same() -> None:
     """A log that starts over at each read is given up: neither the hub nor the log takes more."""
-    hub, step = OddHub(), Step()
-    logs = LiveLogs(step, hub, True, 1000)  # type: ignore[arg-type]
+    hub = OddHub()
+    step = Step(hub)
+    logs = LiveLogs(step, True, 1000)
     task = SimpleNamespace(id=7, method="buildArch", get={}.get)
     change: Any = SimpleNamespace(task=task, new_state=task_states.OPEN, is_final=False)
     logs.changed(change)

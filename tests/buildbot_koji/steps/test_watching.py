@@ -389,7 +389,7 @@ async def test_worker_is_lost_as_the_step_ends(bench: Workbench) -> None:
     class EndsMeanwhile(KojiStep):
         name = "ends meanwhile"
 
-        async def work(self, _: Hub) -> int:
+        async def work(self) -> int:
             attempts.append(self)
             if len(attempts) == 1:
                 self.build.lostRemote()
@@ -571,12 +571,12 @@ class StubbornStep(KojiStep):
     name = "stubborn"
     timing = StepTiming(wake_interval=0.2)
 
-    async def work(self, hub: Hub) -> int:
+    async def work(self) -> int:
         self.say("waiting")
         try:
             await Deferred()
         except CancelledError:
-            self.say(f"what did {hub.connection} say?")
+            self.say(f"what did {self.hub.connection} say?")
         return int(await Deferred())
 
 
