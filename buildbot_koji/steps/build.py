@@ -53,7 +53,7 @@ class PackageBuildStep(PrioritizedStep):
             up, some hours later. Empty if there are none.
         """
         given = self.wait_builds or ()
-        found = await gather(waitable_name(self.hub.connection, each) for each in given)
+        found = await gather(waitable_name(self.connection, each) for each in given)
         dead = [each for each, name in zip(given, found, strict=True) if name is None]
         if dead:
             return f"wait_builds: the hub has no such build, or it failed: {named(dead)}"
@@ -117,6 +117,6 @@ class KojiBuild(PackageBuildStep, PrioritizedTaskStep):
         if self.existing == "fail" or (is_closed and not is_adopted):
             return None
         target = None if self.skip_tag else self.target
-        found = await find_existing_build(self.hub.connection, outcome, self.source, target)
+        found = await find_existing_build(self.connection, outcome, self.source, target)
         is_fine = is_closed and not (isinstance(found, Outcome) and found.reason)
         return None if is_fine else found

@@ -94,12 +94,12 @@ class KojiCall(KojiWriteStep):
         if kind is Kind.WRITE:
             if not self.repeatable:
                 # It can't be searched for, so no front end's error page may leave it in doubt.
-                await self.hub.connection.getAPIVersion()
+                await self.connection.getAPIVersion()
             action = OnceAction(self._write, self._search)
             result = (await self.once("call", action))[0]
         else:
             result = await self._call(
-                lambda call: self.hub.connection.call(call.method, *call.args, **call.kwargs)
+                lambda call: self.connection.call(call.method, *call.args, **call.kwargs)
             )
         text = json.dumps(result, indent=2, sort_keys=True, default=str)
         await self.addCompleteLog("result", text[:LOG_LIMIT] + "\n")
@@ -118,7 +118,7 @@ class KojiCall(KojiWriteStep):
         except HubFault as fault:
             if fault.unknown_method is None:
                 raise
-            known = await self.hub.connection.checked("system.listMethods")
+            known = await self.connection.checked("system.listMethods")
             meant = checks.did_you_mean_any(self.method, known)
             if not meant:
                 raise
@@ -176,21 +176,21 @@ class KojiCancel(KojiWriteStep):
     async def _cancel_task(self, task_id: int) -> tuple[str, str]:
         """Cancel a task; returns its name, and its state if it had ended already."""
         # cancelTask itself would fail with "query returned no rows".
-        if await self.hub.connection.checked("getTaskInfo", task_id) is None:
+        if await self.connection.checked("getTaskInfo", task_id) is None:
             raise GenericError(f"the hub has no task {task_id}")
         await self.hub.write(self._task_call(task_id), self.check_claim)
         # The hub does not say whether there was anything to cancel.
-        state = (await self.hub.connection.checked("getTaskInfo", task_id, strict=True)).state
+        state = (await self.connection.checked("getTaskInfo", task_id, strict=True)).state
         had_ended = state in (task_states.CLOSED, task_states.FAILED)
         words = f" is {task_states.to_str(state)} already" if had_ended else ""
         return f"task {task_id}", words
 
     async def _cancel_build(self, name: int | str) -> tuple[str, str]:
         """Cancel a build; returns its name, and its state if it had ended already."""
-        build = await named_build(self.hub.connection, name)
+        build = await named_build(self.connection, name)
         if await self.hub.write(Call.of("cancelBuild", build.id), self.check_claim):
             return str(name), ""
-        build = await named_build(self.hub.connection, build.id)
+        build = await named_build(self.connection, build.id)
         return str(name), f" is {build_states.to_str(build.state)} already"
 
     def _task_call(self, task_id: int) -> Call:

@@ -64,8 +64,8 @@ class KojiChainBuild(PrioritizedTaskStep):
 
     async def prepare(self) -> int | None:
         """Check that later levels can use earlier ones' builds, and find what is already built."""
-        target = await self.hub.connection.checked("getBuildTarget", self.target, strict=True)
-        parents = await self.hub.connection.checked("getFullInheritance", target.build_tag)
+        target = await self.connection.checked("getBuildTarget", self.target, strict=True)
+        parents = await self.connection.checked("getFullInheritance", target.build_tag)
         if target.dest_tag not in [target.build_tag, *(each.parent_id for each in parents)]:
             raise GenericError(
                 f"the target {self.target} can't build a chain: its build tag"
@@ -86,7 +86,7 @@ class KojiChainBuild(PrioritizedTaskStep):
         """Return the newest complete build of exactly this commit in a tag or its parents."""
         if not _is_source(source):
             return None
-        koji = self.hub.connection
+        koji = self.connection
         found = await koji.checked(
             "listBuilds", source=_GLOB.sub(r"[\g<0>]", source), state=build_states.COMPLETE
         )

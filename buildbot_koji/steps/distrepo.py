@@ -99,7 +99,7 @@ class KojiDistRepo(UploadingStep):
     async def _arches(self) -> list[str]:
         if self.arches is not None:
             return checks.words(self.arches)
-        config = await self.hub.connection.checked("getBuildConfig", self.tag)
+        config = await self.connection.checked("getBuildConfig", self.tag)
         found = checks.words(config.arches or "")
         if not found:
             raise GenericError(f"the tag {self.tag} has no architectures: give arches")
@@ -108,8 +108,8 @@ class KojiDistRepo(UploadingStep):
     async def _delta_repo(self, repo: int | str) -> int:
         repo_id = id_of(repo)
         if repo_id is not None:
-            return int((await self.hub.connection.checked("repoInfo", repo_id, strict=True)).id)
-        find = partial(self.hub.connection.checked, "getRepo", repo, dist=True)
+            return int((await self.connection.checked("repoInfo", repo_id, strict=True)).id)
+        find = partial(self.connection.checked, "getRepo", repo, dist=True)
         found = await find() or await find(state=EXPIRED)
         if found is None:
             raise GenericError(f"the tag {repo} has no dist repo for delta RPMs")

@@ -114,7 +114,7 @@ class DownloadStep(KojiStep):
         return results.SUCCESS
 
     async def _to_master(self, files: Sequence[RemoteFile]) -> None:
-        await self.hub.connection.download(
+        await self.connection.download(
             files,
             Path(self.master.basedir) / self.directory,
             at_once=AT_ONCE,
@@ -126,7 +126,7 @@ class DownloadStep(KojiStep):
         self.say(f"downloading {what} to the worker")
         place = self.directory or "."
         request = await self.in_thread(
-            partial(fetcher.request_for, self.hub.connection, place, files, AT_ONCE)
+            partial(fetcher.request_for, self.connection, place, files, AT_ONCE)
         )
         program = RemoteCommand(
             "downloadFile",
@@ -207,7 +207,7 @@ class KojiDownloadBuild(DownloadStep):
     async def files(self) -> list[RemoteFile]:
         """Return the wanted files of the build."""
         build = await self._build()
-        found = await self.hub.connection.files_of_build(
+        found = await self.connection.files_of_build(
             build,
             types=["rpm" if self.type is None else self.type],
             key=self.key,
@@ -234,7 +234,7 @@ class KojiDownloadBuild(DownloadStep):
         return self.arches is None or _arch(file.name) in checks.words(self.arches)
 
     async def _build(self) -> Any:
-        koji = self.hub.connection
+        koji = self.connection
         if self.latestfrom is not None:
             latest = await koji.checked("getLatestBuilds", self.latestfrom, package=self.build_name)
             if not latest:
@@ -281,7 +281,7 @@ class KojiDownloadTask(DownloadStep):
 
     async def files(self) -> list[RemoteFile]:
         """Return the wanted files of the tasks."""
-        task = await self.hub.connection.checked("getTaskInfo", self.task_id)
+        task = await self.connection.checked("getTaskInfo", self.task_id)
         if task is None:
             raise TransferError(f"the hub has no task {self.task_id}")
         if not self.wait and task.state not in task_states.DONE_GROUP:
@@ -291,7 +291,7 @@ class KojiDownloadTask(DownloadStep):
         tasks = [tree.root] if self.parentonly else [tree.root, *tree.descendents()]
         found: dict[str, RemoteFile] = {}
         for each in tasks:
-            for file in await self.hub.connection.files_of_task(each.id, topurl=self.topurl):
+            for file in await self.connection.files_of_task(each.id, topurl=self.topurl):
                 name = self._local_name(each, file.name)
                 if name is None:
                     continue

@@ -222,7 +222,7 @@ class KojiKiwiBuild(PrioritizedTaskStep):
 
     async def prepare(self) -> None:
         """Find out whether the hub has the option ``use_buildroot_repo``."""
-        version = str(await self.hub.connection.getKojiVersion())
+        version = str(await self.connection.getKojiVersion())
         self._takes_buildroot_repo = version_numbers(version) >= (1, 35)
 
     def hub_call(self) -> Call:

@@ -312,8 +312,8 @@ class KojiMassBuild(PackageBuildStep):
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, self.began)
         status = MassStatus(
             f"{self._root}-{self.number}",
-            self.hub.connection.profile,
-            self.hub.connection.weburl,
+            self.connection.profile,
+            self.connection.weburl,
             self.build.builder.name,
             await self.build.builder.getBuilderId(),
             self.build.number,
@@ -406,8 +406,8 @@ class KojiMassBuild(PackageBuildStep):
             package.was_built = package.name in built
         header = {
             "run": uuid4().hex,
-            "hub": self.hub.connection.profile,
-            "weburl": self.hub.connection.weburl,
+            "hub": self.connection.profile,
+            "weburl": self.connection.weburl,
             "began": self.began,
             "destination": planner.destination,
             "wait_builds": self.wait_builds,
@@ -427,7 +427,7 @@ class KojiMassBuild(PackageBuildStep):
         if self.packages_file is not None:
             packages = await self._names_in_file(self.packages_file)
         return MassPlanner(
-            self.hub.connection,
+            self.connection,
             self._build_data.pause,
             self.in_thread,
             target=self.target,

@@ -170,7 +170,7 @@ class KojiMassTag(KojiWriteStep):
         tagger = await self._load_tagger()
         if tag["perm"]:
             await self.hub.log_in()
-        refusal = await tag_refusal(self.hub.connection, tag)
+        refusal = await tag_refusal(self.connection, tag)
         if refusal and not (self.dry_run or tagger.parts):
             return self.fail(refusal)
         builds = await self._builds(made)
@@ -239,7 +239,7 @@ class KojiMassTag(KojiWriteStep):
     async def _would_tag(self, todo: Sequence[TaggedBuild], refusal: str) -> int:
         """End a dry run."""
         names = [each.nvr.name for each in todo]
-        listed = await listed_packages(self.hub.connection, self.to_tag, names)
+        listed = await listed_packages(self.connection, self.to_tag, names)
         outcomes = {}
         for build in todo:
             why = refusal or unlisted(listed.get(build.nvr.name), str(self.to_tag))

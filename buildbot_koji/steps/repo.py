@@ -122,9 +122,9 @@ class RepoStep(KojiTasksStep):
         """Return the tag."""
         name = self.tag
         if self.target is not None:
-            target = await self.hub.connection.checked("getBuildTarget", self.target, strict=True)
+            target = await self.connection.checked("getBuildTarget", self.target, strict=True)
             name = target.build_tag
-        return await self.hub.connection.checked("getTag", name, strict=True)
+        return await self.connection.checked("getTag", name, strict=True)
 
     async def request_repo(self, wanted: Wanted) -> Any:
         """Request a repo and wait for it; the hub makes one unless it has one.
@@ -140,9 +140,7 @@ class RepoStep(KojiTasksStep):
             """Ask the hub for the repo."""
             await self.hub.log_in()
             # The call is idempotent: the hub returns the same request.
-            return await self.hub.connection.checked(
-                "repo.request", wanted.tag.id, **wanted.request
-            )
+            return await self.connection.checked("repo.request", wanted.tag.id, **wanted.request)
 
         try:
             check = await self.ask(ask, WAITING)
@@ -156,7 +154,7 @@ class RepoStep(KojiTasksStep):
             request = check.get("request")
             if request is not None and request.task_id not in (None, shown):
                 shown = request.task_id
-                url = paths.task_url(self.hub.connection.weburl, shown)
+                url = paths.task_url(self.connection.weburl, shown)
                 await self.addURL(f"newRepo (task {shown})", url)
                 if not check.get("repo"):
                     self.say(f"waiting for {wanted}: task {shown} makes it")
@@ -172,7 +170,7 @@ class RepoStep(KojiTasksStep):
                 await self._pause(looks)
             if not check.get("repo"):
                 check = await self.ask(
-                    partial(self.hub.connection.checked, "repo.checkRequest", request.id), WAITING
+                    partial(self.connection.checked, "repo.checkRequest", request.id), WAITING
                 )
 
     async def _why(self, wanted: Wanted, task_id: int | None) -> _Never:
@@ -180,7 +178,7 @@ class RepoStep(KojiTasksStep):
         words = f"the hub gave up making {wanted}"
         if task_id is None:
             return _Never(words)
-        fault, reason = await read_fault(self.hub.connection, task_id)
+        fault, reason = await read_fault(self.connection, task_id)
         return _Never(f"{words}: task {task_id}: {reason}", fault)
 
     async def _pause(self, looks: int) -> None:
@@ -189,7 +187,7 @@ class RepoStep(KojiTasksStep):
 
     async def show(self, repo: Any, wanted: Wanted) -> int:
         """Show the repo and set its properties; returns SUCCESS."""
-        url = f"{self.hub.connection.weburl}/repoinfo?repoID={repo.id}"
+        url = f"{self.connection.weburl}/repoinfo?repoID={repo.id}"
         self.setProperty("koji_repo_id", repo.id, SOURCE)
         self.setProperty("koji_repo_url", url, SOURCE)
         await self.addURL(f"repo {repo.id}", url)
@@ -263,21 +261,19 @@ class KojiWaitRepo(RepoStep):
             _Never: no repo will meet the requirements.
         """
         missing = await self._missing(wanted)
-        repo = None if missing else await self.hub.connection.checked("getRepo", wanted.tag.id)
+        repo = None if missing else await self.connection.checked("getRepo", wanted.tag.id)
         return missing, repo if await self._is_it(repo, wanted) else None
 
     async def _wanted(self) -> Wanted:
         tag = await self.find_tag()
-        builds = [
-            await named_build(self.hub.connection, each) for each in checks.words(self.builds)
-        ]
+        builds = [await named_build(self.connection, each) for each in checks.words(self.builds)]
         current = self.current
         if current is None:
             current = not builds and self.min_event is None and self.at_event is None
         min_event = self.min_event
         if current:
             # The current event: later changes of the tag are not waited for.
-            min_event = await self.hub.connection.checked("tagLastChangeEvent", tag.id)
+            min_event = await self.connection.checked("tagLastChangeEvent", tag.id)
         opts = tuple(sorted(self.repo_opts.items()))
         return Wanted(tag, builds, min_event, self.at_event, opts)
 
@@ -289,12 +285,12 @@ class KojiWaitRepo(RepoStep):
         """
         for build in wanted.builds:
             package = build.package_name
-            latest = await self.hub.connection.checked(
+            latest = await self.connection.checked(
                 "getLatestBuilds", wanted.tag.id, package=package
             )
             if build.id in [each.id for each in latest]:
                 continue
-            tagged = await self.hub.connection.checked(
+            tagged = await self.connection.checked(
                 "listTagged", wanted.tag.id, inherit=True, package=package
             )
             if latest and build.id in [each.id for each in tagged]:
@@ -317,7 +313,7 @@ class KojiWaitRepo(RepoStep):
         if any(not has.get(name) for name, _ in wanted.opts):
             return False
         for build in wanted.builds:
-            found = await self.hub.connection.checked(
+            found = await self.connection.checked(
                 "getLatestBuilds",
                 wanted.tag.id,
                 event=repo.create_event,
@@ -352,10 +348,10 @@ class KojiRegenRepo(RepoStep):
             if result != results.SUCCESS:
                 return result
             [task_id] = self.task_ids
-            made = await self.hub.connection.getTaskResult(task_id)
+            made = await self.connection.getTaskResult(task_id)
             if not (isinstance(made, list) and made and type(made[0]) is int):
                 raise UnusableAnswer("getTaskResult", made, "the id of a repo")
-            repo = await self.hub.connection.checked("repoInfo", made[0], strict=True)
+            repo = await self.connection.checked("repoInfo", made[0], strict=True)
         return await self.show(repo, wanted)
 
 

@@ -74,13 +74,13 @@ class KojiCreateSideTag(KojiWriteStep):
             return self.fail("the hub is too old for suffixes of side tags: leave suffix out")
         self.setProperty(self.property, tag["name"], SOURCE)
         self.setProperty(f"{self.property}_id", tag["id"], SOURCE)
-        await self.addURL(tag["name"], paths.tag_url(self.hub.connection.weburl, tag["id"]))
+        await self.addURL(tag["name"], paths.tag_url(self.connection.weburl, tag["id"]))
         self.say(f"created side tag {tag['name']}")
         return results.SUCCESS
 
     async def _create(self) -> dict[str, Any]:
         self.say(f"creating a side tag of {self.basetag}")
-        claims = SideTagClaims(self.master, self.basetag, self.hub.connection.url)
+        claims = SideTagClaims(self.master, self.basetag, self.connection.url)
         options: dict[str, Any] = {"debuginfo": self.debuginfo}
         if self.suffix is not None:
             options["suffix"] = self.suffix
@@ -92,9 +92,7 @@ class KojiCreateSideTag(KojiWriteStep):
 
         async def do(check_claim: CheckClaim) -> dict[str, Any]:
             call = Call.of("createSideTag", self.basetag, **options)
-            made = self.hub.connection.client.read_answer(
-                call, await self.hub.write(call, check_claim)
-            )
+            made = self.connection.client.read_answer(call, await self.hub.write(call, check_claim))
             await claims.add(made.id)
             return {"id": made.id, "name": made.name}
 
@@ -114,12 +112,10 @@ class KojiCreateSideTag(KojiWriteStep):
     async def _mine(self) -> list[Any]:
         await self.hub.log_in()
         user = None
-        if self.hub.connection.session_id is not None:
-            me = await self.hub.connection.checked("getLoggedInUser")
+        if self.connection.session_id is not None:
+            me = await self.connection.checked("getLoggedInUser")
             user = None if me is None else me.id
-        return list(
-            await self.hub.connection.checked("listSideTags", basetag=self.basetag, user=user)
-        )
+        return list(await self.connection.checked("listSideTags", basetag=self.basetag, user=user))
 
 
 class KojiRemoveSideTag(KojiWriteStep):
@@ -154,6 +150,6 @@ class KojiRemoveSideTag(KojiWriteStep):
 
     async def _remove(self, sidetag: Any) -> None:
         async def is_done() -> bool:
-            return await self.hub.connection.getTag(sidetag) is None
+            return await self.connection.getTag(sidetag) is None
 
         await self.call_once(str(sidetag), Call.of("removeSideTag", sidetag), is_done)

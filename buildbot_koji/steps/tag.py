@@ -66,7 +66,7 @@ class _Untags(KojiWriteStep):
         if found is None:
             found = []
             for package in packages:
-                tagged = await self.hub.connection.checked("listTagged", tag, package=package)
+                tagged = await self.connection.checked("listTagged", tag, package=package)
                 found += [build.nvr for build in tagged[which]]
             await self.note("packages", builds=found)
         return list(found)
@@ -135,7 +135,7 @@ class KojiMove(_Untags, KojiTasksStep):
     async def change(self) -> int:
         """Move the builds that are not moved yet."""
         found = [
-            await self.hub.connection.checked("getTag", tag, strict=True)
+            await self.connection.checked("getTag", tag, strict=True)
             for tag in (self.from_tag, self.to_tag)
         ]
         if found[0].id == found[1].id:
@@ -227,18 +227,18 @@ class KojiPromote(KojiWriteStep):
 
     async def change(self) -> int:
         """Promote the build."""
-        build = await named_build(self.hub.connection, self.draft)
+        build = await named_build(self.connection, self.draft)
         if not build.get("draft") and build.get("promotion_ts") is None:
             return self.fail(f"{build.nvr} is not a draft build")
 
         async def is_done() -> bool:
             """Return whether the build is no longer a draft."""
-            return not (await self.hub.connection.checked("getBuild", build.id, strict=True)).draft
+            return not (await self.connection.checked("getBuild", build.id, strict=True)).draft
 
         if build.get("draft"):
             call = Call.of("promoteBuild", build.id, force=self.force)
             await self.call_once("promotion", call, is_done)
-            build = await self.hub.connection.checked("getBuild", build.id, strict=True)
+            build = await self.connection.checked("getBuild", build.id, strict=True)
         self.setProperty("koji_nvr", build.nvr, SOURCE)
         self.setProperty("koji_build_id", build.id, SOURCE)
         self.setProperty("koji_build_url", build.url, SOURCE)

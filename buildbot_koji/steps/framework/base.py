@@ -22,7 +22,7 @@ from buildbot_koji.orphans import OrphanReleaser
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.interruptible_step import InterruptibleStep
 from buildbot_koji.steps.framework.patience import Patience
-from txkoji import is_refusal
+from txkoji import Connection, is_refusal
 from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import KojiException, UnknownOutcome
 from txkoji.retry import is_passing, is_without_access, until_answered
@@ -90,6 +90,11 @@ class KojiStep(InterruptibleStep):
         """The hub, from the first call of :meth:`work` or :meth:`find_begun` on."""
         assert self._hub is not None
         return self._hub
+
+    @property
+    def connection(self) -> Connection:
+        """The connection to the hub."""
+        return self.hub.connection
 
     @property
     def logs_in(self) -> bool:
@@ -176,7 +181,7 @@ class KojiStep(InterruptibleStep):
 
     def _check_hub(self) -> None:
         """Show that the hub is unreachable while a call is still being retried, or give it up."""
-        trouble, text = self.hub.connection.trouble, self._text
+        trouble, text = self.connection.trouble, self._text
         if trouble is not None and self._covered is None:
             self.say_error(WAITING, trouble)
             self._covered = text
@@ -247,7 +252,7 @@ class KojiStep(InterruptibleStep):
         return result
 
     def _is_out_of_patience(self, *, in_doubt: bool = False) -> bool:
-        silence, now = self.hub.connection.trouble_for, ElapsedTime(self.master.reactor).seconds()
+        silence, now = self.connection.trouble_for, ElapsedTime(self.master.reactor).seconds()
         return self.patience.is_over(self.hub_patience, silence, now, in_doubt=in_doubt)
 
     # The run

@@ -35,7 +35,7 @@ async def submit(
     """
     if intent.task_id is not None:
         if not intent.adopted:
-            step.hub.connection.submissions.claim(intent.task_id, intent.submission)
+            step.connection.submissions.claim(intent.task_id, intent.submission)
         with step.early_end.critical():
             await save(intent)
         return intent
@@ -51,7 +51,7 @@ async def unless_lost(step: KojiStep, intent: TaskIntent) -> TaskIntent:
     if intent.task_id is None:
         return intent
     is_lost = partial(
-        step.hub.connection.submissions.is_lost, intent.task_id, intent.call, intent.submission
+        step.connection.submissions.is_lost, intent.task_id, intent.call, intent.submission
     )
     words = f"looking for task {intent.task_id} as soon as the hub answers"
     lost = await step.ask(is_lost, words)

@@ -199,7 +199,7 @@ class KojiTaskStep(KojiStep):
 
     async def _name_existing(self, outcome: Outcome) -> Outcome:
         """If the task failed because a build already has the NVR, name and link that build."""
-        build = await find_taken_name(self.hub.connection, outcome)
+        build = await find_taken_name(self.connection, outcome)
         if build is None:
             return outcome
         await self.until_stored(lambda: self.addURL(f"build {build.nvr}", build.url))
@@ -232,7 +232,7 @@ class KojiTaskStep(KojiStep):
 
     async def _show_task(self, intent: TaskIntent) -> None:
         assert intent.task_id is not None
-        url = paths.task_url(self.hub.connection.weburl, intent.task_id)
+        url = paths.task_url(self.connection.weburl, intent.task_id)
         self.setProperty("koji_task_id", intent.task_id, SOURCE)
         self.setProperty("koji_task_url", url, SOURCE)
         await self.store_properties()
@@ -240,7 +240,7 @@ class KojiTaskStep(KojiStep):
         await self._link(intent.task_id, attempt)
 
     async def _link(self, task_id: int, attempt: str) -> None:
-        url = paths.task_url(self.hub.connection.weburl, task_id)
+        url = paths.task_url(self.connection.weburl, task_id)
         await self.addURL(f"{attempt}task {task_id}", url)
 
     def _attempt(self, intent: TaskIntent) -> str:
@@ -267,7 +267,7 @@ class KojiTaskStep(KojiStep):
         display.begin()
         try:
             tree = await self.hub.ended(watch, intent.call, intent.submission)
-            outcome = await self._ask_outcome(lambda: read_outcome(self.hub.connection, tree))
+            outcome = await self._ask_outcome(lambda: read_outcome(self.connection, tree))
             if tree.root.package is not None:
                 self.setProperty(PACKAGE, tree.root.package, SOURCE)
             self.hub.counts.add(tree, infrastructure=self._is_infrastructure(outcome))
@@ -288,13 +288,13 @@ class KojiTaskStep(KojiStep):
     ) -> TaskIntent | None:
         """Return the intent that replaces that of a failed task, or None."""
         if other_task is not None:
-            adopt = partial(self.hub.connection.submissions.adopt, other_task, intent.submission)
+            adopt = partial(self.connection.submissions.adopt, other_task, intent.submission)
             submission = await self._ask_outcome(adopt)
             return replace(intent, submission=submission, task_id=other_task, adopted=True)
         if len(intent.earlier) >= self.infra_retries or not self._is_infrastructure(outcome):
             return None
         self._no_retry = await self._ask_outcome(
-            partial(may_be_generated, self.hub.connection, outcome)
+            partial(may_be_generated, self.connection, outcome)
         )
         if self._no_retry:
             return None

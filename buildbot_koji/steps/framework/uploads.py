@@ -50,7 +50,7 @@ class UploadingStep(KojiTaskStep):
             else:
                 local = await self._from_worker(path, Path(directory))
             return str(
-                await self.hub.connection.upload(
+                await self.connection.upload(
                     local,
                     progress=lambda now: self.say(f"uploading {local.name}: {megabytes(now)}"),
                 )

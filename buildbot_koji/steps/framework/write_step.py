@@ -169,7 +169,7 @@ class KojiTasksStep(KojiWriteStep):
                 continue
             if task_id is not None:
                 self._tasks[label] = task_id
-                url = paths.task_url(self.hub.connection.weburl, task_id)
+                url = paths.task_url(self.connection.weburl, task_id)
                 await self.addURL(f"{label} (task {task_id})", url)
         self.setProperty("koji_task_ids", self.task_ids, SOURCE)
         if not self._tasks:
@@ -229,7 +229,7 @@ class KojiTasksStep(KojiWriteStep):
         is_infrastructure = not refused
         for label, tree in zip(self._tasks, trees, strict=True):
             if tree.root.state != task_states.CLOSED:
-                outcome = await read_outcome(self.hub.connection, tree)
+                outcome = await read_outcome(self.connection, tree)
                 reasons.append(f"{label}: {with_remedy(outcome.reason)}")
                 is_infrastructure = is_infrastructure and outcome.is_infrastructure
         if not reasons:
