@@ -151,7 +151,11 @@ class Once(Generic[T]):
             await self._save(None)
             self.state = IntentState.STORED
         # If this fails, the hub did not get the call now.
-        found = await self._prepare()
+        if self.state is IntentState.IN_DOUBT:
+            found = await self._look(self._action.prepare)
+        else:
+            found = None
+            await self._action.prepare()
         try:
             with self._critical():
                 result = await self._do() if found is None else found
@@ -166,15 +170,8 @@ class Once(Generic[T]):
         self.state, self._result = IntentState.DONE, result
         return result
 
-    async def _prepare(self) -> T | None:
-        """Log in, and search for the effect of an earlier call if the hub may have one."""
-        if self.state is IntentState.IN_DOUBT:
-            return await self._look(self._action.prepare)
-        await self._action.prepare()
-        return None
-
     async def _look(self, prepare: Callable[[], Awaitable[None]]) -> T | None:
-        """Search for the effect of a call that the hub may have."""
+        """Prepare, and search for the effect of a call that the hub may have."""
         self.refusal = None
         try:
             await prepare()
