@@ -46,7 +46,8 @@ class KojiCreateSideTag(KojiWriteStep):
     """Creates a side tag, with a build target of the same name.
 
     Sets the properties ``koji_sidetag`` and ``koji_sidetag_id``. A later attempt of the build
-    request finds the side tag of the earlier one. ``KojiWaitRepo`` waits for its repo.
+    request finds the side tag of the earlier one, or creates another if that is gone.
+    ``KojiWaitRepo`` waits for its repo.
     """
 
     name = "koji add-sidetag"
@@ -85,8 +86,12 @@ class KojiCreateSideTag(KojiWriteStep):
         if self.suffix is not None:
             options["suffix"] = self.suffix
         claimed = await claims.ids()
-        existing = {each.id for each in await self._mine()}
-        await claims.forget(claimed - existing)
+        existing = {each.id: each.name for each in await self._mine()}
+        await claims.forget(claimed - existing.keys())
+        earlier = self.noted("side tag").get("result")
+        if earlier is not None and existing.get(earlier["id"]) != earlier["name"]:
+            # It was removed, or the hub was restored from a backup.
+            self.forget("side tag")
         if not self.noted("side tag"):
             await self.note("side tag", before=sorted(existing))
 

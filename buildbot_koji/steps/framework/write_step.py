@@ -73,6 +73,11 @@ class KojiWriteStep(KojiStep):
         self._notes[name] = {**self.noted(name), **facts}
         await self.store_attempt(self._notes)
 
+    def forget(self, name: str) -> None:
+        """Take what is stored about a call for lost: its effect is gone from the hub."""
+        del self._notes[name]
+        self._found -= {name}
+
     def _intent(self, name: str) -> Intent:
         """Return what is known of a call."""
 

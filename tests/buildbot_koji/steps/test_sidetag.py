@@ -9,7 +9,9 @@ from twisted.internet.defer import Deferred, gatherResults
 from buildbot_koji.steps.framework.early_end import StepTiming
 from buildbot_koji.steps.sidetag import KojiCreateSideTag, SideTagClaims
 from tests.buildbot_koji.steps.lost_replies import without_reply
-from tests.buildbot_koji.workbench import Workbench
+from tests.buildbot_koji.workbench import SOURCE, Workbench
+from tests.support import until
+from tests.support.hubs import hold
 from txkoji import RetryPolicy
 
 
@@ -51,6 +53,29 @@ async def test_reply_of_the_creation_is_lost(bench: Workbench) -> None:
     tags = {each["name"] for each in bench.hub.call("listSideTags")}
     assert tags == {each.properties["koji_sidetag"] for each in [ended, *others]}
     assert len(tags) == bench.hub.calls["createSideTag"] == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_side_tag_that_is_gone(bench: Workbench) -> None:
+    """The next attempt creates another side tag if that of the first is someone else's by now."""
+    release = hold(bench.hub, "buildArch")
+    source = SOURCE.format("hello", "main")
+    request = await bench.begin(
+        steps.KojiCreateSideTag(bench.logging_in, basetag="demo-build"),
+        steps.KojiBuild(bench.profile, target="demo", source=source, scratch=True),
+    )
+    await until(lambda: bench.hub.calls["build"] == 1)
+    [first] = bench.hub.call("listSideTags")
+    bench.hub.call("removeSideTag", first["name"])
+    bench.hub.state.rewind("tag", first["id"] - 1)
+    theirs = bench.hub.call("createSideTag", "demo-build", user="alice")
+    assert (theirs["id"], theirs["name"]) == (first["id"], first["name"])
+    bench.lose_worker()
+    release()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts) == ("success", 2)
+    assert ended.properties["koji_sidetag"] != theirs["name"]
+    assert len(bench.hub.call("listSideTags")) == 2
 
 
 @pytest_twisted.ensureDeferred
