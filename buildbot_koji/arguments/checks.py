@@ -63,6 +63,9 @@ SPACE = "must have no white space around a name"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(r"\s*(-?[0-9]{1,20})(\.[0-9]{1,20})?\s*")
 
+_BETWEEN = re.compile(r"[\s,;]")
+"""What no architecture, key, tag or package holds, but several of them in one string do."""
+
 _NOT_IN_NVR = re.compile(r"[\s/#]")
 """What no name, version or release holds, but an SCM URL does."""
 
@@ -222,6 +225,19 @@ def _too_long(pattern: str) -> str | None:
 def text_or_texts(value: Any) -> str | None:
     """Check for a list of strings, or one string with spaces between the parts."""
     return text(value) if isinstance(value, str) else texts(value)
+
+
+def listed_words(value: Any) -> str | None:
+    """Check for words such as architectures: a list, or one string with spaces between them."""
+    return text_or_texts(value) or _joined(words(value))
+
+
+def _joined(parts: Iterable[Any]) -> str | None:
+    """Return what is wrong if one of the parts of a list is several of them in one string."""
+    found = next((each for each in parts if isinstance(each, str) and _BETWEEN.search(each)), None)
+    if found is None:
+        return None
+    return f"holds {found[:80]!r}: write a list of strings, or one string with only spaces between"
 
 
 def strings(value: Any) -> str | None:
@@ -424,8 +440,8 @@ def names_or_ids(value: Any) -> str | None:
     """Check for names or ids: a list, one of them, or one string with spaces between names."""
     if isinstance(value, (list, tuple)):
         good = bool(value) and all(name_or_id(each) is None for each in value)
-        return None if good else "must be a list of names or ids, not empty"
-    return name_or_id(value)
+        return _joined(value) if good else "must be a list of names or ids, not empty"
+    return name_or_id(value) or _joined(words(value))
 
 
 def build(value: Any) -> str | None:

@@ -29,7 +29,7 @@ class PackageBuildStep(PrioritizedStep):
     draft = flag("make a draft build, to be promoted later", excludes=("scratch",), option=True)
     skip_tag = SKIP_TAG
     arch_override = option(
-        checks.text_or_texts,
+        checks.listed_words,
         "the architectures of a scratch build, a list or one string",
         requires=("scratch",),
     )

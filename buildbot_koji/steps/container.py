@@ -48,7 +48,7 @@ class KojiContainerBuild(PrioritizedTaskStep):
         "build a flatpak", excludes=("isolated", "release", "koji_parent_build"), option=True
     )
     arch_override = argument(
-        checks.text_or_texts,
+        checks.listed_words,
         "the architectures of a scratch or isolated build, a list or one string",
         requires=("scratch", "isolated"),
     )

@@ -32,11 +32,11 @@ class KojiDistRepo(UploadingStep):
 
     tag = required(checks.name_or_id, "the name or id of the tag")
     keys = required(
-        checks.text_or_texts,
+        checks.listed_words,
         "the ids of the keys that the packages are signed with, a list or one string",
     )
     arches = argument(
-        checks.text_or_texts, "the architectures, a list or one string; by default those of the tag"
+        checks.listed_words, "the architectures, a list or one string; by default those of the tag"
     )
     with_src = flag("also make a repo of source packages")
     allow_missing_signatures = flag(

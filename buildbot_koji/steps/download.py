@@ -183,7 +183,7 @@ class KojiDownloadBuild(DownloadStep):
         " the id of a task, with ``rpm`` the name of an RPM",
     )
     arches = argument(
-        checks.text_or_texts, "download only RPMs of these architectures, a list or one string"
+        checks.listed_words, "download only RPMs of these architectures, a list or one string"
     )
     type = argument(
         checks.text,
@@ -264,7 +264,7 @@ class KojiDownloadTask(DownloadStep):
 
     task_id = required(checks.positive, "the id of the task")
     arches = argument(
-        checks.text_or_texts,
+        checks.listed_words,
         "download only RPMs and logs of these architectures, a list or one string",
     )
     with_logs = flag("also download logs; their names get the architecture")

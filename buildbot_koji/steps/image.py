@@ -51,7 +51,7 @@ _KINDS_WITH: dict[str, tuple[str, ...]] = {
 
 def _image_formats(value: Any) -> str | None:
     """Check formats of images: a list, or one string."""
-    complaint = checks.text_or_texts(value)
+    complaint = checks.listed_words(value)
     if complaint is not None:
         return complaint
     unknown = [each for each in checks.words(value) if each not in FORMATS]
@@ -79,7 +79,7 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
     release = option(checks.text, "the release of the image")
     target = required(checks.name, "the build target")
     arches = required(
-        checks.text_or_texts,
+        checks.listed_words,
         "the architectures, a list or one string; a live CD or appliance takes one",
     )
     kickstart = required(
@@ -106,7 +106,7 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
     ova_options = argument(checks.strings, "values for the OVA description, by their names")
     factory_parameters = argument(checks.strings, "parameters for Image Factory, by their names")
     noverifyssl = flag("don't verify the certificates of trees and repos", option=True)
-    can_fail = argument(checks.text_or_texts, "architectures that may fail, a list or one string")
+    can_fail = argument(checks.listed_words, "architectures that may fail, a list or one string")
     volid = option(checks.text, "the volume id of the medium")
     vmem = option(checks.positive, "the memory of the appliance in megabytes")
     vcpu = option(checks.positive, "the number of processors of the appliance")
@@ -194,10 +194,10 @@ class KojiKiwiBuild(PrioritizedTaskStep):
     description_scm = required(checks.scm_url, "the SCM URL of the image's description")
     description_path = required(checks.text, "the path of the description in ``description_scm``")
     arches = argument(
-        checks.text_or_texts,
+        checks.listed_words,
         "the architectures, a list or one string; by default those of the target",
     )
-    can_fail = argument(checks.text_or_texts, "architectures that may fail, a list or one string")
+    can_fail = argument(checks.listed_words, "architectures that may fail, a list or one string")
     scratch = SCRATCH
     version = option(checks.text, "the version of the image; by default that of the description")
     release = option(checks.text, "the release of the image")
@@ -269,9 +269,9 @@ class KojiOSBuild(PrioritizedTaskStep):
     release = option(checks.text, "the release of the image")
     distro = required(checks.text, "the distribution, as osbuild names it")
     target = required(checks.name, "the build target")
-    arches = required(checks.text_or_texts, "the architectures, a list or one string")
+    arches = required(checks.listed_words, "the architectures, a list or one string")
     image_types = argument(
-        checks.text_or_texts, "the types of the images, a list or one string", default="guest-image"
+        checks.listed_words, "the types of the images, a list or one string", default="guest-image"
     )
     repos = argument(
         _os_repos,

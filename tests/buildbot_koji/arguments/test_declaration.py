@@ -289,6 +289,11 @@ def test_good_arguments(options: dict[str, Any]) -> None:
         ({"scratch": "no"}, "scratch='no' must be True or False"),
         ({"scratch": True, "draft": True}, "scratch and draft exclude each other"),
         ({"arch_override": "x86_64"}, "arch_override can't be used without scratch"),
+        (
+            {"scratch": True, "arch_override": "x86_64, aarch64"},
+            "holds 'x86_64,': write a list of strings, or one string with only spaces between",
+        ),
+        ({"scratch": True, "arch_override": ["x86_64 aarch64"]}, "holds 'x86_64 aarch64': write"),
         ({"rebuild_srpm": False}, "rebuild_srpm can't be used without scratch"),
         ({"repo_id": "7"}, "repo_id='7' must be a whole number"),
         ({"repo_id": True}, "repo_id=True must be a whole number"),
@@ -314,6 +319,8 @@ def test_move_to_the_same_tag() -> None:
     assert found == ["KojiMove: from_tag and to_tag are both 'a'"]
     tag = util.Property("tag")
     assert mistakes(steps.KojiMove, "koji", from_tag=tag, to_tag=tag, builds="x-1-1") == []
+    [found] = mistakes(steps.KojiMove, "koji", from_tag="a", to_tag="b", builds="x-1-1,y-1-1")
+    assert "holds 'x-1-1,y-1-1': write a list of strings" in found
 
 
 def test_unknown_argument() -> None:
