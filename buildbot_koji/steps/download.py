@@ -82,6 +82,9 @@ class DownloadStep(KojiStep):
 
     logs_in = False
 
+    origin = ""
+    """The build or task that the files are of, in words; ``files`` sets it."""
+
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Return what is wrong with the place for the files."""
         on_master = isinstance(values["to"], str) and values["to"] == "master"
@@ -89,7 +92,7 @@ class DownloadStep(KojiStep):
             yield 'directory is missing: required with to="master"'
 
     async def files(self) -> list[RemoteFile]:
-        """Return the files to download. A subclass implements it."""
+        """Return the files to download, and set ``origin``. A subclass implements it."""
         raise NotImplementedError
 
     async def work(self) -> int:
@@ -102,7 +105,8 @@ class DownloadStep(KojiStep):
         for file in files:
             file.local_path(Path())
         size = sum(file.size or 0 for file in files)
-        what = f"{counted(len(files), 'file')}, {size_in_words(size)}" if files else "no files"
+        what = f"{counted(len(files), 'file') if files else 'no files'} of {self.origin}"
+        what += f", {size_in_words(size)}" if files else ""
         names = [file.name for file in files]
         if encoded_size(names) <= MAX_VALUE:
             self.setProperty("koji_files", names, SOURCE)
@@ -206,9 +210,9 @@ class KojiDownloadBuild(DownloadStep):
 
     async def files(self) -> list[RemoteFile]:
         """Return the wanted files of the build."""
-        build = await self._build()
+        build_id, self.origin = await self._build()
         found = await self.connection.files_of_build(
-            build,
+            build_id,
             types=["rpm" if self.type is None else self.type],
             key=self.key,
             or_unsigned=self.fallback_unsigned,
@@ -220,11 +224,10 @@ class KojiDownloadBuild(DownloadStep):
             found = [file for file in found if self._is_wanted(file)]
         there = {_arch(file.name) for file in found}
         missing = [arch for arch in checks.words(self.arches) if arch not in there]
-        named = build if self.latestfrom or self.task_id else self.build_name
         if missing and not self.nofailarch:
-            raise TransferError(f"build {named} has no RPM of {', '.join(missing)}")
+            raise TransferError(f"build {self.origin} has no RPM of {', '.join(missing)}")
         if not found:
-            raise TransferError(f"build {named} has no files matching arches/type/key")
+            raise TransferError(f"build {self.origin} has no files matching arches/type/key")
         return found
 
     def _is_wanted(self, file: RemoteFile) -> bool:
@@ -233,24 +236,27 @@ class KojiDownloadBuild(DownloadStep):
             return False
         return self.arches is None or _arch(file.name) in checks.words(self.arches)
 
-    async def _build(self) -> Any:
+    async def _build(self) -> tuple[int, str]:
+        """Return the id of the build, and its NVR or the RPM's name."""
         koji = self.connection
+        if self.rpm:
+            rpm = await koji.checked("getRPM", self.build_name, strict=True)
+            return rpm.build_id, str(self.build_name)
         if self.latestfrom is not None:
             latest = await koji.checked("getLatestBuilds", self.latestfrom, package=self.build_name)
             if not latest:
                 raise TransferError(f"{self.latestfrom} has no build of {self.build_name}")
-            return latest[0].id
-        if self.task_id:
+            build = latest[0]
+        elif self.task_id:
             task_id = id_of(self.build_name)
             if task_id is None:
                 raise TransferError(f"{self.build_name} is not the id of a task")
             build = await build_of_task(koji, task_id)
             if build is None:
                 raise TransferError(f"task {self.build_name} made no build")
-            return build.build_id
-        if self.rpm:
-            return (await koji.checked("getRPM", self.build_name, strict=True)).build_id
-        return (await named_build(koji, self.build_name)).id
+        else:
+            build = await named_build(koji, self.build_name)
+        return build.build_id, str(build.nvr)
 
 
 class KojiDownloadTask(DownloadStep):
@@ -287,6 +293,7 @@ class KojiDownloadTask(DownloadStep):
         if not self.wait and task.state not in task_states.DONE_GROUP:
             raise TransferError(f"task {self.task_id} has not ended: set wait=True")
         self.say(f"waiting for the end of task {self.task_id}")
+        self.origin = f"task {self.task_id}"
         tree = await self.hub.watch(self.task_id, self.build).done
         tasks = [tree.root] if self.parentonly else [tree.root, *tree.descendents()]
         found: dict[str, RemoteFile] = {}

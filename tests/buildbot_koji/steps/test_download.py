@@ -53,7 +53,7 @@ async def test_build(bench: Workbench, to: str) -> None:
     assert files_in(place) == expected
     assert sorted(ended.properties["koji_files"]) == sorted(expected)
     size = sum(map(len, expected.values()))
-    assert ended.text == f"downloaded 4 files, {size_in_words(size)}"
+    assert ended.text == f"downloaded 4 files of {nvr}, {size_in_words(size)}"
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,8 @@ async def test_choice_of_a_build(
     step = steps.KojiDownloadBuild(bench.profile, to="master", directory="chosen", **arguments)
     ended = await bench.build(step)
     assert ended.result == "success", ended.text
+    origin = arguments["build_name"] if "rpm" in arguments else "hello-1.0-main"
+    assert f" of {origin}, " in ended.text
     found = sorted(name.split(".")[-2] for name in ended.properties["koji_files"])
     assert found == sorted(names)
 
@@ -90,6 +92,7 @@ async def test_archives(bench: Workbench) -> None:
     )
     ended = await bench.build(step)
     assert ended.result == "success", ended.logs
+    assert f" of {build['nvr']}, " in ended.text
     found = files_in(work(bench, "maven"))
     assert {name: len(data) for name, data in found.items()} == {
         each["filename"]: each["size"] for each in archives
@@ -109,6 +112,7 @@ async def test_task(bench: Workbench) -> None:
     )
     ended = await bench.build(step, koji_task_id=task_id)
     assert ended.result == "success", ended.logs
+    assert f" of task {task_id}, " in ended.text
     mock = ("hw_info", "installed_pkgs", "mock_config", "mock_output", "state")
     assert set(files_in(work(bench, "task"))) == {
         "build.x86_64.log",
