@@ -149,8 +149,9 @@ class KojiMassTag(KojiWriteStep):
             # Without it all of the tag would be tagged.
             return self.fail(f"mass is missing: {words_for(given)} renders to nothing")
         self.say(f"comparing {self.from_tag} with {self.to_tag}")
-        [_, tag], complaint = await _read_tags(self.hub, self.from_tag, self.to_tag)
-        if complaint:
+        tags, complaint = await _read_tags(self.hub, self.from_tag, self.to_tag)
+        tagger = await self._load_tagger()
+        if complaint and not tagger.parts:
             return self.fail(complaint)
         try:
             made = None if self.mass is None else await self._made()
@@ -158,25 +159,29 @@ class KojiMassTag(KojiWriteStep):
             return self.fail(str(error))
         if made is not None and not made:
             return self.fail(f"mass build {self.mass} made nothing")
-        lock = self.hub.locks[f"tag {tag['id']}"]
+        lock = self.hub.locks[f"tag {tags[1] and tags[1]['id']}"]
         if lock.locked:
             self.say(f"waiting for another step that tags with {self.to_tag}")
         async with lock:
             # Of two steps at once, the second one sees what the first one has tagged.
-            return await self._tag(tag, made)
+            return await self._tag(tagger, tags, complaint, made)
 
-    async def _tag(self, tag: Any, made: Mapping[int, str] | None) -> int:
+    async def _tag(
+        self,
+        tagger: MassTagger,
+        tags: Sequence[Any],
+        complaint: str,
+        made: Mapping[int, str] | None,
+    ) -> int:
         """Tag what is not tagged yet of the latest builds, or of those of a mass build."""
-        tagger = await self._load_tagger()
-        if tag["perm"]:
-            await self.hub.log_in()
-        refusal = await tag_refusal(self.connection, tag)
+        source, tag = tags
+        refusal = complaint or await self._refusal(tag)
         if refusal and not (self.dry_run or tagger.parts):
             return self.fail(refusal)
-        builds = await self._builds(made)
+        # A tag that was deleted since an earlier attempt hides nothing of what that has sent.
+        builds = await self._builds(made) if source else []
         begun = TagContents(each for part in tagger.parts for each in part.builds.items())
-        there = await tagger.tagged()
-        latest = await read_builds(self.hub, self.to_tag, self.in_thread, inherit=True, latest=True)
+        there, latest = await self._contents(tagger) if tag else ([], [])
         rest = (each for each in builds if not begun.has(each.id, str(each.nvr)))
         plan = await self.in_thread(lambda: list(plan_tagging(rest, there, latest)))
         todo = [build for build, reason in plan if not reason]
@@ -194,7 +199,7 @@ class KojiMassTag(KojiWriteStep):
             await self.hub.log_in()
         broken = ""
         try:
-            await tagger.tag(todo)
+            await tagger.tag([] if complaint else todo)
             now = await tagger.contents() if tagger.parts else TagContents(())
         except REFUSALS as fault:
             if is_passing(fault):
@@ -202,7 +207,21 @@ class KojiMassTag(KojiWriteStep):
             # The tag may be deleted by now; what was done before is in the log.
             broken, now = explain(fault), tagger.succeeded()
         outcomes = await self.in_thread(lambda: outcomes_of(tagger.parts, now, broken))
-        return await self._ended(outcomes, "tagged", broken or tagger.refusal)
+        return await self._ended(outcomes, "tagged", complaint or broken or tagger.refusal)
+
+    async def _refusal(self, tag: Any) -> str:
+        """Return why the hub refuses to tag anything with the tag; empty if it does not."""
+        if tag["perm"] or self.bypass:
+            await self.hub.log_in()
+        if self.bypass and not {"tag", "admin"} & {*await self.connection.checked("getPerms")}:
+            return "bypass=True requires the permission tag: `koji grant-permission tag USER`"
+        return await tag_refusal(self.connection, tag)
+
+    async def _contents(self, tagger: MassTagger) -> tuple[list[TaggedBuild], list[TaggedBuild]]:
+        """Return the builds in the tag itself, and the latest ones with those it inherits."""
+        options = {"inherit": True, "latest": True}
+        latest = await read_builds(self.hub, self.to_tag, self.in_thread, **options)
+        return await tagger.tagged(), latest
 
     async def end_early(self, ending: Ending) -> None:
         """Leave the log of a step that no attempt resumes; the hub finishes what it was sent."""
@@ -248,7 +267,7 @@ class KojiMassTag(KojiWriteStep):
 
     async def _ended(self, outcomes: Mapping[str, str], verb: str, why: str = "") -> int:
         words, failed = await self._leave_log(outcomes, verb)
-        if failed:
+        if failed or why:
             why = why or "the log builds says why"
             return self.fail(f"{words}, could not tag {failed:,}: {why}")
         self.say(words)

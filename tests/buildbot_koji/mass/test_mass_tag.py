@@ -303,18 +303,22 @@ async def test_user_who_may_not_tag(bench: Workbench, monkeypatch: pytest.Monkey
     for name in ("hello", "world", "foo"):
         bench.hub.add_package("demo-candidate", name)
         await bench.built(name)
-    bench.hub.call("createTag", "closed", perm="admin")
     alice = util.KojiHub(bench.profile, user="alice", password="alice")
-    step = {"from_tag": "demo-candidate", "to_tag": "demo-released", "bypass": True}
-    before = bench.hub.calls["tagBuildBypass"]
+    step = {"from_tag": "demo-candidate", "to_tag": "demo-released"}
+    before = bench.hub.calls["tagBuild"]
+    bench.hub.deny("tag", "frozen", tag="demo-released")
     ended = await bench.build(steps.KojiMassTag(alice, **step))
     assert (ended.result, ended.properties["koji_mass_untagged"]) == ("failure", 3)
-    assert ended.text == (
-        "failed: tagged no builds with demo-released, could not tag 3: the hub does not"
-        " allow it: tagBuildBypass: tag permission required (logged in as alice):"
-        " koji grant-permission tag alice"
-    )
-    assert bench.hub.calls["tagBuildBypass"] == before + 2
+    assert ended.text.startswith("failed: tagged no builds with demo-released, could not tag 3: ")
+    assert "policy violation (tag): frozen" in ended.text
+    assert bench.hub.calls["tagBuild"] == before + 2
+    bench.hub.call("createTag", "closed", perm="admin")
+    why = "bypass=True requires the permission tag: `koji grant-permission tag USER`"
+    ended = await bench.build(steps.KojiMassTag(alice, **step, bypass=True))
+    assert (ended.result, ended.text) == ("failure", f"failed: {why}")
+    ended = await bench.build(steps.KojiMassTag(alice, **step, bypass=True, dry_run=True))
+    assert (ended.result, ended.logs["builds"].count(f": would fail: {why}\n")) == ("failure", 3)
+    assert bench.hub.calls["tagBuildBypass"] == 0
     # What the tag requires is known before anything is sent.
     step = {"from_tag": "demo-candidate", "to_tag": "closed"}
     ended = await bench.build(steps.KojiMassTag(alice, **step))
@@ -392,6 +396,35 @@ async def test_locked_between_attempts(bench: Workbench, monkeypatch: pytest.Mon
     unsent, sent = ended.logs["builds"].splitlines()
     assert sent.startswith(f"{nvrs[0]}: failed: task ")
     assert unsent.startswith(f"{nvrs[1]}: failed: the hub does not allow it: tagBuild: tag is")
+
+
+@pytest.mark.parametrize("gone", ["demo-candidate", "demo-released"])
+@pytest_twisted.ensureDeferred
+async def test_deleted_between_attempts(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    """A tag that is deleted later hides nothing of what an earlier attempt has sent."""
+    monkeypatch.setattr(steps.KojiMassTag, "part", 1)
+    nvrs = [await bench.built(name) for name in ("hello", "world")]
+    release = hold(bench.hub, "tagBuild")
+    step = steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
+    before = bench.hub.calls["tagBuild"]
+    request = await bench.begin(step)
+    await until(lambda: bench.hub.calls["tagBuild"] == before + 1)
+    bench.hub.call("deleteTag", gone)
+    bench.lose_worker()
+    release()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts) == ("failure", 2)
+    assert ended.text.endswith(f": the hub has no tag {gone}: `koji list-tags` lists them")
+    said = dict(line.split(": ", 1) for line in ended.logs["builds"].splitlines())
+    # What else the tag had went with it.
+    if gone == "demo-candidate":
+        assert said == {nvrs[0]: "tagged"}
+    else:
+        assert said.pop(nvrs[1]) == "not sent"
+        assert [*said] == nvrs[:1]
+        assert said[nvrs[0]].startswith("failed: ")
 
 
 @pytest_twisted.ensureDeferred
