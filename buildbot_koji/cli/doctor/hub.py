@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from buildbot_koji.cli.doctor.findings import Finding, error, ok
 from buildbot_koji.cli.doctor.login import credentials, login
 from buildbot_koji.cli.doctor.names import (
+    architectures,
     build_types,
     channels,
     mass_builds,
     packages,
-    runroots,
+    repos,
     tags,
     targets,
     users,
@@ -39,7 +40,8 @@ CHECKS = (
     tags,
     packages,
     mass_builds,
-    runroots,
+    architectures,
+    repos,
     users,
     build_types,
     channels,

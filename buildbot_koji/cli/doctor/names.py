@@ -16,6 +16,9 @@ from buildbot_koji.mass.packages import listed_packages, unlisted
 from buildbot_koji.words import counted, named
 from txkoji import task_states
 
+_DELETED = 3
+"""The state of a repo whose files the hub has deleted."""
+
 
 async def targets(examined: Examined) -> AsyncIterator[Finding]:
     """Check that the build targets exist, and that builds for them can succeed."""
@@ -64,6 +67,7 @@ async def targets(examined: Examined) -> AsyncIterator[Finding]:
         examined.arches[name] = str(getattr(config, "arches", None) or "")
         wanted.tags.setdefault(destination, f"target {name}")
         examined.destinations[name] = destination
+        examined.build_tags[name] = build_tag
 
 
 async def tags(examined: Examined) -> AsyncIterator[Finding]:
@@ -134,19 +138,36 @@ async def mass_builds(examined: Examined) -> AsyncIterator[Finding]:
             )
 
 
-async def runroots(examined: Examined) -> AsyncIterator[Finding]:
-    """Check that commands can run on the architectures of their tags."""
-    for (name, arch), where in examined.wanted.runroots.items():
-        config: Any = await examined.connection.getBuildConfig(name)
+async def architectures(examined: Examined) -> AsyncIterator[Finding]:
+    """Check that build tags have the architectures that are built or run a command there."""
+    for (arch, *root), where in examined.wanted.arches.items():
+        name = examined.build_tag(*root)
+        config: Any = name and await examined.connection.getBuildConfig(name)
         arches = str(getattr(config, "arches", None) or "")
-        # Another check says that there is no such tag.
-        if config is not None and arch not in arches.split():
+        # Other checks say that there is no such tag, or that it has no architectures.
+        if arches and arch != "noarch" and _family(arch) not in map(_family, arches.split()):
             yield error(
                 f"tag {name}",
-                f"has no architecture {arch}, on which {where} runs a command; it has"
-                f" {arches or 'none'}",
+                f"has no architecture {arch}, which {where} names; it has {arches}",
                 f"koji edit-tag --arches '{arches} {arch}' {name}, by an admin, or another arch",
             )
+
+
+async def repos(examined: Examined) -> AsyncIterator[Finding]:
+    """Check that the repos exist, and are of the build tags that they are used for."""
+    for (repo_id, *root), where in examined.wanted.repos.items():
+        name = examined.build_tag(*root)
+        repo: Any = await examined.connection.checked("repoInfo", repo_id)
+        check, remedy = f"repo {repo_id}", "without repo_id the newest repo is used"
+        if repo is None:
+            yield error(check, f"the hub does not have it; {where} names it", remedy)
+        elif repo.state == _DELETED:
+            yield error(check, f"is deleted; {where} names it", remedy)
+        elif name is not None and repo.get("tag_name") not in (None, name):
+            text = f"is a repo of {repo.tag_name}, not of {name}; {where} names it"
+            yield warning(check, text, remedy)
+        else:
+            yield ok(check, "exists")
 
 
 async def users(examined: Examined) -> AsyncIterator[Finding]:

@@ -28,6 +28,7 @@ TAGS = (
 )
 TARGETS = ("target", "targets")
 PACKAGES = ("packages",)
+ARCHES = ("arch", "arches", "arch_override", "can_fail")
 CHANNELS = ("channel",)
 
 WRITTEN_TAGS: Mapping[str, tuple[str, ...]] = {
@@ -73,7 +74,10 @@ class HubNeeds:
         channels: names of channels, each with who names it.
         users: names of users, each with who names it.
         build_types: names of types of builds, each with who names it.
-        runroots: names of tags and architectures, each with who runs a command there.
+        arches: architectures, each with the kind and name of the tag or target that is to have it,
+            and with who names it.
+        repos: ids of repos, each with the kind and name of what it is to be a repo of, and with who
+            names it.
         mass: names of targets and of all packages of a mass build for them, each with who builds.
         permissions: sets of permissions of which one is needed, each with who needs it.
         methods: hub methods that must be there, each with who needs it.
@@ -91,7 +95,8 @@ class HubNeeds:
     channels: dict[str, str] = attrs.field(factory=dict)
     users: dict[str, str] = attrs.field(factory=dict)
     build_types: dict[str, str] = attrs.field(factory=dict)
-    runroots: dict[tuple[str, str], str] = attrs.field(factory=dict)
+    arches: dict[tuple[str, str, str], str] = attrs.field(factory=dict)
+    repos: dict[tuple[int, str, str], str] = attrs.field(factory=dict)
     mass: dict[tuple[str, tuple[str, ...]], str] = attrs.field(factory=dict)
     permissions: dict[tuple[str, ...], str] = attrs.field(factory=dict)
     methods: dict[str, str] = attrs.field(factory=dict)
@@ -219,8 +224,12 @@ def _add(wanted: HubNeeds, plugin: Any, where: str) -> None:
     if is_source:
         for name in _names(plugin, PACKAGES):
             wanted.packages.setdefault(name, where)
-    for tag, arch in zip(_names(plugin, ("tag",)), _names(plugin, ("arch",)), strict=False):
-        wanted.runroots.setdefault((tag, arch), where)
+    root = next(_build_roots(plugin), ("", ""))
+    for arch in _names(plugin, ARCHES):
+        wanted.arches.setdefault((arch, *root), where)
+    repo_id = plugin.declared_values.get("repo_id")
+    if isinstance(repo_id, int):
+        wanted.repos.setdefault((repo_id, *root), where)
     skips = plugin.declared_values.get("skip_unknown")
     if kind == "KojiMassBuild" and not skips and (built := tuple(_names(plugin, PACKAGES))):
         for target in _names(plugin, ("target",)):
@@ -244,6 +253,14 @@ def _add(wanted: HubNeeds, plugin: Any, where: str) -> None:
     ):
         if isinstance(bus, KojiBroker) and bus not in brokers:
             brokers.append(bus)
+
+
+def _build_roots(plugin: Any) -> Iterator[tuple[str, str]]:
+    """Yield the kind and name of the tag or target in whose build root a step works."""
+    # A dist repo may have architectures that its tag lacks.
+    for kind in ("target", "tag") if type(plugin).__name__ != "KojiDistRepo" else ():
+        for name in _names(plugin, (kind,)):
+            yield kind, name
 
 
 def _names(plugin: Any, arguments: Iterable[str]) -> Iterator[str]:
@@ -275,6 +292,7 @@ class Examined:
         held: the permissions of the user; none before the login.
         destinations: the tags that builds go into, by the targets.
         arches: the architectures of the build tags, by the targets.
+        build_tags: the build tags, by the targets.
     """
 
     connection: Connection
@@ -285,3 +303,8 @@ class Examined:
     held: set[str] = attrs.field(factory=set)
     destinations: dict[str, str] = attrs.field(factory=dict)
     arches: dict[str, str] = attrs.field(factory=dict)
+    build_tags: dict[str, str] = attrs.field(factory=dict)
+
+    def build_tag(self, kind: str, name: str) -> str | None:
+        """Return the tag of a build root by a tag or target, None if it is unknown."""
+        return name if kind == "tag" else self.build_tags.get(name)

@@ -239,6 +239,21 @@ def _urgent_build(site: Site) -> None:
     )
 
 
+BUILD = '"fake", target="demo", source="git+https://a.example/b.git#c"'
+
+
+def _repo(tag: str, *, is_deleted: bool = False) -> Callable[[Site], None]:
+    """Return what has a build use a new repo of a tag."""
+
+    def plant(site: Site) -> None:
+        repo_id = site.hub.add_repo(tag)
+        if is_deleted:
+            site.hub.call("repoDelete", repo_id)
+        site.values["step"] = f"steps.KojiBuild({BUILD}, repo_id={repo_id}),"
+
+    return plant
+
+
 def _no_plugin_of_a_task(site: Site) -> None:
     site.hub.without_plugins("save_failed_tree")
     site.values["step"] = 'steps.KojiTask("fake", method="saveFailedTree", hub_method=True),'
@@ -577,8 +592,19 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
     "architecture of runroot": (
         _value("step", 'steps.KojiRunroot("fake", tag="demo-build", arch="sparc", command="ls"),'),
         "error tag demo-build",
-        "has no architecture sparc, on which builder b runs a command; it has ",
+        "has no architecture sparc, which builder b names; it has ",
         "koji edit-tag --arches '"),
+    "architecture of a scratch build": (
+        _value("step", f'steps.KojiBuild({BUILD}, scratch=True, arch_override="noarch amd64 x86_64"),'),
+        "error tag demo-build",
+        "has no architecture amd64, which builder b names; it has ",
+        "koji edit-tag --arches '"),
+    "unknown repo": (_value("step", f"steps.KojiBuild({BUILD}, repo_id=4711),"),
+        "error repo 4711", "the hub does not have it; builder b names it", "without repo_id"),
+    "deleted repo": (_repo("demo-build", is_deleted=True),
+        "error repo 2", "is deleted; builder b names it", "without repo_id"),
+    "repo of another tag": (_repo("demo-released"),
+        "warning repo 2", "is a repo of demo-released, not of demo-build", "without repo_id"),
     "packages of a mass build": (
         _value(
             "step",
