@@ -65,7 +65,7 @@ PLUGINS = {
 
 def a_master() -> dict[str, Any]:
     """Return a small configuration that blocks add to, or replace parts of."""
-    names = ["install", "upgrade", "smoke"]
+    names = ["install", "upgrade", "smoke", "rebuild"]
     return {
         "workers": [worker.LocalWorker("local")],
         "builders": [
