@@ -63,8 +63,8 @@ SPACE = "must have no white space around a name"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(r"\s*(-?[0-9]{1,20})(\.[0-9]{1,20})?\s*")
 
-_BETWEEN = re.compile(r"[\s,;]")
-"""What no architecture, key, tag or package holds, but several of them in one string do."""
+_BETWEEN = re.compile(r"[\s;]|,(?!draft_[0-9])")
+"""What no architecture, key, tag, package or build holds, but several of them in one string do."""
 
 _NOT_IN_NVR = re.compile(r"[\s/#]")
 """What no name, version or release holds, but an SCM URL does."""
@@ -496,15 +496,15 @@ def scm_url(value: Any) -> str | None:
     scheme, separator, place = value.partition("://")
     if not separator:
         return _NO_URL
+    if value.split() != [value]:
+        return "holds white space, which no URL has"
     if scheme in ("http", "https", "ssh"):
         return f"is not an SCM URL for Koji: write git+{value:.200}"
     if scheme not in SCM_SCHEMES:
         return f"has the scheme {scheme:.40}, which Koji does not build from: use git+https"
-    if not place.partition("#")[2].strip():
+    if not place.partition("#")[2]:
         return "names no revision: append #ref, a branch, tag or commit"
-    if place.startswith(("/", "?", "#")):
-        return "names no host"
-    return "holds white space, which no URL has" if len(value.split()) > 1 else None
+    return "names no host" if place.startswith(("/", "?", "#")) else None
 
 
 def source(value: Any) -> str | None:

@@ -276,6 +276,7 @@ def test_good_arguments(options: dict[str, Any]) -> None:
         ({"source": "git+https:///a.git#x"}, "names no host"),
         ({"source": "git+https://#x"}, "names no host"),
         ({"source": "git+https://host/a.git# x"}, "holds white space, which no URL has"),
+        ({"source": " git+https://host/a.git#x"}, "holds white space, which no URL has"),
         ({"source": "git+https://host/a.git\n#x"}, "holds the control character U+000A"),
         ({"source": f"https://{'a' * 5000}"}, "has 5,008 characters: a source has at most 4,096"),
         ({"source": "hg+https://host/a#x"}, "has the scheme hg+https, which Koji does not build"),

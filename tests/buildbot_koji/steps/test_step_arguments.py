@@ -302,7 +302,7 @@ def test_documentation(name: str) -> None:
         ("KojiChainBuild", {"target": "a", "sources": [[GIT], ["git+https://my-host/a-b.git#"]]},
          "which names no revision: append #ref"),
         ("KojiBuild", {"target": "a", "source": "git+https://h/a.git#"}, "names no revision"),
-        ("KojiBuild", {"target": "a", "source": "git+https://h/a.git# "}, "names no revision"),
+        ("KojiBuild", {"target": "a", "source": "git+https://h/a.git#a "}, "holds white space"),
         ("KojiChainBuild", {"target": "a", "sources": [GIT, GIT]}, "must be a list of levels"),
         ("KojiChainBuild", {"target": "a", "sources": [[GIT], ["a"]]}, "has 'a', which must be"),
         ("KojiContainerBuild", {"target": "a", "source": GIT},
