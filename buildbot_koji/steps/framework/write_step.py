@@ -14,6 +14,7 @@ from buildbot_koji.error_messages import explain, with_remedy
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
+from buildbot_koji.steps.view.result import result_of
 from buildbot_koji.words import counted
 from txkoji import (
     Call,
@@ -31,6 +32,13 @@ T = TypeVar("T")
 
 STEP = "the step itself"
 """The note with the start of the first attempt."""
+
+_WORDS: dict[int, str] = {
+    results.FAILURE: "failed: ",
+    results.EXCEPTION: "the build system failed: ",
+    results.CANCELLED: "",
+}
+"""How the summary begins, by the result; of several tasks the first result here counts."""
 
 
 class KojiWriteStep(KojiStep):
@@ -158,8 +166,8 @@ class KojiTasksStep(KojiWriteStep):
             is_done: returns, by the label, whether a task is no longer needed.
 
         Returns:
-            SUCCESS, else FAILURE, or EXCEPTION if it was all the build system, with the reasons in
-            the summary.
+            SUCCESS, else FAILURE, EXCEPTION if it was all the build system, or CANCELLED if someone
+            canceled what is not done, with the reasons in the summary.
         """
         refused: dict[str, str] = {}
         for number, (label, call) in enumerate(calls.items(), 1):
@@ -231,16 +239,17 @@ class KojiTasksStep(KojiWriteStep):
 
     async def _outcome(self, trees: list[TaskTree], refused: Mapping[str, str]) -> int:
         reasons = [f"{label}: {with_remedy(why)}" for label, why in refused.items()]
-        is_infrastructure = not refused
+        ends = {int(results.FAILURE)} if refused else set()
         for label, tree in zip(self._tasks, trees, strict=True):
             if tree.root.state != task_states.CLOSED:
                 outcome = await read_outcome(self.connection, tree)
                 reasons.append(f"{label}: {with_remedy(outcome.reason)}")
-                is_infrastructure = is_infrastructure and outcome.is_infrastructure
-        if not reasons:
-            return results.SUCCESS
-        self.say(f"{'the build system ' * is_infrastructure}failed: {'; '.join(reasons)}")
-        return results.EXCEPTION if is_infrastructure else results.FAILURE
+                ends.add(result_of(outcome, infrastructure=outcome.is_infrastructure))
+        for result, words in _WORDS.items():
+            if result in ends:
+                self.say(f"{words}{'; '.join(reasons)}")
+                return result
+        return results.SUCCESS
 
     async def end_early(self, ending: Ending) -> None:
         """Cancel the tasks on a stop or an expired limit; else leave them to the next attempt."""

@@ -166,6 +166,28 @@ async def test_stopped_tag(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_tasks_that_someone_cancels(bench: Workbench) -> None:
+    """The step is canceled as its tasks are; it is a failure if the hub refused one of them."""
+    nvrs = [await bench.built("hello"), await bench.built("world")]
+    hold(bench.hub, "tagBuild")
+    for locked in (False, True):
+        if locked:
+            bench.hub.call("packageListBlock", "demo-released", "world", user="kojiadmin")
+        request = await bench.begin(steps.KojiTag(bench.profile, tag="demo-released", builds=nvrs))
+        await until(lambda: bench.text().startswith("tagging: 0/"))
+        tasks = bench.hub.call("listTasks", {"method": "tagBuild", "state": [0, 1, 4]})
+        assert len(tasks) == 2 - locked
+        for task in tasks:
+            bench.hub.call("cancelTask", task["id"], user="kojiadmin")
+        ended = await bench.ended(request)
+        assert ended.result == ("failure" if locked else "cancelled"), ended.text
+        assert (
+            f"hello-1.0-main: task {min(task['id'] for task in tasks)} was canceled" in ended.text
+        )
+        assert ended.text.startswith("failed: world-1.0-main: " if locked else "hello-1.0-main: ")
+
+
+@pytest_twisted.ensureDeferred
 async def test_move(bench: Workbench) -> None:
     """Builds are moved; with ``all`` each build of a package, the latest last."""
     nvrs = [await bench.built(ref="1"), await bench.built(ref="2")]
