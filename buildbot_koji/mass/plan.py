@@ -75,7 +75,6 @@ class PackageEvent(_Named):
     WITHDRAWN = "there is nothing to build it for any more: it counts as not started"
     REPLACED = "another task is building the same source"
     EXISTS = "there is a build of it already"
-    EXCLUDED = "the configuration says that it need not be built"
     DROPPED = "something that it requires was not built, or the hub does not know it"
 
 
@@ -100,11 +99,8 @@ TRANSITIONS: Mapping[tuple[PackageState, PackageEvent], PackageState] = {
     (PackageState.RUNNING, PackageEvent.EXISTS): PackageState.ADOPTED,
     (PackageState.RUNNING, PackageEvent.REPLACED): PackageState.RUNNING,
     (PackageState.RUNNING, PackageEvent.INFRASTRUCTURE): PackageState.READY,
-    (PackageState.SUBMITTING, PackageEvent.INFRASTRUCTURE): PackageState.READY,
     (PackageState.SUBMITTING, PackageEvent.WITHDRAWN): PackageState.READY,
     (PackageState.RUNNING, PackageEvent.WITHDRAWN): PackageState.READY,
-    **{(state, PackageEvent.EXISTS): PackageState.ADOPTED for state in _IDLE},
-    **{(state, PackageEvent.EXCLUDED): PackageState.SKIPPED for state in _IDLE},
     **{(state, PackageEvent.DROPPED): PackageState.SKIPPED for state in _IDLE},
 }
 
@@ -365,8 +361,6 @@ class MassPlan:
             setattr(package, name, clean_line(value) if isinstance(value, str) else value)
         if facts:
             package.reason = package.reason[:LONGEST_REASON]
-        if event is PackageEvent.EXCLUDED:
-            package.is_excluded = True
         self.counts[package.state] -= 1
         self.counts[state] += 1
         package.state = state

@@ -49,11 +49,6 @@ class MassProgress:
         ]
 
     @property
-    def last(self) -> float:
-        """The newest moment, in seconds since the epoch; 0 if there is none."""
-        return self.steps[-1].time if self.steps else 0.0
-
-    @property
     def still_since(self) -> float | None:
         """When the last package ended, as far as the moments tell; None if there are none."""
         done = self.steps[-1].done if self.steps else 0

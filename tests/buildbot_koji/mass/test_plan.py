@@ -623,11 +623,11 @@ def test_progress_keeps_its_shape() -> None:
     for number in range(1, 1000):
         progress.note(number * 60.0, number, number // 10)
     assert len(progress.steps) <= 300
-    assert (progress.steps[0].time, progress.last) == (60.0, 999 * 60.0)
+    assert (progress.steps[0].time, progress.steps[-1].time) == (60.0, 999 * 60.0)
     assert MassProgress(progress.rows()).steps == progress.steps
     assert progress.time_left(1998, 500) == pytest.approx(999 * 60.0, rel=0.01)
-    assert progress.still_since == progress.last
-    progress.note(progress.last + 60.0, 999, 99)
+    assert progress.still_since == progress.steps[-1].time
+    progress.note(progress.steps[-1].time + 60.0, 999, 99)
     assert progress.still_since == 999 * 60.0
 
 
