@@ -113,6 +113,52 @@ async def test_tags_are_compared(bench: Workbench) -> None:
         assert (ended.result, ended.text) == ("failure", text)
 
 
+LINK = {"priority": 5, "maxdepth": None, "intransitive": False, "noconfig": False, "pkg_filter": ""}
+
+
+@pytest.mark.parametrize(
+    ("near", "far", "text"),
+    [
+        pytest.param({}, {}, "no difference", id="priority"),
+        pytest.param({"priority": 15}, {}, "2 older", id="lower priority"),
+        pytest.param({"pkg_filter": "hel"}, {}, "1 older", id="filter"),
+        pytest.param({"maxdepth": 0}, {}, "2 older", id="depth"),
+        pytest.param({"maxdepth": 1}, {}, "no difference", id="enough depth"),
+        pytest.param({}, {"intransitive": True}, "2 older", id="intransitive"),
+        pytest.param({"noconfig": True}, {"noconfig": True}, "no difference", id="noconfig"),
+        pytest.param({"blocked": "hello"}, {}, "1 missing", id="blocked"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_inherited_builds_are_compared(
+    bench: Workbench, near: dict[str, Any], far: dict[str, Any], text: str
+) -> None:
+    """Of builds that a tag inherits on several ways, those that the hub takes are compared."""
+    hub = bench.hub
+    for tag, version in (("top", "2"), ("other", "1")):
+        hub.call("createTag", tag)
+        for name in ("hello", "world"):
+            hub.call("packageListAdd", tag, name, "kojiadmin")
+            hub.call("createEmptyBuild", name, version, "1", None)
+            hub.call("tagBuildBypass", tag, f"{name}-{version}-1")
+    near = {**near}
+    blocked = near.pop("blocked", None)
+    for tag, links in (
+        ("middle", {"top": far}),
+        ("bottom", {"middle": near, "other": {"priority": 10}}),
+    ):
+        hub.call("createTag", tag)
+        rows = [
+            {**LINK, "parent_id": hub.call("getTagID", parent), **more}
+            for parent, more in links.items()
+        ]
+        hub.call("setInheritanceData", tag, rows)
+    if blocked:
+        hub.call("packageListAdd", "middle", blocked, "kojiadmin", block=True)
+    ended = await bench.build(steps.KojiCompareTags(bench.profile, tag="bottom", other="top"))
+    assert ended.text == f"bottom against top: {text}"
+
+
 def tagged(bench: Workbench) -> set[str]:
     """Return the NVRs in the tag that builds go to."""
     return {build["nvr"] for build in bench.hub.call("listTagged", "demo-released")}
