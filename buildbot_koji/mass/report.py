@@ -91,11 +91,13 @@ def package_row(package: MassPackage, weburl: str, *, has_ended: bool = False) -
     task_id = package.task_id
     is_left = has_ended and not package.is_final
     is_held = package.state is PackageState.HELD and not is_left
+    # Nothing retries what is left.
+    remark = package.reason if is_left else package.remark
     return {
         "package": package.name,
         "owner": package.owner,
         "state": "left" if is_left else SHOWN.get(package.state, package.state).value,
-        "reason": package.remark or ("waits for a repo" if is_held else None),
+        "reason": remark or ("waits for a repo" if is_held else None),
         "arch": package.arch,
         "log_url": package.log_url,
         "nvr": package.nvr,

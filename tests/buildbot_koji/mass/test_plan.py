@@ -651,3 +651,6 @@ def test_reason_of_an_earlier_attempt() -> None:
     ):
         package.state = state
         assert package_row(package, "https://koji.example.com/koji")["reason"] == reason
+        # What is left when all ends is not retried.
+        row = package_row(package, "https://koji.example.com/koji", has_ended=True)
+        assert row["reason"] == ("retried: " if row["state"] == "built" else "") + "no space left"
