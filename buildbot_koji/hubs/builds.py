@@ -9,6 +9,9 @@ from buildbot_koji.database_values import id_of
 from txkoji import Connection, build_states, is_refusal, nvr
 from txkoji.exceptions import GenericError, HubFault
 
+TAGGABLE = (build_states.BUILDING, build_states.COMPLETE)
+"""The states of the builds that a tag has, or may get: others have no packages."""
+
 
 @dataclass(frozen=True)
 class BuildName:
@@ -104,8 +107,7 @@ async def waitable_name(connection: Connection, build: str) -> str | None:
         if not is_refusal(fault):
             raise
         return None
-    alive = found.state in (build_states.BUILDING, build_states.COMPLETE)
-    return str(found.nvr) if alive else None
+    return str(found.nvr) if found.state in TAGGABLE else None
 
 
 async def build_of_task(connection: Connection, task_id: int) -> Any:

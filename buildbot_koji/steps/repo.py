@@ -11,11 +11,11 @@ from buildbot.process import results
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, flag
-from buildbot_koji.hubs.builds import named_build
+from buildbot_koji.hubs.builds import TAGGABLE, named_build
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import WAITING
 from buildbot_koji.steps.framework.write_step import KojiTasksStep
-from txkoji import Call, RetryPolicy, is_infrastructure, paths, read_fault
+from txkoji import Call, RetryPolicy, build_states, is_infrastructure, paths, read_fault
 from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import GenericError, HubFault, UnusableAnswer
 
@@ -281,7 +281,8 @@ class KojiWaitRepo(RepoStep):
         """Return the NVR of a build that is not in the tag yet, "" if all are.
 
         Raises:
-            _Never: a later build of the same package is in the tag, too.
+            _Never: a later build of the same package is in the tag, too; or a build has failed or
+                is deleted.
         """
         for build in wanted.builds:
             package = build.package_name
@@ -298,6 +299,9 @@ class KojiWaitRepo(RepoStep):
                     f"{latest[0].nvr} is the latest {package} in {wanted.tag.name}: no repo of it"
                     f" will hold {build.nvr}"
                 )
+            now = await named_build(self.connection, build.id)
+            if now.state not in TAGGABLE:
+                raise _Never(f"{now.nvr} is {build_states.to_str(now.state)}: no repo will hold it")
             return str(build.nvr)
         return ""
 

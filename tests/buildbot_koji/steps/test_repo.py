@@ -9,6 +9,7 @@ import pytest_twisted
 from buildbot_koji.steps.repo import KojiRegenRepo, KojiWaitRepo
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
+from txkoji import build_states
 
 
 class WaitRepo(KojiWaitRepo):
@@ -63,7 +64,7 @@ async def test_build_that_is_tagged_late(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_build_that_no_repo_will_hold(bench: Workbench) -> None:
-    """A build that a later one has replaced is not waited for."""
+    """A build that a later one has replaced, or that is deleted meanwhile, is not waited for."""
     old, new = await bench.built(ref="1"), await bench.built(ref="2")
     ended = await bench.build(WaitRepo(bench.profile, tag="demo-build", builds=old))
     assert (ended.result, ended.text) == (
@@ -72,6 +73,14 @@ async def test_build_that_no_repo_will_hold(bench: Workbench) -> None:
     )
     ended = await bench.build(WaitRepo(bench.profile, tag="demo-build", builds="a-b-c"))
     assert (ended.result, ended.text) == ("failure", "failed: the hub has no build a-b-c")
+    nvr = await bench.built("world", skip_tag=True)
+    request = await bench.begin(WaitRepo(bench.profile, tag="demo-build", builds=nvr))
+    await until(lambda: bench.text().endswith(f"{nvr} is not in the tag"))
+    build_id = bench.hub.call("getBuild", nvr)["id"]
+    bench.hub.state.update("build", build_id, state=int(build_states.DELETED))
+    ended = await bench.ended(request)
+    words = f"failed: {nvr} is DELETED: no repo will hold it"
+    assert (ended.result, ended.text) == ("failure", words)
 
 
 @pytest_twisted.ensureDeferred
