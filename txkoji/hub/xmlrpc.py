@@ -468,6 +468,7 @@ class _Garbage:
 
     def __init__(self) -> None:
         self._collections = self._agings = 0
+        self._is_frozen = False
 
     def age(self, has_begun: bool) -> bool:
         """Move all objects; returns whether that was done.
@@ -481,9 +482,10 @@ class _Garbage:
         """
         collections = gc.get_stats()[-1]["collections"]
         if collections != self._collections:
-            self._collections, self._agings = collections, 0
-        # What a program has frozen stays frozen.
-        if gc.get_freeze_count() or not (has_begun or self._agings < MOST_AGINGS):
+            self._collections, self._agings, self._is_frozen = collections, 0, False
+        # What a program has frozen stays frozen. Python counts it one by one: once is enough.
+        self._is_frozen = self._is_frozen or gc.get_freeze_count() > 0
+        if self._is_frozen or not (has_begun or self._agings < MOST_AGINGS):
             return False
         self._agings += 1
         gc.freeze()
