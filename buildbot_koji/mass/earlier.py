@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
 import attrs
 from buildbot.data import resultspec
+from buildbot.process.results import RETRY
 
 from buildbot_koji.durable.store import RowsPlace
 from buildbot_koji.durable.unreadable import UnreadableRow
 from buildbot_koji.mass.packages import BadPlan
-from buildbot_koji.mass.plan import FINAL, MADE, MassPackage, PackageState
+from buildbot_koji.mass.plan import FINAL, MassPackage, PackageState
 from buildbot_koji.mass.stored import MassStore, MassStores
 from txkoji import one_line
 
@@ -20,6 +21,16 @@ SEARCHED = 20
 """How many builds of a builder are searched for a mass build to compare with."""
 
 _STATES = {"failed": PackageState.FAILED, "skipped": PackageState.SKIPPED}
+
+
+def rest_of(states: Mapping[str, PackageState], kinds: Collection[str]) -> set[str]:
+    """Return the packages that failed, were skipped, or are missing."""
+    wanted = [_STATES[each] for each in kinds if each in _STATES]
+    return {
+        name
+        for name, state in states.items()
+        if state in wanted or ("missing" in kinds and state not in FINAL)
+    }
 
 
 Found = tuple[dict[str, Any], list[MassPackage]]
@@ -46,19 +57,6 @@ class EarlierMassBuilds:
     def __attrs_post_init__(self) -> None:
         self.notes: list[str] = []
 
-    async def names_of(self, mass_id: int, kinds: Collection[str]) -> set[str]:
-        """Return the packages of a mass build that failed, were skipped, or are missing.
-
-        Raises:
-            BadPlan: there is no such mass build.
-        """
-        states = [_STATES[each] for each in kinds if each in _STATES]
-        return {
-            name
-            for name, state in (await self._states_in(await self.find(mass_id))).items()
-            if state in states or ("missing" in kinds and state not in FINAL)
-        }
-
     async def _store_of(self, build_id: int) -> MassStore:
         """Return the store of a mass build by any build of its request."""
         place = await self._until_stored(partial(RowsPlace.find, self._master, build_id))
@@ -72,27 +70,32 @@ class EarlierMassBuilds:
             raise BadPlan(f"there is no mass build {mass_id}: give its property koji_mass_id")
         return found
 
-    async def built(self, mass_id: int | None, build_id: int, root: int) -> set[str]:
-        """Return the packages that the mass build to compare with has built.
+    async def states(
+        self, mass_id: int | None, build_id: int, root: int, *, stopped: bool
+    ) -> tuple[int | None, dict[str, PackageState]]:
+        """Return the id of a mass build, None if there is none, and how its packages ended.
 
         Args:
             mass_id: that mass build; None for the builder's previous one.
             build_id: the build that asks.
             root: the first build of its build request.
+            stopped: whether that may be one that was stopped or timed out.
 
         Raises:
             BadPlan: there is no such mass build.
         """
         if mass_id:
-            return await self._built_by(await self.find(mass_id))
+            return mass_id, await self._states_in(await self.find(mass_id))
         for each in await self._before(build_id, root):
             try:
                 store = await self._store_of(each)
-                if (await self._until_stored(store.control)).get("ended"):
-                    return await self._built_by(await self._until_stored(store.load))
+                if stopped or (await self._until_stored(store.control)).get("ended"):
+                    states = await self._states_in(await self._until_stored(store.load))
+                    if states:
+                        return each, states
             except UnreadableRow as error:
-                self.notes.append(f"no regressions against mass build {each}: {one_line(error)}")
-        return set()
+                self.notes.append(f"mass build {each} is no comparison: {one_line(error)}")
+        return None, {}
 
     async def _states_in(self, found: Found | None) -> dict[str, PackageState]:
         """Return how packages ended; in one that built the rest of another, also the others."""
@@ -100,14 +103,10 @@ class EarlierMassBuilds:
         for _ in range(SEARCHED):
             header, packages = found or ({}, [])
             states = {**{each.name: each.state for each in packages}, **states}
-            if not isinstance(rest_of := header.get("rest_of"), int):
+            if not isinstance(whole := header.get("rest_of"), int):
                 break
-            found = await self._until_stored((await self._store_of(rest_of)).load)
+            found = await self._until_stored((await self._store_of(whole)).load)
         return states
-
-    async def _built_by(self, found: Found | None) -> set[str]:
-        states = await self._states_in(found)
-        return {name for name, state in states.items() if state in MADE}
 
     async def _before(self, build_id: int, root: int) -> list[int]:
         """Return the builder's latest builds before a build, the newest first."""
@@ -118,5 +117,6 @@ class EarlierMassBuilds:
             order=["-number"],
             limit=SEARCHED,
         )
-        ids = (int(each["buildid"]) for each in found)
+        # One that is retried goes on in a later build.
+        ids = (int(each["buildid"]) for each in found if each["results"] != RETRY)
         return [each for each in ids if each < root]

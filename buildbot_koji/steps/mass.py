@@ -23,7 +23,7 @@ from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.unreadable import reading
 from buildbot_koji.mass.at_once import AT_ONCE, AtOnce
 from buildbot_koji.mass.context import MassContext
-from buildbot_koji.mass.earlier import EarlierMassBuilds
+from buildbot_koji.mass.earlier import EarlierMassBuilds, rest_of
 from buildbot_koji.mass.options import MassOptions, MassTiming
 from buildbot_koji.mass.packages import (
     BadPlan,
@@ -34,7 +34,7 @@ from buildbot_koji.mass.packages import (
     ordered_names,
     plan_mistakes,
 )
-from buildbot_koji.mass.plan import MassPackage, MassPlan
+from buildbot_koji.mass.plan import MADE, MassPackage, MassPlan, PackageState
 from buildbot_koji.mass.planning import MassPlanner
 from buildbot_koji.mass.report import (
     csv_report,
@@ -156,12 +156,11 @@ class KojiMassBuild(PackageBuildStep):
         checks.several_of("failed", "skipped", "missing"),
         "build only packages that failed, were skipped, or are missing (were not reached) in the"
         " mass build ``earlier``",
-        requires=("earlier",),
     )
     earlier = argument(
         checks.positive,
         "an earlier mass build, by its property ``koji_mass_id``, for ``only`` and to find"
-        " regressions; by default regressions are found against the builder's previous mass build",
+        " regressions; by default the builder's latest one",
     )
     at_once = argument(
         checks.positive,
@@ -394,8 +393,12 @@ class KojiMassBuild(PackageBuildStep):
             KojiException: the hub is unreachable.
         """
         earlier = EarlierMassBuilds(self.master, str(self.name), self.until_stored)
-        built = await earlier.built(self.earlier, self.build.buildid, self._root)
-        planner = await self._planner(earlier)
+        number, states = await earlier.states(
+            self.earlier, self.build.buildid, self._root, stopped=bool(self.only)
+        )
+        if self.only and (earlier.notes or number is None):
+            raise BadPlan(next(iter(earlier.notes), "this builder has no earlier mass build"))
+        planner = await self._planner(number, states)
         if isinstance(mistake := await self.most_at_once.evaluate(), str):
             planner.complain(f"at_once can't be evaluated: {mistake}")
         if complaint := await self.name_builds():
@@ -403,7 +406,7 @@ class KojiMassBuild(PackageBuildStep):
         packages = await planner.make()
         self._plan_notes = [*earlier.notes, *planner.notes]
         for package in packages:
-            package.was_built = package.name in built
+            package.was_built = states.get(package.name) in MADE
         header = {
             "run": uuid4().hex,
             "hub": self.connection.profile,
@@ -411,14 +414,16 @@ class KojiMassBuild(PackageBuildStep):
             "began": self.began,
             "destination": planner.destination,
             "wait_builds": self.wait_builds,
-            "rest_of": self.earlier if self.only else None,
+            "rest_of": number if self.only else None,
             # LeftTasks cancels the tasks by these if no attempt of the step does.
             "call": self.build_call("").to_json(),
             "cancel_on": self.hub.identity if self.on_stop == "cancel" else None,
         }
         return header, packages
 
-    async def _planner(self, earlier: EarlierMassBuilds) -> MassPlanner:
+    async def _planner(
+        self, earlier: int | None, states: Mapping[str, PackageState]
+    ) -> MassPlanner:
         """Return what plans what the arguments ask for; raise BadPlan if that can't be read."""
         if self.earlier and not self.only and (given := self.declared_values["only"]) is not None:
             # Buildbot renders an empty list as None. Without it all packages would be built.
@@ -435,8 +440,8 @@ class KojiMassBuild(PackageBuildStep):
             requires=self.requires or {},
             levels=[checks.words(level) for level in self.levels or ()],
             skip=self.skip or {},
-            only=await earlier.names_of(self.earlier, self.only) if self.only else None,
-            only_words=f"{' or '.join(self.only or ())} in mass build {self.earlier}",
+            only=rest_of(states, self.only) if self.only else None,
+            only_words=f"{' or '.join(self.only or ())} in mass build {earlier}",
             source=self.source,
             source_tag=self.source_tag,
             since=None if self.since is None else seconds_of(self.since),

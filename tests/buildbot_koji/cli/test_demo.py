@@ -308,12 +308,11 @@ async def rebuild(pages: Pages) -> None:
     await pages.stop("rebuild", "38 of 40 done, 1 failed, retrying in ")
     [first] = await pages.ended("rebuild", results=[CANCELLED])
     assert (first["koji_mass_built"], first["koji_mass_left"]) == (37, 2)
-    again = {"koji_mass_id": str(first["koji_mass_id"])}
-    await pages.force("rebuild-again", "rebuild", only=["failed"], **again)
+    await pages.force("rebuild-again", "rebuild", only=["failed"])
     failed = (await pages.ended("rebuild", 2, results=[CANCELLED, FAILURE]))[-1]
     assert failed["koji_mass_failed_packages"] == ["failarch"]
     assert failed["koji_mass_total"] == 1
-    await pages.force("rebuild-again", "rebuild", only=["skipped", "missing"], **again)
+    await pages.force("rebuild-again", "rebuild", only=["skipped", "missing"])
     await pages.stop("rebuild", "0 of 2 done, retrying in ")
     missing = (await pages.ended("rebuild", 3, results=[CANCELLED, FAILURE]))[-1]
     assert (missing["koji_mass_total"], missing["koji_mass_left"]) == (2, 2)
