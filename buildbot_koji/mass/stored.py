@@ -313,9 +313,6 @@ def _apply(package: MassPackage, facts: Sequence[Any] | None) -> None:
         newest, submitted, owner, created = package.begun
         package.begun = (newest, submitted, owner, created)
     is_running = package.state is PackageState.RUNNING
-    if is_running and package.is_foreign and package.begun is None:
-        # Earlier versions did not store when an adopted task was created.
-        package.begun = (package.task_id or 0, package.since or 0.0, None, None)
     is_begun = is_running or package.state is PackageState.SUBMITTING
     if (is_running and package.task_id is None) or (is_begun and package.begun is None):
         raise ValueError(package.state)

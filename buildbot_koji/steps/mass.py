@@ -226,7 +226,6 @@ class KojiMassBuild(PackageBuildStep):
         self.given_name = self.name
         self.runner: MassRunner | None = None
         self._root = 0
-        self._weburl = ""
         self._package_log: Any = None
         self._plan_notes: list[str] = []
 
@@ -347,8 +346,7 @@ class KojiMassBuild(PackageBuildStep):
         self.patience.begun()
         clock, timing = self.master.reactor, self.mass_timing
         with reading(f"the mass build {store.name}"):
-            self.began, self._weburl = float(header["began"]), header["weburl"]
-            run_id = str(header["run"])
+            self.began, run_id = float(header["began"]), str(header["run"])
         self.wait_builds = header.get("wait_builds")
         limit = self.stop_after_failures
         most = None if limit is None else number_of(limit, len(packages))
@@ -484,8 +482,9 @@ class KojiMassBuild(PackageBuildStep):
         for name, value in facts.items():
             self.setProperty(f"koji_mass_{name}", value, SOURCE)
         packages = list(plan.packages)
+        weburl = self.connection.weburl
         rows = await self.in_thread(
-            lambda: [package_row(e, self._weburl, has_ended=True) for e in packages]
+            lambda: [package_row(each, weburl, has_ended=True) for each in packages]
         )
         head = {"summary": self._text, "target": self.target, **facts}
         html = html_report(f"Mass build for {self.target}", self._text, packages, rows)
