@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ from buildbot.config.master import FileLoader
 from buildbot.plugins import steps, util
 from buildbot.process.buildstep import create_step_from_step_or_factory
 from buildbot.process.results import CANCELLED, RETRY
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
@@ -680,6 +682,26 @@ async def test_requirement_that_never_is_in_the_repo(bench: Workbench, how: str)
     assert rows["middle"]["reason"] == reason
     assert rows["top"]["reason"] == "requires middle, which was skipped"
     assert f"middle: skipped: {reason}" in ended.logs["packages"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_suspended_while_it_waits_for_a_repo(bench: Workbench) -> None:
+    """However long a machine sleeps between two polls, an hour of it counts as waited."""
+    names = add_packages(bench.hub, "low", "top")
+    await bench.built("low")
+    bench.hub.call("disableHost", "builder1")
+    options = {"requires": {"top": ["low"]}, "since": 1, "repo_patience": 5000}
+    request = await bench.begin(mass(bench, packages=names, **options))
+    await until(lambda: "1 waits for a repo of demo-build" in bench.text())
+    waiter = running(bench.master)[-1].runner._repos
+    assert waiter is not None
+    clock = WrongClock(reactor)
+    waiter._context = replace(waiter._context, clock=clock)
+    await until(lambda: ", for 60 min now" in bench.text())
+    clock.ahead += 4 * 60 * 60
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("warnings", "2 of 2 done, 1 skipped")
+    assert "top: skipped: waited 85 min for a repo of demo-build" in ended.logs["packages"]
 
 
 @pytest_twisted.ensureDeferred
