@@ -20,6 +20,7 @@ from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import get_hub, hubs_of
 from buildbot_koji.hubs.survey import HubSurvey
+from buildbot_koji.left_tasks import LeftTasks
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.status import running
 from buildbot_koji.reporters.records import CLASS as REPORTERS
@@ -268,6 +269,8 @@ async def test_gates_and_dead_letters(served: ServedMaster, logged: list[str]) -
     await MasterState(served.master, name, CANCELLATIONS).put("cancel m", {})
     await SourceStorage(served.master, "gone").put("held-0", [{"a": "change"}])
     await served.master.reconfig()
+    [looking] = [each for each in served.master if isinstance(each, LeftTasks)]
+    await looking.look()
     for words in (
         "tagging: no reporter of that name is configured, and 1 delivery of it has not arrived",
         "gone: tasks of stopped builds wait to be canceled on this hub, which no plugin can use",
