@@ -293,10 +293,10 @@ async def test_mail_of_regressions(sinks: Sinks, tmp_path: Path, empty_home: Pat
     smtp = sinks.ports[0].getHost().port
     where = f'relayhost="127.0.0.1", smtpPort={smtp}, useTls=False,'
     code = code.replace('"rebuild"', '"any"').replace("sendTo", f"{where} sendTo", 1)
-    made: dict[str, Any] = {}
-    exec(code, made)
+    services: list[Any] = []
+    exec(code, {"c": {"services": services}})
     (directory := tmp_path / "master").mkdir()
-    bench = Workbench(directory, made["mail"])
+    bench = Workbench(directory, *services)
     await bench.open(empty_home)
     names = ["p0", "p1", "failarch-1"]
     for name in names:
