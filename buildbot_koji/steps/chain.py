@@ -104,18 +104,20 @@ class KojiChainBuild(PrioritizedTaskStep):
         levels = self._levels
         return Call("chainBuild", (levels, self.target, None, self.hub_priority, self.channel))
 
-    async def call_again(self, call: Call, outcome: Outcome) -> Call:
-        """Return the call that submits the rest of the chain: with the NVRs of what it built."""
-        sources = {
+    async def call_again(self, call: Call, outcome: Outcome) -> Call | None:
+        """Return the call that submits the rest of the chain: with the NVRs of what it built.
+
+        There is no rest if a build is complete and only its tag failed: it can't be built again.
+        """
+        sources: dict[int | None, str] = {
             task.id: str(member(task.params, "src"))
             for task in outcome.tree.descendents()
             if task.method == "build" and task.state == task_states.CLOSED
         }
-        built = {
-            sources[build.task_id]: build.nvr
-            for build in outcome.builds
-            if build.task_id in sources and build.state == build_states.COMPLETE
-        }
+        complete = [build for build in outcome.builds if build.state == build_states.COMPLETE]
+        if any(build.task_id not in sources for build in complete):
+            return None
+        built = {sources[build.task_id]: build.nvr for build in complete}
         levels = [[built.get(source, source) for source in level] for level in call.args[0]]
         return replace(call, args=(levels, *call.args[1:]))
 

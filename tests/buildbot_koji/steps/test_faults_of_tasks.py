@@ -133,9 +133,17 @@ async def test_nothing_is_built_twice(bench: Workbench, monkeypatch: pytest.Monk
             ),
             "cloud",
         ),
+        (
+            steps.KojiChainBuild(
+                bench.profile, target="demo", sources=[[SOURCE.format("world", "main")], [GIT]]
+            ),
+            "world",
+        ),
     ):
         ended = await bench.build(step)
-        assert (ended.result, ended.text) == ("exception", f"the build system failed: {FULL}")
+        whose = "world: " if package == "world" else ""
+        words = f"the build system failed: {whose}{FULL}"
+        assert (ended.result, ended.text) == ("exception", words)
         assert [build["state"] for build in bench.hub.call("listBuilds", package)] == [1]
         assert ended.properties["koji_nvr"].startswith(package)
 
