@@ -31,6 +31,7 @@ class Fate(Enum):
     PAGE_BEFORE = "a web page with status 200 answers instead of the hub, which gets nothing"
     PAGE_AFTER = "the hub has the request, a web page with status 200 comes instead of its reply"
     MOVED_AFTER = "the hub has the request, a redirect to a page comes instead of its reply"
+    REFUSE = "a front end forbids the request, and the hub gets nothing"
     REPEAT = "the hub gets the request twice, the client the first reply"
 
 
@@ -44,6 +45,9 @@ MOVED = (
     b"HTTP/1.1 302 Found\r\nLocation: https://status.example.test/\r\nConnection: close\r\n"
     b"Content-Length: 0\r\n\r\n"
 )
+FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+BEFORE = {Fate.PAGE_BEFORE: PAGE, Fate.REFUSE: FORBIDDEN}
+"""What the client gets before the hub gets anything."""
 INSTEAD = {Fate.PAGE_AFTER: PAGE, Fate.MOVED_AFTER: MOVED}
 """What the client gets instead of the hub's reply."""
 
@@ -106,8 +110,8 @@ class _ToClient(Protocol):
         self.factory.fates[fate] += 1
         if fate is Fate.RESET_BEFORE:
             self.transport.abortConnection()
-        elif fate is Fate.PAGE_BEFORE:
-            self.transport.write(PAGE)
+        elif fate in BEFORE:
+            self.transport.write(BEFORE[fate])
             self.transport.loseConnection()
         elif fate is Fate.DELAY:
             reactor.callLater(PAUSE, self._forward, data, fate)

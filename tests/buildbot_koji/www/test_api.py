@@ -377,6 +377,29 @@ async def test_outage_and_history(served: ServedMaster) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_front_end_that_refuses(served: ServedMaster) -> None:
+    """Whoever refuses every request to a hub comes first of what needs a look, while it does."""
+    await until_listening(served)
+    [hub] = hubs_of(served.master)
+
+    async def attention() -> list[str]:
+        await hub.survey.ask([])
+        return [each["text"] for each in (await served.ask("api/overview")).json["attention"]]
+
+    async def is_said() -> bool:
+        [first, *_] = await attention() or [""]
+        return first.startswith("hub-www refuses requests: ") and "HTTP status 403" in first
+
+    async def is_not_said() -> bool:
+        return "refuses requests" not in str(await attention())
+
+    served.proxy.decide = lambda _: Fate.REFUSE
+    await poll(is_said)
+    served.proxy.decide = lambda _: Fate.PASS
+    await poll(is_not_said)
+
+
+@pytest_twisted.ensureDeferred
 async def test_database_outage(
     served: ServedMaster, logged_failures: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
