@@ -172,17 +172,15 @@ class Cancellations:
         return idle
 
     async def withdraw(self, intents: Iterable[TaskIntent]) -> None:
-        """Give up cancellations that another master has seen to."""
+        """Forget cancellations that this master or another one has seen to."""
         assert self._state is not None
-        await self._state.remove(*self._forget(intents))
-
-    def _forget(self, intents: Iterable[TaskIntent]) -> list[str]:
-        """Forget cancellations; returns the keys of their rows."""
         markers = [each.submission.marker for each in intents]
-        for marker in markers:
-            self._pending.pop(marker, None)
-            self._unstored.pop(marker, None)
-        return [f"{PENDING}{marker}" for marker in markers]
+        # Whoever reads the rows takes up those that are not known to be pending.
+        async with self._storing:
+            await self._state.remove(*(f"{PENDING}{marker}" for marker in markers))
+            for marker in markers:
+                self._pending.pop(marker, None)
+                self._unstored.pop(marker, None)
 
     @async_to_deferred
     async def cancel(self, intent: TaskIntent, limit: float) -> bool:
@@ -298,20 +296,21 @@ class Cancellations:
     async def _read_stored(self) -> None:
         """Take up what is stored and not known yet; what can't be read stays as it is."""
         assert self._state is not None
-        for key, stored in (await self._state.values(PENDING)).items():
-            try:
-                intent = _read(stored)
-            except UnreadableRow as error:
-                if key not in self._unreadable:
-                    self._unreadable.add(key)
-                    self._log.error(
-                        "{hub}: the task of a stopped build may run on: {error}",
-                        hub=self._connection.url,
-                        error=error,
-                    )
-            else:
-                if intent.submission.marker not in self._pending:
-                    self.keep(intent, None)
+        async with self._storing:
+            for key, stored in (await self._state.values(PENDING)).items():
+                try:
+                    intent = _read(stored)
+                except UnreadableRow as error:
+                    if key not in self._unreadable:
+                        self._unreadable.add(key)
+                        self._log.error(
+                            "{hub}: the task of a stopped build may run on: {error}",
+                            hub=self._connection.url,
+                            error=error,
+                        )
+                else:
+                    if intent.submission.marker not in self._pending:
+                        self.keep(intent, None)
 
     async def _cancel_pending(self) -> None:
         while self._pending:
@@ -322,10 +321,9 @@ class Cancellations:
 
     async def _cancel_each(self) -> bool:
         """Try every pending cancellation; returns whether some are still pending."""
-        assert self._state is not None
         if self._unstored:
             await self._until_stored(self._store)
-        done: list[str] = []
+        done: list[TaskIntent] = []
         for intent in [each.intent for each in self._pending.values()]:
             try:
                 task_id = await self._cancel(intent)
@@ -347,12 +345,12 @@ class Cancellations:
                     hub=self._connection.url,
                     task=task_id,
                 )
-            done += self._forget([intent])
+            done.append(intent)
             # After a crash some tasks are canceled again, which does no harm.
             if len(done) >= REMOVED_TOGETHER:
-                await self._until_stored(partial(self._state.remove, *done))
+                await self._until_stored(partial(self.withdraw, done))
                 done.clear()
-        await self._until_stored(partial(self._state.remove, *done))
+        await self._until_stored(partial(self.withdraw, done))
         return bool(self._pending)
 
     async def _until_stored(self, write: Callable[[], Awaitable[None]]) -> None:

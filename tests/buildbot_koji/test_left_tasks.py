@@ -248,9 +248,7 @@ async def test_canceled_unheard(bench: Workbench, monkeypatch: pytest.MonkeyPatc
     await until(lambda: canceled(bench, "build") == [first, second, third])
     [hub] = hubs_of(bench.master)
     await until(lambda: hub.cancellations.status() == [])
-    # A look that reads a row just before it goes cancels its task again, which does no harm.
-    assert bench.hub.calls["cancelTask"] >= 3
-    assert (canceled(bench, "build"), outages) == ([first, second, third], [])
+    assert (bench.hub.calls["cancelTask"], outages) == (3, [])
 
 
 @pytest.mark.parametrize("lacks", ["the hub", "the login"])

@@ -271,3 +271,30 @@ def test_taken_over_by_two_masters() -> None:
     hub.reactor.advance(600)
     assert hub.canceled == [1]
     assert not any(map(states.rows_of, states.objects.values()))
+
+
+@pytest.mark.parametrize("before", ["the removal", "the next cancellation"])
+def test_read_while_it_is_done(before: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that reads the row of a task that is just canceled does not have it canceled again."""
+    hub, states = Hub(), States()
+    made = cancellations(hub, states)
+    for number in (1, 2):
+        submission = Submission(f"m{number}", 1.0, number, number)
+        made.cancel(TaskIntent(Call("build"), submission, 1.0, number), 30.0)
+    hub.answers, slow, call = True, Deferred(), hub.call
+    if before == "the removal":
+        states.slow = slow
+        look = Deferred.fromCoroutine(made.resume())
+        hub.reactor.advance(30.0)
+    else:
+        late = {1: succeed(None), 2: slow}
+        monkeypatch.setattr(
+            hub, "call", lambda method, each: late[each].addCallback(lambda _: call(method, each))
+        )
+        hub.reactor.advance(30.0)
+        look = Deferred.fromCoroutine(made.resume())
+    states.slow = None
+    slow.callback(None)
+    hub.reactor.advance(600.0)
+    assert look.called
+    assert (hub.canceled, made.status(), states.rows) == ([1, 2], [], {})
