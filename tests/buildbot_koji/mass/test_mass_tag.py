@@ -424,16 +424,25 @@ async def test_stop_in_the_middle(bench: Workbench, monkeypatch: pytest.MonkeyPa
     ]
 
 
+async def begin_with_one(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> tuple[int, Callable[[], None]]:
+    """Begin to tag; returns the request, and what ends the first task, as soon as that is sent."""
+    monkeypatch.setattr(steps.KojiMassTag, "part", 1)
+    release = hold(bench.hub, "tagBuild")
+    before = bench.hub.calls["tagBuild"]
+    request = await bench.begin(
+        steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
+    )
+    await until(lambda: bench.hub.calls["tagBuild"] == before + 1)
+    return request, release
+
+
 @pytest_twisted.ensureDeferred
 async def test_locked_between_attempts(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tag that is locked later hides nothing of what an earlier attempt has sent."""
-    monkeypatch.setattr(steps.KojiMassTag, "part", 1)
     nvrs = [await bench.built(name) for name in ("hello", "world")]
-    release = hold(bench.hub, "tagBuild")
-    step = steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
-    before = bench.hub.calls["tagBuild"]
-    request = await bench.begin(step)
-    await until(lambda: bench.hub.calls["tagBuild"] == before + 1)
+    request, release = await begin_with_one(bench, monkeypatch)
     bench.hub.call("editTag2", "demo-released", locked=True)
     bench.lose_worker()
     release()
@@ -450,13 +459,8 @@ async def test_deleted_between_attempts(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch, gone: str
 ) -> None:
     """A tag that is deleted later hides nothing of what an earlier attempt has sent."""
-    monkeypatch.setattr(steps.KojiMassTag, "part", 1)
     nvrs = [await bench.built(name) for name in ("hello", "world")]
-    release = hold(bench.hub, "tagBuild")
-    step = steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
-    before = bench.hub.calls["tagBuild"]
-    request = await bench.begin(step)
-    await until(lambda: bench.hub.calls["tagBuild"] == before + 1)
+    request, release = await begin_with_one(bench, monkeypatch)
     bench.hub.call("deleteTag", gone)
     bench.lose_worker()
     release()
