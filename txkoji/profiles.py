@@ -168,7 +168,8 @@ def _files(config: str | os.PathLike[str] | None, system: Path) -> list[Path]:
     for path in searched_paths(config, system=system):
         # Unlike Path's methods, these treat a home that we may not read as an empty one.
         if os.path.isdir(path):  # noqa: PTH112
-            files += sorted(path.glob("*.conf"))
+            # An editor's lock is a link that leads nowhere. Koji's own client passes it over, too.
+            files += sorted(each for each in path.glob("*.conf") if os.path.isfile(each))  # noqa: PTH113
         elif os.path.exists(path):  # noqa: PTH110
             files.append(path)
         elif config is not None and path == _expanded(config):
@@ -228,10 +229,15 @@ def read_configured(path: str | os.PathLike[str], limit: int = LARGEST_FILE) -> 
 
 def _read(
     config: str | os.PathLike[str] | None, system: Path
-) -> tuple[configparser.ConfigParser, dict[str, list[str]]]:
-    """Return what all files say together, and which of them have a section, by its name."""
+) -> tuple[configparser.ConfigParser, dict[str, list[str]], list[str]]:
+    """Return what all files say together, which of them have a section, and the closed ones.
+
+    Like Koji's own client, it passes over a file that is another user's.
+    """
+    config = None if config is None else _expanded(config)
     parser = configparser.ConfigParser()
     files: dict[str, list[str]] = {}
+    closed: list[str] = []
     for path in _files(config, system):
         try:
             # Some editors begin a file with a mark of its encoding.
@@ -242,6 +248,9 @@ def _read(
             for section in one.sections():
                 files.setdefault(section, []).append(str(path))
         except OSError as error:
+            if isinstance(error, PermissionError) and path != config:
+                closed.append(str(path))
+                continue
             raise BrokenConfiguration(
                 f"can't read the Koji configuration {path}: {error.strerror}"
             ) from error
@@ -252,7 +261,7 @@ def _read(
             raise BrokenConfiguration(
                 f"the Koji configuration {path} can't be parsed: {_syntax_error(error)}"
             ) from None
-    return parser, files
+    return parser, files, closed
 
 
 def _syntax_error(error: configparser.Error) -> str:
@@ -376,8 +385,9 @@ def load(
             looked and which profiles exist.
         BrokenConfiguration: a file can't be read or parsed, or a value is of the wrong kind.
     """
-    parser, files = _read(config, system)
+    parser, files, closed = _read(config, system)
     where = ", ".join(_place(path) for path in searched_paths(config, system=system))
+    where += "".join(f" (this user can't read {path})" for path in closed)
     if not parser.has_section(profile):
         remedy = _instead_of(profile, sorted(parser.sections()))
         raise ProfileNotFound(f"no Koji profile {shown(profile)!r} in {where}; {remedy}")

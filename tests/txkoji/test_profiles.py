@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import traceback
 from collections.abc import Iterator
 from itertools import product
@@ -180,12 +182,40 @@ def test_file_that_is_not_text(system: Path, user: Path) -> None:
 
 
 def test_file_that_cannot_be_read(system: Path, user: Path) -> None:
-    """A configuration that the system does not let us read is named, with the reason."""
-    path = system / "koji.conf.d" / "k.conf"
-    path.mkdir()
-    with pytest.raises(BrokenConfiguration) as caught:
-        profiles.load("k", system=system)
-    assert str(caught.value) == f"can't read the Koji configuration {path}: Is a directory"
+    """A configuration that is asked for and can't be read is named, with the reason."""
+    with pytest.raises(
+        BrokenConfiguration, match=r"configuration /dev/zero: it is no regular file"
+    ):
+        profiles.load("k", config="/dev/zero", system=system)
+
+
+CLOSED = """
+import os, pathlib, sys
+from txkoji import profiles
+os.chdir(sys.argv[1])
+profiles.names("none", system=pathlib.Path())  # Imports what another user may not.
+os.getuid() or os.setuid(65534)
+for name in "kq":
+    try:
+        print(profiles.load(name, config="none", system=pathlib.Path()).server)
+    except profiles.ProfileNotFound as error:
+        print(error)
+"""
+
+
+def test_file_that_is_no_configuration_of_ours(system: Path, tmp_path: Path) -> None:
+    """Another user's file, an editor's lock and a directory hide no other file's profiles."""
+    directory = system / "koji.conf.d"
+    write(directory / "a.conf", "[k]\nserver = http://k\n")
+    write(directory / "closed.conf", "[q]\nserver = http://q\n").chmod(0)
+    (directory / ".#a.conf").symlink_to("root@host.1234:5")
+    (directory / "d.conf").mkdir()
+    system.chmod(0o755)
+    (system / "none").mkdir()
+    command = [sys.executable, "-c", CLOSED, str(system)]
+    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert found[0] == "http://k"
+    assert "(this user can't read koji.conf.d/closed.conf); there are: k" in found[1]
 
 
 def test_keytab_is_not_shown(system: Path, user: Path) -> None:
