@@ -32,27 +32,30 @@ def check_user(user: Row) -> None:
         raise AuthError(f"logins by {user['name']} are not allowed")
 
 
-def _start(call: MethodCall, user: Row, authtype: int, renew: bool) -> dict[str, Any] | None:
+def _start(call: MethodCall, user: Row, authtype: int, renew: bool, exclusive: Any) -> Any:
     sessions = call.hub.sessions
     check_user(user)
     if renew and call.session is not None:
-        return sessions.login_reply(sessions.renew(call.session, call.hub.now()))
-    session = sessions.create(user["id"], authtype, call.address, call.hub.now())
+        session = sessions.renew(call.session, call.hub.now())
+    else:
+        session = sessions.create(user["id"], authtype, call.address, call.hub.now())
+    if exclusive and not session["exclusive"]:
+        _lock(call, session)
     return sessions.login_reply(session)
 
 
 @hub_method("login(user=None, password=None, opts=None, renew=False, exclusive=False)")
-def login(call: MethodCall, user: Any, password: Any, renew: bool, **_: Any) -> Any:
+def login(call: MethodCall, user: Any, password: Any, renew: bool, exclusive: Any, **_: Any) -> Any:
     """Log in with a password; return the session."""
     _require_no_session(call)
     row = call.state.one("users", name=user)
     if row is None or not row.get("password") or row["password"] != password:
         raise AuthError("invalid username or password")
-    return _start(call, row, NORMAL, renew)
+    return _start(call, row, NORMAL, renew, exclusive)
 
 
 @hub_method("sslLogin(proxyuser=None, proxyauthtype=None, renew=False, exclusive=None)")
-def ssl_login(call: MethodCall, proxyuser: Any, renew: bool, **_: Any) -> Any:
+def ssl_login(call: MethodCall, proxyuser: Any, renew: bool, exclusive: Any, **_: Any) -> Any:
     """Log in by certificate or ticket; return the session."""
     _require_no_session(call)
     if call.principal is not None:
@@ -66,7 +69,8 @@ def ssl_login(call: MethodCall, proxyuser: Any, renew: bool, **_: Any) -> Any:
         raise AuthError("could not verify client: NONE")
     if proxyuser is not None and name not in call.hub.proxy_users:
         raise AuthError(f"{name} is not authorized to login other users")
-    return _start(call, _user(call, name if proxyuser is None else proxyuser), authtype, renew)
+    user = _user(call, name if proxyuser is None else proxyuser)
+    return _start(call, user, authtype, renew, exclusive)
 
 
 def _user(call: MethodCall, name: str) -> Row:
@@ -108,13 +112,18 @@ def logout_child(call: MethodCall, session_id: Any) -> None:
 @hub_method("exclusiveSession")
 def exclusive_session(call: MethodCall, force: bool = False) -> None:
     """Make the session the only one of its user."""
-    if call.session is None:
-        return
-    for other in call.hub.sessions.excluding(call.session):
+    if call.session is not None:
+        _lock(call, call.session, force)
+
+
+def _lock(call: MethodCall, session: Row, force: bool = False) -> None:
+    if session["master"] is not None:
+        raise GenericError("subsessions cannot become exclusive")
+    for other in call.hub.sessions.excluding(session):
         if not force:
             raise AuthLockError("Cannot get exclusive session")
         call.hub.sessions.close(other)
-    call.hub.sessions.update(call.session, exclusive=True)
+    call.hub.sessions.update(session, exclusive=True)
 
 
 @hub_method("sharedSession")

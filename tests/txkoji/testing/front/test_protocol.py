@@ -196,12 +196,12 @@ async def test_odd_documents(hub: FakeHub) -> None:
         assert (status, value_of(data) if status == 200 else None) == wanted, document
 
 
-async def answer(hub: FakeHub, session: dict[str, Any], method: str, *params: Any) -> Any:
+async def answer(hub: FakeHub, session: dict[str, Any] | None, method: str, *params: Any) -> Any:
     """Call a method in a session, as a client does."""
-    replay = Replay(hub, {"1": (str(session["id"]), session["key"], "")})
+    replay = Replay(hub, {"1": (str(session["id"]), session["key"], "")} if session else {})
     text = xmlrpc.client.dumps(params, method)
-    headers = dict.fromkeys(("Koji-Session-Id", "Koji-Session-Key"), "1")
-    if params:
+    headers = dict.fromkeys(("Koji-Session-Id", "Koji-Session-Key"), "1") if session else {}
+    if params and session:
         headers["Koji-Session-Callnum"] = "1"
     exchange = {"note": "", "method": "POST", "path": "/kojihub", "request": text}
     _, _, data = await deferToThread(replay.send, {**exchange, "request_headers": headers})
@@ -211,7 +211,7 @@ async def answer(hub: FakeHub, session: dict[str, Any], method: str, *params: An
 @pytest_twisted.ensureDeferred
 async def test_exclusive_session(hub: FakeHub) -> None:
     """An exclusive session locks the user's others, except its own subsessions."""
-    user_id = hub.add_user("mallory")["id"]
+    user_id = hub.add_user("mallory", password="secret")["id"]
     own, other = (hub.sessions.create(user_id, SSL, "127.0.0.1", hub.now()) for _ in range(2))
     child = hub.sessions.create(user_id, SSL, "127.0.0.1", hub.now(), master=own["id"])
     assert await answer(hub, own, "exclusiveSession") is None
@@ -219,6 +219,10 @@ async def test_exclusive_session(hub: FakeHub) -> None:
     assert await answer(hub, other, "hello") == locked
     refused = (*locked[:2], "Cannot get exclusive session")
     assert await answer(hub, other, "exclusiveSession") == refused
+    login: tuple[Any, ...] = ("login", "mallory", "secret", {}, False, True)
+    assert await answer(hub, None, *login) == refused
+    below = ("fault", 1000, "subsessions cannot become exclusive")
+    assert await answer(hub, child, "exclusiveSession") == below
     assert [await answer(hub, each, "hello") for each in (own, child)] == ["Hello World"] * 2
     assert await answer(hub, own, "sharedSession") is None
     # It has no call number any more.
@@ -226,6 +230,8 @@ async def test_exclusive_session(hub: FakeHub) -> None:
     gone = await answer(hub, own, "hello")
     assert gone[:2] == ("fault", 1002)
     assert await answer(hub, other, "hello") == "Hello World"
+    await answer(hub, None, *login)
+    assert await answer(hub, other, "hello") == locked
 
 
 @pytest_twisted.ensureDeferred
