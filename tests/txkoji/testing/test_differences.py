@@ -236,6 +236,17 @@ NEIGHBORS: list[tuple[str, tuple[Any, ...], Any]] = [
     *((name, ({"call": 1, **STARSTAR},), 1019) for name in ("getTag", "listHosts", "echo")),
     ("count", ("getTag", {"name": 1, **STARSTAR}), 1),
     *(("listExternalRepos", (None, None, odd), 1000) for odd in ("1", 1.5, [])),
+    # What goes past the policy goes past the list of packages as well, but not past a lock.
+    *(("tagBuildBypass", (tag, "world-1.0-1"), None) for tag in ("frozen", "dd-dup")),
+    ("untagBuildBypass", ("frozen", "world-1.0-1"), 1003),
+    *((f"{verb}BuildBypass", ("locked", "world-1.0-1"), 1004) for verb in ("tag", "untag")),
+    # Only a strict lookup refuses what there isn't.
+    ("getArchiveType", ("x.nosuch",), None),
+    ("getArchiveType", ("x.nosuch", None, None, True), 1000),
+    *(("listTaskOutput", (odd, False, False, True), 1000) for odd in ("x", [], "99999")),
+    ("listTaskOutput", ("1", False, False, True), ...),
+    *(("repo.getExternalRepoData", (odd,), code) for odd, code in (("x", 1000), ([], 1019))),
+    ("listBTypes", ({"id": "x"},), 1),
 ]
 """Calls that follow from recorded ones, with a fault's code, a value, or ``...`` for any value."""
 

@@ -85,7 +85,11 @@ def eval_policy(call: MethodCall, name: Any, data: Any) -> str:
     return denial.action if denial else _ACTIONS.get(name, "allow")
 
 
-declare("repo.getExternalRepoData(erepo)", lambda _call, _repo: None)
+def _external_data(call: MethodCall, repo: Any) -> None:
+    call.require("external_repo", repo)
+
+
+declare("repo.getExternalRepoData(erepo)", _external_data)
 declare("repo.references(repo_id)", lambda _call, _repo: [])
 
 

@@ -46,15 +46,15 @@ def archive_directory(call: MethodCall, build: Row, archive: Row) -> str:
     return f"{top}/images" if archive["btype"] == "image" else f"{top}/files/{archive['btype']}"
 
 
-def _type_of(call: MethodCall, filename: str) -> Row:
-    best: tuple[int, Row] | None = None
-    for row in call.state.rows("archivetypes"):
-        for extension in row["extensions"].split():
-            if filename.endswith(f".{extension}") and (best is None or len(extension) > best[0]):
-                best = len(extension), row
-    if best is None:
-        raise GenericError(f"unsupported file type: {filename}")
-    return best[1]
+def _type_of(call: MethodCall, filename: str, strict: Any = True) -> Any:
+    fitting = [
+        (len(extension), row)
+        for row in call.state.rows("archivetypes")
+        for extension in row["extensions"].split()
+        if filename.endswith(f".{extension}")
+    ]
+    _, best = max(fitting, key=lambda each: each[0], default=(0, None))
+    return row_if(best, strict, f"unsupported file type: {filename}")
 
 
 def import_archive(
@@ -177,12 +177,11 @@ def get_archive_type(
     check_integers(type_id)
     for row in call.state.rows("archivetypes"):
         if row["name"] == type_name or row["id"] == type_id:
-            return dict(row)
+            return row
     if filename is not None:
-        return dict(_type_of(call, filename))
-    if strict:
-        raise GenericError(f"Invalid archive type: {type_name if type_id is None else type_id}")
-    return None
+        return _type_of(call, filename, strict)
+    asked = type_name if type_id is None else type_id
+    return row_if(None, strict, f"Invalid archive type: {asked}")
 
 
 def _archive(call: MethodCall, row: Row) -> dict[str, Any]:

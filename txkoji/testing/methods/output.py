@@ -21,8 +21,8 @@ def list_task_output(
     call: MethodCall, taskID: Any, stat: bool, all_volumes: bool, strict: bool
 ) -> Any:
     """Return the names of a task's files; with all_volumes, the volumes of each."""
-    if strict and call.state.get("task", taskID) is None:
-        raise GenericError("Task doesn't exist")
+    if strict:
+        call.require("task with output", taskID)
     directory = task_directory(int(taskID))
     files = call.hub.files
     names = list(files.walk(directory))

@@ -23,7 +23,7 @@ from txkoji.testing.methods.table import (
 from txkoji.testing.tables.columns import check_name
 from txkoji.testing.tables.lookups.builds import build_nvr
 from txkoji.testing.tables.lookups.structs import rpm_name
-from txkoji.testing.tables.lookups.values import hub_error
+from txkoji.testing.tables.lookups.values import check_integers, hub_error
 from txkoji.testing.tables.queries import apply_query_options, in_order
 from txkoji.testing.tables.state import HubState, Row
 
@@ -93,6 +93,7 @@ def list_btypes(call: MethodCall, query: Any = None, queryOpts: Any = None) -> A
     """Return the types of builds."""
     rows = [{"id": row["id"], "name": row["name"]} for row in call.state.rows("btype")]
     wanted = {key: query[key] for key in ("id", "name") if query and key in query}
+    check_integers(wanted.get("id"))
     rows = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
     return apply_query_options(rows, queryOpts, "listBTypes")
 

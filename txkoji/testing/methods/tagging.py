@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from txkoji import build_states
 from txkoji.exceptions import ActionNotAllowed, GenericError, TagError
 from txkoji.testing.announcements import messages
 from txkoji.testing.methods.call import MethodCall
@@ -92,13 +93,16 @@ def _check_package(
         raise TagError(f"Package {name} is blocked in {tag['name']}")
 
 
+def _check_complete(call: MethodCall, row: Row) -> None:
+    if row["state"] != BUILD_STATES["COMPLETE"]:
+        state = build_states.to_str(row["state"])
+        raise TagError(f"build {build_nvr(call.state, row)} not complete: state {state}")
+
+
 def _checked(call: MethodCall, tag: Any, build: Any, force: bool) -> tuple[dict[str, Any], Row]:
     row = call.require("build", build)
     found = call.require("tagInfo", tag)
-    if row["state"] != BUILD_STATES["COMPLETE"]:
-        nvr = build_nvr(call.state, row)
-        names = {number: name for name, number in BUILD_STATES.items()}
-        raise TagError(f"build {nvr} not complete: state {names[row['state']]}")
+    _check_complete(call, row)
     check_access(call, found, force)
     _check_package(call, found, row["package_id"], force)
     call.require_policy("tag", force=force, tag=found["name"])
@@ -162,19 +166,25 @@ def untag_build(
     call: MethodCall, tag: Any, build: Any, strict: bool = True, force: bool = False
 ) -> None:
     """Untag a build."""
-    user = call.require_login()
+    call.require_login()
     row = call.require("build", build)
     found = call.require("tagInfo", tag)
-    check_access(call, found, force)
     call.require_policy("tag", force=force, tag=found["name"])
+    _untag(call, found, row, strict, force)
+
+
+def _untag(call: MethodCall, tag: Row, row: Row, strict: bool, force: bool) -> None:
+    check_access(call, tag, force)
     # The message of an unforced call has None here.
-    untag_build_row(call.state, found["id"], row, user["id"], strict=strict, force=force or None)
+    untag_build_row(call.state, tag["id"], row, call.user_id, strict=strict, force=force or None)
 
 
 @hub_method("tagBuildBypass(tag, build, force=False, notify=False)")
 def tag_build_bypass(call: MethodCall, tag: Any, build: Any, force: bool, **_: Any) -> None:
-    """Tag a build at once, without a task. Needs the permission tag."""
-    found, row = _checked(call, tag, build, force)
+    """Tag a build at once, without a task, package list or policy. Needs the permission tag."""
+    found, row = call.require("tagInfo", tag), call.require("build", build)
+    check_access(call, found, force)
+    _check_complete(call, row)
     tag_build_row(call.state, found["id"], row, call.user_id, force=force)
 
 
@@ -183,7 +193,8 @@ def untag_build_bypass(
     call: MethodCall, tag: Any, build: Any, strict: bool, force: bool, **_: Any
 ) -> None:
     """Untag a build without policy. Needs the permission tag."""
-    untag_build(call, tag, build, strict, force)
+    found, row = call.require("tagInfo", tag), call.require("build", build)
+    _untag(call, found, row, strict, force)
 
 
 @hub_method("massTag", since=(1, 30))

@@ -20,6 +20,10 @@ def _by_number(table: str) -> Find:
     return lambda state, number: state.get(table, integer(number))
 
 
+def _by_digits(table: str) -> Find:
+    return lambda state, text: state.get(table, int(text)) if str(text).isdecimal() else None
+
+
 def _by_id(table: str) -> Find:
     return lambda state, number: row_by_id(state, table, number)
 
@@ -63,6 +67,7 @@ LOOKUPS: dict[str, tuple[Find, str]] = {
     "tagInfo": (_configured("tag", tag_struct), "No such tagInfo: {!r}"),
     "target": (_configured("build_target", target_struct), "No such build target: {}"),
     "task": (_by_number("task"), NO_ROWS),
+    "task with output": (_by_digits("task"), "Task doesn't exist"),
     "user": (find_user, "No such user: {!r}"),
     "user to change": (find_user, "No such user: {}"),
 }
