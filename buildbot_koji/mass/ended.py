@@ -83,6 +83,7 @@ class EndedMassBuilds:
                 summary=row["state_string"],
                 started=float(header["began"]),
                 progress=MassProgress(control.get("progress") or ()).rows(),
+                stopped=str(control.get("stopped") or ""),
             )
 
 

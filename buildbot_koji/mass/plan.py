@@ -86,7 +86,8 @@ FINAL = MADE | {PackageState.FAILED, PackageState.SKIPPED}
 _DERIVED = (PackageEvent.NEEDS_MET, PackageEvent.IN_REPO)
 """What follows from the states of other packages, and is not stored."""
 
-_IDLE = (PackageState.WAITING, PackageState.HELD, PackageState.READY)
+IDLE = (PackageState.WAITING, PackageState.HELD, PackageState.READY)
+"""The states of a package that has not begun."""
 
 TRANSITIONS: Mapping[tuple[PackageState, PackageEvent], PackageState] = {
     (PackageState.WAITING, PackageEvent.NEEDS_MET): PackageState.HELD,
@@ -101,7 +102,7 @@ TRANSITIONS: Mapping[tuple[PackageState, PackageEvent], PackageState] = {
     (PackageState.RUNNING, PackageEvent.INFRASTRUCTURE): PackageState.READY,
     (PackageState.SUBMITTING, PackageEvent.WITHDRAWN): PackageState.READY,
     (PackageState.RUNNING, PackageEvent.WITHDRAWN): PackageState.READY,
-    **{(state, PackageEvent.DROPPED): PackageState.SKIPPED for state in _IDLE},
+    **{(state, PackageEvent.DROPPED): PackageState.SKIPPED for state in IDLE},
 }
 
 
@@ -411,7 +412,7 @@ class MassPlan:
                 found = self.packages[each] if each < len(self.packages) else None
                 if found is None and each not in self._closed_gates:
                     self._closed_gates.add(each)
-                elif found is not None and found.state in _IDLE:
+                elif found is not None and found.state in IDLE:
                     self._apply(found, PackageEvent.DROPPED)
                     found.reason = reason
                 else:

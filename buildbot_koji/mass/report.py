@@ -14,7 +14,7 @@ from unicodedata import normalize
 
 from buildbot.process import results
 
-from buildbot_koji.mass.plan import MADE, MassPackage, MassPlan, PackageState, failed_of
+from buildbot_koji.mass.plan import IDLE, MADE, MassPackage, MassPlan, PackageState, failed_of
 from buildbot_koji.words import counted, named
 from txkoji import paths
 
@@ -80,12 +80,15 @@ def facts_of(plan: MassPlan) -> dict[str, Any]:
     }
 
 
-def package_row(package: MassPackage, weburl: str, *, has_ended: bool = False) -> dict[str, Any]:
+def package_row(
+    package: MassPackage, weburl: str, *, stopped: str = "", has_ended: bool = False
+) -> dict[str, Any]:
     """Return a package as reports and pages show it.
 
     Args:
         package: the package.
         weburl: the address of kojiweb.
+        stopped: why nothing more starts; empty if more may.
         has_ended: whether the mass build has ended: a package that is not final is then ``left``.
     """
     task_id = package.task_id
@@ -93,6 +96,8 @@ def package_row(package: MassPackage, weburl: str, *, has_ended: bool = False) -
     is_held = package.state is PackageState.HELD and not is_left
     # Nothing retries what is left.
     remark = package.reason if is_left else package.remark
+    if stopped and package.state in IDLE:
+        remark = f"{stopped}: {package.reason}" if package.reason else stopped
     return {
         "package": package.name,
         "owner": package.owner,

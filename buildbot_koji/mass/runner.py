@@ -116,6 +116,7 @@ class MassRunner:
             "paused": self.paused,
             "at_once": self.at_once,
             "progress": self.progress.rows(),
+            "stopped": self.plan.stopped,
         }
 
     def summary(self, *, has_ended: bool = False) -> str:

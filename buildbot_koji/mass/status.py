@@ -29,6 +29,7 @@ class MassView:
     builder_id: int
     build_number: int
     packages: Sequence[MassPackage]
+    stopped = ""
     has_ended = False
 
     @cached_property
@@ -73,7 +74,7 @@ class MassView:
         return [self._row(each) for each in newest]
 
     def _row(self, package: MassPackage) -> dict[str, Any]:
-        return package_row(package, self.weburl, has_ended=self.has_ended)
+        return package_row(package, self.weburl, stopped=self.stopped, has_ended=self.has_ended)
 
 
 @dataclass
@@ -96,6 +97,11 @@ class MassStatus(MassView):
     def failed(self) -> Sequence[MassPackage]:
         """The packages that have failed so far."""
         return self.runner.plan.failed
+
+    @property
+    def stopped(self) -> str:  # type: ignore[override]
+        """Why nothing more starts; empty if more may."""
+        return self.runner.plan.stopped
 
     def stop(self, reason: str) -> None:
         """Stop the build, as a user does."""
@@ -134,11 +140,13 @@ class EndedMassBuild(MassView):
         summary: its outcome, in a line.
         started: when it began, in seconds since the epoch.
         progress: how many packages had ended, and failed, at some moments.
+        stopped: why nothing more started; empty if it was not stopped.
     """
 
     summary: str
     started: float
     progress: Sequence[Sequence[float]]
+    stopped: str = ""
     has_ended = True
 
     @cached_property

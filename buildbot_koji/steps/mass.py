@@ -483,9 +483,8 @@ class KojiMassBuild(PackageBuildStep):
             self.setProperty(f"koji_mass_{name}", value, SOURCE)
         packages = list(plan.packages)
         weburl = self.connection.weburl
-        rows = await self.in_thread(
-            lambda: [package_row(each, weburl, has_ended=True) for each in packages]
-        )
+        row = partial(package_row, weburl=weburl, stopped=plan.stopped, has_ended=True)
+        rows = await self.in_thread(lambda: [*map(row, packages)])
         head = {"summary": self._text, "target": self.target, **facts}
         html = html_report(f"Mass build for {self.target}", self._text, packages, rows)
         for name, kind, parts in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -335,15 +336,26 @@ async def test_database_that_refuses_a_while(bench: Workbench, logged_failures: 
 
 @pytest_twisted.ensureDeferred
 async def test_too_many_failures_while_others_run(bench: Workbench) -> None:
-    """What runs ends; what would be retried, or waits, counts as not started."""
+    """What runs ends; what would be retried, or waits, counts as not started, and says why."""
     names = add_packages(bench.hub, "failarch-2", "failbuilder-1", *(f"p{n}" for n in range(6)))
-    release = hold(bench.hub, "buildArch")
+    releases = [hold(bench.hub, method) for method in ("buildArch", "tagBuild")]
     request = await bench.begin(
         mass(bench, packages=names, at_once=5, stop_after_failures=1, infra_retries=9)
     )
     await until(lambda: "5 running" in bench.text())
-    release()
+    releases[0]()
+
+    def reasons(rows: Iterable[Mapping[str, Any]], state: str) -> set[str]:
+        return {str(row["reason"]).partition("Error: ")[0] for row in rows if row["state"] == state}
+
+    why = "stopped after too many failures"
+    said = {why, f"{why}: Attribute"}
+    await until(lambda: reasons(running(bench.master)[-1].package_rows(), "waiting") == said)
+    releases[1]()
     ended = await bench.ended(request)
+    assert reasons(json.loads(ended.logs["report.json"])["packages"], "left") == said
+    [stored] = await EndedMassBuilds(bench.master).get()
+    assert reasons(stored.package_rows(), "left") == said
     built, left = (ended.properties[f"koji_mass_{each}"] for each in ("built", "left"))
     assert ended.result == "failure"
     assert ended.text == (
