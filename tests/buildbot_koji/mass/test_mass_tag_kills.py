@@ -151,7 +151,9 @@ async def test_kills_between_writes(tmp_path: Path, at_end: AtEnd, bypass: bool)
             with hub.state.transaction():
                 hub.state.update("build", newer, state=1)
             hub.call("tagBuildBypass", "demo-released", "p318-2.0-1")
-            hub.call("packageListBlock", "demo-released", "p317")
+            if not bypass:
+                # What goes past the policy does not ask for the list of packages either.
+                hub.call("packageListBlock", "demo-released", "p317")
     (master.directory / "left").write_text("0")
     await master.start()
     build = await master.ended(request)
@@ -161,9 +163,9 @@ async def test_kills_between_writes(tmp_path: Path, at_end: AtEnd, bypass: bool)
     assert (len(log), len(words)) == (BUILDS, BUILDS)
     assert words.pop("p319-1.0-1") == "skipped: already tagged"
     assert words.pop("p318-1.0-1") == "skipped: p318-2.0-1 is newer"
-    assert "blocked" in words.pop("p317-1.0-1")
+    assert bypass or "blocked" in words.pop("p317-1.0-1")
     assert set(words.values()) == {"tagged"}
-    assert len(hub.call("listTagged", "demo-released")) == BUILDS - 1
+    assert len(hub.call("listTagged", "demo-released")) == BUILDS - (not bypass)
     tasks = hub.call("listTasks", {"method": "tagBuild", "decode": True})
     counts = Counter(task["request"][1] for task in tasks)
     assert set(counts.values()) == (set() if bypass else {1})
