@@ -173,6 +173,11 @@ class Connection(HubMethods):
         return self.client.requester.trouble
 
     @property
+    def refusal(self) -> KojiException | None:
+        """Why what stands before the hub lets no call through, None once the hub answers."""
+        return self.client.requester.refusal
+
+    @property
     def statistics(self) -> RequestStatistics:
         """Counts of the requests so far; read-only."""
         return self.client.requester.statistics

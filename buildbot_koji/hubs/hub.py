@@ -104,7 +104,8 @@ class HubStatus:
         profile: the name of the hub's profile.
         server: the address of its XML-RPC endpoint.
         weburl: the address of kojiweb.
-        trouble: why the hub is unreachable, in one line; None if the last attempt was answered.
+        trouble: why the hub is unreachable, or what stands before it refuses every request, in one
+            line; None if the hub itself answered last.
         is_logged_in: whether there is a session.
         bus: whether a bus that reports its tasks is connected, None without one.
         survey: what the hub last reported about itself and its queues.
@@ -281,7 +282,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
     def status(self) -> HubStatus:
         """Return how the link to the hub is doing."""
         connection = self.connection
-        trouble = connection.trouble
+        trouble = connection.trouble or connection.refusal
         return HubStatus(
             profile=connection.profile,
             server=connection.url,

@@ -19,10 +19,9 @@ from buildbot_koji.database_values import number
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.unreadable import UnreadableRow, reading
 from buildbot_koji.error_messages import PLUGINS
-from txkoji import Call, Connection, one_line, task_states
+from txkoji import Call, Connection, task_states
 from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import KojiException, UnusableAnswer
-from txkoji.retry import is_passing
 
 INTERVAL = 300.0
 """Seconds between two points of the history."""
@@ -90,7 +89,6 @@ class SurveyResult:
         channels: the queues of the channels that we use.
         hosts: the names of their hosts, by id.
         counted_at: when the queues were counted, in seconds since the epoch; None if not yet.
-        refusal: why it, or what stands before it, refuses requests; None if it does not.
     """
 
     version: str | None = None
@@ -99,7 +97,6 @@ class SurveyResult:
     channels: tuple[ChannelLoad, ...] = ()
     hosts: Mapping[int, str] = attrs.field(factory=dict)
     counted_at: float | None = None
-    refusal: str | None = None
 
 
 def loads(
@@ -201,9 +198,6 @@ class HubSurvey:
             await self._ask_queues(Counter(ours))
         except KojiException as error:
             self._totals = (None, None)
-            # Of an outage the connection itself says why.
-            refusal = None if is_passing(error) else one_line(error)
-            self.result = attrs.evolve(self.result, refusal=refusal)
             self._log.debug("{hub}: no survey: {error}", hub=self._connection.url, error=error)
         finally:
             self._is_asking = False
@@ -274,5 +268,4 @@ class HubSurvey:
             channels=loads(named, answers[2:], ours),
             hosts=_host_names(answers[2:]),
             counted_at=self._clock.seconds(),
-            refusal=None,
         )

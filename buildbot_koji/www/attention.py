@@ -48,11 +48,6 @@ def attention(
         masters: those that share the database, as Buildbot's data API gives them.
     """
     found = [("", said) for hub in hubs for said in hub.credentials_that(work=False)]
-    found += [
-        ("", f"{each.profile} refuses requests: {each.survey.refusal}")
-        for each in hubs
-        if each.survey.refusal is not None
-    ]
     found += [("", said) for each in masters for said in _of_master(each, now)]
     found += [("", said) for hub in hubs for said in _of_channels(hub)]
     if troubled:

@@ -238,7 +238,7 @@ class Collector:
         ]
         # There may be hundreds: those that a person should look at come first.
         shown.sort(key=lambda each: each["state"] in ("listening", "waiting"))
-        return {"sources": shown}
+        return {"down": self._down(), "sources": shown}
 
     async def deliveries(self) -> dict[str, Any]:
         """Return what *Gates and deliveries* shows."""
@@ -260,6 +260,7 @@ class Collector:
             found.append(shown)
         found.sort(key=lambda each: not each["dead_count"])
         return {
+            "down": self._down(),
             "reporters": found,
             "cancellations": [
                 deliveries.cancellation_json(each, hub.connection.profile, hub.connection.weburl)

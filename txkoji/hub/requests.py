@@ -18,6 +18,7 @@ from txkoji.exceptions import (
     HubFault,
     KojiException,
     RequestTimeout,
+    TLSError,
 )
 from txkoji.hub.address import Address
 from txkoji.hub.session import CallNumber
@@ -102,6 +103,7 @@ class Requester:
     Attributes:
         trouble: why the hub is unreachable, None if the last attempt was answered. A hub that takes
             requests and answers none is unreachable, too.
+        refusal: why what stands before the hub lets no call through, None once the hub answers.
         statistics: counts the requests, and knows since when there is trouble.
         elapsed: measures pauses and deadlines.
     """
@@ -125,6 +127,7 @@ class Requester:
         self.limits = limits
         self._retry = retry
         self.trouble: KojiException | None = None
+        self.refusal: KojiException | None = None
         self.statistics = RequestStatistics()
         self._slots = address.slots("calls", limits.at_once)
         self._was_answered = False
@@ -290,8 +293,12 @@ class Requester:
         except HubFault as fault:
             self._count_answer(sent, fault)
             raise
-        except HTTPStatusError as error:
-            self._address.refused(error)
+        except (HTTPStatusError, TLSError) as error:
+            if isinstance(error, HTTPStatusError):
+                self._address.refused(error)
+            # A login has an address of its own.
+            if not request.path and not is_passing(error):
+                self._set_refusal(error)
             raise
         finally:
             silence.cancel()
@@ -311,6 +318,7 @@ class Requester:
 
     def _count_answer(self, sent: float, fault: HubFault | None = None) -> None:
         self._was_answered = True
+        self._set_refusal(None)
         if fault is None or not is_passing(fault):
             self.statistics.took(self.elapsed.seconds() - sent, self._reactor.seconds())
 
@@ -334,6 +342,12 @@ class Requester:
             self._changed_at = now if trouble is None or began is None else began
             self.statistics.changed_at = self.elapsed.moment(self._changed_at)
         self.trouble = trouble
+
+    def _set_refusal(self, refusal: KojiException | None) -> None:
+        if (refusal is None) is not (self.refusal is None):
+            self._changed_at = self.elapsed.seconds()
+            self.statistics.changed_at = self.elapsed.moment(self._changed_at)
+        self.refusal = refusal
 
     def _silent(self, request: Request, sent: float) -> None:
         """Record that a request, and every other one meanwhile, has had no answer."""

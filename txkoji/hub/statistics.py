@@ -31,7 +31,7 @@ class RequestStatistics:
         latencies: how many answers took at most :data:`LATENCY_BOUNDS`, each counted in the first
             bucket that takes it; the last bucket takes the rest.
         logged_in_at: when the session began, None while there is none.
-        changed_at: when the hub became reachable or unreachable, None before the first attempt.
+        changed_at: when the hub began or ceased to answer, None before the first attempt.
         clock_ahead: the seconds that the hub's clock is ahead of ours, negative if it is behind; 0
             if they differ by less than five seconds.
     """

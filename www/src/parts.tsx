@@ -316,13 +316,14 @@ export function hubLine({ since, reason }: Down, now: number): string {
   return reason ? `${line}: ${reason}` : line;
 }
 
-/** Say which hubs do not answer, above their last known state. */
-export function Outages({ down, now }: { down: Down[]; now: number }) {
+/** Say which hubs do not answer, above their last known state, and what that means for it. */
+export function Outages(props: { down: Down[]; now: number; meanwhile?: string }) {
+  const { down, now, meanwhile = "this page shows its last answers" } = props;
   return (
     <div role="alert">
       {down.map((hub) => (
         <p key={hub.name} className="alert alert-warning koji-break">
-          <strong>{hub.name}</strong> {hubLine(hub, now)} – this page shows its last answers.
+          <strong>{hub.name}</strong> {hubLine(hub, now)} – {meanwhile}.
         </p>
       ))}
     </div>

@@ -185,6 +185,7 @@ export interface Source {
 }
 
 export interface Sources {
+  down: Down[];
   sources: Source[];
 }
 
@@ -245,6 +246,7 @@ export interface Cancellation {
 }
 
 export interface Deliveries {
+  down: Down[];
   reporters: Reporter[];
   cancellations: Cancellation[];
 }

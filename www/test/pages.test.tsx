@@ -187,14 +187,14 @@ describe("the overview", () => {
 describe("what goes wrong", () => {
   it("is one line while the master does not answer, above its last answer", async () => {
     vi.useFakeTimers();
-    answers["sources"] = () => answer({ sources: [source()] });
+    answers["sources"] = () => answer({ down: [], sources: [source()] });
     show("/koji/sources", <SourcesPage />);
     await pass(100);
     answers["sources"] = () => Promise.reject(new TypeError("Failed to fetch"));
     await pass(3000);
     expect(screen.getByText(/The master has not answered since/)).toBeTruthy();
     expect(screen.getByRole("region", { name: "Source fedora tags" })).toBeTruthy();
-    answers["sources"] = () => answer({ sources: [source()] });
+    answers["sources"] = () => answer({ down: [], sources: [source()] });
     await pass(3000);
     expect(screen.queryByText(/does not answer/)).toBeNull();
   });
@@ -222,12 +222,12 @@ describe("what goes wrong", () => {
   it("never leaves a blank page where an answer is odd, and recovers with the next", async () => {
     vi.useFakeTimers();
     vi.spyOn(console, "error").mockImplementation(() => undefined);
-    answers["sources"] = () => answer({ sources: null });
+    answers["sources"] = () => answer({ down: [], sources: null });
     show("/koji/sources", <SourcesPage />);
     await pass(3000);
     expect(screen.getByText(/can’t show what the master says/)).toBeTruthy();
     expect(screen.getByRole("link", { name: "Overview" })).toBeTruthy();
-    answers["sources"] = () => answer({ sources: [source()] });
+    answers["sources"] = () => answer({ down: [], sources: [source()] });
     await pass(3000);
     expect(screen.getByRole("region", { name: "Source fedora tags" })).toBeTruthy();
   });
@@ -242,7 +242,7 @@ describe("what goes wrong", () => {
 describe("polling", () => {
   beforeEach(() => {
     vi.useFakeTimers();
-    answers["sources"] = () => answer({ sources: [] });
+    answers["sources"] = () => answer({ down: [], sources: [] });
   });
 
   it("stops while the tab is hidden, and asks at once when it is seen again", async () => {
@@ -270,7 +270,8 @@ describe("polling", () => {
 
   it("does not read an answer again that has the same ETag", async () => {
     let name = "first";
-    answers["sources"] = () => answer({ sources: [source({ name })] }, 200, { ETag: '"same"' });
+    answers["sources"] = () =>
+      answer({ down: [], sources: [source({ name })] }, 200, { ETag: '"same"' });
     show("/koji/sources", <SourcesPage />);
     await pass(10);
     name = "second";
@@ -281,7 +282,7 @@ describe("polling", () => {
 
 describe("buttons", () => {
   it("show the master's answer, and the page is asked anew", async () => {
-    answers["sources"] = () => answer({ sources: [source()] });
+    answers["sources"] = () => answer({ down: [], sources: [source()] });
     answers["sources/fedora%20tags/pause"] = () => answer({ message: "fedora tags is paused" });
     show("/koji/sources", <SourcesPage />);
     await userEvent.click(await screen.findByRole("button", { name: "Pause: fedora tags" }));
@@ -290,36 +291,36 @@ describe("buttons", () => {
   });
 
   it("say that events of a source wait for its quiet time", async () => {
-    answers["sources"] = () => answer({ sources: [source({ pending: 3 })] });
+    answers["sources"] = () => answer({ down: [], sources: [source({ pending: 3 })] });
     show("/koji/sources", <SourcesPage />);
     await screen.findByText("3 events, for the quiet time to pass");
   });
 
   it("say how far a source is behind its hub", async () => {
     const held = source({ complete_until: Date.now() / 1000 - 7200, held_back: 2 });
-    answers["sources"] = () => answer({ sources: [held] });
+    answers["sources"] = () => answer({ down: [], sources: [held] });
     show("/koji/sources", <SourcesPage />);
     const lag = await screen.findByText("Lag");
     expect(lag.nextElementSibling?.textContent).toBe("at most 2 h");
     cleanup();
-    answers["sources"] = () => answer({ sources: [source({ complete_until: null })] });
+    answers["sources"] = () => answer({ down: [], sources: [source({ complete_until: null })] });
     show("/koji/sources", <SourcesPage />);
     await screen.findByText("unknown before the first poll");
   });
 
   it("plan no poll in the past", async () => {
     answers["sources"] = () =>
-      answer({ sources: [source({ state: "unreachable", next_poll: 1 })] });
+      answer({ down: [], sources: [source({ state: "unreachable", next_poll: 1 })] });
     show("/koji/sources", <SourcesPage />);
     expect(await screen.findByText("once the hub answers")).toBeTruthy();
     cleanup();
     const paused = source({ state: "paused", since: null, reason: "connection refused" });
-    answers["sources"] = () => answer({ sources: [paused] });
+    answers["sources"] = () => answer({ down: [], sources: [paused] });
     show("/koji/sources", <SourcesPage />);
     expect(await screen.findByText("once it is resumed")).toBeTruthy();
     expect(screen.getByText("connection refused")).toBeTruthy();
     cleanup();
-    answers["sources"] = () => answer({ sources: [source({ next_poll: 1 })] });
+    answers["sources"] = () => answer({ down: [], sources: [source({ next_poll: 1 })] });
     show("/koji/sources", <SourcesPage />);
     const next = await screen.findByText("Next poll");
     expect(next.nextElementSibling?.textContent).toBe("now");
@@ -327,7 +328,7 @@ describe("buttons", () => {
 
   it("keep their answer when it changes which button there is", async () => {
     let state: "listening" | "paused" = "listening";
-    answers["sources"] = () => answer({ sources: [source({ state })] });
+    answers["sources"] = () => answer({ down: [], sources: [source({ state })] });
     answers["sources/fedora%20tags/pause"] = () => {
       state = "paused";
       return answer({ message: "fedora tags is paused" });
@@ -340,7 +341,7 @@ describe("buttons", () => {
   });
 
   it("say what a person may not do, also by keyboard", async () => {
-    answers["sources"] = () => answer({ sources: [source({ state: "paused" })] });
+    answers["sources"] = () => answer({ down: [], sources: [source({ state: "paused" })] });
     answers["sources/fedora%20tags/resume"] = () =>
       answer({ message: "you need to have role 'admins'" }, 403);
     show("/koji/sources", <SourcesPage />);
@@ -352,7 +353,7 @@ describe("buttons", () => {
   });
 
   it("say it when the master does not answer", async () => {
-    answers["sources"] = () => answer({ sources: [source()] });
+    answers["sources"] = () => answer({ down: [], sources: [source()] });
     answers["sources/fedora%20tags/poll"] = () => Promise.reject(new TypeError("Failed"));
     show("/koji/sources", <SourcesPage />);
     await userEvent.click(await screen.findByRole("button", { name: "Poll now: fedora tags" }));
@@ -364,7 +365,7 @@ describe("buttons", () => {
     const letter = { what: "tag x", nvr: "x-1-1", since: 1, reason: "the tag is locked", ...of };
     const dead = [{ ...letter, id: "a:1" }];
     const reporter = { name: "stable", kind: "KojiTagReporter", pending: [], dead, gates: [] };
-    answers["deliveries"] = () => answer({ reporters: [reporter], cancellations: [] });
+    answers["deliveries"] = () => answer({ down: [], reporters: [reporter], cancellations: [] });
     answers["deliveries/stable/redeliver"] = () => answer({ message: "1 delivery is sent again" });
     show("/koji/deliveries", <DeliveriesPage />);
     await userEvent.click(await screen.findByRole("button", { name: "Redeliver: x-1-1" }));
@@ -384,7 +385,7 @@ describe("buttons", () => {
     const gates = [{ nvr: "x-1-1", since: 1, votes_there, votes_missing, url: null }];
     const does = "on success: move from f44-candidate to f44";
     const reporter = { name: "gate", kind: "KojiTagReporter", does, pending: [], dead: [], gates };
-    answers["deliveries"] = () => answer({ reporters: [reporter], cancellations: [] });
+    answers["deliveries"] = () => answer({ down: [], reporters: [reporter], cancellations: [] });
     show("/koji/deliveries", <DeliveriesPage />);
     expect(await screen.findByText(does)).toBeTruthy();
     const link = await screen.findByRole("link", { name: "approve" });
@@ -395,10 +396,10 @@ describe("buttons", () => {
   it("show an answer also when the button is gone", async () => {
     const dead = [{ id: "a:1", what: "tag x", nvr: "x-1-1", since: 1, reason: "locked" }];
     const reporter = { name: "stable", kind: "KojiTagReporter", pending: [], dead, gates: [] };
-    answers["deliveries"] = () => answer({ reporters: [reporter], cancellations: [] });
+    answers["deliveries"] = () => answer({ down: [], reporters: [reporter], cancellations: [] });
     answers["deliveries/stable/redeliver"] = () => {
       answers["deliveries"] = () =>
-        answer({ reporters: [{ ...reporter, dead: [] }], cancellations: [] });
+        answer({ down: [], reporters: [{ ...reporter, dead: [] }], cancellations: [] });
       return answer({ message: "1 delivery is sent again" });
     };
     show("/koji/deliveries", <DeliveriesPage />);
@@ -485,7 +486,7 @@ describe("the other pages", () => {
     const values = { set_aside_count: 120, state: "stale" } as const;
     const bus = { bus: "disconnected", bus_reason: "the broker refuses the password" } as const;
     answers["sources"] = () =>
-      answer({ sources: [source({ ...values, set_aside: [aside], ...bus })] });
+      answer({ down: [], sources: [source({ ...values, set_aside: [aside], ...bus })] });
     show("/koji/sources", <SourcesPage />);
     expect(await screen.findByText(/the broker refuses the password/)).toBeTruthy();
     expect(screen.getByText("stale")).toBeTruthy();

@@ -283,12 +283,13 @@ def sources(now: float) -> dict[str, Any]:
         "set_aside_count": 1,
         "last_changes": [],
     }
-    return {"sources": [good, stale]}
+    return {"down": [], "sources": [good, stale]}
 
 
 def deliveries(now: float) -> dict[str, Any]:
     """A tag reporter with a gate that waits, a pending delivery and two dead letters."""
     return {
+        "down": [],
         "reporters": [
             {
                 "name": "stable",

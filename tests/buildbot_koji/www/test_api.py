@@ -38,6 +38,7 @@ from txkoji import Call, Submission
 from txkoji.gathering import gather
 
 PASSWORD = "a-planted-password-17"
+PAGES_OF_NOW = ("tasks", "sources", "deliveries", "mass")
 
 
 async def begin(made: ServedMaster, home: Path) -> None:
@@ -377,24 +378,37 @@ async def test_outage_and_history(served: ServedMaster) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_front_end_that_refuses(served: ServedMaster) -> None:
-    """Whoever refuses every request to a hub comes first of what needs a look, while it does."""
+@pytest.mark.parametrize(
+    ("fate", "words"),
+    [(Fate.REFUSE, "HTTP status 403"), (Fate.PAGE_BEFORE, "a web page instead of")],
+)
+async def test_front_end_that_lets_nothing_through(
+    served: ServedMaster, fate: Fate, words: str
+) -> None:
+    """A hub behind whatever answers in its place is down on each page, in health and metrics."""
     await until_listening(served)
     [hub] = hubs_of(served.master)
 
-    async def attention() -> list[str]:
+    async def said() -> list[list[str]]:
+        # One request at a time: the last one counts.
         await hub.survey.ask([])
-        return [each["text"] for each in (await served.ask("api/overview")).json["attention"]]
+        [shown] = (await served.ask("api/overview")).json["hubs"]
+        pages = [(await served.ask(f"api/{page}")).json["down"] for page in PAGES_OF_NOW]
+        warnings = (await served.ask("health")).json["warnings"]
+        reasons = [[each["reason"] for each in down] for down in pages]
+        return [[shown["state"], shown["reason"]], *reasons, warnings]
 
     async def is_said() -> bool:
-        [first, *_] = await attention() or [""]
-        return first.startswith("hub-www refuses requests: ") and "HTTP status 403" in first
+        [state, reason], *others = await said()
+        everywhere = all(each and words in each[0] for each in others)
+        return state == "unreachable" and words in reason and everywhere
 
     async def is_not_said() -> bool:
-        return "refuses requests" not in str(await attention())
+        return await said() == [["ok", None], *([] for _ in PAGES_OF_NOW), []]
 
-    served.proxy.decide = lambda _: Fate.REFUSE
+    served.proxy.decide = lambda _: fate
     await poll(is_said)
+    assert b'koji_hub_up{hub="hub-www"} 0.0' in (await served.ask("metrics")).body
     served.proxy.decide = lambda _: Fate.PASS
     await poll(is_not_said)
 

@@ -2,7 +2,7 @@
 import React from "react";
 import { usePolled } from "../api";
 import { count } from "../format";
-import { Action, Badge, BuildLink, Out, Page, Shown, Table, When } from "../parts";
+import { Action, Badge, BuildLink, Out, Outages, Page, Shown, Table, When } from "../parts";
 import type { DeadLetter, Deliveries, Gate, Pending, Reporter } from "../types";
 
 const PASSED = new Set(["success", "warnings"]);
@@ -12,8 +12,9 @@ export function DeliveriesPage() {
   return (
     <Page title="Gates and deliveries">
       <Shown data={data} error={error}>
-        {({ reporters, cancellations }) => (
+        {({ down, reporters, cancellations }) => (
           <>
+            <Outages down={down} now={now} meanwhile="what is to be done there waits for it" />
             {reporters.length === 0 && <p>This master has no Koji reporter.</p>}
             {reporters.map((reporter) => (
               <ReporterCard key={reporter.name} reporter={reporter} now={now} refresh={refresh} />

@@ -2,7 +2,7 @@
 import React from "react";
 import { usePolled } from "../api";
 import { clock, count, duration } from "../format";
-import { Action, Badge, Out, Page, Shown, Table, When, type Tone } from "../parts";
+import { Action, Badge, Out, Outages, Page, Shown, Table, When, type Tone } from "../parts";
 import type { Source, Sources } from "../types";
 
 const TONES: Record<Source["state"], Tone> = {
@@ -19,9 +19,10 @@ export function SourcesPage() {
   return (
     <Page title="Sources">
       <Shown data={data} error={error}>
-        {({ sources }) =>
+        {({ down, sources }) =>
           sources.length ? (
             <>
+              <Outages down={down} now={now} />
               {sources.map((source) => (
                 <SourceCard key={source.name} source={source} now={now} refresh={refresh} />
               ))}
