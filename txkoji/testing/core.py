@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from txkoji.testing.tables.file_tree import DiskFileTree, FileTree
-from txkoji.testing.tables.saved_state import SavedState
 from txkoji.testing.tables.sessions import HubSessions
 from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.state_file import StateFile
 
 KOJIADMIN = "kojiadmin"
 
@@ -176,7 +176,7 @@ class HubCore:
             for column in columns:
                 self.state.add_index(table, column)
         # First of all: what is no state file stays alone.
-        self.saved = SavedState(state_file, self.state)
+        self.saved = StateFile(state_file, self.state)
         self.files = (
             FileTree(self.now)
             if state_file is None

@@ -14,9 +14,10 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.tables.columns import DEFAULTS, KEYS, check_columns
-from txkoji.testing.tables.state_file import Record
 
 Row = dict[str, Any]
+Record = tuple[str, Any, Any]
+"""A collection's name, a key, and its value: None after a deletion."""
 
 SEQUENCES = "sequences"
 """The collection of the sequences among saved records; no table may have this name."""

@@ -27,6 +27,7 @@ from txkoji.exceptions import GenericError, RetryError, UnknownFault
 from txkoji.testing import FakeHub
 from txkoji.testing.formats import marshal
 from txkoji.testing.tables.file_tree import DiskFileTree
+from txkoji.testing.tables.state import HubState
 from txkoji.testing.tables.state_file import StateFile
 
 pytestmark = pytest.mark.limit(300)
@@ -334,7 +335,7 @@ def test_state_file_that_is_none(tmp_path: Path) -> None:
 def test_state_of_others(tmp_path: Path, statement: str) -> None:
     """The file of another version or program is refused in words, and stays as it is."""
     state = tmp_path / "state"
-    StateFile(state).close()
+    StateFile(state, HubState(float)).close()
     database = sqlite3.connect(state)
     database.executescript(f"{statement}; CREATE TABLE theirs (id); PRAGMA journal_mode = DELETE")
     if "DROP" in statement:
