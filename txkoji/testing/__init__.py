@@ -1,6 +1,6 @@
 """An embedded Koji hub, for tests and demonstrations: :class:`FakeHub`."""
 
-from txkoji.testing.announcements.emission import broker_settings
+from txkoji.testing.announcements.announcer import broker_settings
 from txkoji.testing.hub import FakeHub
 
 __all__ = ["FakeHub", "broker_settings"]

@@ -16,7 +16,7 @@ from twisted.internet.error import CannotListenError
 
 from txkoji.bus import Broker
 from txkoji.exceptions import ConfigurationError, HubFault
-from txkoji.testing.announcements.emission import broker_settings
+from txkoji.testing.announcements.announcer import broker_settings
 from txkoji.testing.core import KOJIADMIN
 from txkoji.testing.front.certificates import MAX_COMMON_NAME
 from txkoji.testing.hub import FakeHub
