@@ -20,7 +20,7 @@ from twisted.internet.task import LoopingCall, deferLater
 
 from txkoji._interfaces import Clock, Timer
 
-__all__ = ["ElapsedTime", "ElapsedTimer"]
+__all__ = ["Alarm", "ElapsedTime", "ElapsedTimer"]
 
 T = TypeVar("T")
 
@@ -106,3 +106,36 @@ class ElapsedTimer:
         """Drop the call, unless it has come."""
         if self._timer.active():
             self._timer.cancel()
+
+
+class Alarm:
+    """Sleeps until a time has passed or someone calls :meth:`ring`."""
+
+    def __init__(self, elapsed: ElapsedTime) -> None:
+        self._elapsed = elapsed
+        self._ringing: Deferred[None] | None = None
+
+    @property
+    def is_asleep(self) -> bool:
+        """Whether someone sleeps now."""
+        return self._ringing is not None
+
+    def sleep(self, seconds: float) -> Deferred[None]:
+        """Return a Deferred that fires in some seconds, or when someone rings; it may be canceled.
+
+        Sleep once at a time.
+        """
+        self._ringing = ringing = Deferred[None]()
+        timer = self._elapsed.callLater(max(seconds, 0.0), self.ring)
+
+        def awake(result: Any) -> Any:
+            self._ringing = None
+            timer.cancel()
+            return result
+
+        return ringing.addBoth(awake)
+
+    def ring(self) -> None:
+        """End the sleep, if someone sleeps."""
+        if self._ringing is not None:
+            self._ringing.callback(None)

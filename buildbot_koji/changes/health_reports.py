@@ -10,9 +10,9 @@ from twisted.logger import Logger
 from buildbot_koji.changes.context import SourceContext
 from buildbot_koji.changes.health import Health, health_change
 from buildbot_koji.changes.intake import EventIntake
-from buildbot_koji.changes.interruption import Alarm
 from buildbot_koji.hubs.hub import Hub
 from txkoji import one_line
+from txkoji.elapsed import Alarm
 from txkoji.exceptions import KojiException
 from txkoji.locks import Lock
 
@@ -31,7 +31,7 @@ class HealthReports:
         self._hub_name = context.options.hub_name
         self._intake = intake
         self._health = Health(context.options.stale_after, context.elapsed.seconds())
-        self._alarm = Alarm(context.elapsed, context.interruption)
+        self._alarm = Alarm(context.elapsed)
         self._reporting = Lock()
         self._hub: Hub | None = None
 
@@ -73,7 +73,8 @@ class HealthReports:
         while True:
             await until_done(self.report)
             due = self._health.due_in(self._context.elapsed.seconds())
-            await self._alarm.sleep(INTERVAL if due is None else due)
+            pause = INTERVAL if due is None else due
+            await self._context.interruption.wait(self._alarm.sleep, pause)
 
     def wake(self) -> None:
         """End the sleep of :meth:`watch`: the health was just reported, so plan again."""

@@ -1,4 +1,4 @@
-"""Waiting that a stop, or a call to wake up, ends early."""
+"""Waiting that a stop ends early."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from txkoji.elapsed import ElapsedTime
 from txkoji.locks import Lock
 
 T = TypeVar("T")
@@ -64,37 +63,3 @@ class Interruption:
         self.is_stopped = True
         for wait in list(self._waits):
             wait.cancel()
-
-
-class Alarm:
-    """Sleeps until a time has passed or someone calls :meth:`ring`."""
-
-    def __init__(self, elapsed: ElapsedTime, interruption: Interruption) -> None:
-        self._elapsed = elapsed
-        self._interruption = interruption
-        self._ringing: Deferred[None] | None = None
-
-    @property
-    def is_asleep(self) -> bool:
-        """Whether someone sleeps now."""
-        return self._ringing is not None
-
-    async def sleep(self, seconds: float) -> None:
-        """Sleep.
-
-        Raises:
-            Interrupted: it was stopped.
-        """
-        ringing: Deferred[None] = Deferred()
-        self._ringing = ringing
-        timer = self._elapsed.callLater(max(seconds, 0.0), self.ring)
-        try:
-            await self._interruption.wait(lambda: ringing)
-        finally:
-            self._ringing = None
-            timer.cancel()
-
-    def ring(self) -> None:
-        """End the sleep, if someone sleeps."""
-        if self._ringing is not None and not self._ringing.called:
-            self._ringing.callback(None)

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from buildbot_koji.changes.context import SourceContext
 from buildbot_koji.changes.health_reports import HealthReports
 from buildbot_koji.changes.intake import EventIntake
-from buildbot_koji.changes.interruption import Alarm, Interrupted
+from buildbot_koji.changes.interruption import Interrupted
 from buildbot_koji.changes.pacing import PollSchedule
 from buildbot_koji.changes.set_aside import is_passing
 from buildbot_koji.changes.status import ListenerStatus
@@ -30,6 +30,7 @@ from buildbot_koji.hubs.hub import Hub, get_hub, hubs_of
 from buildbot_koji.orphans import MISSED
 from txkoji import Event, messages
 from txkoji.bus import BusMessage, Receiver, ReceiverState
+from txkoji.elapsed import Alarm
 from txkoji.exceptions import KojiException
 from txkoji.locks import Lock
 
@@ -65,7 +66,7 @@ class Listener:
         self._elapsed = context.elapsed
         self._now = context.elapsed.seconds
         self._interruption = context.interruption
-        self._alarm = Alarm(self._elapsed, self._interruption)
+        self._alarm = Alarm(self._elapsed)
         self._intake = EventIntake(context, announced)
         self._health = HealthReports(context, self._intake)
         longest = min(self._options.poll_interval, self._limits.retry.ceiling)
@@ -169,7 +170,7 @@ class Listener:
         while True:
             await self._until_done(self._iterate)
             if not self._schedule.wanted:
-                await self._alarm.sleep(self._next_time() - self._now())
+                await self._interruption.wait(self._alarm.sleep, self._next_time() - self._now())
 
     async def _until_done(self, function: Callable[[], Awaitable[None]]) -> None:
         """Retry a function until it succeeds: the source has to run for years."""

@@ -27,6 +27,7 @@ from buildbot_koji.mass.stored import MassStore
 from buildbot_koji.mass.submissions import MassSubmissions
 from buildbot_koji.mass.tasks import MassTasks
 from buildbot_koji.words import duration
+from txkoji.elapsed import Alarm
 
 YOUNG_SHARE = 10
 """How many moments of the progress a mass build has at least."""
@@ -58,16 +59,16 @@ class MassRunner:
         self.paused = False
         self.progress = MassProgress()
         self.at_once: int | None = None
-        self._tasks = MassTasks(self._context, self.wake)
+        self._elapsed = self._context.elapsed
+        self._alarm = Alarm(self._elapsed)
+        self._tasks = MassTasks(self._context, self._alarm.ring)
         self.submissions = MassSubmissions(
             self._context, self._tasks.follow, self.flush, lambda: self.paused
         )
         self._settler = Settler(self._context, self._tasks.follow)
         self._channel = IdleChannel(self._context)
         self._control_changed = False
-        self._elapsed = self._context.elapsed
         self._flushed = self._noted = float("-inf")
-        self._wake: Deferred[None] | None = None
         self._failure: Failure | None = None
 
     # From outside
@@ -76,12 +77,7 @@ class MassRunner:
         """Submit nothing more, or submit again; running tasks continue."""
         self.paused = paused
         self._control_changed = True
-        self.wake()
-
-    def wake(self) -> None:
-        """Start the next round at once."""
-        if self._wake is not None and not self._wake.called:
-            self._wake.callback(None)
+        self._alarm.ring()
 
     @property
     def _submits(self) -> bool:
@@ -168,14 +164,15 @@ class MassRunner:
         search = Deferred.fromCoroutine(self.submissions.find_in_doubt())
         try:
             await self._tasks.resume()
-            search.addCallbacks(lambda _: self.wake(), self._search_failed)
+            search.addCallbacks(lambda _: self._alarm.ring(), self._search_failed)
             while True:
                 await self._round()
                 if self._failure is not None:
                     self._failure.raiseException()
                 if self.plan.is_over:
                     break
-                await self._wait()
+                if not self._tasks.ended:
+                    await self._alarm.sleep(self._pause())
             await self.flush()
         finally:
             search.cancel()
@@ -183,7 +180,7 @@ class MassRunner:
 
     def _search_failed(self, failure: Failure) -> None:
         self._failure = failure
-        self.wake()
+        self._alarm.ring()
 
     async def _round(self) -> None:
         await self._settle()
@@ -217,18 +214,6 @@ class MassRunner:
             left = [each for each in ended if each[0].state is PackageState.RUNNING]
             self._tasks.ended = left + self._tasks.ended
             raise
-
-    async def _wait(self) -> None:
-        """Wait until a task ends or something else may have changed."""
-        if self._tasks.ended:
-            return
-        self._wake = Deferred()
-        timer = self._elapsed.callLater(self._pause(), self.wake)
-        try:
-            await self._wake
-        finally:
-            self._wake = None
-            timer.cancel()
 
     def _pause(self) -> float:
         """Return the seconds until something may have changed without a task."""

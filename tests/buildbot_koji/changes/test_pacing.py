@@ -9,10 +9,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from buildbot_koji.changes.health import Health
-from buildbot_koji.changes.interruption import Alarm, Interruption
+from buildbot_koji.changes.interruption import Interruption
 from buildbot_koji.changes.pacing import HourlyLimit, PendingEvents, PollSchedule
 from txkoji import RepoDone, RetryPolicy
-from txkoji.elapsed import ElapsedTime
+from txkoji.elapsed import Alarm, ElapsedTime
 
 
 def repo(number: int) -> RepoDone:
@@ -116,11 +116,11 @@ def test_when_a_silence_is_reported(stale_after: float) -> None:
 def test_alarm() -> None:
     """A sleep ends after its time, when it is woken, and when everything stops."""
     clock, interruption = Clock(), Interruption()
-    alarm = Alarm(ElapsedTime(clock), interruption)
+    alarm = Alarm(ElapsedTime(clock))
     ended: list[str] = []
 
     def sleep() -> None:
-        sleeping = Deferred.fromCoroutine(alarm.sleep(10))
+        sleeping = Deferred.fromCoroutine(interruption.wait(alarm.sleep, 10))
         sleeping.addCallbacks(
             lambda _: ended.append("awake"), lambda failure: ended.append(failure.type.__name__)
         )
