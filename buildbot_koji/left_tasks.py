@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 
 from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from buildbot_koji.durable.abandoned import (
@@ -36,7 +36,6 @@ from buildbot_koji.hubs.hub import (
 from buildbot_koji.hubs.koji_hub import RenderedHub
 from buildbot_koji.mass.abandoned import left_by_mass_builds
 from txkoji import one_line
-from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import ConfigurationError
 from txkoji.locks import Lock
 
@@ -69,11 +68,9 @@ class LeftTasks(service.SharedService):
         super().__init__()
         self._background = Background()
         self._consumers: list[Any] = []
-        # The tasks of requests that are being canceled, by the hubs and markers.
-        self._handled: dict[int, dict[str, dict[str, TaskIntent]]] = {}
+        # For each request that is not settled, the tasks that are being canceled, by the markers.
+        self._handled: dict[int, dict[str, TaskIntent]] = {}
         self._unusable: set[str] = set()
-        # The requests that are not settled.
-        self._waiting: set[int] = set()
         self._said: set[str] = set()
         self._looking = Lock()
         self._has_looked = False
@@ -84,7 +81,7 @@ class LeftTasks(service.SharedService):
         await super().startService()
         event = ("buildrequests", None, "complete")
         self._consumers = [await self.master.mq.startConsuming(self._completed, event)]
-        self._background.run(self._run(), TROUBLE)
+        self._background.run(self._look_on(), TROUBLE)
 
     def _completed(self, _: Any, message: Mapping[str, Any]) -> None:
         self._background.run(self._cancel_left_by(message["buildrequestid"]), TROUBLE)
@@ -101,17 +98,12 @@ class LeftTasks(service.SharedService):
 
         await until_stored(cancel, self.master.reactor, DATABASE_RETRY, TROUBLE)
 
-    async def _run(self) -> None:
+    async def _look_on(self) -> None:
         # The configuration names the hubs: wait until it is loaded.
         await self.master.initLock.run(lambda: None)
-        while True:
-            try:
-                await until_stored(self.look, self.master.reactor, DATABASE_RETRY, TROUBLE)
-            except CancelledError:
-                raise
-            except Exception:  # noqa: BLE001 - the next look may be better
-                self._log.failure(TROUBLE)
-            await ElapsedTime(self.master.reactor).pause(self.interval)
+        clock = self.master.reactor
+        look = partial(until_stored, self.look, clock, DATABASE_RETRY, TROUBLE)
+        self._background.repeat(look, TROUBLE, clock, lambda: self.interval)
 
     @async_to_deferred
     async def stopService(self) -> None:
@@ -126,14 +118,14 @@ class LeftTasks(service.SharedService):
             found = await unsettled_requests(
                 self.master, None, RECENT if self._has_looked else None
             )
-            for request_id in self._waiting - found.keys():
+            for request_id in self._handled.keys() - found.keys():
                 waiting = await unsettled_requests(self.master, request_id)
-                handled = {} if waiting else self._forget(request_id)
+                handled = {} if waiting else self._handled.pop(request_id)
                 if handled and await is_settled(self.master, request_id):
                     # Another master has done it; otherwise Buildbot's janitor has been there.
-                    for identity, intents in handled.items():
+                    for identity, intents in _by_hub(handled.values()).items():
                         if (hub := await self._use(identity)) is not None:
-                            await hub.cancellations.withdraw(intents.values())
+                            await hub.cancellations.withdraw(intents)
                 found.update(waiting)
             unusable = await self._cancel_left(found)
         unusable |= await self._resume_pending()
@@ -155,16 +147,13 @@ class LeftTasks(service.SharedService):
         unusable = set[str]()
         for each, build_id in found.items():
             intents, is_done = await self._left_by(build_id)
-            left: dict[str, list[TaskIntent]] = {}
-            for intent in intents:
-                left.setdefault(str(intent.cancel_on), []).append(intent)
-            for identity, several in left.items():
+            handled = self._handled.setdefault(each, {})
+            for identity, several in _by_hub(intents).items():
                 hub = await self._use(identity)
                 if hub is None:
                     unusable.add(identity)
                     is_done = False
                     continue
-                handled = self._handled.setdefault(each, {}).setdefault(identity, {})
                 by_marker = {intent.submission.marker: intent for intent in several}
                 if new := by_marker.keys() - handled.keys():
                     # A crash before this is noted only cancels the tasks twice.
@@ -174,15 +163,8 @@ class LeftTasks(service.SharedService):
                 is_done = is_done and not hub.cancellations.has(several)
             if is_done:
                 await settle(self.master, build_id)
-                self._forget(each)
-            else:
-                self._waiting.add(each)
+                del self._handled[each]
         return unusable
-
-    def _forget(self, request_id: int) -> dict[str, dict[str, TaskIntent]]:
-        """Forget a request that is settled; returns what this master was to cancel on each hub."""
-        self._waiting.discard(request_id)
-        return self._handled.pop(request_id, {})
 
     async def _left_by(self, build_id: int) -> tuple[list[TaskIntent], bool]:
         """Return the tasks that a request left, and whether all that is stored could be read."""
@@ -239,3 +221,11 @@ class LeftTasks(service.SharedService):
                 if isinstance(rendered, (str, RenderedHub)):
                     found[identity_of(rendered)] = rendered
         return found
+
+
+def _by_hub(intents: Iterable[TaskIntent]) -> dict[str, list[TaskIntent]]:
+    """Return tasks by the identities of the hubs on which they are to be canceled."""
+    found: dict[str, list[TaskIntent]] = {}
+    for each in intents:
+        found.setdefault(str(each.cancel_on), []).append(each)
+    return found

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable, until_stored
 from buildbot_koji.error_messages import cause_of
 from txkoji import RetryPolicy
+from txkoji.elapsed import Alarm, ElapsedTime
 
 DATABASE_RETRY = RetryPolicy(first=1.0, ceiling=15.0)
 """The pauses while the master's database is unreachable."""
@@ -57,6 +58,40 @@ class Background:
                 self._failed(result, trouble)
 
         return running.addBoth(ended)
+
+    def repeat(
+        self,
+        work: Callable[[], Coroutine[Any, Any, Any]],
+        trouble: str,
+        clock: Any,
+        pause: Callable[[], float],
+        first: float = 0.0,
+    ) -> Alarm:
+        """Run some work again and again until :meth:`stop`, also after it failed.
+
+        Args:
+            work: the work.
+            trouble: the log line if it fails.
+            clock: an IReactorTime.
+            pause: returns the seconds until the work is repeated.
+            first: the seconds until it runs first; at once by default.
+
+        Returns:
+            What ends a pause early.
+        """
+        alarm = Alarm(ElapsedTime(clock))
+
+        async def rounds() -> None:
+            if first:
+                await alarm.sleep(first)
+            while not self._is_stopped:
+                await self.run(work(), trouble)
+                # A stop ends the work without an error.
+                if not self._is_stopped:
+                    await alarm.sleep(pause())
+
+        self.run(rounds(), trouble)
+        return alarm
 
     async def run_once_stored(
         self, work: Callable[[], Awaitable[None]], clock: Any, trouble: str

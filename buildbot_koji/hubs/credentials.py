@@ -12,7 +12,6 @@ from twisted.logger import Logger
 
 from buildbot_koji.words import in_days
 from txkoji import Credential, one_line
-from txkoji.elapsed import ElapsedTime
 
 WARN_BEFORE = 14 * 24 * 3600.0
 """Seconds before it expires at which a credential is reported."""
@@ -112,13 +111,6 @@ class CredentialWatch:
         """Return the credentials that were last read, with their states now."""
         now = self._clock.seconds()
         return [with_state(each, now) for each in self._found]
-
-    async def run(self) -> None:
-        """Read them until cancelled."""
-        await ElapsedTime(self._clock).pause(START_AFTER)
-        while True:
-            await self.check()
-            await ElapsedTime(self._clock).pause(DAY)
 
     async def read_once(self) -> None:
         """Read them, unless they have been read before."""

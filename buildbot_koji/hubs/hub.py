@@ -16,15 +16,22 @@ from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
 
 from buildbot_koji.arguments.plugins import DeclaredArguments
-from buildbot_koji.durable.background import Background
+from buildbot_koji.durable.background import DATABASE_RETRY, Background
 from buildbot_koji.durable.cancellations import Cancellations
+from buildbot_koji.durable.database import until_stored
 from buildbot_koji.durable.once import CheckClaim, OnceAction
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent, recorded_tasks
 from buildbot_koji.hubs.builders import ChannelBuilders
 from buildbot_koji.hubs.buses import HubBuses
 from buildbot_koji.hubs.counts import TaskCounts
-from buildbot_koji.hubs.credentials import CredentialStatus, CredentialWatch, worst
+from buildbot_koji.hubs.credentials import (
+    DAY,
+    START_AFTER,
+    CredentialStatus,
+    CredentialWatch,
+    worst,
+)
 from buildbot_koji.hubs.koji_hub import RenderedHub
 from buildbot_koji.hubs.survey import HISTORY_CLASS, INTERVAL, HubSurvey, Point, SurveyResult
 from buildbot_koji.hubs.users import HubUsers
@@ -43,7 +50,6 @@ from txkoji import (
     one_line,
     profiles,
 )
-from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import ConfigurationError
 from txkoji.locks import Lock
 
@@ -381,18 +387,19 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         channels = (None if tree is None else tree.root.get("channel_id") for tree in roots)
         await self.survey.ask([each for each in channels if isinstance(each, int)])
 
+    async def _keep_history(self, trouble: str) -> None:
+        """Read the history of an earlier run, and add points to it."""
+        name, clock = self.connection.profile, self.connection.reactor
+        state = MasterState(self.master, f"{self.master.name} {name}", HISTORY_CLASS)
+        await until_stored(partial(self.survey.load, state), clock, DATABASE_RETRY, trouble)
+        self._background.repeat(self._sample, trouble, clock, lambda: INTERVAL, INTERVAL)
+
     async def _sample(self) -> None:
-        """Ask the hub, and add a point to its history, until cancelled."""
-        state = MasterState(
-            self.master, f"{self.master.name} {self.connection.profile}", HISTORY_CLASS
-        )
-        await self.survey.load(state)
-        while True:
-            await ElapsedTime(self.connection.reactor).pause(INTERVAL)
-            if not self.is_current:
-                self.users.close_if_idle(IDLE)
-            await self._survey()
-            await self.survey.sample(*self._counted())
+        """Ask the hub, and add a point to its history."""
+        if not self.is_current:
+            self.users.close_if_idle(IDLE)
+        await self._survey()
+        await self.survey.sample(*self._counted())
 
     # The service
 
@@ -407,9 +414,11 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
                 earlier.cancellations.hand_over(self.cancellations)
         self.cancellations.start(self.master)
         name = f"hub {self.connection.profile}"
-        self._background.run(self._sample(), f"{name}: keeping its history failed")
+        trouble = f"{name}: keeping its history failed"
+        self._background.run(self._keep_history(trouble), trouble)
         for watch in (self.credentials, self.buses.credentials):
-            self._background.run(watch.run(), f"{name}: reading its credentials failed")
+            trouble, clock = f"{name}: reading its credentials failed", self.connection.reactor
+            self._background.repeat(watch.check, trouble, clock, lambda: DAY, START_AFTER)
         self.buses.start(name, self._other_buses)
 
     @async_to_deferred

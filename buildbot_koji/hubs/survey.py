@@ -175,11 +175,11 @@ class HubSurvey:
 
     async def load(self, state: MasterState) -> None:
         """Read the history of an earlier run, and keep it there."""
-        self._state = state
         oldest = self._clock.seconds() - DAY
         with suppress(UnreadableRow), reading("the history of a hub"):
             stored = await state.get("day", [])
             self.history = [tuple(each) for each in stored if len(each) == 6 and each[0] >= oldest]
+        self._state = state
 
     def is_stale(self) -> bool:
         """Return whether the last answer is too old for someone who looks at a page."""

@@ -98,7 +98,6 @@ class Backlog:
         self._dead: list[tuple[int, str]] = []
         self._revived: list[tuple[int, str]] = []
         self._stored: Position | None = None
-        self._scanning = False
 
     def pending(self) -> list[Delivery]:
         """Return the deliveries that are not settled."""
@@ -185,15 +184,6 @@ class Backlog:
 
     async def scan(self) -> None:
         """Take up every build whose event was missed, and advance the mark."""
-        if self._scanning:
-            return
-        self._scanning = True
-        try:
-            await self._scan()
-        finally:
-            self._scanning = False
-
-    async def _scan(self) -> None:
         builds = [*await self._open_builds(), *await self._builds_from(self._mark)]
         for build in builds:
             await self.take(build)

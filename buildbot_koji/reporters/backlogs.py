@@ -6,9 +6,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
-from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from buildbot_koji.durable.background import Background, stop_consuming
@@ -19,7 +16,7 @@ from buildbot_koji.durable.unreadable import UnreadableRow
 from buildbot_koji.error_messages import was_cancelled
 from buildbot_koji.reporters.backlog import Backlog, WantedDeliveries
 from txkoji import RetryPolicy
-from txkoji.elapsed import ElapsedTime
+from txkoji.elapsed import Alarm
 
 SCAN_INTERVAL = 300.0
 """Seconds between two scans for builds whose events were missed."""
@@ -47,11 +44,9 @@ class Backlogs:
         self._scan_for_more = scan
         self._master: Any = None
         self._name = ""
-        self._background = Background()
         self._backlogs: dict[int, Backlog] = {}
         self._consumers: list[Any] = []
-        self._scanning: LoopingCall | None = None
-        self._next_scan: Any = None
+        self._alarm: Alarm | None = None
         self._late_scans = 0
         self._is_late = False
         self._unreadable: set[int] = set()
@@ -70,29 +65,23 @@ class Backlogs:
         """Return the deliveries that are not settled."""
         return [each for backlog in self._backlogs.values() for each in backlog.pending()]
 
-    async def load(self, master: Any, name: str, background: Background) -> None:
-        """Resume what an earlier run left of this master's builds."""
-        self._master, self._name, self._background = master, name, background
+    async def start(self, master: Any, name: str, background: Background) -> None:
+        """Resume what an earlier run left of this master's builds, and look for missed ones."""
+        self._master, self._name = master, name
         self._backlogs = {}
         await self._load(master.masterid)
-
-    async def start(self) -> None:
-        """Start looking for missed builds, and for masters that die or come back."""
-        consume = self._master.mq.startConsuming
+        consume = master.mq.startConsuming
         self._consumers = [
             await consume(self._master_stopped, ("masters", None, "stopped")),
             await consume(self._master_started, ("masters", None, "started")),
         ]
-        self._scanning = ElapsedTime(self._master.reactor).looping(self._scan)
-        self._scanning.start(SCAN_INTERVAL)
+        self._is_late = False
+        trouble = f"{name}: looking for missed builds failed"
+        self._alarm = background.repeat(self._round, trouble, master.reactor, self._pause)
 
     async def stop(self) -> None:
-        """Stop scanning and sending; the next start resumes."""
+        """Stop sending; the next start resumes. The background is stopped."""
         await stop_consuming(self._consumers)
-        if self._scanning is not None and self._scanning.running:
-            self._scanning.stop()
-        if self._next_scan is not None:
-            self._next_scan.cancel()
         for backlog in self._backlogs.values():
             backlog.stop()
         self._backlogs = {}
@@ -109,13 +98,18 @@ class Backlogs:
 
     def scan_again(self) -> None:
         """Scan in a few seconds, later if that has not helped."""
+        if not self._is_late:
+            self._scan_now()
+
+    def _scan_now(self) -> None:
+        """Scan now if a scan is due in a few seconds, else in a few seconds."""
         self._is_late = True
-        if self._scanning is None or not self._scanning.running:
-            return
-        if self._next_scan is None or not self._next_scan.active():
-            self._late_scans += 1
-            pause = RESCAN.pause(self._late_scans)
-            self._next_scan = ElapsedTime(self._master.reactor).callLater(pause, self._scan)
+        if self._alarm is not None:
+            self._alarm.ring()
+
+    def _pause(self) -> float:
+        """Return the seconds until the next round."""
+        return 0.0 if self._is_late else SCAN_INTERVAL
 
     async def _load(self, master_id: int) -> None:
         """Resume what is left of the builds of a master, unless its position is unreadable."""
@@ -161,12 +155,16 @@ class Backlogs:
             # It is alive: it has noticed.
             self.scan_again()
 
-    def _scan(self) -> Deferred[None]:
-        return self._background.run(
-            self._scan_all(), f"{self._name}: looking for missed builds failed"
-        )
+    async def _round(self) -> None:
+        """Scan; if something is known to be left, not at once."""
+        if self._is_late and self._alarm is not None:
+            self._late_scans += 1
+            await self._alarm.sleep(RESCAN.pause(self._late_scans))
+        await self._scan()
+        if not self._is_late:
+            self._late_scans = 0
 
-    async def _scan_all(self) -> None:
+    async def _scan(self) -> None:
         self._is_late = False
         try:
             await self._adopt()
@@ -179,8 +177,6 @@ class Backlogs:
             if not was_cancelled(error):
                 self.scan_again()
             raise
-        if not self._is_late:
-            self._late_scans = 0
 
     async def _adopt(self) -> None:
         """Report for dead masters, and stop reporting for those that are back."""
@@ -199,16 +195,14 @@ class Backlogs:
                 )
                 await self._load(master_id)
 
-    @async_to_deferred
-    async def _master_stopped(self, _: Any, message: Mapping[str, Any]) -> None:
+    def _master_stopped(self, _: Any, message: Mapping[str, Any]) -> None:
         if message["masterid"] != self._master.masterid:
-            await self._scan()
+            self._scan_now()
 
-    @async_to_deferred
-    async def _master_started(self, _: Any, message: Mapping[str, Any]) -> None:
+    def _master_started(self, _: Any, message: Mapping[str, Any]) -> None:
         if message["masterid"] == self._master.masterid:
             # It was declared dead while it was frozen, and reported for until now.
             if message["masterid"] not in self._backlogs:
-                await self._scan()
+                self._scan_now()
         elif message["masterid"] in self._backlogs:
             self._backlogs.pop(message["masterid"]).stop()

@@ -159,9 +159,8 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         )
 
     async def _resume(self) -> None:
-        await self._backlogs.load(self.master, str(self.name), self.background)
         # The first scan finds the builds that ended meanwhile.
-        await self._backlogs.start()
+        await self._backlogs.start(self.master, str(self.name), self.background)
 
     @async_to_deferred
     async def stopService(self) -> None:

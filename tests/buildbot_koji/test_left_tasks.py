@@ -271,12 +271,12 @@ async def test_settled_by_another_master(
     await cancel_before_next_attempt(bench, request)
     [looking] = [each for each in bench.master if isinstance(each, LeftTasks)]
     await looking.look()
-    assert looking._waiting == {request}
+    assert set(looking._handled) == {request}
     assert len(hub.cancellations.status()) == (lacks == "the login")
     [build] = (await unsettled_requests(bench.master, request)).values()
     await settle(bench.master, build)
     await looking.look()
-    assert (looking._waiting, hub.cancellations.status()) == (set(), [])
+    assert (set(looking._handled), hub.cancellations.status()) == (set(), [])
 
 
 @pytest.mark.parametrize("kind", ["tagBuild", "mass build"])
@@ -323,7 +323,7 @@ async def test_one_of_several_is_unreadable(
     method = "tagBuild" if nvrs else "build"
     await until(lambda: canceled(bench, method) in ([first], [second]))
     [looking] = [each for each in bench.master if isinstance(each, LeftTasks)]
-    await until(lambda: looking._waiting == {request} and looking._said)
+    await until(lambda: set(looking._handled) == {request} and looking._said)
     await bench.master.db.pool.do(restore)
     await looking.look()
     await until(lambda: canceled(bench, method) == [first, second])

@@ -155,7 +155,7 @@ class House:
 
     async def scan(self) -> None:
         """Let the ledger scan, as it does every five minutes."""
-        await self.ledger._backlogs._scan_all()
+        await self.ledger._backlogs._scan()
 
     async def state(self, master_id: int | None = None) -> dict[str, Any]:
         """Return the stored position of the ledger."""

@@ -309,7 +309,10 @@ async def test_gates_and_dead_letters(served: ServedMaster, logged: list[str]) -
 
 @pytest_twisted.ensureDeferred
 async def test_outage_and_history(served: ServedMaster) -> None:
-    """An unreachable hub says since when and why; the history of a day survives a restart."""
+    """An unreachable hub says since when and why; the history of a day survives a restart.
+
+    It does so even if the database is unreachable when the master starts.
+    """
     await until_listening(served)
     [hub] = hubs_of(served.master)
     await hub.survey.ask([1, 1])
@@ -372,9 +375,19 @@ async def test_outage_and_history(served: ServedMaster) -> None:
     await served.stop_build()
     await served.ended(request)
 
+    refused = list[Any]()
+
+    def refuse(_: Any, __: Any, ___: Any, parameters: Any, *____: Any) -> None:
+        if "day" in parameters and not refused:
+            refused.append(parameters)
+            raise sqlite3.OperationalError("the server closed the connection")
+
     await hub.disownServiceParent()
+    event.listen(served.master.db.pool.engine, "before_cursor_execute", refuse)
     again = await get_hub(served.master, served.profile)
     await until(lambda: [list(point) for point in again.survey.history] == points)
+    event.remove(served.master.db.pool.engine, "before_cursor_execute", refuse)
+    assert refused
 
 
 @pytest_twisted.ensureDeferred
