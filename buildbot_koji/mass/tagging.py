@@ -142,6 +142,7 @@ class MassTagger:
 
     _hub: Hub
     _tag: str | int
+    _tag_id: int | None
     _rows: BuildRows
     _host: TagHost
     _bypass: bool = attrs.field(kw_only=True)
@@ -310,17 +311,21 @@ class MassTagger:
 
     async def _finish(self, group: Sequence[TagPart]) -> None:
         """Wait for the tasks of parts, and store why builds could not be tagged."""
-        tasks = {
-            answer: self._hub.watch(answer, self._host.build)
+        ended = await self._ends(group)
+        lost = [
+            (part, build, answer)
             for part in group
-            for answer in part.answers.values()
-            if isinstance(answer, int) and answer != NO_TASK
-        }
-        try:
-            ended = {task_id: await _tree_of(watch) for task_id, watch in tasks.items()}
-        finally:
-            for watch in tasks.values():
-                watch.stop()
+            for build, answer in part.answers.items()
+            if answer in ended and not self._may_tag(part, build, ended[answer])
+        ]
+        # A hub that was restored from a backup has lost these tasks.
+        for part, build, answer in lost:
+            del part.answers[build]
+            ended.pop(answer, None)
+        for part in group:
+            if part.unanswered:
+                await self._send(part, IntentState.IN_DOUBT)
+        ended |= await self._ends(group, ended)
         failed = await self._reasons(
             {
                 each: tree
@@ -336,6 +341,32 @@ class MassTagger:
                 elif answer in failed:
                     part.failed[build] = failed[answer]
             await self._store(part)
+
+    async def _ends(
+        self, group: Sequence[TagPart], known: Collection[int] = ()
+    ) -> dict[int, TaskTree | None]:
+        """Wait for the tasks of parts but for those that are known to have ended."""
+        watches = {
+            answer: self._hub.watch(answer, self._host.build)
+            for part in group
+            for answer in part.answers.values()
+            if isinstance(answer, int) and answer != NO_TASK and answer not in known
+        }
+        try:
+            return {task_id: await _tree_of(watch) for task_id, watch in watches.items()}
+        finally:
+            for watch in watches.values():
+                watch.stop()
+
+    def _may_tag(self, part: TagPart, build: int, tree: TaskTree | None) -> bool:
+        """Return whether a task, which may be someone else's, tags a build."""
+        call, submissions = (
+            Call("tagBuild", (self._tag_id, build)),
+            self._hub.connection.submissions,
+        )
+        return tree is not None and submissions.may_have_made(
+            tree.root, call, part.submission_of(build)
+        )
 
     async def _reasons(self, trees: Mapping[int, TaskTree | None]) -> dict[int, str]:
         """Return why tasks failed, by their ids."""

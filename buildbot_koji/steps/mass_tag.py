@@ -150,7 +150,7 @@ class KojiMassTag(KojiWriteStep):
             return self.fail(f"mass is missing: {words_for(given)} renders to nothing")
         self.say(f"comparing {self.from_tag} with {self.to_tag}")
         tags, complaint = await _read_tags(self.hub, self.from_tag, self.to_tag)
-        tagger = await self._load_tagger()
+        tagger = await self._load_tagger(tags[1])
         if complaint and not tagger.parts:
             return self.fail(complaint)
         try:
@@ -244,14 +244,17 @@ class KojiMassTag(KojiWriteStep):
             lambda: [each for each in builds if wanted.has(each.id, str(each.nvr))]
         )
 
-    async def _load_tagger(self) -> MassTagger:
+    async def _load_tagger(self, tag: Any) -> MassTagger:
         """Return what tags the builds, with what earlier attempts began."""
         # Of another tag's parts, which a step of this name sent in an earlier attempt, it has none.
         name = self.noted("parts").get("rows", f"{self.name} {self.build.buildid}")
         await self.note("parts", rows=name)
         stored = BuildRows(await self.own_rows(), name)
         bypass = bool(self.bypass)
-        tagger = MassTagger(self.hub, self.to_tag, stored, self, bypass=bypass, part=self.part)
+        tag_id = None if tag is None else tag.id
+        tagger = MassTagger(
+            self.hub, self.to_tag, tag_id, stored, self, bypass=bypass, part=self.part
+        )
         await tagger.load()
         return tagger
 

@@ -237,6 +237,36 @@ async def test_tagging_resumes(bench: Workbench) -> None:
     assert bench.hub.calls["tagBuild"] == before + 2
 
 
+@pytest.mark.parametrize("whose", ["own", "someone else's"])
+@pytest_twisted.ensureDeferred
+async def test_task_that_a_restored_hub_has_lost(bench: Workbench, whose: str) -> None:
+    """A task that has the id of a lost one now, and tags another build, does not stand for it."""
+    hub = await get_hub(bench.master, bench.profile)
+    hub.connection.submissions = Submitter(hub.connection.client, pauses=(0.0,))
+    nvr, other = [await bench.built(name) for name in ("hello", "world")]
+    bench.hub.call("untagBuild", "demo-candidate", other)
+    release = hold(bench.hub, "tagBuild")
+    if whose != "own":
+        bench.hub.call("tagBuild", "demo-released", nvr)
+    step = steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
+    request = await bench.begin(step)
+    await until(lambda: bench.text() == "tagging: 0 of 1 done")
+    newest = ({"method": "tagBuild", "parent": None}, {"order": "-id", "limit": 1})
+    active = {"method": "tagBuild", "state": list(task_states.ACTIVE_GROUP)}
+    await until(lambda: bool(bench.hub.call("listTasks", active)))
+    await until(lambda: bool(hub.watcher.status().watched))
+    [lost] = bench.hub.call("listTasks", *newest)
+    bench.lose_worker()
+    bench.hub.call("cancelTask", lost["id"])
+    bench.hub.state.rewind("task", lost["id"] - 1)
+    assert bench.hub.call("tagBuild", "demo-released", other) == lost["id"]
+    release()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts) == ("success", 2)
+    assert ended.logs["builds"] == f"{nvr}: tagged\n"
+    assert tagged(bench) == {nvr, other}
+
+
 @pytest_twisted.ensureDeferred
 async def test_another_tag_in_the_next_attempt(bench: Workbench) -> None:
     """What was sent to one tag does not count for another, even if the step has the same name."""

@@ -438,7 +438,7 @@ class Host:
 def tagger(data: Data) -> MassTagger:
     """Return what tags builds, with the rows of build 7."""
     rows = BuildRows(place(data), "tag")
-    return MassTagger(None, "stable", rows, Host(), bypass=True)  # type: ignore[arg-type]
+    return MassTagger(None, "stable", 1, rows, Host(), bypass=True)  # type: ignore[arg-type]
 
 
 def test_stored_parts() -> None:
