@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import suppress
+from enum import Enum
 from functools import partial
 from typing import Any
 
@@ -19,7 +21,7 @@ from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.durable.unreadable import UnreadableRow
 from buildbot_koji.words import counted
-from txkoji import Connection, RetryPolicy, one_line
+from txkoji import Connection, RetryPolicy, one_line, task_states
 from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import HubFault, KojiException
 from txkoji.locks import Lock
@@ -37,6 +39,19 @@ RETRY = RetryPolicy(first=30.0, ceiling=600.0)
 
 REMOVED_TOGETHER = 50
 """How many tasks are canceled between two writes of what is still pending."""
+
+
+NO_ANSWER = "the hub does not answer: "
+"""The start of what a step says of a cancellation that is pending."""
+
+
+class Canceled(Enum):
+    """What became of a cancellation; the value says it of a task."""
+
+    DONE = "canceled {}"
+    ENDED = "{} had ended already"
+    MISSING = "the hub has nothing of {} to cancel"
+    PENDING = f"{NO_ANSWER}{{}} is canceled as soon as it does"
 
 
 class PerhapsOthers(KojiException):
@@ -183,7 +198,7 @@ class Cancellations:
                 self._unstored.pop(marker, None)
 
     @async_to_deferred
-    async def cancel(self, intent: TaskIntent, limit: float) -> bool:
+    async def cancel(self, intent: TaskIntent, limit: float) -> Canceled:
         """Cancel a task and its descendants.
 
         Args:
@@ -191,8 +206,7 @@ class Cancellations:
             limit: seconds that this may take now.
 
         Returns:
-            A Deferred of True; False if the hub did not answer in time: the cancellation is pending
-            then.
+            A Deferred of what became of it; it is pending if the hub did not answer in time.
 
         Raises:
             KojiException: see :func:`is_final`: the hub refused, or the task may be someone else's;
@@ -200,7 +214,7 @@ class Cancellations:
         """
         canceling = Deferred.fromCoroutine(self._cancel(intent))
         try:
-            await ElapsedTime(self._connection.reactor).limit(canceling, limit)
+            _, outcome = await ElapsedTime(self._connection.reactor).limit(canceling, limit)
         except (KojiException, DeferredTimeout, CancelledError) as error:
             if is_final(error):
                 raise
@@ -209,21 +223,24 @@ class Cancellations:
             await self.retry_later(words, intent)
             if isinstance(error, KojiException) and not is_passing(error):
                 raise
-            return False
+            return Canceled.PENDING
         else:
-            return True
+            return outcome
 
     async def cancel_all(self, intents: Sequence[TaskIntent], limit: float) -> str:
         """Cancel tasks and their descendants, all at the same time; see :meth:`cancel`.
 
         Returns:
-            How many are canceled, pending or refused, in words.
+            How many are canceled, had ended, are pending or refused, in words.
         """
         canceling = [self.cancel(each, limit) for each in intents]
         outcomes: list[Any] = await DeferredList(canceling, consumeErrors=True)
         refused = [failure.value for is_good, failure in outcomes if not is_good]
-        late = sum(is_good and not canceled for is_good, canceled in outcomes)
-        words = f"canceled {counted(len(intents) - len(refused) - late, 'task')}"
+        counts = Counter(outcome for is_good, outcome in outcomes if is_good)
+        words = f"canceled {counted(counts[Canceled.DONE], 'task')}"
+        if over := counts[Canceled.ENDED] + counts[Canceled.MISSING]:
+            words += f", {over:,} had ended already"
+        late = counts[Canceled.PENDING]
         if late:
             is_away = self._connection.trouble is not None
             when = "canceled as soon as the hub answers" if is_away else "still being canceled"
@@ -232,7 +249,8 @@ class Cancellations:
             words += f", could not cancel {counted(len(refused), 'task')}: {one_line(refused[0])}"
         return words
 
-    async def _cancel(self, intent: TaskIntent) -> int | None:
+    async def _cancel(self, intent: TaskIntent) -> tuple[int | None, Canceled]:
+        """Cancel a task; returns its id, None if there is none, and what became of it."""
         if intent.adopted:
             raise PerhapsOthers(f"task {intent.task_id} is left alone: someone else started it")
         await self._log_in()
@@ -251,10 +269,14 @@ class Cancellations:
                 hub=self._connection.url,
                 task=task_id,
             )
-            return None
-        if task_id is not None:
-            await self._connection.call("cancelTask", task_id)
-        return task_id
+            return task_id, Canceled.MISSING
+        if task_id is None:
+            return None, Canceled.MISSING
+        await self._connection.call("cancelTask", task_id)
+        # The hub accepts it of a task that has ended, too.
+        task = await self._connection.checked("getTaskInfo", task_id)
+        is_canceled = task is not None and task["state"] == task_states.CANCELED
+        return task_id, Canceled.DONE if is_canceled else Canceled.ENDED
 
     # What is pending
 
@@ -326,7 +348,7 @@ class Cancellations:
         done: list[TaskIntent] = []
         for intent in [each.intent for each in self._pending.values()]:
             try:
-                task_id = await self._cancel(intent)
+                task_id, outcome = await self._cancel(intent)
             except KojiException as error:
                 if not is_final(error):
                     if self.has([intent]):
@@ -340,10 +362,11 @@ class Cancellations:
                     error=one_line(error),
                 )
             else:
+                task = f"task {task_id or 'of ' + intent.call.method}"
                 self._log.info(
-                    "{hub}: canceled task {task} of a stopped build",
+                    "{hub}: {words}, of a stopped build",
                     hub=self._connection.url,
-                    task=task_id,
+                    words=outcome.value.format(task),
                 )
             done.append(intent)
             # After a crash some tasks are canceled again, which does no harm.

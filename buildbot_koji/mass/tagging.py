@@ -313,15 +313,16 @@ class MassTagger:
         """Wait for the tasks of parts, and store why builds could not be tagged."""
         ended = await self._ends(group)
         lost = [
-            (part, build, answer)
+            (part, build)
             for part in group
             for build, answer in part.answers.items()
             if answer in ended and not self._may_tag(part, build, ended[answer])
         ]
-        # A hub that was restored from a backup has lost these tasks.
-        for part, build, answer in lost:
+        # A hub that was restored from a backup has lost their tasks.
+        for part, build in lost:
             del part.answers[build]
-            ended.pop(answer, None)
+        left = {answer for part in group for answer in part.answers.values()}
+        ended = {task_id: tree for task_id, tree in ended.items() if task_id in left}
         for part in group:
             if part.unanswered:
                 await self._send(part, IntentState.IN_DOUBT)
@@ -345,7 +346,7 @@ class MassTagger:
     async def _ends(
         self, group: Sequence[TagPart], known: Collection[int] = ()
     ) -> dict[int, TaskTree | None]:
-        """Wait for the tasks of parts but for those that are known to have ended."""
+        """Wait for the tasks of parts, except those that are known to have ended."""
         watches = {
             answer: self._hub.watch(answer, self._host.build)
             for part in group

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, required
+from buildbot_koji.durable.cancellations import NO_ANSWER
 from buildbot_koji.durable.claims import ClaimCheck, ClaimLost, has_request
 from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
 from buildbot_koji.error_messages import explain, unreachable, with_remedy
@@ -36,8 +37,6 @@ WAITING = "waiting"
 
 SUPERSEDED = "another master runs this build request: this one was frozen or without its database"
 """The summary of a step whose build request is no longer this master's."""
-
-NO_ANSWER = "the hub does not answer: "
 
 
 class KojiStep(InterruptibleStep):

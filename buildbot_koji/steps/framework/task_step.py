@@ -16,7 +16,7 @@ from buildbot_koji.durable.once import IntentState
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.existing import find_taken_name, may_be_generated
 from buildbot_koji.properties import PACKAGE, SOURCE
-from buildbot_koji.steps.framework.base import NO_ANSWER, SUPERSEDED, KojiStep
+from buildbot_koji.steps.framework.base import SUPERSEDED, KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.submitting import begin, submit, unless_lost
 from buildbot_koji.steps.view.display import TaskDisplay
@@ -341,10 +341,8 @@ class KojiTaskStep(KojiStep):
             return f"left {task} alone{hint}"
         self.say(": ".join(filter(None, [f"canceling {task}", self.trouble])))
         try:
-            canceled = await self.hub.cancellations.cancel(intent, self.timing.cancel_limit)
+            outcome = await self.hub.cancellations.cancel(intent, self.timing.cancel_limit)
         except KojiException as error:
             later = "" if is_final(error) else "; it is retried"
             return f"could not cancel {task}: {one_line(error)}{later}"
-        if canceled:
-            return f"canceled {task}"
-        return f"{NO_ANSWER}{task} is canceled as soon as it does"
+        return outcome.value.format(task)

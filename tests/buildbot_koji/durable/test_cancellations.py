@@ -16,7 +16,7 @@ from buildbot_koji.durable.cancellations import Cancellations, PendingCancellati
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
 from tests.buildbot_koji.durable.states import States
-from txkoji import Call, Submission
+from txkoji import Call, Submission, task_states
 from txkoji.exceptions import GenericError, TransportError
 
 
@@ -31,6 +31,7 @@ class Hub:
         self.canceled: list[int] = []
         self.lost: set[int] = set()
         self.refused: set[int] = set()
+        self.ended: set[int] = set()
 
     @property
     def submissions(self) -> Any:
@@ -55,6 +56,11 @@ class Hub:
         self.canceled.append(task_id)
         return succeed(None)
 
+    def checked(self, method: str, task_id: int) -> Deferred[Any]:
+        assert method == "getTaskInfo"
+        is_ours = task_id in set(self.canceled) - self.ended
+        return succeed({"state": task_states.CANCELED if is_ours else task_states.CLOSED})
+
 
 def cancellations(hub: Hub, states: States, master: str = "master") -> Cancellations:
     """Return the cancellations of a master that starts."""
@@ -75,17 +81,18 @@ def elsewhere(hub: Hub, states: States) -> list[PendingCancellation]:
 
 
 @pytest.mark.parametrize(
-    ("answers", "refused", "words"),
+    ("answers", "refused", "ended", "words"),
     [
-        (True, set(), "canceled 3 tasks"),
-        (True, {2, 3}, "canceled 1 task, could not cancel 2 tasks: task 2 is not yours"),
-        (False, set(), "canceled no tasks, 3 are canceled as soon as the hub answers"),
+        (True, set(), set(), "canceled 3 tasks"),
+        (True, set(), {1, 3}, "canceled 1 task, 2 had ended already"),
+        (True, {2, 3}, set(), "canceled 1 task, could not cancel 2 tasks: task 2 is not yours"),
+        (False, set(), set(), "canceled no tasks, 3 are canceled as soon as the hub answers"),
     ],
 )
-def test_words_for_several(answers: bool, refused: set[int], words: str) -> None:
+def test_words_for_several(answers: bool, refused: set[int], ended: set[int], words: str) -> None:
     """A stopped step counts as canceled only what the hub has canceled."""
     hub = Hub()
-    hub.answers, hub.refused = answers, refused
+    hub.answers, hub.refused, hub.ended = answers, refused, ended
     made = cancellations(hub, States())
     intents = [
         TaskIntent(Call("build"), Submission(f"m{number}", 0.0, 0), 0.0, number)

@@ -9,6 +9,7 @@ import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
 
+from buildbot_koji.durable.cancellations import Canceled
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import Hub, get_hub, hubs_of
 from tests.buildbot_koji.inprocess import Site, koji
@@ -111,13 +112,13 @@ async def test_cancellations_of_two_links(bench: Workbench) -> None:
     old = await get_hub(bench.master, named)
     intents = [await submitted(old, ref) for ref in ("a", "b")]
     bench.hub.offline()
-    assert not await old.cancellations.cancel(intents[0], 0.5)
+    assert await old.cancellations.cancel(intents[0], 0.5) is Canceled.PENDING
     with bench.hub.state.transaction():
         bench.hub.state.update("users", robot, password="hunter 2")
     bench.secrets["koji"] = "hunter 2"
     new = await get_hub(bench.master, named)
     assert new is not old
-    assert not await old.cancellations.cancel(intents[1], 0.5)
+    assert await old.cancellations.cancel(intents[1], 0.5) is Canceled.PENDING
 
     tasks = {each.task_id for each in intents}
     assert {each.intent.task_id for each in new.cancellations.status()} == tasks

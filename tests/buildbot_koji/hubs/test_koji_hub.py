@@ -13,7 +13,7 @@ from buildbot.plugins import steps, util
 from buildbot.process.properties import Properties
 from twisted.internet import reactor
 
-from buildbot_koji.durable.cancellations import CLASS, PENDING
+from buildbot_koji.durable.cancellations import CLASS, PENDING, Canceled
 from buildbot_koji.durable.database import transact
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
@@ -93,7 +93,8 @@ async def test_pending_cancellation_outlives_the_password(bench: Workbench, of: 
     submission = await hub.connection.submissions.begin(call)
     task_id = await hub.connection.submissions.submit(call, submission)
     bench.hub.offline()
-    assert not await hub.cancellations.cancel(TaskIntent(call, submission, 0.0, task_id), 0.5)
+    intent = TaskIntent(call, submission, 0.0, task_id)
+    assert await hub.cancellations.cancel(intent, 0.5) is Canceled.PENDING
     [pending] = hub.cancellations.status()
     assert (pending.intent.task_id, pending.intent.call.method) == (task_id, "build")
     await hub.disownServiceParent()

@@ -12,6 +12,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
+from buildbot_koji.durable.cancellations import Canceled
 from buildbot_koji.durable.claims import CLAIM_AGE
 from buildbot_koji.durable.once import Intent, Once, OnceAction
 from buildbot_koji.durable.task_intents import TaskIntent
@@ -80,10 +81,10 @@ class Cancellations:
         self.tasks: list[int | None] = []
         self._refusal = refusal
 
-    def cancel(self, intent: TaskIntent, limit: float) -> Deferred[bool]:
+    def cancel(self, intent: TaskIntent, limit: float) -> Deferred[Canceled]:
         assert limit == MassTiming().cancel_limit
         self.tasks.append(intent.task_id)
-        return succeed(True) if self._refusal is None else fail(self._refusal)
+        return succeed(Canceled.DONE) if self._refusal is None else fail(self._refusal)
 
 
 def package(index: int, **facts: Any) -> MassPackage:

@@ -24,6 +24,7 @@ from buildbot_koji.steps.framework.early_end import Ending, StepTiming
 from tests.buildbot_koji.workbench import BRANCH, SOURCE, Workbench
 from tests.support import poll, until
 from tests.support.ends import AtEnd
+from tests.support.fault_proxy import Fate
 from tests.support.hubs import hold
 from txkoji import task_states
 from txkoji.exceptions import BuildError, GenericError
@@ -514,6 +515,24 @@ async def test_stop_that_leaves_the_task(bench: Workbench) -> None:
     assert (ended.result, ended.text) == ("cancelled", f"left task {task['id']} alone")
     release()
     await until(lambda: tasks(bench)[0]["state"] == task_states.CLOSED)
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_of_a_task_that_has_ended(bench: Workbench) -> None:
+    """A task that ends before its cancellation arrives does not count as canceled."""
+    bench.hub.builder.seconds = 60
+    request = await bench.begin(koji_build(bench, scratch=True))
+    task = await until_open(bench)
+
+    def decide(data: bytes) -> Fate:
+        if b">cancelTask<" in data:
+            bench.hub.state.update("task", task["id"], state=int(task_states.FAILED))
+        return Fate.PASS
+
+    bench.proxy.decide = decide
+    await bench.stop_build()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("cancelled", f"task {task['id']} had ended already")
 
 
 @pytest_twisted.ensureDeferred
