@@ -80,6 +80,9 @@ class Cancellations:
     A cancellation that the hub does not answer is stored in the master's database and retried until
     the hub accepts or refuses it, also after a restart of the master. A refused login or connection
     says nothing about the task, so it is retried too.
+
+    Attributes:
+        trouble: what keeps tasks from being canceled until someone repairs it; empty if nothing.
     """
 
     _log = Logger()
@@ -99,7 +102,7 @@ class Cancellations:
         self._work: Deferred[None] | None = None
         # The keys of rows that can't be read; the log has them.
         self._unreadable: set[str] = set()
-        self._trouble = ""
+        self.trouble = ""
         self._successor: Cancellations | None = None
 
     def start(self, master: Any) -> None:
@@ -374,6 +377,8 @@ class Cancellations:
                 await self._until_stored(partial(self.withdraw, done))
                 done.clear()
         await self._until_stored(partial(self.withdraw, done))
+        if not self._pending:
+            self.trouble = ""
         return bool(self._pending)
 
     async def _until_stored(self, write: Callable[[], Awaitable[None]]) -> None:
@@ -383,13 +388,13 @@ class Cancellations:
     def _log_trouble(self, error: KojiException) -> None:
         """Log, once, what keeps tasks from being canceled until someone repairs it."""
         said = "" if is_passing(error) else one_line(error)
-        if said and said != self._trouble:
+        if said and said != self.trouble:
             self._log.warn(
                 "{hub}: can't cancel the tasks of stopped builds; retrying: {error}",
                 hub=self._connection.url,
                 error=said,
             )
-        self._trouble = said
+        self.trouble = said
 
 
 def _read(stored: Any) -> TaskIntent:

@@ -113,6 +113,8 @@ class HubStatus:
         trouble: why the hub is unreachable, or what stands before it refuses every request, in one
             line; None if the hub itself answered last.
         is_logged_in: whether there is a session.
+        canceling: what keeps tasks of stopped builds from being canceled until someone repairs it,
+            empty if nothing.
         bus: whether a bus that reports its tasks is connected, None without one.
         survey: what the hub last reported about itself and its queues.
         credentials: what we log in with.
@@ -126,6 +128,7 @@ class HubStatus:
     weburl: str
     trouble: str | None
     is_logged_in: bool
+    canceling: str
     bus: bool | None
     survey: SurveyResult
     credentials: tuple[CredentialStatus, ...]
@@ -295,6 +298,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
             weburl=connection.weburl,
             trouble=None if trouble is None else one_line(trouble),
             is_logged_in=connection.session_id is not None,
+            canceling=self.cancellations.trouble,
             bus=self.buses.is_connected,
             survey=self.survey.result,
             credentials=(*self.credentials.status(), *self.buses.credentials.status()),

@@ -27,6 +27,11 @@ def reasons(
     found = [each for each in master if each is not None]
     found += warnings(hubs, now, UNREACHABLE_AFTER)
     found += [said for hub in hubs for said in hub.credentials_that(work=False)]
+    found += [
+        f"{hub.profile}: can't cancel the tasks of stopped builds: {hub.canceling}"
+        for hub in hubs
+        if hub.canceling
+    ]
     for source in sources:
         here = source.listener
         if here is not None and here.state == "stale":

@@ -17,7 +17,7 @@ from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
 from tests.buildbot_koji.durable.states import States
 from txkoji import Call, Submission, task_states
-from txkoji.exceptions import GenericError, TransportError
+from txkoji.exceptions import GenericError, KojiLoginException, TransportError
 
 
 class Hub:
@@ -102,6 +102,19 @@ def test_words_for_several(answers: bool, refused: set[int], ended: set[int], wo
     hub.reactor.advance(5.0)
     assert said.result == words
     made.stop()
+
+
+def test_login_is_refused() -> None:
+    """What keeps the tasks from being canceled is known until someone has repaired it."""
+    hub, answers = Hub(), [fail(KojiLoginException("unknown user")), succeed(None)]
+    hub.answers = True
+    made = Cancellations("hub", hub, lambda: answers.pop(0))  # type: ignore[arg-type]
+    made.start(SimpleNamespace(name="master", db=States()))
+    intent = TaskIntent(Call("build"), Submission("m1", 0.0, 0), 0.0, 1)
+    Deferred.fromCoroutine(made.retry_later(None, intent))
+    assert (made.trouble, len(made.status())) == ("unknown user", 1)
+    hub.reactor.advance(60.0)
+    assert (made.trouble, made.status(), hub.canceled) == ("", [], [1])
 
 
 @pytest.mark.parametrize("successor", ["master", "another", "another, cut off"])

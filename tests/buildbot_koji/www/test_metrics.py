@@ -45,6 +45,7 @@ def hub(**changes: Any) -> HubStatus:
         weburl="https://koji.example.test/koji",
         trouble=None,
         is_logged_in=True,
+        canceling="",
         bus=True,
         survey=SurveyResult(channels=(ChannelLoad("default", 3, 4, 12.0, 2, 2, 1),)),
         credentials=(
@@ -142,6 +143,9 @@ def test_health() -> None:
     expired = CredentialStatus("certificate", "CN=a", NOW - 1, "expired", "replace it")
     lapsed = hub(profile="fedora", credentials=(expired,))
     assert reasons([lapsed], [], NOW, **good) == ["fedora: replace it"]
+    refused = hub(profile="fedora", canceling="no such user")
+    [said] = reasons([refused], [], NOW, **good)
+    assert said == "fedora: can't cancel the tasks of stopped builds: no such user"
 
 
 def test_rate() -> None:
