@@ -79,7 +79,7 @@ def _task_info(state: HubState, row: Row, *, request: bool) -> dict[str, Any]:
     info = task_struct(row, request)
     for name in ("create", "start", "completion"):
         info[f"{name}_time"] = row[f"{name}_ts"]
-    host = None if row["host_id"] is None else state.get("host", row["host_id"])
+    host = state.get("host", row["host_id"])
     children = [
         _task_info(state, each, request=False) for each in state.rows("task", parent=row["id"])
     ]
@@ -110,7 +110,7 @@ def _task(change: _Change) -> dict[str, Any] | None:
 
 def _build(change: _Change) -> dict[str, Any]:
     state, build = change.state, change.body["info"]
-    row = None if build["task_id"] is None else state.get("task", build["task_id"])
+    row = state.get("task", build["task_id"])
     return {
         **pick(build, "name version release epoch task_id"),
         "attribute": "state",

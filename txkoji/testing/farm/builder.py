@@ -22,7 +22,6 @@ from txkoji.exceptions import GenericError, HubFault, fault_from
 from txkoji.testing.core import HubCore
 from txkoji.testing.farm.scheduler import Scheduler
 from txkoji.testing.methods.builds import change_build_state
-from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.tasks import (
     ASSIGNED,
     CANCELED,
@@ -32,7 +31,6 @@ from txkoji.testing.methods.tasks import (
     FREE,
     OPEN,
     change_task_state,
-    make_task,
 )
 from txkoji.testing.tables.lookups.builds import BUILD_STATES
 from txkoji.testing.tables.state import Row
@@ -57,6 +55,7 @@ class Builder:
     Attributes:
         pace: how many times longer than others a package compiles on an architecture; called with
             both names, and the id of the task.
+        resumed: the ids of the tasks that were OPEN already when the hub was killed.
     """
 
     _log = Logger()
@@ -68,7 +67,7 @@ class Builder:
         self._handlers = handlers
         self._delayed: set[Timer] = set()
         self._running: dict[int, Deferred[Any]] = {}
-        self._resumed: set[int] = set()
+        self.resumed: set[int] = set()
         self._waiting: dict[int, list[Deferred[Any]]] = {}
         self._stopped = False
         self._reschedule_planned = False
@@ -201,7 +200,7 @@ class Builder:
 
     def _leave(self, task_id: int) -> None:
         """Take a task off its host: it has ended, or starts over."""
-        self._resumed.discard(task_id)
+        self.resumed.discard(task_id)
         running = self._running.pop(task_id, None)
         self._scheduler.release(task_id)
         if self._scheduler.waits:
@@ -242,17 +241,13 @@ class Builder:
             elif task["state"] in (ASSIGNED, OPEN):
                 self._take(task)
                 if task["state"] == OPEN:
-                    self._resumed.add(task["id"])
+                    self.resumed.add(task["id"])
                     self._later(0.0, partial(self._go_on, task))
 
     def _go_on(self, task: Row) -> None:
         # It may have been canceled or freed in the meantime.
-        if task["id"] in self._resumed:
+        if task["id"] in self.resumed:
             self._run(task)
-
-    def is_resumed(self, task_id: int) -> bool:
-        """Return whether a task was OPEN already when the hub was killed."""
-        return task_id in self._resumed
 
     def stop(self) -> None:
         """Stop running tasks, whose states stay as they are; nothing stays scheduled."""
@@ -290,15 +285,6 @@ class Builder:
             if task["state"] in FINISHED:
                 return task
             await self._any_end([task_id])
-
-    def subtask(
-        self, parent: Row, method: str, request: list[Any], label: str, *, arch: str = "noarch"
-    ) -> int:
-        """Make a child task, or return the parent's child with that label."""
-        with self.hub.state.transaction():
-            return make_task(
-                MethodCall(self.hub), method, request, parent=parent, label=label, arch=arch
-            )
 
     async def wait(
         self, parent: Row, task_ids: list[int], *, can_fail: Collection[int] = ()

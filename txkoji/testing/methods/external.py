@@ -6,7 +6,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import hub_method, look_up
 from txkoji.testing.tables.lookups.tags import tag_name, tag_order
 from txkoji.testing.tables.lookups.values import must, parse_arches
 from txkoji.testing.tables.queries import apply_query_options
@@ -45,10 +45,7 @@ def list_external_repos(
     return apply_query_options(rows, queryOpts, "listExternalRepos")
 
 
-@hub_method("getExternalRepo")
-def get_external_repo(call: MethodCall, info: Any, strict: bool = False, event: Any = None) -> Any:
-    """Return an external repo."""
-    return call.find("external repo", info, strict, event)
+look_up("getExternalRepo(info, strict=False, event=None)", "external repo", lambda _, repo: repo)
 
 
 @hub_method("editExternalRepo")

@@ -317,7 +317,7 @@ def _history_row(
     for column, source in table.columns.items():
         struct[column] = row[source]
     for column, (key, where) in table.names.items():
-        named = state.get(where, struct[column]) if struct[column] is not None else None
+        named = state.get(where, struct[column])
         struct[key] = named["name"] if named else None
     if name == "tag_extra":
         struct["value"] = None if row.get("blocked") else json.dumps(row["value"])

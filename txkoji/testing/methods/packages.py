@@ -12,7 +12,6 @@ from txkoji.testing.methods.table import declare, hub_method, look_up
 from txkoji.testing.tables.filters import refers, select, starts
 from txkoji.testing.tables.lookups.find import find
 from txkoji.testing.tables.lookups.packages import (
-    find_package,
     package_entries,
     package_name,
     package_struct,
@@ -170,7 +169,7 @@ def _package_to_list(
     state: HubState, tag_id: int, package: Any, action: str, *, has_owner: bool
 ) -> Row:
     """Return a package, created if it is to be added; refuse an unknown one otherwise."""
-    row = find_package(state, package)
+    row: Row | None = find(state, "package", package)
     if row is not None:
         return row
     if action == "update":

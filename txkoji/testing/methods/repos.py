@@ -11,14 +11,14 @@ from txkoji.testing.methods.history import last_change
 from txkoji.testing.methods.table import declare, hub_method, look_up
 from txkoji.testing.methods.tasks import DEFAULT_PRIORITY, FINISHED, make_task
 from txkoji.testing.tables.lookups.structs import repo_struct
-from txkoji.testing.tables.lookups.tags import tag_extra, tag_order
+from txkoji.testing.tables.lookups.tags import tag_extra, tag_name, tag_order
+from txkoji.testing.tables.lookups.users import user_name
 from txkoji.testing.tables.lookups.values import (
     database_integer,
     hub_error,
     integer,
     require_type,
-    rounded,
-    time_text,
+    times_of,
 )
 from txkoji.testing.tables.queries import View
 from txkoji.testing.tables.state import HubState, Row, pick
@@ -151,19 +151,14 @@ def default_min_event(call: MethodCall, tag_id: int) -> int | None:
 
 def request_struct(state: HubState, row: Row) -> dict[str, Any]:
     """Make the struct of a repo request."""
-    tag = state.row("tag", row["tag_id"])
-    owner = state.get("users", row["owner"])
-    task = state.get("task", row["task_id"]) if row["task_id"] is not None else None
+    task = state.get("task", row["task_id"])
     columns = "active at_event id min_event opts owner priority repo_id tag_id task_id tries"
     return {
         **pick(row, columns),
-        "create_time": time_text(row["create_ts"]),
-        "create_ts": rounded(row["create_ts"]),
-        "owner_name": owner["name"] if owner else None,
-        "tag_name": tag["name"],
+        **times_of(row, "create update"),
+        "owner_name": user_name(state, row["owner"]),
+        "tag_name": tag_name(state, row["tag_id"]),
         "task_state": task["state"] if task else None,
-        "update_time": time_text(row["update_ts"]),
-        "update_ts": rounded(row["update_ts"]),
     }
 
 

@@ -30,7 +30,7 @@ def _runs(call: MethodCall) -> list[dict[str, Any]]:
     """Return the runs of tasks; this hub knows only the last one of each."""
     runs = []
     for task in call.state.rows("task"):
-        host = call.state.get("host", task["host_id"]) if task["host_id"] is not None else None
+        host = call.state.get("host", task["host_id"])
         if host is not None:
             run = pick(task, "id method host_id state create_ts start_ts completion_ts")
             more = {"host_name": host["name"], "active": task["completion_ts"] is None}

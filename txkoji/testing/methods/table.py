@@ -215,14 +215,15 @@ def look_up(
     """Register a method that returns what callers name, or None; ``strict`` refuses the latter.
 
     Args:
-        signature: the name, and the parameters: what is named, ``strict``, any without effect.
+        signature: the name, and the parameters: what is named, ``strict``, and ``event`` or one
+            without effect.
         kind: how it is found: a key of :data:`txkoji.testing.tables.lookups.find.LOOKUPS`.
         struct: called with the call and what was found; it returns the answer.
         doc: what the method says of itself; by default that it returns such a thing.
     """
 
-    def run(call: Any, info: Any, strict: Any, *_: Any) -> Any:
-        found = call.find(kind, info, strict)
+    def run(call: Any, info: Any, strict: Any, *more: Any) -> Any:
+        found = call.find(kind, info, strict, *(more if "event=" in signature else ()))
         return None if found is None else struct(call, found)
 
     declare(signature, run, doc or f"Return {'an' if kind[0] in 'aeiou' else 'a'} {kind}.")

@@ -70,20 +70,18 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "sessions": {"callnum": None, "expired": False, "exclusive": False, "renewed": None},
     "tag_config": {
         "perm_id": None,
-        "locked": False,
-        "maven_support": False,
-        "maven_include_all": False,
+        **dict.fromkeys(("locked", "maven_support", "maven_include_all"), False),
     },
     "tag_inheritance": {
         "priority": 0,
         "maxdepth": None,
         "pkg_filter": "",
-        "intransitive": False,
-        "noconfig": False,
+        **dict.fromkeys(("intransitive", "noconfig"), False),
     },
     "task": {
-        **dict.fromkeys(("start_ts", "completion_ts", "host_id", "waiting", "awaited")),
-        **dict.fromkeys(("result", "fault")),
+        **dict.fromkeys(
+            ["start_ts", "completion_ts", "host_id", "waiting", "awaited", "result", "fault"]
+        ),
         "state": 0,
         "weight": 1.0,
         "times_opened": 0,

@@ -91,9 +91,9 @@ class HubState:
 
     # Reading
 
-    def get(self, table: str, id: int) -> Row | None:
+    def get(self, table: str, id: int | None) -> Row | None:
         """Return the row with that id, or None."""
-        return self._tables[table].get(id)
+        return None if id is None else self._tables[table].get(id)
 
     def row(self, table: str, id: int) -> Row:
         """Return the row with that id; KeyError if there is none."""

@@ -26,6 +26,7 @@ from txkoji.testing.methods.repos import (
     latest_repo,
     repo_request,
 )
+from txkoji.testing.methods.tasks import make_task
 from txkoji.testing.tables.lookups.builds import BUILD_STATES, tagged_builds
 from txkoji.testing.tables.lookups.packages import package_entries, package_name
 from txkoji.testing.tables.lookups.structs import repo_struct
@@ -70,7 +71,7 @@ class Job(MethodCall):
     @property
     def is_resumed(self) -> bool:
         """Whether the task was OPEN already when the hub was killed: its builder continues it."""
-        return self.builder.is_resumed(self.id)
+        return self.id in self.builder.resumed
 
     # Time and children
 
@@ -80,7 +81,9 @@ class Job(MethodCall):
 
     def child(self, method: str, request: list[Any], label: str, arch: str = "noarch") -> int:
         """Make a child task, or return the one with that label; returns its id."""
-        return self.builder.subtask(self.task, method, request, label, arch=arch)
+        options: dict[str, Any] = {"parent": self.task, "label": label, "arch": arch}
+        with self.state.transaction():
+            return make_task(MethodCall(self.hub), method, request, **options)
 
     async def wait(self, children: list[int], can_fail: Collection[int] = ()) -> list[Any]:
         """Wait for children: see :meth:`txkoji.testing.farm.builder.Builder.wait`."""

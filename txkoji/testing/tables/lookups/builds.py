@@ -9,9 +9,11 @@ from txkoji import nvr
 from txkoji.exceptions import GenericError
 from txkoji.testing.tables.lookups.packages import package_entries, package_name
 from txkoji.testing.tables.lookups.tags import passes_filters, tag_order
-from txkoji.testing.tables.lookups.values import must, rounded, row_by_id, row_by_info, time_text
+from txkoji.testing.tables.lookups.users import user_name
+from txkoji.testing.tables.lookups.values import must, row_by_id, row_by_info, time_text, times_of
 from txkoji.testing.tables.state import HubState, Row, pick
 
+_TIMES = "completion creation promotion start"
 BUILD_STATES = {"BUILDING": 0, "COMPLETE": 1, "DELETED": 2, "FAILED": 3, "CANCELED": 4}
 
 
@@ -64,38 +66,31 @@ def build_nvr(state: HubState, row: Row) -> str:
 def _common(state: HubState, row: Row) -> dict[str, Any]:
     """The columns that every struct of a build has."""
     name = package_name(state, row["package_id"])
-    owner = state.get("users", row["owner_id"])
-    promoter = state.get("users", row["promoter_id"]) if row["promoter_id"] else None
     volume = state.get("volume", row["volume_id"])
     return {
         **pick(row, "draft epoch owner_id package_id promoter_id release state task_id"),
         **pick(row, "version volume_id"),
+        **{f"{each}_time": time_text(row[f"{each}_ts"]) for each in _TIMES.split()},
         "build_id": row["id"],
-        "completion_time": time_text(row["completion_ts"]),
         "creation_event_id": row["create_event"],
-        "creation_time": time_text(row["creation_ts"]),
         "name": name,
         "nvr": f"{name}-{row['version']}-{row['release']}",
-        "owner_name": owner["name"] if owner else None,
+        "owner_name": user_name(state, row["owner_id"]),
         "package_name": name,
-        "promoter_name": promoter["name"] if promoter else None,
-        "promotion_time": time_text(row["promotion_ts"]),
-        "start_time": time_text(row["start_ts"]),
+        "promoter_name": user_name(state, row["promoter_id"]),
         "volume_name": volume["name"] if volume else "DEFAULT",
     }
 
 
 def listed_build_struct(state: HubState, row: Row) -> dict[str, Any]:
     """Make the struct of a build as ``listBuilds`` answers it: without ``id``."""
-    times = ("completion_ts", "creation_ts", "promotion_ts", "start_ts")
-    rest = {column: rounded(row[column]) for column in times}
-    return {**_common(state, row), **rest, **pick(row, "extra source")}
+    return {**_common(state, row), **times_of(row, _TIMES), **pick(row, "extra source")}
 
 
 def build_struct(state: HubState, row: Row) -> dict[str, Any]:
     """Make the struct of a build as ``getBuild`` answers it."""
     listed = listed_build_struct(state, row)
-    generator = state.get("content_generator", row["cg_id"]) if row["cg_id"] else None
+    generator = state.get("content_generator", row["cg_id"])
     name = generator["name"] if generator else None
     return {**listed, "id": row["id"], "cg_id": row["cg_id"], "cg_name": name}
 

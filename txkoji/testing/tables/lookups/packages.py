@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.testing.tables.lookups.tags import passes_filters, tag_order
-from txkoji.testing.tables.lookups.values import row_by_info
 from txkoji.testing.tables.state import HubState, Row, pick
 
 
@@ -49,8 +48,3 @@ def package_struct(state: HubState, entry: Row) -> dict[str, Any]:
         "tag_id": tag["id"],
         "tag_name": tag["name"],
     }
-
-
-def find_package(state: HubState, info: Any) -> Row | None:
-    """Find a package by id, name or struct."""
-    return row_by_info(state, "package", info)

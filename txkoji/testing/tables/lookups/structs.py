@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji.testing.tables.lookups.values import rounded, time_text
+from txkoji.testing.tables.lookups.values import rounded, times_of
 from txkoji.testing.tables.state import HubState, Row, pick
 
 
@@ -43,24 +43,19 @@ def rpm_struct(state: HubState, row: Row) -> dict[str, Any]:
 
 
 def _event_ts(state: HubState, event: int | None) -> float | None:
-    row = state.get("events", event) if event is not None else None
+    row = state.get("events", event)
     return rounded(row["ts"]) if row else None
 
 
 def repo_struct(state: HubState, row: Row) -> dict[str, Any]:
     """Make the struct of a repo (hubs since 1.35)."""
-    tag = state.row("tag", row["tag_id"])
-    task = state.get("task", row["task_id"]) if row["task_id"] is not None else None
+    tag, task = state.row("tag", row["tag_id"]), state.get("task", row["task_id"])
+    columns = "begin_event create_event custom_opts dist end_event id opts state tag_id task_id"
+    events = ("begin", "create", "end")
     return {
-        **pick(row, "begin_event create_event custom_opts dist end_event id opts state task_id"),
-        "begin_ts": _event_ts(state, row["begin_event"]),
-        "create_ts": _event_ts(state, row["create_event"]),
-        "creation_time": time_text(row["creation_ts"]),
-        "creation_ts": rounded(row["creation_ts"]),
-        "end_ts": _event_ts(state, row["end_event"]),
-        "state_time": time_text(row["state_ts"]),
-        "state_ts": rounded(row["state_ts"]),
-        "tag_id": tag["id"],
+        **pick(row, columns),
+        **{f"{each}_ts": _event_ts(state, row[f"{each}_event"]) for each in events},
+        **times_of(row, "creation state"),
         "tag_name": tag["name"],
         "task_state": task["state"] if task else None,
     }
@@ -69,25 +64,15 @@ def repo_struct(state: HubState, row: Row) -> dict[str, Any]:
 def task_struct(row: Row, request: bool = False) -> dict[str, Any]:
     """Make the struct of a task as ``getTaskInfo`` answers it."""
     columns = "arch awaited channel_id host_id id label method owner parent priority state waiting"
-    struct = pick(row, f"{columns} weight{' request' if request else ''}")
-    for column in ("completion", "create", "start"):
-        struct[f"{column}_time"] = time_text(row[f"{column}_ts"])
-        struct[f"{column}_ts"] = rounded(row[f"{column}_ts"])
-    return struct
+    columns = f"{columns} weight{' request' if request else ''}"
+    return {**pick(row, columns), **times_of(row, "completion create start")}
 
 
 def target_struct(state: HubState, target: Row, config: Row) -> dict[str, Any]:
     """Make the struct of a build target."""
-    build_tag = state.row("tag", config["build_tag"])
-    dest_tag = state.row("tag", config["dest_tag"])
-    return {
-        "build_tag": build_tag["id"],
-        "build_tag_name": build_tag["name"],
-        "dest_tag": dest_tag["id"],
-        "dest_tag_name": dest_tag["name"],
-        "id": target["id"],
-        "name": target["name"],
-    }
+    tags = pick(config, "build_tag dest_tag")
+    names = {f"{key}_name": state.row("tag", each)["name"] for key, each in tags.items()}
+    return {**tags, **names, **pick(target, "id name")}
 
 
 def external_repo_struct(_: HubState, repo: Row, config: Row) -> dict[str, Any]:

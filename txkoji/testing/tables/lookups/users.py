@@ -39,7 +39,7 @@ def user_struct(row: Row, principals: bool = True) -> dict[str, Any]:
 
 def user_name(state: HubState, user_id: int | None) -> str | None:
     """Return the name of a user."""
-    row = state.get("users", user_id) if user_id is not None else None
+    row = state.get("users", user_id)
     return str(row["name"]) if row else None
 
 

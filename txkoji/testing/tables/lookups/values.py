@@ -26,6 +26,12 @@ def rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 6)
 
 
+def times_of(row: Row, names: str) -> dict[str, Any]:
+    """Return times of a row as the hub does, each as text and as seconds."""
+    texts = {f"{name}_time": time_text(row[f"{name}_ts"]) for name in names.split()}
+    return {**texts, **{f"{name}_ts": rounded(row[f"{name}_ts"]) for name in names.split()}}
+
+
 def seconds_of(value: Any) -> float:
     """Read a time that a caller passes: a number, or ISO text (UTC where it names no zone)."""
     if isinstance(value, (int, float)):
