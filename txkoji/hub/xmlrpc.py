@@ -60,7 +60,10 @@ MOST_AGINGS = 256
 """After so many agings no reply begins to age objects until a full collection: each delays that."""
 
 MAX_TOKEN = 64 * 1024
-"""Bytes of a tag, a comment or an instruction."""
+"""Bytes of a tag or an instruction."""
+
+MAX_NAMES = 100
+"""Names of elements and attributes: the XML parser keeps each of them to the end of the reply."""
 
 _TRUNCATED = {
     expat.errors.codes[words]
@@ -218,6 +221,7 @@ class _Document:
         self._text: list[str] = []
         self._typed = True
         self._tag = root
+        self._names: set[str] = set()
         self._keys = Keys()
         self._pieces: list[bytes] = []
         self._waiting = 0
@@ -231,18 +235,26 @@ class _Document:
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text.append
         parser.StartDoctypeDeclHandler = self._doctype
+        parser.CommentHandler = self._comment
         self.parser = parser
 
     def _doctype(self, *_: Any) -> None:
         raise ForbiddenXML("the reply declares a document type, which no Koji hub does: refused")
 
-    def _start(self, tag: str, _attributes: dict[str, str]) -> None:
+    def _comment(self, _: str) -> None:
+        raise ForbiddenXML("the reply holds a comment, which no Koji hub sends: refused")
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if not self._begun:
             if tag != self.root:
                 raise NotXMLRPC(f"expected <{self.root}>, got <{tag[:40]}>")
             self._begun = True
-        elif tag.rpartition(":")[2] not in _ELEMENTS:
-            raise NotXMLRPC(f"it holds <{tag[:40]}>")
+        elif attributes or tag not in self._names:
+            if tag.rpartition(":")[2] not in _ELEMENTS:
+                raise NotXMLRPC(f"it holds <{tag[:40]}>")
+            self._names.update((tag, *attributes))
+            if len(self._names) > MAX_NAMES:
+                raise ForbiddenXML(f"the reply has more than {MAX_NAMES} names of tags: refused")
         self._depth += 1
         # expat keeps each open element in memory.
         if self._depth > MAX_ELEMENTS:
