@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
@@ -57,7 +58,9 @@ def proxy_for(url: str, proxies: Mapping[str, str] | None = None) -> Proxy | Non
     Raises:
         BrokenConfiguration: the environment names a proxy that can't be used.
     """
-    settings = getproxies_environment() if proxies is None else dict(proxies)
+    # An empty no_proxy does not hide NO_PROXY.
+    no = {"no": os.environ.get("NO_PROXY", "")}
+    settings = {**no, **getproxies_environment()} if proxies is None else dict(proxies)
     parts = urlsplit(url)
     host = parts.hostname or ""
     found = settings.get(parts.scheme) or settings.get("all")

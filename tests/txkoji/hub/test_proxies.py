@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from requests.utils import should_bypass_proxies
+from requests.utils import get_environ_proxies, select_proxy, should_bypass_proxies
 from twisted.internet import reactor
 
 from tests.support import apache, do_not_retry
@@ -79,6 +79,17 @@ def test_exemptions(host: str, port: str, monkeypatch: pytest.MonkeyPatch) -> No
             unlike.append(entry)
     # The address with its port is meant, though requests does not see it.
     assert unlike == (["10.1.2.3:8443"] if (host, port) == ("10.1.2.3", ":8443") else [])
+
+
+def test_variable_that_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty no_proxy does not hide NO_PROXY, as for the library of Koji's own client."""
+    url = "https://koji.test/kojihub"
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("HTTPS_PROXY", "http://p")
+    assert str(proxy_for(url)) == "the proxy http://p:80"
+    monkeypatch.setenv("NO_PROXY", "test")
+    assert proxy_for(url) is None
+    assert select_proxy(url, get_environ_proxies(url)) is None
 
 
 @pytest.mark.parametrize(
