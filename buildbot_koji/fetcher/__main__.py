@@ -193,7 +193,7 @@ class _HTTPS(urllib.request.HTTPSHandler):
 
 
 class _SecureRedirects(urllib.request.HTTPRedirectHandler):
-    """Refuses a redirect from https to http, to another scheme, or to no usable address."""
+    """Refuses a redirect from https to http, to another scheme, with a user, or to nowhere."""
 
     def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         """Return the reply to follow, None if the redirect itself is the answer."""
@@ -211,7 +211,7 @@ class _SecureRedirects(urllib.request.HTTPRedirectHandler):
         address = urllib.parse.urlsplit(newurl)
         good = ("https",) if req.type == "https" else ("http", "https")
         # Reading the port checks it.
-        if address.scheme not in good or address.port == 0:
+        if address.scheme not in good or address.port == 0 or "@" in address.netloc:
             return None
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -270,7 +270,8 @@ def _receive(part: PartFile, url: str, context: ssl.SSLContext, times: _Times) -
             if have and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                 # Nothing is left to fetch: the verification decides whether it is complete.
                 return ""
-            trouble = f"HTTP {error.code} {error.reason}"
+            # Its reason may quote where it redirects to, with a token.
+            trouble = f"it answered with HTTP status {error.code}"
             said = error.headers
             asked = asked_pause(said.get("Retry-After", ""), said.get("Date", ""))
             if error.code in LASTING:
@@ -334,6 +335,9 @@ def _copy(reply: Any, part: PartFile, watchdog: _Watchdog, times: _Times) -> Non
     resumes = reply.status == http.client.PARTIAL_CONTENT
     begin, is_cut = part_of(reply.headers.get("Content-Range", ""))
     if resumes and begin != have:
+        if have:
+            # Ask for no part again: a proxy may never send the right one.
+            part.begin(0)
         raise http.client.HTTPException("another part than it was asked for came")
     kind = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind in PAGES and part.target.suffix not in (".html", ".htm"):

@@ -197,7 +197,9 @@ async def test_pause_that_a_front_end_asks_for(
     order = fetcher.request_for(koji, str(tmp_path), [RemoteFile("big", url)], 1)
     assert await deferToThread(program.main, order) == 0
     assert pauses == [70.0]
-    assert capsys.readouterr().out.startswith("big waits 70 s: HTTP 429 X\nbig: 9 bytes\n")
+    assert capsys.readouterr().out.startswith(
+        "big waits 70 s: it answered with HTTP status 429\nbig: 9 bytes\n"
+    )
 
 
 @pytest.mark.parametrize("fetch", ["worker"], indirect=True)
@@ -299,6 +301,19 @@ async def test_parts(fetch: Fetch, tmp_path: Path, at_end: AtEnd) -> None:
     url = f"http://{peer.start(at_end)}/big"
     assert await fetch(RemoteFile("big", url), tmp_path) == ""
     assert (tmp_path / "big").read_bytes() == b"x" * 9
+
+
+@pytest.mark.parametrize("header", [b"", b"Content-Range: bytes 0-8/9\r\n"])
+@pytest_twisted.ensureDeferred
+async def test_another_part(fetch: Fetch, tmp_path: Path, header: bytes, at_end: AtEnd) -> None:
+    """Where a proxy sends another part than it was asked for, the whole file is asked for."""
+    wrong = HEAD % b"206 Part" + header + b"Content-Length: 9\r\n\r\nyyyyyyyyy"
+    peer = odd([wrong])
+    (tmp_path / ".big.part").write_bytes(b"xxx")
+    url = f"http://{peer.start(at_end)}/big"
+    assert await fetch(RemoteFile("big", url, 9), tmp_path) == ""
+    assert (tmp_path / "big").read_bytes() == b"x" * 9
+    assert [b"Range" in each for each in peer.heard] == [True, False]
 
 
 CHUNKED = b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxxx\r\n"
@@ -434,6 +449,25 @@ async def test_redirect_that_leads_nowhere(
     answers.append(HEAD % f"302 X\r\nLocation: {location}\r\n".encode() + b"\r\n")
     assert await fetch(RemoteFile("big", f"http://{place}/big", 9), tmp_path) == ""
     assert peer.count == 2
+
+
+@pytest.mark.parametrize("location", ["http://u:unseen@127.0.0.1:1/big", "gopher://a/?unseen"])
+@pytest_twisted.ensureDeferred
+async def test_redirect_with_a_secret(
+    koji: Connection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    location: str,
+    at_end: AtEnd,
+) -> None:
+    """The message about a redirect that is not followed shows nothing of where it leads."""
+    peer = Peer(then=HEAD % f"302 X\r\nLocation: {location}\r\n".encode() + b"\r\n", closes=True)
+    monkeypatch.setattr(program, "ATTEMPTS", 1)
+    file = RemoteFile("big", f"http://{peer.start(at_end)}/big")
+    order = fetcher.request_for(koji, str(tmp_path), [file], 1)
+    assert await deferToThread(program.main, order) == 1
+    assert capsys.readouterr().out == f"{file.url}: it answered with HTTP status 302\n"
 
 
 @pytest_twisted.ensureDeferred

@@ -24,11 +24,13 @@ class _Talk(Protocol):
     def connectionMade(self) -> None:  # noqa: N802
         self.drip = LoopingCall(self.transport.write, self.factory.drip)
         self.factory.count += 1
+        self.factory.heard.append(b"")
         self.factory.connections.add(self)
         if self.factory.first:
             self._say(self.factory.first)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        self.factory.heard[-1] += data
         then = self.factory.then
         self._say(then(data) if callable(then) else then)
 
@@ -58,6 +60,7 @@ class Peer(Factory):
     Attributes:
         connections: those that are open.
         count: how many there have been.
+        heard: what came, by the connection that was made last when it came.
     """
 
     noisy = False
@@ -74,6 +77,7 @@ class Peer(Factory):
         self.first, self.then, self.drip, self.closes = first, then, drip, closes
         self.connections: set[_Talk] = set()
         self.count = 0
+        self.heard: list[bytes] = []
 
     def start(self, at_end: AtEnd, context: Any = None) -> str:
         """Listen until the test ends, with TLS if there is a context; returns host and port."""

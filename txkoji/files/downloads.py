@@ -81,7 +81,7 @@ def _stays_inside(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     parts = PurePosixPath(name).parts
-    return bool(parts) and not name.startswith("/") and ".." not in parts and is_plain(name)
+    return "/".join(parts) == name != "" and ".." not in parts and is_plain(name)
 
 
 async def files_of_task(

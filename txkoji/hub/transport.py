@@ -385,7 +385,8 @@ class Transport:
             pace: seconds within which :data:`PACE_BYTES` must arrive.
 
         Raises:
-            TransportError: the request or its reply was lost; the sink has what arrived.
+            TransportError: the request or its reply was lost; the sink has what arrived, or nothing
+                if another part came.
             TruncatedReply: the file did not arrive to its end; the sink has what arrived.
             NotXMLRPC: a web page came instead of the file; the sink is untouched.
         """
@@ -408,6 +409,9 @@ class Transport:
             begin, is_cut = received_part(response)
             if begin != offset:
                 response.deliverBody(Discard())
+                if offset:
+                    # Ask for no part again: a proxy may never send the right one.
+                    sink.begin(0)
                 raise TransportError(f"{shown} sent another part than it was asked for", url=shown)
             sink.begin(offset)
         else:
