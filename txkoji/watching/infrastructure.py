@@ -76,6 +76,7 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     # The builder's housekeeping.
     r"\b(un?)?mount(ing)? failed|while mounting \S",
     r"\b(error|unable to|failed to) (un?)?mount(ing)?:? /",
+    r"\bmount ?point /mnt/\S{1,256} is not mounted",
     r"failed to (create|merge) repos?\b",
     r"rpmdb open failed|open packages (index|database)|\brpmdb(nextiterator\b|: damaged header)",
     # What users upload expires, and an image's own files are the kickstart's.
@@ -88,7 +89,7 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"\bdb_runrecovery\b|berkeley db library|database disk image is malformed",
     r"repo directory missing|\Aunknown origin for \S",
     r"\b(createrepo|mergerepos)(_c)? (exited|was killed)\b",
-    r"locked by another process|\b(acquire|obtain) (\S{1,40} ){0,3}lock\b",
+    r"locked by another process|\b((acquire|obtain) (\S{1,40} ){0,3}|not get )lock\b",
     r"can't get list of installed rpms",
     r"the build system failed to",
     r"no arch list for this host",
@@ -126,7 +127,7 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"(network|host) is (unreachable|down)",
     r"no route to host",
     r"eof (occurred in violation of protocol|detected)|unexpected eof while reading",
-    r"\": (unexpected )?eof\b",
+    r"\": (unexpected )?eof\b|\Aunexpected eof\Z",
     r"(connection|hung up|been closed) unexpectedly|hung up upon|unexpected disconnect",
     r"software caused connection abort",
     r"network dropped connection",
@@ -159,7 +160,7 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     # The hub's front end, or another service's.
     r"\b5\d\d server error",
     r"\b(http(/[\d.]{1,3})?|error|status( ?code)?|(http|response) code):? (408|425|429|5\d\d)\b",
-    r"\b(408|425|429) client error",
+    r"\b(408|425|429) client error|\breceived (408|425|429|5\d\d)( [a-z]{1,40}){0,3} from\b",
     r"too ?many ?requests",
     r"temporarily (unable to service|overloaded)|again later",
     r"server is offline|server disabled for maintenance|down for maintenance",

@@ -126,6 +126,10 @@ TRACEBACK = "Traceback (most recent call last):\n  File \"daemon.py\"\nKeyError:
                 "too many connections",
                 "createrepo_c was killed by signal 11",
                 "Build root is locked by another process.",
+                "Could not get lock /var/lib/dpkg/lock-frontend",
+                "mount point /mnt/koji is not mounted",
+                "received 503 from registry",
+                "unexpected EOF",
                 "lost connection to the server during query",
             )
         ],
@@ -242,6 +246,10 @@ def test_infrastructure(code: int, text: str) -> None:
         (1000, "unknown build target: nope"),
         (1000, "Build already exists (id=7, state=COMPLETE): {}"),
         (1000, "Task 12 is canceled"),
+        # The package's own script, its mounts, and an answer that it is to blame for.
+        (1012, "sh: -c: line 1: unexpected EOF while looking for matching `\"'"),
+        (1012, "sh: mount point /srv/data is not mounted"),
+        (2001, "received 404 from registry"),
         # A retry would wait two hours again: the builds may not be in a tag of the repo at all.
         (1000, "Unsuccessfully waited 120:00 for bash-5-1 to appear in the f44-build repo"),
         (1000, "Unsuccessfully waited 120:00 for a-1-1, b-1-1 to appear in the f44-build repo"),
