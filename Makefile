@@ -24,7 +24,7 @@ help:
 	@echo "make docs      write the reference tables, and build the site in build/site; test its links and code"
 	@echo "make www       build the Koji pages of Buildbot's web UI (needs node and npm)"
 	@echo "make bench     measure, beside Koji's official client"
-	@echo "make soak      the long counts of the tests"
+	@echo "make soak      the long counts of the tests, and a mass build of 17,000 packages"
 
 venv: $(READY)
 
@@ -114,6 +114,7 @@ bench: venv
 
 soak: venv
 	KOJI_TEST_SOAK=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(ARGS)
+	KOJI_BENCH_PACKAGES=17000 KOJI_BENCH_KILLS=20 $(BIN)/python -m benchmarks mass
 
 clean:
 	rm -rf $(VENV) .nox .coverage* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
