@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -81,7 +81,7 @@ def builds_of(rows: Iterable[Any]) -> list[TaggedBuild]:
 
 
 def compare_tags(
-    builds: Iterable[TaggedBuild], others: Iterable[TaggedBuild]
+    builds: Sequence[TaggedBuild], others: Sequence[TaggedBuild]
 ) -> Iterator[Difference | None]:
     """Compare the latest builds of a tag with those of another one, by the names of packages.
 
@@ -93,7 +93,7 @@ def compare_tags(
         For each package in one of the tags, in the order of names, how it differs; None if both
         tags have the same epoch, version and release.
     """
-    latest, others_latest = _by_package(builds), _by_package(others)
+    latest, others_latest = ({e.nvr.name: e for e in reversed(each)} for each in (builds, others))
     for package in sorted({*latest, *others_latest}):
         build, other = latest.get(package), others_latest.get(package)
         if build is None:
@@ -104,14 +104,6 @@ def compare_tags(
             order = 0 if build.id == other.id else compare_evr(build.nvr, other.nvr)
             kind = "older" if order < 0 else "newer"
             yield Difference(package, kind, build.nvr, other.nvr) if order else None
-
-
-def _by_package(builds: Iterable[TaggedBuild]) -> dict[str, TaggedBuild]:
-    """Return the first build of each package."""
-    found: dict[str, TaggedBuild] = {}
-    for build in builds:
-        found.setdefault(build.nvr.name, build)
-    return found
 
 
 def line_of(difference: Difference) -> str:
@@ -136,13 +128,9 @@ def row_of(difference: Difference) -> dict[str, Any]:
     return {"package": difference.package, "kind": difference.kind, **texts, **epochs}
 
 
-def names_of(differences: Iterable[Difference], limit: int) -> dict[str, list[str]]:
+def names_of(differences: Sequence[Difference], limit: int) -> dict[str, list[str]]:
     """Return the names of the packages of each kind, at most ``limit`` each."""
-    found: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    for each in differences:
-        if len(found[each.kind]) < limit:
-            found[each.kind].append(each.package)
-    return found
+    return {kind: [e.package for e in differences if e.kind == kind][:limit] for kind in KINDS}
 
 
 def plan_tagging(

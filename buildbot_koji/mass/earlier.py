@@ -20,17 +20,11 @@ from txkoji import one_line
 SEARCHED = 20
 """How many builds of a builder are searched for a mass build to compare with."""
 
-_STATES = {"failed": PackageState.FAILED, "skipped": PackageState.SKIPPED}
-
 
 def rest_of(states: Mapping[str, PackageState], kinds: Collection[str]) -> set[str]:
     """Return the packages that failed, were skipped, or are missing."""
-    wanted = [_STATES[each] for each in kinds if each in _STATES]
-    return {
-        name
-        for name, state in states.items()
-        if state in wanted or ("missing" in kinds and state not in FINAL)
-    }
+    found = states.items()
+    return {name for name, e in found if (e.value if e in FINAL else "missing") in kinds}
 
 
 Found = tuple[dict[str, Any], list[MassPackage]]

@@ -65,31 +65,25 @@ class KojiPackages(DeclaredObject):
         values = {
             name: await properties.render(each) for name, each in self.declared_values.items()
         }
-        return PackageQuery(
-            **values, complaints=[f"{self!r}: {each}" for each in self.complaints_about(values)]
-        )
+        return PackageQuery(values, [f"{self!r}: {each}" for each in self.complaints_about(values)])
 
 
 @dataclass(frozen=True)
 class PackageQuery:
-    """A :class:`KojiPackages` whose values are known."""
+    """A :class:`KojiPackages` whose values are known, and what is wrong with them."""
 
-    tag: str
-    inherited: bool = True
-    owners: Sequence[str] | None = None
-    globs: Sequence[str] | None = None
-    except_: Sequence[str] | None = None
-    blocked: bool = False
-    complaints: list[str] = field(default_factory=list)
+    values: Mapping[str, Any]
+    complaints: Sequence[str]
 
     def takes(self, row: Mapping[str, Any]) -> bool:
         """Return whether the query selects a row of ``listPackages``."""
         name = row["package_name"]
+        owners, globs, except_ = (self.values[each] for each in ("owners", "globs", "except_"))
         return (
-            (self.blocked or not row.get("blocked"))
-            and (self.owners is None or row.get("owner_name") in self.owners)
-            and (self.globs is None or matches(name, self.globs))
-            and not (self.except_ and matches(name, self.except_))
+            (self.values["blocked"] or not row.get("blocked"))
+            and (owners is None or row.get("owner_name") in owners)
+            and (globs is None or matches(name, globs))
+            and not (except_ and matches(name, except_))
         )
 
 
@@ -172,7 +166,8 @@ async def find_packages(
     """
     if query.complaints:
         raise BadPlan("; ".join(query.complaints))
-    rows = await list_in_tag(connection, "listPackages", query.tag, inherited=query.inherited)
+    tag, inherited = query.values["tag"], query.values["inherited"]
+    rows = await list_in_tag(connection, "listPackages", tag, inherited=inherited)
     return await in_thread(
         lambda: sorted({row["package_name"] for row in rows if query.takes(row)})
     )

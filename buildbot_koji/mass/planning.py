@@ -141,9 +141,8 @@ class MassPlanner:
         if isinstance(self.packages, PackageQuery):
             names = await find_packages(self._connection, self.packages, self._in_thread)
             if not names:
-                raise BadPlan(
-                    f"no package of tag {self.packages.tag} matches owners, globs and except_"
-                )
+                tag = self.packages.values["tag"]
+                raise BadPlan(f"no package of tag {tag} matches owners, globs and except_")
         else:
             names = ordered_names(self.packages, self.levels, requires)
         known = set(names)

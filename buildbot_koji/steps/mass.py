@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -227,7 +227,6 @@ class KojiMassBuild(PackageBuildStep):
         self.runner: MassRunner | None = None
         self._root = 0
         self._package_log: Any = None
-        self._plan_notes: list[str] = []
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Complain if no packages are given."""
@@ -264,13 +263,13 @@ class KojiMassBuild(PackageBuildStep):
             self.say("looking up the packages")
             await self.hub.log_in()
             try:
-                header, packages = await self._make_plan()
+                header, packages, notes = await self._make_plan()
             except BadPlan as error:
                 self.say(one_line(error))
                 return results.FAILURE
             await self.check_claim()
             await self.until_stored(lambda: store.save_plan(header, packages))
-            await self._make_runner(store, header, packages)
+            await self._make_runner(store, header, packages, notes)
         await self.until_stored(lambda: stores.add(store, identity))
         return await self._run_plan(store)
 
@@ -325,9 +324,6 @@ class KojiMassBuild(PackageBuildStep):
         self.setProperty(MASS_ID, self._root, SOURCE)
         # A later build may name this one, also if no attempt of it ends.
         await self.store_properties()
-        notes, self._plan_notes = self._plan_notes, []
-        if notes:
-            await self.until_stored(lambda: self.note(notes))
         try:
             await runner.run()
             await self.until_stored(lambda: store.save_control({**runner.control(), "ended": True}))
@@ -340,7 +336,11 @@ class KojiMassBuild(PackageBuildStep):
         return result
 
     async def _make_runner(
-        self, store: MassStore, header: dict[str, Any], packages: list[MassPackage]
+        self,
+        store: MassStore,
+        header: dict[str, Any],
+        packages: list[MassPackage],
+        notes: Iterable[str] = (),
     ) -> None:
         # Once the plan is stored, the step waits for the hub without a limit.
         self.patience.begun()
@@ -365,7 +365,7 @@ class KojiMassBuild(PackageBuildStep):
             channel=self.own_channel,
             only_when_idle=bool(self.only_when_idle),
         )
-        context = MassContext(self.hub, plan, options, self, clock, run_id, timing)
+        context = MassContext(self.hub, plan, options, self, clock, run_id, timing, [*notes])
         repos = RepoWaiter(context, self.repo_patience) if self.holds else None
         runner = MassRunner(context, store, self.began, self.most_at_once, repos)
         await self.until_stored(runner.load)
@@ -383,8 +383,8 @@ class KojiMassBuild(PackageBuildStep):
         """The channel that must exist; None for those that the hub's policy chooses."""
         return self.channel or ("default" if self.only_when_idle else None)
 
-    async def _make_plan(self) -> tuple[dict[str, Any], list[MassPackage]]:
-        """Return the header and the packages of the plan.
+    async def _make_plan(self) -> tuple[dict[str, Any], list[MassPackage], list[str]]:
+        """Return the header and the packages of the plan, and what may be a mistake in it.
 
         Raises:
             BadPlan: something of it can't be built.
@@ -402,7 +402,6 @@ class KojiMassBuild(PackageBuildStep):
         if complaint := await self.name_builds():
             planner.complain(complaint)
         packages = await planner.make()
-        self._plan_notes = [*earlier.notes, *planner.notes]
         for package in packages:
             package.was_built = states.get(package.name) in MADE
         header = {
@@ -417,7 +416,7 @@ class KojiMassBuild(PackageBuildStep):
             "call": self.build_call("").to_json(),
             "cancel_on": self.hub.identity if self.on_stop == "cancel" else None,
         }
-        return header, packages
+        return header, packages, [*earlier.notes, *planner.notes]
 
     async def _planner(
         self, earlier: int | None, states: Mapping[str, PackageState]

@@ -502,7 +502,9 @@ def test_mass_builds_of_one_build() -> None:
 
     def identity_of(names: list[str], tag: str, target: str = "demo") -> StepIdentity:
         place = {"target": target, "steps": names}
-        return StepIdentity.of("Mass", place, {"target": target, "packages": PackageQuery(tag)})
+        return StepIdentity.of(
+            "Mass", place, {"target": target, "packages": PackageQuery({"tag": tag}, [])}
+        )
 
     def begin_build(name: str, size: int, names: list[str], tag: str) -> None:
         identity = identity_of(names, tag)
