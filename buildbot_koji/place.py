@@ -34,7 +34,7 @@ class KojiPlace(DeclaredArguments, LocalWorker):
     passed_on_help: ClassVar[str] = "what Buildbot's own ``worker.LocalWorker`` takes"
 
     name = argument(
-        checks.stored_name, "its name, for ``workernames``", default="koji-place", positional=True
+        checks.short_name, "its name, for ``workernames``", default="koji-place", positional=True
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

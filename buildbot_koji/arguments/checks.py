@@ -46,6 +46,9 @@ MAX_DEPTH = 100
 LONGEST_NAME = 200
 """Characters of a name that is stored: the database's columns have 256."""
 
+SHORT_NAME = 50
+"""Characters of the name of a step or worker."""
+
 LONGEST_PATTERN = 1000
 """Characters of a pattern: a longer one takes long to compile, and may come from a property."""
 
@@ -190,6 +193,14 @@ def stored_name(value: Any) -> str | None:
         return (
             f"must be at most {LONGEST_NAME} characters, none of them a control character or emoji"
         )
+    return complaint
+
+
+def short_name(value: Any) -> str | None:
+    """Check for the name of a step or worker, for which the column is narrower."""
+    complaint = stored_name(value)
+    if complaint is None and len(value) > SHORT_NAME:
+        return f"must be at most {SHORT_NAME} characters"
     return complaint
 
 

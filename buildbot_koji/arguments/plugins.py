@@ -244,7 +244,7 @@ class DeclaredStep(DeclaredArguments, BuildStep):
         "hideStepIf": checks.flag_or_function,
         "locks": checks.locks,
         "logEncoding": checks.text,
-        "name": checks.stored_name,
+        "name": checks.short_name,
         "progressMetrics": checks.texts,
         "useProgress": checks.flag,
         "workdir": checks.text,

@@ -27,6 +27,10 @@ def mistakes_in_plugins(www: Any, file: str) -> Iterator[str]:
     """Yield what is wrong with our plugin in ``c["www"]``, with the file and the line."""
     plugins = www.get("plugins") if isinstance(www, Mapping) else None
     if not isinstance(plugins, Mapping):
+        if plugins is not None:
+            # Buildbot starts with an AttributeError.
+            said = f"plugins={plugins!r:.200} must be a dictionary, such as {{'koji': {{}}}}"
+            yield f"{line_of_key(file, 'plugins')}: c['www']: {said}"
         return
     if PLUGIN in plugins:
         where = line_of_key(file, PLUGIN, "plugins")

@@ -21,6 +21,9 @@ TEXT_BYTES = 65_535
 SQLITE = b"SQLite format 3\0"
 """The first bytes of a database of SQLite."""
 
+DRIVERS = {"MySQLdb": "mysqlclient", "psycopg2": "psycopg2-binary"}
+"""The packages of the drivers that are imported by another name."""
+
 
 async def check_database(
     url: str, directory: Path, reactor: Any, limit: float = LIMIT
@@ -90,7 +93,9 @@ def _of_server(kind: str, url: str, directory: Path) -> Iterator[Finding]:
         reason = str(getattr(problem, "orig", None) or type(problem).__name__)
         yield error("database", reason, "db_url, and the rights of its user")
     except ImportError as problem:
-        yield error("database", f"the driver {problem.name} is missing", "pip install it")
+        name = str(problem.name)
+        remedy = f"pip install {DRIVERS.get(name, name)}"
+        yield error("database", f"the driver {name} is missing", remedy)
     except (TypeError, ValueError) as problem:
         yield error("database", f"db_url: {problem}", "see Buildbot's manual on db_url")
     else:

@@ -31,6 +31,16 @@ PACKAGES = ("packages",)
 ARCHES = ("arch", "arches", "arch_override", "can_fail")
 CHANNELS = ("channel",)
 
+OWN_CHANNELS: Mapping[str, str] = {
+    "KojiBuild": "default",
+    "KojiBuildSRPM": "default",
+    "KojiChainBuild": "default",
+    "KojiMassBuild": "default",
+    "KojiMavenBuild": "maven",
+    "KojiWinBuild": "vm",
+}
+"""The channel of a step that names none, by the name of the step, unless a policy decides."""
+
 WRITTEN_TAGS: Mapping[str, tuple[str, ...]] = {
     "KojiMassTag": ("to_tag",),
     "KojiMove": ("from_tag", "to_tag"),
@@ -217,13 +227,15 @@ def _add(wanted: HubNeeds, plugin: Any, where: str) -> None:
         for names, into in known.items():
             for name in _names(named, names):
                 into.setdefault(name, where)
+    if kind in OWN_CHANNELS and plugin.declared_values["channel"] is None:
+        wanted.channels.setdefault(OWN_CHANNELS[kind], where)
     wanted.written_tags.update(_names(plugin, WRITTEN_TAGS.get(kind, ())))
     for name in _names(plugin, ("on_success", "on_failure")):
         wanted.tags.setdefault(name, where)
         wanted.written_tags.add(name)
-    if is_source:
-        for name in _names(plugin, PACKAGES):
-            wanted.packages.setdefault(name, where)
+    is_latest = plugin.declared_values.get("latestfrom") is not None
+    for name in _names(plugin, PACKAGES if is_source else ("build_name",) if is_latest else ()):
+        wanted.packages.setdefault(name, where)
     root = next(_build_roots(plugin), ("", ""))
     for arch in _names(plugin, ARCHES):
         wanted.arches.setdefault((arch, *root), where)

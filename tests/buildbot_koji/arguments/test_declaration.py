@@ -134,10 +134,11 @@ def test_unknown_builders(at_home: Path) -> None:
             {"koji": "yes"},
             "www plugin 'koji' takes no options, not 'yes': did you mean 'koji': {}?",
         ),
+        (["koji"], "c['www']: plugins=['koji'] must be a dictionary, such as {'koji': {}}"),
         ({"koij": {}}, "www plugin 'koij' is not installed: did you mean koji?"),
     ],
 )
-def test_www_plugins(at_home: Path, plugins: dict[str, Any], said: str | None) -> None:
+def test_www_plugins(at_home: Path, plugins: Any, said: str | None) -> None:
     """One line of checkconfig for our www plugin, which Buildbot asks nothing then."""
     path = at_home / "master.cfg"
     text = f"{WWW}c['www'] = {{\n    'plugins': {plugins!r}}}\n"

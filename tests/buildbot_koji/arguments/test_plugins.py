@@ -196,6 +196,8 @@ def test_misspelled_arguments(name: str) -> None:
         (worker.KojiPlace, {"machine_name": b"x"}, "machine_name=b'x' must be a non-empty string"),
         (worker.KojiPlace, {"missing_timeout": "1h"}, "missing_timeout='1h' must be a number of"),
         (worker.KojiPlace, {"locks": "x"}, "locks='x' must be a list of locks"),
+        (worker.KojiPlace, {"name": "x" * 51}, f"name='{'x' * 51}' must be at most 50 characters"),
+        (steps.KojiTag, {"name": "x" * 51}, f"name='{'x' * 51}' must be at most 50 characters"),
         (worker.KojiPlace, {"password": "x"}, "password is not an argument of KojiPlace"),
         (steps.KojiTag, {"doStepIf": "no"}, "doStepIf='no' must be True, False or a function"),
         (steps.KojiTag, {"hideStepIf": 1}, "hideStepIf=1 must be True, False or a function"),

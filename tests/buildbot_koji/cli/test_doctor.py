@@ -627,6 +627,25 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
             'steps.KojiBuild("fake", target="demo", source="git+https://a.example/b.git#c", channel="defauld"),',
         ),
         "error channel defauld", "the hub does not have it", "did you mean default?"),
+    "no builder beside a channel that has one": (
+        lambda site: (
+            site.hub.call("editTag2", "demo-build", arches="x86_64"),
+            site.hub.call("addHostToChannel", "builder1", "own", create=True),
+            site.hub.call("removeHostFromChannel", "builder1", "default"),
+            site.values.update(step=f"steps.KojiBuild({BUILD}, channel='own'),"),
+        ),
+        "warning channel default", "no builder is ready", "koji list-hosts"),
+    "no builder with Windows": (
+        lambda site: (
+            site.hub.call("removeHostFromChannel", "builder1", "vm"),
+            site.values.update(step=f"steps.KojiWinBuild({BUILD}, vm='win10'),"),
+        ),
+        "warning channel vm", "no builder is ready", "koji list-hosts"),
+    "package to download": (
+        _value("step", 'steps.KojiDownloadBuild("fake", build_name="helo", latestfrom="demo-candidate"),'),
+        "error package helo", "the hub does not have it; builder b names it", "koji add-pkg"),
+    "driver by another name": (_value("db", "mysql+mysqldb://127.0.0.1:9/x?storage_engine=InnoDB"),
+        "error database", "the driver MySQLdb is missing", "pip install mysqlclient"),
     "wrong weburl": (lambda site: site.set("weburl", site.hub.url.replace("kojihub", "nothing")),
         "warning weburl", "there is no page", "'weburl' of the profile"),
     "misspelt authtype": (_set("authtype", "kerbros"),
