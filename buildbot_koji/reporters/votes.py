@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
@@ -48,48 +49,48 @@ class Vote:
     at: float = 0.0
 
 
+@dataclass(eq=False)
+class _Subject:
+    """A Koji build, its known names, and the newest vote of each builder."""
+
+    name: BuildName
+    keys: set[int | str] = field(default_factory=set)
+    votes: dict[str, Vote] = field(default_factory=dict)
+
+
 class Votes:
     """The newest vote of each builder for each Koji build."""
 
     def __init__(self) -> None:
-        self._groups: dict[int, dict[str, Vote]] = {}
-        self._subjects: dict[int, BuildName] = {}
-        self._numbers: dict[int | str, int] = {}
-        self._keys: dict[int, set[int | str]] = {}
-        self._next = 0
+        # The oldest first.
+        self._subjects: deque[_Subject] = deque()
+        self._by_key: dict[int | str, _Subject] = {}
 
-    def add(self, subject: BuildName, builder: str, vote: Vote) -> Mapping[str, Vote]:
+    def add(self, name: BuildName, builder: str, vote: Vote) -> Mapping[str, Vote]:
         """Count a vote; returns the newest votes for the Koji build by the builders' names."""
-        keys = {key for key in (subject.build_id, subject.nvr) if key is not None}
-        known = (self._numbers[key] for key in keys if key in self._numbers)
-        number = next((each for each in known if subject.may_be(self._subjects[each])), None)
-        if number is None:
-            number, self._next = self._next, self._next + 1
-            self._groups[number] = {}
-            self._subjects[number] = subject
-            self._keys[number] = set()
-            self._numbers.update(dict.fromkeys(keys, number))
+        keys = [key for key in (name.build_id, name.nvr) if key is not None]
+        known = (self._by_key[key] for key in keys if key in self._by_key)
+        subject = next((each for each in known if name.may_be(each.name)), None)
+        if subject is None:
+            subject = _Subject(name)
+            self._subjects.append(subject)
+            self._by_key.update(dict.fromkeys(keys, subject))
         for key in keys:
-            self._numbers.setdefault(key, number)
-            self._keys[number].add(key)
-        group = self._groups[number]
-        if builder not in group or group[builder].build_id <= vote.build_id:
-            group[builder] = vote
-        self._forget_the_oldest()
-        return group
+            self._by_key.setdefault(key, subject)
+        subject.keys.update(keys)
+        if builder not in subject.votes or subject.votes[builder].build_id <= vote.build_id:
+            subject.votes[builder] = vote
+        if len(self._subjects) > MOST_SUBJECTS:
+            oldest = self._subjects.popleft()
+            for key in oldest.keys:
+                if self._by_key.get(key) is oldest:
+                    del self._by_key[key]
+        return subject.votes
 
     def groups(self) -> Iterator[tuple[BuildName, Mapping[str, Vote]]]:
         """Yield each Koji build with its newest votes, the newest Koji build first."""
-        for number in reversed(self._groups):
-            yield self._subjects[number], self._groups[number]
-
-    def _forget_the_oldest(self) -> None:
-        while len(self._groups) > MOST_SUBJECTS:
-            oldest = next(iter(self._groups))
-            del self._groups[oldest], self._subjects[oldest]
-            for key in self._keys.pop(oldest):
-                if self._numbers.get(key) == oldest:
-                    del self._numbers[key]
+        for each in reversed(self._subjects):
+            yield each.name, each.votes
 
 
 def newest(votes: Mapping[str, Vote]) -> Vote:
