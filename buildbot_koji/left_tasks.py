@@ -181,7 +181,7 @@ class LeftTasks(service.SharedService):
         """Resume what this master and dead ones left pending; returns this one's unusable hubs."""
         waiting = {*await objects_with(self.master, CLASS, PENDING)}
         configured = await self._configured() if waiting else {}
-        dead = await self._dead() if waiting else []
+        dead = (await gone_masters(self.master)).values() if waiting else ()
         for identity in {*configured, *(each.identity for each in hubs_of(self.master))}:
             objects = {object_name(object_of(name, identity)): name for name in dead}
             own = object_name(object_of(self.master.name, identity))
@@ -192,12 +192,6 @@ class LeftTasks(service.SharedService):
                 await hub.cancellations.resume([objects[each] for each in left - {own}])
         mine = object_of(self.master.name, "")
         return {each.removeprefix(mine) for each in waiting if each.startswith(f"{mine}{PREFIX}")}
-
-    async def _dead(self) -> list[str]:
-        """Return the names of the masters that are dead."""
-        gone = await gone_masters(self.master)
-        masters = await self.master.data.get(("masters",)) if gone else ()
-        return [each["name"] for each in masters if each["masterid"] in gone]
 
     async def _use(self, identity: str) -> Hub | None:
         """Return a hub, None if it can't be used."""

@@ -140,15 +140,15 @@ async def has_request(master: Any, request_id: int) -> bool:
     return request is None or request["claimed_by_masterid"] == master.masterid
 
 
-async def gone_masters(master: Any) -> set[int]:
-    """Return the ids of the masters that Buildbot has declared dead.
+async def gone_masters(master: Any) -> dict[int, str]:
+    """Return the names of the masters that Buildbot has declared dead, by their ids.
 
     A master that was stopped, or was killed and started again, is not dead: it resumes its work.
     """
     # After so long without a heartbeat Buildbot closes the builds of a master.
     long_ago = master.reactor.seconds() - 60 * masters.EXPIRE_MINUTES
     return {
-        each["masterid"]
+        each["masterid"]: each["name"]
         for each in await master.data.get(("masters",))
         if not each["active"]
         and each["masterid"] != master.masterid

@@ -181,9 +181,8 @@ class Backlogs:
     async def _adopt(self) -> None:
         """Report for dead masters, and stop reporting for those that are back."""
         mine = self._master.masterid
-        orphaned = (
-            await gone_masters(self._master) if await acts_for_gone_masters(self._master) else set()
-        )
+        acts = await acts_for_gone_masters(self._master)
+        orphaned = set(await gone_masters(self._master) if acts else ())
         for master_id in set(self._backlogs) - orphaned - {mine}:
             self._backlogs.pop(master_id).stop()
         if mine not in self._backlogs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from buildbot.config.master import MasterConfig
@@ -154,13 +155,11 @@ class KojiReporter(DeclaredService, service.BuildbotService):
             *[await consume(self._build, ("builds", None, event)) for event in self.events],
             await consume(self._redeliver, REDELIVER),
         ]
+        # Its first scan finds the builds that ended meanwhile.
+        resume = partial(self._backlogs.start, self.master, str(self.name), self.background)
         await self.background.run_once_stored(
-            self._resume, self.master.reactor, f"{self.name}: can't resume"
+            resume, self.master.reactor, f"{self.name}: can't resume"
         )
-
-    async def _resume(self) -> None:
-        # The first scan finds the builds that ended meanwhile.
-        await self._backlogs.start(self.master, str(self.name), self.background)
 
     @async_to_deferred
     async def stopService(self) -> None:
