@@ -25,6 +25,9 @@ class Background:
 
     Args:
         quiet: exceptions that are not logged.
+
+    Attributes:
+        is_stopped: whether it was stopped.
     """
 
     _log = Logger()
@@ -32,7 +35,7 @@ class Background:
     def __init__(self, *quiet: type[Exception]) -> None:
         self._quiet: tuple[type[Exception], ...] = (CancelledError, *quiet)
         self._work: set[Deferred[None]] = set()
-        self._is_stopped = False
+        self.is_stopped = False
         self._database = DatabaseOutage()
 
     def run(self, work: Coroutine[Any, Any, Any], trouble: str) -> Deferred[None]:
@@ -47,14 +50,14 @@ class Background:
         """
         running = Deferred.fromCoroutine(work)
         self._work.add(running)
-        if self._is_stopped:
+        if self.is_stopped:
             running.cancel()
 
         def ended(result: object) -> None:
             self._work.discard(running)
             if not isinstance(result, Failure):
                 self._database.answered()
-            elif not (self._is_stopped or isinstance(cause_of(result.value), self._quiet)):
+            elif not (self.is_stopped or isinstance(cause_of(result.value), self._quiet)):
                 self._failed(result, trouble)
 
         return running.addBoth(ended)
@@ -84,10 +87,10 @@ class Background:
         async def rounds() -> None:
             if first:
                 await alarm.sleep(first)
-            while not self._is_stopped:
+            while not self.is_stopped:
                 await self.run(work(), trouble)
                 # A stop ends the work without an error.
-                if not self._is_stopped:
+                if not self.is_stopped:
                     await alarm.sleep(pause())
 
         self.run(rounds(), trouble)
@@ -120,7 +123,7 @@ class Background:
 
     def stop(self) -> None:
         """Cancel everything; returns at once."""
-        self._is_stopped = True
+        self.is_stopped = True
         for running in list(self._work):
             running.cancel()
 

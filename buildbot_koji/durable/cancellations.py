@@ -15,7 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.logger import Logger
 
-from buildbot_koji.durable.background import DATABASE_RETRY
+from buildbot_koji.durable.background import DATABASE_RETRY, Background
 from buildbot_koji.durable.database import until_stored
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
@@ -99,6 +99,7 @@ class Cancellations:
         # Those that are not stored yet, also after they were handed over.
         self._unstored: dict[str, TaskIntent] = {}
         self._storing = Lock()
+        self._background = Background()
         self._work: Deferred[None] | None = None
         # The keys of rows that can't be read; the log has them.
         self._unreadable: set[str] = set()
@@ -116,8 +117,7 @@ class Cancellations:
 
     def stop(self) -> None:
         """Stop retrying; what is pending stays in the database."""
-        if self._work is not None:
-            self._work.cancel()
+        self._background.stop()
 
     def hand_over(self, successor: Cancellations) -> None:
         """Leave what is pending, and what will be, to the newer link to the same hub."""
@@ -303,11 +303,7 @@ class Cancellations:
     def _start_work(self, work: Callable[[], Coroutine[Deferred[Any], Any, None]]) -> None:
         if self._work is not None:
             return
-        self._work = Deferred.fromCoroutine(work())
-        self._work.addErrback(lambda failure: failure.trap(CancelledError) and None)
-        self._work.addErrback(
-            lambda failure: self._log.failure("retrying the pending cancellations failed", failure)
-        )
+        self._work = self._background.run(work(), "retrying the pending cancellations failed")
 
         def ended(_: object) -> None:
             self._work = None

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
+from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliveryState
 from buildbot_koji.durable.unreadable import UnreadableRow
@@ -144,23 +145,19 @@ class Outbox:
 
     def __attrs_post_init__(self) -> None:
         self._lanes: dict[str, deque[Delivery]] = {}
-        self._work: dict[str, Deferred[None]] = {}
+        self._background = Background(ClaimLost)
         self._slots = Semaphore(SLOTS)
         self._failures = 0
         self._waited = 0.0
         self._elapsed = ElapsedTime(self._clock)
         self._resume = 0.0
-        self._stopping = False
 
     def add(self, delivery: Delivery) -> None:
         """Send a delivery that is stored already, after the earlier ones of its lane."""
         lane = self._lanes.setdefault(delivery.lane, deque())
         lane.append(delivery)
-        if len(lane) == 1 and not self._stopping:
-            work = Deferred.fromCoroutine(self._empty(delivery.lane, lane))
-            if not work.called:
-                self._work[delivery.lane] = work
-            work.addErrback(self._stopped)
+        if len(lane) == 1 and not self._background.is_stopped:
+            self._background.run(self._empty(delivery.lane, lane), f"{self._name}: can't deliver")
 
     def pending(self) -> list[Delivery]:
         """Return the deliveries that are not settled, as they were after their last attempt."""
@@ -168,13 +165,7 @@ class Outbox:
 
     def stop(self) -> None:
         """Leave the rest to the next start; returns at once."""
-        self._stopping = True
-        for work in list(self._work.values()):
-            work.cancel()
-
-    def _stopped(self, failure: Any) -> None:
-        if not self._stopping and not failure.check(ClaimLost):
-            self._log.failure("{name}: can't deliver", failure, name=self._name)
+        self._background.stop()
 
     async def _empty(self, name: str, lane: deque[Delivery]) -> None:
         try:
@@ -186,7 +177,6 @@ class Outbox:
                 self._settled(delivery)
         finally:
             del self._lanes[name]
-            self._work.pop(name, None)
 
     async def _attempt(self, delivery: Delivery) -> Delivery:
         await self._wait()
@@ -206,7 +196,7 @@ class Outbox:
             # A version that can read its notes may revive it.
             attempt.happened(DeliveryEvent.EXPIRED, str(error))
         except (Postponed, CancelledError) as error:
-            if self._stopping:
+            if self._background.is_stopped:
                 raise
             said = str(error) or "interrupted"
             limit = self._retry_for()
@@ -218,7 +208,7 @@ class Outbox:
             later = DeliveryEvent.UNDONE if undone else DeliveryEvent.POSTPONED
             attempt.happened(DeliveryEvent.EXPIRED if expired else later, said)
         except Exception:
-            if self._stopping:
+            if self._background.is_stopped:
                 # A cancelled sender may raise an error of its own.
                 raise
             self._log.failure("{name}: can't deliver", name=self._name)
