@@ -11,9 +11,10 @@ from dataclasses import asdict
 from typing import Any
 
 from buildbot.data.resultspec import Filter
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger, LogLevel
 
+from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.claims import Claim, ClaimLost
 from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliveryState
@@ -88,6 +89,7 @@ class Backlog:
         self._claim = Claim(self._state, key, lost=lost, clock=master.reactor)
         self._records = DeliveryRecords(master, reporter, self._claim)
         self._outbox = outbox(self._records, self._settled)
+        self._background = Background(ClaimLost)
         self._lock = Lock()
         self._taken: set[tuple[int, bool]] = set()
         self._under_way: dict[int, set[str]] = {}
@@ -111,6 +113,7 @@ class Backlog:
     def stop(self) -> None:
         """Leave everything to the next start; returns at once."""
         self._outbox.stop()
+        self._background.stop()
 
     # The state in the database
 
@@ -276,16 +279,9 @@ class Backlog:
             self._revived = [each for each in self._revived if each != key]
             if dead:
                 self._list_dead(key)
-            storing = Deferred.fromCoroutine(self._store())
-            storing.addErrback(
-                lambda failure: (
-                    None
-                    if failure.check(ClaimLost)
-                    else _log.failure(
-                        "{name}: can't store the dead letters", failure, name=self._reporter
-                    )
-                )
-            )
+            # A scan stores what this fails to store.
+            trouble = f"{self._reporter}: can't store the dead letters"
+            self._background.run(self._store(), trouble)
 
     async def retry(self, letters: Collection[tuple[int, str]] | None = None) -> None:
         """Revive dead letters, by their builds' ids and their names; None for all."""

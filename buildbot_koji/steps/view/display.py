@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 
-from buildbot_koji.error_messages import was_cancelled
+from buildbot_koji.durable.background import Background
 from buildbot_koji.hubs.builders import lacking
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.view.live_logs import LiveLogs
@@ -19,8 +17,6 @@ from txkoji.elapsed import ElapsedTime, ElapsedTimer
 
 class TaskDisplay:
     """Shows a watched task until it ends."""
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -37,6 +33,7 @@ class TaskDisplay:
         self._activity = activity
         self._linked: set[int] = set()
         self._linking = False
+        self._background = Background()
         self._links: Deferred[None] | None = None
         self._prefix = f"{attempt}: " if attempt else ""
         self._attempt = attempt.partition(" of ")[0]
@@ -66,13 +63,10 @@ class TaskDisplay:
         self._say()
         if not self._linking:
             self._linking = True
-            self._links = Deferred.fromCoroutine(self._link_children())
-            self._links.addErrback(self._unless_cancelled, "can't link the tasks of a build")
-
-    def _unless_cancelled(self, failure: Failure, words: str) -> None:
-        # An interrupted step cancels what it awaits.
-        if not was_cancelled(failure.value):
-            self._log.failure("{words}", failure, words=words)
+            # An interrupted step cancels what it awaits.
+            self._links = self._background.run(
+                self._link_children(), "can't link the tasks of a build"
+            )
 
     def _say(self) -> None:
         tree, end = self._watch.tree, self._watch.estimated_end
@@ -98,8 +92,9 @@ class TaskDisplay:
         self._say()
         tree, end = self._watch.tree, self._watch.estimated_end
         if tree is not None and self._asking is None and (waiting := _waiting(tree)):
-            self._asking = Deferred.fromCoroutine(self._hub.builders.read(waiting))
-            self._asking.addErrback(self._unless_cancelled, "can't read the builders of a channel")
+            self._asking = self._background.run(
+                self._hub.builders.read(waiting), "can't read the builders of a channel"
+            )
             self._asking.addCallback(self._asked)
         timing = self._step.timing
         left = None if end is None else end.timestamp() - self._hub.now()
