@@ -6,11 +6,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-import sqlalchemy
 from buildbot.data.resultspec import Filter
 from buildbot.db.schedulers import SchedulerAlreadyClaimedError
 from buildbot.process.botmaster import BotMaster
-from buildbot.process.results import RETRY, statusToString
+from buildbot.process.results import RETRY
 from buildbot.schedulers.basic import BaseBasicScheduler
 from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
@@ -23,12 +22,13 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.durable.background import Background, stop_consuming
 from buildbot_koji.durable.claims import Supersedable, gone_masters, has_request, has_scheduler
-from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable, select
+from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable
 from buildbot_koji.durable.fence import fence_scheduler
 from buildbot_koji.durable.timers import Timers
 from buildbot_koji.hubs.hub import configured_hubs
 from buildbot_koji.left_tasks import LeftTasks
 from buildbot_koji.properties import CHANGE_SOURCE
+from buildbot_koji.stuck import StuckWork, builds_of, unclaim
 from txkoji.elapsed import ElapsedTime
 
 GUARD_INTERVAL = 5.0
@@ -82,17 +82,6 @@ class _Guarded:
         return result
 
 
-def _is_stuck(build: Any) -> bool:
-    """Return whether a build neither runs a step nor waits for its worker, or a lock."""
-    is_waiting = (
-        build._is_substantiating  # noqa: SLF001 - nothing public tells
-        or build._acquiringLock  # noqa: SLF001
-        or build.workerforbuilder.ping_watchers
-    )
-    step = build.currentStep
-    return not is_waiting and (step is None or step.results is not None)
-
-
 class OrphanReleaser(service.SharedService):
     """Lets the masters that share a database run the builds that a dead one had started.
 
@@ -120,6 +109,7 @@ class OrphanReleaser(service.SharedService):
     """
 
     master: Any
+    stuck: StuckWork
 
     _log = Logger()
     guarding: LoopingCall | None = None
@@ -129,7 +119,6 @@ class OrphanReleaser(service.SharedService):
         super().__init__()
         self._background = Background()
         self._consumers: list[Any] = []
-        self._left: set[Any] = set()
         self._looking: LoopingCall | None = None
 
     @async_to_deferred
@@ -153,7 +142,8 @@ class OrphanReleaser(service.SharedService):
         elapsed = ElapsedTime(self.master.reactor)
         self.guarding = elapsed.looping(self._guard)
         self.guarding.start(GUARD_INTERVAL)
-        self._looking = elapsed.looping(self._end_what_is_left)
+        self.stuck = StuckWork(self.master)
+        self._looking = elapsed.looping(self.stuck.end)
         self._looking.start(LEFT_INTERVAL, now=False)
 
     @async_to_deferred
@@ -208,7 +198,7 @@ class OrphanReleaser(service.SharedService):
         """Stop the work that another master has taken over: this one was declared dead."""
         # The schedulers of a master that starts exist by now.
         self._guard_schedulers()
-        for build in self._builds():
+        for build in builds_of(self.master):
             step = build.currentStep
             if isinstance(step, Supersedable) and not await has_request(
                 self.master, build.requests[0].id
@@ -271,103 +261,10 @@ class OrphanReleaser(service.SharedService):
                 await data.updates.finishStep(stepid=step["stepid"], results=RETRY, hidden=False)
             await data.updates.finishBuild(buildid=build["buildid"], results=RETRY)
 
-    def _builds(self) -> list[Any]:
-        builders = self.master.botmaster.builders.values()
-        return [build for builder in builders for build in builder.building]
-
-    def _stuck(self) -> set[Any]:
-        """Return the builds in which nothing happens, each with the last step that it ran."""
-        return {(build, build.currentStep) for build in filter(_is_stuck, self._builds())}
-
-    async def _idle_requests(self) -> set[int]:
-        """Return the requests that this master has claimed, and neither builds nor prepares."""
-        botmaster, requests = self.master.botmaster, self.master.db.buildrequests
-        claimed = await requests.getBuildRequests(complete=False, claimed=self.master.masterid)
-        held = {request.id for build in self._builds() for request in build.requests}
-        if botmaster.brd.active:
-            held.update(botmaster._starting_brid_to_cancel)  # noqa: SLF001 - nothing else tells
-        return {each.buildrequestid for each in claimed} - held
-
-    async def _idle_builders(self) -> set[Any]:
-        """Return the builders that have a free worker, and a request that no master has claimed."""
-        model = self.master.db.model
-        requests, claims = model.buildrequests, model.buildrequest_claims
-        query = sqlalchemy.select(requests.c.builderid).distinct()
-        query = query.select_from(requests.outerjoin(claims, claims.c.brid == requests.c.id))
-        query = query.where(requests.c.complete == 0, claims.c.brid.is_(None))
-
-        rows = await select(self.master, query)
-        builders = (self.master.botmaster.getBuilderById(row.builderid) for row in rows)
-        return {each for each in builders if each is not None and each.getAvailableWorkers()}
-
-    @async_to_deferred
-    async def _end_what_is_left(self) -> None:
-        """End what the last look found already: an unreachable database stopped Buildbot there."""
-        if self.master.botmaster.shuttingDown:
-            self._left = set()
-            return
-        try:
-            requests, idle = await self._idle_requests(), await self._idle_builders()
-            before, self._left = self._left, {*requests, *idle, *self._stuck()}
-            for builder in idle & before:
-                # Buildbot looks for requests when one comes; what fails then is not repeated.
-                self.master.botmaster.maybeStartBuildsForBuilder(builder.name)
-            for request_id in requests & before:
-                await self._end_request(request_id)
-            for build, _ in before & self._stuck():
-                await self._end_build(build)
-        except Exception as error:  # noqa: BLE001 - the next looks do it
-            self._left = set()
-            if not is_database_unreachable(error):
-                self._log.failure("can't end what an outage of the database left")
-
-    async def _end_build(self, build: Any) -> None:
-        if not build.finished:
-            build.results = RETRY
-        if build.buildid is not None:
-            await self.master.data.updates.finishBuild(build.buildid, build.results)
-        # What still waits in it, if anything does, finds no worker and ends.
-        build.finished, build.conn = True, None
-        build.workerforbuilder.buildFinished()
-        build.builder.buildFinished(build, build.workerforbuilder)
-        self.master.botmaster.maybeStartBuildsForBuilder(build.builder.name)
-        self._log.warn(
-            "{builder}: ended a build that an unreachable database had stopped: {result}",
-            builder=build.builder.name,
-            result=statusToString(build.results),
-        )
-
-    async def _end_request(self, request_id: int) -> None:
-        """Complete a request with the result of its build, or let it be built again."""
-        self.master.botmaster.remove_in_progress_buildrequest(request_id)
-        builds = await self.master.data.get(("buildrequests", request_id, "builds"))
-        last = max(builds, key=lambda each: each["buildid"], default=None)
-        if last is None or last["results"] == RETRY:
-            why = "without its database"
-            await self._unclaim([request_id], self.master.masterid, why)
-        elif last["complete"]:
-            # One that is not complete continues: the configuration no longer has its builder.
-            complete = self.master.data.updates.completeBuildRequests
-            await complete([request_id], last["results"])
-
     async def _release(self, master_id: int, why: str) -> None:
         requests = self.master.db.buildrequests
         orphans = await requests.getBuildRequests(complete=False, claimed=master_id)
-        await self._unclaim([each.buildrequestid for each in orphans], master_id, why)
-
-    async def _unclaim(self, ids: list[int], master_id: int, why: str) -> None:
-        if not ids:
-            return
-        requests = self.master.db.buildrequests
-        # Buildbot's public method releases only a master's own claims.
-        await requests._unclaim_buildrequests_for_master(ids, master_id)  # noqa: SLF001
-        await self.master.data.rtypes.buildrequest.generateEvent(ids, "unclaimed")
-        self._log.info(
-            "released the build requests {ids} of master {id}, which was {why}",
-            ids=", ".join(map(str, ids)),
-            id=master_id,
-            why=why,
-        )
+        await unclaim(self.master, [each.buildrequestid for each in orphans], master_id, why)
 
 
 class KojiOrphanReleaser(DeclaredService, service.BuildbotService):

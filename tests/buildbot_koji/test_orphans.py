@@ -309,7 +309,7 @@ async def test_database_goes_away_while_buildbot_writes(
             request = await bench.begin(step)
             await until(lambda: any(words in str(each["why"]) for each in logged_failures))
         for _ in range(2):
-            await releaser._end_what_is_left()
+            await releaser.stuck.end()
         assert (await bench.ended(request)).result == "success"
         assert len(bench.hub.call("listTasks", {"method": "build"})) == 1
         # The worker takes another one.
@@ -363,7 +363,7 @@ async def test_database_goes_away_while_buildbot_looks_for_requests(
             [request] = ids.values()
         await until(lambda: not bench.master.botmaster.brd.active)
         for _ in range(2):
-            await releaser._end_what_is_left()
+            await releaser.stuck.end()
         assert (await bench.ended(request)).result == "success"
         assert (await bench.build(step)).result == "success"
     finally:
@@ -396,7 +396,7 @@ async def test_build_that_is_between_two_steps_twice(
         # Buildbot's own step, which prepares the worker, is the first.
         for count in (1, 2, 3):
             await until(lambda: len(held) == count)  # noqa: B023 - it is called in this round
-            await releaser._end_what_is_left()
+            await releaser.stuck.end()
             held[-1].callback(None)
         ended = await bench.ended(request)
         assert (ended.result, ended.attempts) == ("success", 1)
