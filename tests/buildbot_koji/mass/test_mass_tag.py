@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
 from munch import munchify
+from twisted.internet.threads import deferToThread
 from twisted.python.threadable import isInIOThread
 
 from buildbot_koji.hubs.hub import get_hub
@@ -28,12 +33,15 @@ from buildbot_koji.steps import mass_tag
 from buildbot_koji.steps.framework.early_end import StepTiming
 from buildbot_koji.words import counted
 from tests.buildbot_koji.workbench import Workbench
-from tests.support import until
+from tests.official_client.conftest import CLIENT, CLIENT_IMPORTS
+from tests.support import forks, until
 from tests.support.fault_proxy import Fate
 from tests.support.hubs import DeadlockDetected, hold
 from txkoji import Call, RetryPolicy, task_states
 from txkoji.hub.answers import read_answer
+from txkoji.nvr import compare_evr, parse
 from txkoji.submission.submitter import Submitter
+from txkoji.testing import FakeHub
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import METHODS
 
@@ -157,6 +165,89 @@ async def test_inherited_builds_are_compared(
         hub.call("packageListAdd", "middle", blocked, "kojiadmin", block=True)
     ended = await bench.build(steps.KojiCompareTags(bench.profile, tag="bottom", other="top"))
     assert ended.text == f"bottom against top: {text}"
+
+
+def make_tree(hub: FakeHub, random: Random) -> list[str]:
+    """Make tags that inherit each other in every way, with odd versions, drafts and blocks."""
+    versions = ("1", "1.0", "1.0~rc1", "1.0^git1", "1.0~", "1.10", "1.9", "010", "1a", "0")
+    tags, made = [f"t{number}" for number in range(6)], {}
+    for tag in tags:
+        hub.call("createTag", tag)
+    for name in (*(f"pkg{number}" for number in range(9)), "a+b", "libX.y-1-2"):
+        evrs = {(random.choice(versions), random.choice(versions)) for _ in range(4)}
+        made[name] = [
+            hub.call(
+                "createEmptyBuild",
+                *(name, *evr, random.choice([None, None, 0, 1])),
+                draft=random.random() < 0.2,
+            )
+            for evr in sorted(evrs)
+        ]
+    for tag, (name, ids) in product(tags, made.items()):
+        if random.random() < 0.7:
+            hub.call("packageListAdd", tag, name, "kojiadmin")
+            for build_id in random.sample(ids, random.randint(0, len(ids))):
+                hub.call("tagBuildBypass", tag, build_id)
+        if random.random() < 0.1:
+            hub.call("packageListAdd", tag, name, "kojiadmin", block=True)
+    for place, tag in enumerate(tags):
+        rows = [
+            {
+                "parent_id": hub.call("getTagID", parent),
+                "priority": random.randint(0, 3) * 10 + number,
+                "maxdepth": random.choice([None, None, 0, 1]),
+                "intransitive": random.random() < 0.2,
+                "noconfig": random.random() < 0.2,
+                "pkg_filter": random.choice(["", "", "^pkg[0-5]$", "p"]),
+            }
+            for number, parent in enumerate(random.sample(tags[:place], min(place, 3)))
+        ]
+        hub.call("setInheritanceData", tag, rows)
+    return tags
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest_twisted.ensureDeferred
+async def test_what_the_official_client_lists(
+    bench: Workbench, empty_home: Path, seed: int
+) -> None:
+    """What is compared of two tags is what Koji's own client lists of them."""
+    random, kinds = Random(seed), Counter[str]()
+    tags = make_tree(bench.hub, random)
+
+    def listed(tag: str) -> dict[str, str]:
+        options = ("--config", str(empty_home / ".koji" / "config"), "--profile", bench.profile)
+        words = ("list-tagged", "--latest", "--inherit", "--quiet", tag)
+        done = forks.run(CLIENT, *options, *words, imports=CLIENT_IMPORTS)
+        assert done.returncode == 0, done.stderr
+        nvrs = [line.split()[0] for line in done.stdout.splitlines()]
+        return {nvr.rsplit("-", 2)[0]: nvr for nvr in nvrs}
+
+    for _ in range(2):
+        tag, other = random.sample(tags[2:], 2)
+        here, there = [await deferToThread(listed, each) for each in (tag, other)]
+        ended = await bench.build(steps.KojiCompareTags(bench.profile, tag=tag, other=other))
+        found = json.loads(ended.logs["differences.json"])
+        wanted, same = [], 0
+        for name in sorted({*here, *there}):
+            pair = [each.get(name) for each in (here, there)]
+            one, two = (each and replace(parse(each), epoch=epoch_of(bench, each)) for each in pair)
+            order = compare_evr(one, two) if one and two else 0
+            kind = "missing" if not one else "extra" if not two else ("", "newer", "older")[order]
+            same += not kind
+            if kind:
+                wanted.append((name, kind, *pair))
+        names = ("package", "kind", "build", "other")
+        assert [tuple(row[each] for each in names) for row in found["differences"]] == wanted
+        assert found["same"] == same
+        kinds.update(kind for _, kind, *_ in wanted)
+    assert kinds
+
+
+def epoch_of(bench: Workbench, nvr: str) -> int | None:
+    """Return the epoch of a build."""
+    epoch: int | None = bench.hub.call("getBuild", nvr)["epoch"]
+    return epoch
 
 
 def tagged(bench: Workbench) -> set[str]:
