@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import math
+import re
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -31,47 +31,41 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
-def _number(least: float, most: float, what: str) -> Callable[[str], float]:
-    """Return a reader of finite numbers in a range."""
+def _reader(what: str, read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a reader of arguments: what ``read`` gives None for is refused as not ``what``."""
 
-    def read(text: str) -> float:
+    def checked(text: str) -> Any:
         try:
-            number = float(text)
+            value = read(text)
         except ValueError:
-            number = math.nan
-        if not (math.isfinite(number) and least <= number <= most):
+            value = None
+        if value is None:
             raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
-        return number
+        return value
 
-    return read
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text[:6]) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
-    return int(text)
+    return checked
 
 
-def _profile(text: str) -> str:
-    if not text.strip() or text == "DEFAULT" or not text.isprintable() or "]" in text:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a name of a profile")
-    return text
+def _number(least: float, most: float, what: str) -> Callable[[str], Any]:
+    """Return a reader of finite numbers in a range."""
+    return _reader(what, lambda text: each if least <= (each := float(text)) <= most else None)
 
 
-def _user(text: str) -> str:
-    if len(text) > MAX_COMMON_NAME:
-        most = f"a user name of at most {MAX_COMMON_NAME} characters"
-        raise argparse.ArgumentTypeError(f"{text!r} is not {most}")
-    return text
+def _profile(text: str) -> str | None:
+    fits = text.strip() and text != "DEFAULT" and text.isprintable() and "]" not in text
+    return text if fits else None
 
 
 _REPEATED: dict[str, Any] = {"action": "append", "default": []}
-
-
-def _file(text: str) -> Path:
-    if not text or Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a file")
-    return Path(text)
+_port = _reader(
+    "a port from 0 to 65535",
+    lambda text: int(text) if re.fullmatch("[0-9]{1,9}", text) and int(text) < 65536 else None,
+)
+_file = _reader("a file", lambda text: Path(text) if text and not Path(text).is_dir() else None)
+_user = _reader(
+    f"a user name of at most {MAX_COMMON_NAME} characters",
+    lambda text: text if len(text) <= MAX_COMMON_NAME else None,
+)
 
 
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -92,7 +86,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "write a koji.conf; implies --tls. Certificates and keys go to FILE.certificates",
     },
     "--profile-name": {
-        "type": _profile,
+        "type": _reader("a name of a profile", _profile),
         "default": "fake",
         "metavar": "NAME",
         "help": "the name of the profile in that koji.conf (default: fake)",

@@ -127,9 +127,8 @@ def tagging(
     tag, build = _tag(state, tag_id), build_struct(state, row)
     user = user_struct(state.row("users", user_id))
     names = {"tag": tag["name"], **pick(build, _NVR), "user": user["name"]}
-    properties = {"type": kind, **names}
     body = {"tag": tag, "build": build, "user": user, **rest}
-    return _message(f"build.{kind.lower()}", properties, body)
+    return _message(f"build.{kind.lower()}", {"type": kind, **names}, body)
 
 
 # Imports and signatures

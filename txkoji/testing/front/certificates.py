@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -78,22 +79,20 @@ class CertificateAuthority:
             data_encipherment=False, key_agreement=False, key_cert_sign=True, crl_sign=True,
             encipher_only=False, decipher_only=False,
         )  # fmt: skip
-        return (
-            self._builder(self._name, self._key)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(usage, critical=True)
-            .add_extension(
-                x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False
-            )
-            .sign(self._key, hashes.SHA256())
-        )
+        identifier = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+        critical = (x509.BasicConstraints(ca=True, path_length=0), usage)
+        return self._sign(self._name, self._key, critical, (identifier,))
 
-    def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey
-    ) -> x509.CertificateBuilder:
+    def _sign(
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        critical: Iterable[x509.ExtensionType],
+        others: Iterable[x509.ExtensionType],
+    ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.timezone.utc)
         end = now + datetime.timedelta(days=self.days_valid)
-        return (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
@@ -102,6 +101,10 @@ class CertificateAuthority:
             .not_valid_before(min(now, end) - datetime.timedelta(hours=1))
             .not_valid_after(end)
         )
+        for is_critical, extensions in ((True, critical), (False, others)):
+            for extension in extensions:
+                builder = builder.add_extension(extension, is_critical)
+        return builder.sign(self._key, hashes.SHA256())
 
     def server(self, host: str) -> Path:
         """Make a server's certificate and key in one PEM file, for a host and the loopback names.
@@ -128,32 +131,19 @@ class CertificateAuthority:
         """
         # Files in the directory may be from an earlier authority.
         if user not in self._clients:
-            self._clients[user] = self._make(
-                quote(user, safe="@"), user, ExtendedKeyUsageOID.CLIENT_AUTH, None
-            )
+            stem = quote(user, safe="@")
+            self._clients[user] = self._make(stem, user, ExtendedKeyUsageOID.CLIENT_AUTH)
         return self._clients[user]
 
     def _make(
-        self,
-        stem: str,
-        common_name: str,
-        purpose: x509.ObjectIdentifier,
-        alternatives: x509.SubjectAlternativeName | None,
+        self, stem: str, name: str, purpose: x509.ObjectIdentifier, *more: x509.ExtensionType
     ) -> Path:
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-        builder = (
-            self._builder(subject, key)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
-                critical=False,
-            )
-        )
-        if alternatives is not None:
-            builder = builder.add_extension(alternatives, critical=False)
-        certificate = builder.sign(self._key, hashes.SHA256())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        others = (x509.ExtendedKeyUsage([purpose]), issuer, *more)
+        critical = (x509.BasicConstraints(ca=False, path_length=None),)
+        certificate = self._sign(subject, key, critical, others)
         path = self.directory / f"{stem}.pem"
         # A new file: an earlier one may be readable by others, or a link.
         path.unlink(missing_ok=True)

@@ -52,12 +52,9 @@ def build_references(call: MethodCall, build: Any, **_: Any) -> dict[str, Any]:
         for listing in call.state.active("tag_listing", build_id=row["id"])
     ]
     nothing: dict[str, Any] = {
-        "rpms": [],
-        "component_archives": [],
-        "archives": [],
-        "last_used": None,
+        key: [] for key in ["rpms", "component_archives", "archives", "images"]
     }
-    return {"tags": tags, **nothing, "images": []}
+    return {"tags": tags, **nothing, "last_used": None}
 
 
 @hub_method("mergeScratch")

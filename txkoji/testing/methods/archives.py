@@ -163,10 +163,7 @@ declare(
 )
 
 
-@hub_method("getArchiveTypes")
-def get_archive_types(call: MethodCall) -> list[dict[str, Any]]:
-    """Return all types of archives."""
-    return [dict(row) for row in call.state.rows("archivetypes")]
+declare("getArchiveTypes()", lambda call: call.state.rows("archivetypes"), "Return all types.")
 
 
 @hub_method("getArchiveType(filename=None, type_name=None, type_id=None, strict=False)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import traceback
 from typing import Any
 
@@ -79,8 +78,7 @@ def _run(call: MethodCall, name: str, params: list[Any]) -> Any:
     except TypeError as error:
         misfit = not _fits(function, call, *args, **kwargs)
         if misfit and name not in PASSES_ON:
-            text = _arity_text(function.__qualname__, str(error))
-            raise exceptions.ParameterError(text) from error
+            raise exceptions.ParameterError(_misfit_text(function, args, kwargs)) from error
         raise
 
 
@@ -105,21 +103,20 @@ def _fits(function: HubMethod, /, *args: Any, **kwargs: Any) -> bool:
     return True
 
 
-def _arity_text(name: str, text: str) -> str:
-    """Take our own first argument out of Python's count of the arguments of a hub's function.
+def _misfit_text(function: HubMethod, args: list[Any], kwargs: dict[str, Any]) -> str:
+    """Return what Python says of the call of a hub's function, which lacks our own argument.
 
     A method of a hub's class has one more as well.
     """
-    if "." in name or " given" not in text:
-        return text
-    text = re.sub(r"\b\d+\b", lambda found: str(int(found.group()) - 1), text)
-    for wrong, right in (
-        ("takes 0 positional argument ", "takes 0 positional arguments "),
-        ("takes 1 positional arguments ", "takes 1 positional argument "),
-        (" 1 were given", " 1 was given"),
-    ):
-        text = text.replace(wrong, right)
-    return text
+    ours, *others = inspect.signature(function).parameters.values()
+    is_method = "." in function.__qualname__
+    names = [each.replace(annotation=each.empty) for each in (*[ours] * is_method, *others)]
+    called = eval(f"lambda {str(inspect.Signature(names))[1:-1]}: None")
+    called.__qualname__ = function.__qualname__
+    try:
+        return str(called(*[None] * is_method, *args, **kwargs))
+    except TypeError as error:
+        return str(error)
 
 
 def _multicall(call: MethodCall, calls: list[Any]) -> list[Any]:

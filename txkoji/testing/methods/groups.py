@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
@@ -55,23 +55,10 @@ _PACKAGES = _List(
 _REQUIRED = _List("group_req_listing", "req_id", {"is_metapkg": False, "type": "mandatory"})
 
 
-class _Entry(NamedTuple):
-    """An entry that a caller names, whether or not it is there.
-
-    Attributes:
-        keys: the columns that identify it.
-        row: the row of the tag itself, or None.
-        what: what it is, in the hub's words.
-        tag: the name of the tag.
-    """
-
-    keys: dict[str, Any]
-    row: Row | None
-    what: str
-    tag: str
-
-
-def _find(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> _Entry:
+def _find(
+    call: MethodCall, kind: _List, args: tuple[Any, ...]
+) -> tuple[dict[str, Any], Row | None, str, str]:
+    """Return the columns that identify an entry, its row if it is there, its name, its tag's."""
     state = call.state
     tag_id = call.tag_id(args[0])
     group = call.require("groups", args[1])
@@ -84,7 +71,7 @@ def _find(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> _Entry:
         required = call.require("groups", args[2])
         keys["req_id"] = required["id"]
         what = f"group requirement {required['name']} in {what}"
-    return _Entry(keys, state.current(kind.table, **keys), what, tag_name(state, tag_id))
+    return keys, state.current(kind.table, **keys), what, tag_name(state, tag_id)
 
 
 def _store(

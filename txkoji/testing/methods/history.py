@@ -48,14 +48,9 @@ look_up("getEvent(id, strict=True)", "event", lambda _, row: _event_struct(row))
 
 def _changes_of(call: MethodCall, tag_ids: Collection[int]) -> set[int]:
     """Return the events at which any of the tags changed."""
-    events = set()
-    for table in TAG_TABLES:
-        for row in call.state.rows(table):
-            if row["tag_id"] in tag_ids:
-                events.add(row["create_event"])
-                if row["revoke_event"] is not None:
-                    events.add(row["revoke_event"])
-    return events
+    rows = [row for table in TAG_TABLES for row in call.state.rows(table)]
+    own = [row for row in rows if row["tag_id"] in tag_ids]
+    return {row[key] for row in own for key in ("create_event", "revoke_event")} - {None}
 
 
 def last_change(

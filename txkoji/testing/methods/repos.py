@@ -8,7 +8,7 @@ from txkoji.exceptions import ActionNotAllowed, ParameterError
 from txkoji.testing.announcements import messages
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.history import last_change
-from txkoji.testing.methods.table import declare, hub_method, look_up
+from txkoji.testing.methods.table import HubMethod, declare, declare_all, hub_method, look_up
 from txkoji.testing.methods.tasks import DEFAULT_PRIORITY, FINISHED, make_task
 from txkoji.testing.tables.lookups.structs import repo_struct
 from txkoji.testing.tables.lookups.tags import tag_extra, tag_name, tag_order
@@ -110,14 +110,6 @@ def get_repo(call: MethodCall, tag: Any, state: Any, event: Any, dist: bool, min
 
 
 look_up("repoInfo(repo_id, strict=False)", "repo", lambda call, row: repo_struct(call.state, row))
-
-
-@hub_method("getActiveRepos")
-def get_active_repos(call: MethodCall) -> list[Any]:
-    """Return the repos that are not deleted, in the struct that hubs before 1.35 gave repos."""
-    columns = "create_event create_ts creation_time dist id state tag_id tag_name task_id"
-    rows = [row for row in call.state.rows("repo") if row["state"] != DELETED]
-    return [pick(repo_struct(call.state, row), columns) for row in rows]
 
 
 @hub_method("repo.get")
@@ -300,11 +292,15 @@ def _requests(call: MethodCall) -> list[dict[str, Any]]:
     return [request_struct(call.state, row) for row in call.state.rows("repo_queue")]
 
 
-for _signature, _run, _doc in (
-    ("query(clauses, fields=None, opts=None)", _REPOS.of(_repos), "repos"),
-    ("queryQueue(clauses=None, fields=None, opts=None)", _REQUESTS.of(_requests), "requests"),
-):
-    declare(f"repo.{_signature}", _run, f"Return {_doc} by conditions (hub 1.35).")
+_OLD = "create_event create_ts creation_time dist id state tag_id tag_name task_id"
+_METHODS: dict[str, HubMethod] = {
+    "repo.query(clauses, fields=None, opts=None) -> repos by conditions": _REPOS.of(_repos),
+    "repo.queryQueue(clauses=None, fields=None, opts=None) -> requests": _REQUESTS.of(_requests),
+    "getActiveRepos() -> the repos that are not deleted, as hubs before 1.35 gave them": (
+        lambda call: [pick(row, _OLD) for row in _repos(call) if row["state"] != DELETED]
+    ),
+}
+declare_all(_METHODS)
 
 
 @hub_method("repo.setRequestPriority")

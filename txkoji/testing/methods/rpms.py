@@ -10,7 +10,7 @@ from txkoji.testing.announcements import messages
 from txkoji.testing.formats import rpms
 from txkoji.testing.methods.builds import build_directory, make_build
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.filters import Filter, Test, equals, select
 from txkoji.testing.tables.lookups.structs import rpm_name, rpm_struct
 from txkoji.testing.tables.lookups.values import (
@@ -72,6 +72,15 @@ def list_build_rpms(call: MethodCall, build: Any) -> Any:
     return list_rpms(call, buildID=build_id)
 
 
+def _parsed(text: str) -> dict[str, Any] | None:
+    """Return the parts of an N-V-R.A, None if it is none."""
+    found = nvr.parse_rpm(text)
+    if found is None:
+        return None
+    parts = {key: getattr(found.nvr, key) for key in ("release", "version", "name")}
+    return {**parts, "epoch": "", "arch": found.arch, "src": found.arch == "src"}
+
+
 def _matching(state: HubState, info: Any) -> list[Row]:
     """Find RPMs by id, by the digits of one, by N-V-R.A or by struct.
 
@@ -83,12 +92,8 @@ def _matching(state: HubState, info: Any) -> list[Row]:
         info = {"id": info}
     location = None
     if isinstance(info, str):
-        found = nvr.parse_rpm(info)
-        if found is None:
-            raise GenericError(f"invalid format: {info}")
         location = info.partition("@")[2]
-        name, version, release = found.nvr.name, found.nvr.version, found.nvr.release
-        info = {"name": name, "version": version, "release": release, "arch": found.arch}
+        info = must(_parsed(info), f"invalid format: {info}")
     if not isinstance(info, dict):
         raise GenericError(f"Invalid type for rpminfo: {type(info)}")
     if "id" in info:
@@ -116,10 +121,8 @@ def require_rpm(call: MethodCall, info: Any) -> Row:
     asked = info
     if isinstance(info, int):
         asked = {"id": info}
-    elif isinstance(info, str) and (found := nvr.parse_rpm(info)) is not None:
-        name, version, release = found.nvr.name, found.nvr.version, found.nvr.release
-        asked = {"release": release, "version": version, "name": name, "epoch": ""}
-        asked |= {"arch": found.arch, "src": found.arch == "src"}
+    elif isinstance(info, str):
+        asked = _parsed(info) or info
     return must(find_rpm(call, info), f"No such rpm: {asked!r}")
 
 
@@ -266,10 +269,11 @@ def get_rpm_deps(
     return apply_to_list(rows, queryOpts)
 
 
-@hub_method("listRPMFiles")
-def list_rpm_files(call: MethodCall, rpmID: Any, queryOpts: Any = None) -> Any:
-    """Return the files of an RPM."""
-    return apply_to_list(_files(call, find_rpm(call, rpmID)), queryOpts)
+declare(
+    "listRPMFiles(rpmID, queryOpts=None)",
+    lambda call, rpm, options: apply_to_list(_files(call, find_rpm(call, rpm)), options),
+    "Return the files of an RPM.",
+)
 
 
 @hub_method("getRPMFile")

@@ -6,7 +6,7 @@ from typing import Any
 
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.hosts import host_struct
-from txkoji.testing.methods.table import declare, hub_method
+from txkoji.testing.methods.table import declare_all, hub_method
 from txkoji.testing.tables.lookups.values import hub_error
 from txkoji.testing.tables.queries import View
 from txkoji.testing.tables.state import pick
@@ -42,13 +42,13 @@ def _log(call: MethodCall) -> list[dict[str, Any]]:
     return [{**run, "msg_ts": run["create_ts"], "msg": "Assigning task"} for run in _runs(call)]
 
 
-_CLAUSES = "clauses=None, fields=None"
-for _signature, _run, _doc in (
-    (f"TaskRuns({_CLAUSES}, opts=None)", _RUNS.of(_runs), "which builders had which tasks"),
-    (f"LogMessages({_CLAUSES}, opts=None)", _LOGS.of(_log), "the scheduler's log"),
-    (f"TaskRefusals({_CLAUSES})", _REFUSALS.of(lambda _: []), "who refused which tasks, and why"),
-):
-    declare(f"scheduler.get{_signature}", _run, f"Return {_doc}.")
+_BY = "(clauses=None, fields=None"
+_METHODS = {
+    f"scheduler.getTaskRuns{_BY}, opts=None) -> which builders had which tasks": _RUNS.of(_runs),
+    f"scheduler.getLogMessages{_BY}, opts=None) -> the scheduler's log": _LOGS.of(_log),
+    f"scheduler.getTaskRefusals{_BY}) -> who refused tasks, and why": _REFUSALS.of(lambda _: []),
+}
+declare_all(_METHODS)
 
 
 @hub_method("scheduler.getHostData")

@@ -11,6 +11,7 @@ from txkoji.testing.methods.tags import delete_tag, edit_tag2, insert_tag
 from txkoji.testing.methods.targets import create_build_target, delete_build_target
 from txkoji.testing.tables.lookups.tags import tag_extra
 from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.state import pick
 
 
 @hub_method("createSideTag(basetag, debuginfo=False, suffix=None)", plugin="sidetag")
@@ -95,13 +96,10 @@ def list_side_tags(
         if not extra.keys() >= {"sidetag_user", "sidetag_user_id"}:
             # Somebody else marked it.
             continue
-        if wanted and extra["sidetag_user_id"] != wanted["id"]:
+        owner, name = extra["sidetag_user_id"], extra["sidetag_user"]
+        link = {"tag_id": tag["id"], "parent_id": base["id"] if base else None}
+        if wanted and owner != wanted["id"]:
             continue
-        if base and not call.state.active(
-            "tag_inheritance", None, tag_id=tag["id"], parent_id=base["id"]
-        ):
-            continue
-        name = extra["sidetag_user"]
-        owner = str(extra["sidetag_user_id"])
-        rows.append({"id": tag["id"], "name": tag["name"], "user_id": owner, "user_name": name})
+        if base is None or call.state.active("tag_inheritance", **link):
+            rows.append({**pick(tag, "id name"), "user_id": str(owner), "user_name": name})
     return apply_query_options(rows, queryOpts, "listSideTags")

@@ -43,11 +43,6 @@ class _Start(NamedTuple):
     target: int | None = None
 
 
-def _anyone(_: MethodCall) -> None:
-    # A task needs an owner all the same.
-    pass
-
-
 _CONTAINERS = "containerbuild"
 _STARTS = {
     "build(src, target, opts=None, priority=None, channel=None)": _Start("build", types=(str,)),
@@ -60,11 +55,12 @@ _STARTS = {
     "chainMaven(builds, target, opts=None, priority=None, channel='maven')": _Start(
         "chainmaven", require_maven, (dict,)
     ),
+    # A task needs an owner all the same.
     "buildContainer(src, target, opts=None, priority=None, channel='container-binary')": _Start(
-        "buildContainer", _anyone, (str,), plugin=_CONTAINERS
+        "buildContainer", lambda _: None, (str,), plugin=_CONTAINERS
     ),
     "buildSourceContainer(target, opts=None, priority=None, channel='container-source')": _Start(
-        "buildSourceContainer", _anyone, plugin=_CONTAINERS
+        "buildSourceContainer", lambda _: None, plugin=_CONTAINERS
     ),
     "buildImageOz(name, version, arches, target, inst_tree, opts=None, priority=None)": _Start(
         "image", types=(None, None, list), channel="image"

@@ -15,7 +15,7 @@ from txkoji.testing.methods.table import (
     METHODS,
     PASSES_ON,
     HubMethod,
-    declare,
+    declare_all,
     hub_method,
     look_up,
     method_of,
@@ -62,22 +62,18 @@ def _parameters(name: str, function: HubMethod) -> inspect.Signature:
     return inspect.Signature([each.replace(annotation=each.empty) for each in parameters])
 
 
-for _signature, _doc, _run in (
-    ("hello(*args)", "Return a greeting.", lambda *_: "Hello World"),
-    ("echo(*args)", "Return the arguments.", lambda _, *args: list(args)),
-    ("getAPIVersion()", "Return the version of the API, which is 1.", lambda _: 1),
-    ("getKojiVersion()", "Return the hub's version (hub 1.23).", lambda call: call.hub.version),
-    ("mavenEnabled()", "Tell whether it builds with Maven.", lambda call: call.hub.maven_enabled),
-    ("winEnabled()", "Tell whether it builds on Windows.", lambda call: call.hub.win_enabled),
-    ("listVolumes()", "Return all volumes.", lambda call: call.state.rows("volume")),
-    ("system.listMethods()", "Return their names.", lambda call: sorted(_present(call))),
-    (
-        "system.methodSignature(method)",
-        "Return a fixed text.",
-        lambda *_: "signatures not supported",
-    ),
-):
-    declare(_signature, _run, _doc)
+_METHODS: dict[str, HubMethod] = {
+    "hello(*args) -> a greeting": lambda *_: "Hello World",
+    "echo(*args) -> the arguments": lambda _, *args: list(args),
+    "getAPIVersion() -> the version of the API, which is 1": lambda _: 1,
+    "getKojiVersion() -> the hub's version (hub 1.23)": lambda call: call.hub.version,
+    "mavenEnabled() -> whether it builds with Maven": lambda call: call.hub.maven_enabled,
+    "winEnabled() -> whether it builds on Windows": lambda call: call.hub.win_enabled,
+    "listVolumes() -> all volumes": lambda call: call.state.rows("volume"),
+    "system.listMethods() -> their names": lambda call: sorted(_present(call)),
+    "system.methodSignature(method) -> a fixed text": lambda *_: "signatures not supported",
+}
+declare_all(_METHODS)
 
 
 @hub_method("system.methodHelp")

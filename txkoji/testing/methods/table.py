@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from txkoji.testing.core import HubCore
@@ -207,6 +207,18 @@ def declare(
     name, function = _with_parameters(signature, run, False)
     function.__doc__ = doc or function.__doc__
     _register(name, function, plugin)
+
+
+def declare_all(methods: Mapping[str, Callable[..., Any]]) -> None:
+    """Register methods that one expression answers.
+
+    Args:
+        methods: functions as :func:`declare` takes them, by their signatures and what they return:
+            ``listVolumes() -> all volumes``.
+    """
+    for text, run in methods.items():
+        signature, _, what = text.partition(" -> ")
+        declare(signature, run, f"Return {what}.")
 
 
 def look_up(

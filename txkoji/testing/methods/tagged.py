@@ -19,7 +19,7 @@ from txkoji.testing.tables.lookups.packages import package_name
 from txkoji.testing.tables.lookups.structs import rpm_struct
 from txkoji.testing.tables.lookups.users import user_name
 from txkoji.testing.tables.queries import apply_query_options
-from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.state import HubState, Row, pick
 
 
 @hub_method(
@@ -129,6 +129,5 @@ def untagged_builds(
             continue
         if draft is not None and row["draft"] is not draft:
             continue
-        struct = {"id": row["id"], "name": package}
-        rows.append({**struct, "version": row["version"], "release": row["release"]})
+        rows.append({**pick(row, "id version release"), "name": package})
     return apply_query_options(rows, queryOpts, "untaggedBuilds")

@@ -9,7 +9,7 @@ from txkoji.exceptions import ActionNotAllowed, GenericError, TagError
 from txkoji.testing.announcements import messages
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.packages import package_config
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tasks import make_task
 from txkoji.testing.tables.lookups.builds import (
     BUILD_STATES,
@@ -131,10 +131,11 @@ def _task_request(call: MethodCall, tag: Any, build: Any, force: bool, fromtag: 
     return [found["id"], row["id"], force, from_id]
 
 
-@hub_method("moveBuild")
-def move_build(call: MethodCall, tag1: Any, tag2: Any, build: Any, force: bool = False) -> int:
-    """Start the move of a build; return the task's id."""
-    return int(tag_build(call, tag2, build, force, fromtag=tag1))
+declare(
+    "moveBuild(tag1, tag2, build, force=False)",
+    lambda call, tag1, tag2, build, force: tag_build(call, tag2, build, force, tag1),
+    "Start the move of a build; return the task's id.",
+)
 
 
 @hub_method("moveAllBuilds")

@@ -61,18 +61,14 @@ def list_tags(
 ) -> Any:
     """Return tags: all, or those of a build or package."""
     state = call.state
-    wanted: set[int] | None = None
-    entries: dict[int, Row] = {}
-    if build is not None:
-        row = call.require("build", build)
-        listings = state.active("tag_listing", build_id=row["id"])
-        wanted = {listing["tag_id"] for listing in listings}
-    if package is not None:
-        found = call.require("package", package)
-        entries = {
-            row["tag_id"]: row for row in state.active("tag_packages", package_id=found["id"])
-        }
-        wanted = set(entries)
+    wanted: dict[int, Row] | None = None
+    for kind, info, table in (
+        ("build", build, "tag_listing"),
+        ("package", package, "tag_packages"),
+    ):
+        if info is not None:
+            key = {f"{kind}_id": call.require(kind, info)["id"]}
+            wanted = {row["tag_id"]: row for row in state.active(table, **key)}
     expression = None if pattern is None else glob(pattern)
     rows = []
     of_entry = ("owner_id", "owner_name", "blocked", "extra_arches")
@@ -83,8 +79,8 @@ def list_tags(
         struct = tag_struct(state, state.row("tag", config["tag_id"]), config)
         if expression and not expression.fullmatch(struct["name"]):
             continue
-        if config["tag_id"] in entries:
-            extra = package_struct(state, entries[config["tag_id"]])
+        if wanted is not None and package is not None:
+            extra = package_struct(state, wanted[config["tag_id"]])
             struct |= {key: extra[key] for key in of_entry}
         if not perms:
             del struct["perm"], struct["perm_id"]

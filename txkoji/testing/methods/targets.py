@@ -8,6 +8,7 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.columns import check_name
+from txkoji.testing.tables.filters import refers, select
 from txkoji.testing.tables.lookups.structs import target_struct
 from txkoji.testing.tables.lookups.values import must, row_if
 from txkoji.testing.tables.queries import apply_query_options
@@ -22,28 +23,29 @@ def get_build_target(call: MethodCall, info: Any, event: Any = None, strict: boo
     return call.find("target", info, strict, event)
 
 
+_FILTERS = {
+    "info": refers("build_target_id", "build_target"),
+    "buildTagID": refers("build_tag", "tag", True),
+    "destTagID": refers("dest_tag", "tag", True),
+}
+
+
 @hub_method(
     "getBuildTargets(info=None, event=None, buildTagID=None, destTagID=None, queryOpts=None)"
 )
-def get_build_targets(
-    call: MethodCall, info: Any, event: Any, buildTagID: Any, destTagID: Any, queryOpts: Any
+def _get_build_targets(
+    call: MethodCall, *, info: Any, event: Any, queryOpts: Any, **tags: Any
 ) -> Any:
     """Return build targets."""
     state = call.state
-    rows = []
-    build_tag = call.tag_id(buildTagID) if buildTagID is not None else None
-    dest_tag = call.tag_id(destTagID) if destTagID is not None else None
+    configs = state.active("build_target_config", event)
     # A hub takes an empty name or id for none.
-    wanted = call.find("build_target", info) if info else None
-    for config in state.active("build_target_config", event):
-        target = state.row("build_target", config["build_target_id"])
-        if info and target is not wanted:
-            continue
-        if build_tag is not None and config["build_tag"] != build_tag:
-            continue
-        if dest_tag is not None and config["dest_tag"] != dest_tag:
-            continue
-        rows.append(target_struct(state, target, config))
+    asked = {"info": info or None, **tags}
+    found = select(state, "build_target_config", _FILTERS, asked, configs)
+    rows = [
+        target_struct(state, state.row("build_target", each["build_target_id"]), each)
+        for each in found
+    ]
     return apply_query_options(rows, queryOpts, "getBuildTargets")
 
 

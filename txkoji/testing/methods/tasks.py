@@ -9,7 +9,7 @@ from txkoji.exceptions import ActionNotAllowed, GenericError, fault_from
 from txkoji.testing.announcements import messages
 from txkoji.testing.formats import marshal
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import HubMethod, declare_all, hub_method
 from txkoji.testing.tables.filters import Filter, Test, after, before, select
 from txkoji.testing.tables.lookups.structs import task_struct
 from txkoji.testing.tables.lookups.values import (
@@ -158,18 +158,18 @@ def _task(call: MethodCall, task_id: Any, missing: str = "query returned no rows
     return must(call.state.get("task", number), missing.format(number))
 
 
-def _may_cancel(call: MethodCall, row: Row) -> None:
+def _own_task(call: MethodCall, task_id: Any) -> Row:
+    row = _task(call, task_id, "No such task: {}")
     owns = call.user is not None and row["owner"] == call.user["id"]
     if not owns and not call.has_permission("admin"):
         raise ActionNotAllowed("Cannot cancel task, not owner")
+    return row
 
 
 @hub_method("cancelTask")
 def cancel_task(call: MethodCall, task_id: Any, recurse: bool = True) -> None:
     """Cancel a task, and those below it."""
-    row = _task(call, task_id, "No such task: {}")
-    _may_cancel(call, row)
-    call.hub.runner.cancel(row["id"], recurse=recurse)
+    call.hub.runner.cancel(_own_task(call, task_id)["id"], recurse=recurse)
 
 
 @hub_method("cancelTaskFull")
@@ -184,9 +184,7 @@ def cancel_task_full(call: MethodCall, task_id: Any, strict: bool = True) -> Non
 @hub_method("cancelTaskChildren")
 def cancel_task_children(call: MethodCall, task_id: Any) -> None:
     """Cancel what is below a task."""
-    row = _task(call, task_id, "No such task: {}")
-    _may_cancel(call, row)
-    for child in call.hub.task_children(row["id"]):
+    for child in call.hub.task_children(_own_task(call, task_id)["id"]):
         call.hub.runner.cancel(child["id"])
 
 
@@ -266,16 +264,15 @@ def get_task_descendents(call: MethodCall, task_id: Any, request: bool = False) 
     return tree
 
 
-@hub_method("getTaskRequest")
-def get_task_request(call: MethodCall, taskId: Any) -> Any:
-    """Return the arguments of a task."""
-    return _task(call, taskId)["request"]
-
-
-@hub_method("taskFinished")
-def task_finished(call: MethodCall, taskId: Any) -> bool:
-    """Return whether a task is closed, failed or canceled."""
-    return _task(call, taskId)["state"] in FINISHED
+_METHODS: dict[str, HubMethod] = {
+    "getTaskRequest(taskId) -> the arguments of a task": (
+        lambda call, number: _task(call, number)["request"]
+    ),
+    "taskFinished(taskId) -> whether a task is closed, failed or canceled": (
+        lambda call, number: _task(call, number)["state"] in FINISHED
+    ),
+}
+declare_all(_METHODS)
 
 
 @hub_method("getTaskResult")
@@ -386,11 +383,9 @@ def list_tasks(call: MethodCall, opts: Any = None, queryOpts: Any = None) -> Any
 
 
 def _listed(state: HubState, row: Row) -> dict[str, Any]:
-    owner = state.get("users", row["owner"])
-    struct = task_struct(row)
-    struct["owner_name"] = owner["name"] if owner else None
-    struct["owner_type"] = owner["usertype"] if owner else None
-    return struct
+    owner = state.get("users", row["owner"]) or {}
+    names = {"owner_name": owner.get("name"), "owner_type": owner.get("usertype")}
+    return {**task_struct(row), **names}
 
 
 def _add_request(state: HubState, struct: dict[str, Any], decode: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import declare, hub_method
+from txkoji.testing.methods.table import HubMethod, declare, declare_all, hub_method
 from txkoji.testing.tables.lookups.users import (
     groups_of,
     held_permissions,
@@ -174,32 +174,28 @@ def edit_permission(call: MethodCall, permission: Any, description: Any) -> None
     call.state.update("permissions", row["id"], description=description)
 
 
-def _held(call: MethodCall, user: Any) -> dict[str, list[str | None]]:
-    return held_permissions(call.state, call.require("user", user)["id"])
+def _held(call: MethodCall, user: Any, groups: bool = True) -> dict[str, list[str | None]]:
+    return held_permissions(call.state, call.require("user", user)["id"], with_groups=groups)
 
 
-for _signature, _doc, _run in (
-    ("getPerms()", "the permissions of the logged-in user", lambda call: sorted(call.permissions)),
-    ("getUserPermsInheritance(userID)", "where each permission of a user comes from", _held),
-    (
-        "getAllPerms()",
-        "all permissions that there are",
-        lambda call: [pick(row, "description id name") for row in call.state.rows("permissions")],
+_METHODS: dict[str, HubMethod] = {
+    "getPerms() -> the permissions of the logged-in user": lambda call: sorted(call.permissions),
+    "getUserPermsInheritance(userID) -> where each permission of a user comes from": _held,
+    "getAllPerms() -> all permissions that there are": lambda call: [
+        pick(row, "description id name") for row in call.state.rows("permissions")
+    ],
+    "getUserGroups(user) -> the groups of a user": lambda call, user: groups_of(
+        call.state, call.require("user", user)["id"]
     ),
-    (
-        "getUserGroups(user)",
-        "the groups of a user",
-        lambda call, user: groups_of(call.state, call.require("user", user)["id"]),
+    "getUserPerms(userID=None, with_groups=True) -> the permissions of a user": (
+        lambda call, user, groups: sorted(_held(call, _or_caller(call, user), bool(groups)))
     ),
-):
-    declare(_signature, _run, f"Return {_doc}.")
-
-
-@hub_method("getUserPerms")
-def get_user_perms(call: MethodCall, userID: Any = None, with_groups: bool = True) -> list[str]:
-    """Return the permissions of a user."""
-    user = call.require("user", _or_caller(call, userID))
-    return sorted(held_permissions(call.state, user["id"], with_groups=bool(with_groups)))
+    "getGroupMembers(group) -> the users in a group": lambda call, group: [
+        user_struct(call.state.row("users", link["user_id"]))
+        for link in call.state.active("user_groups", group_id=_find_group(call, group)["id"])
+    ],
+}
+declare_all(_METHODS)
 
 
 @hub_method("hasPerm")
@@ -244,11 +240,6 @@ def _find_group(call: MethodCall, info: Any) -> Row:
     return must(row if row and row["usertype"] == GROUP else None, f"No such group: {info}")
 
 
-def _membership(call: MethodCall, group: Row, user: Row) -> Row | None:
-    keys = {"group_id": group["id"], "user_id": user["id"]}
-    return call.state.current("user_groups", **keys)
-
-
 @hub_method("newGroup")
 def new_group(call: MethodCall, name: Any) -> int:
     """Make a group of users; return its id."""
@@ -264,8 +255,8 @@ def add_group_member(call: MethodCall, group: Any, user: Any, strict: bool = Tru
     row = _find_group(call, group)
     if member["usertype"] == GROUP:
         raise GenericError("Groups cannot be members of other groups")
-    if _membership(call, row, member) is None:
-        keys = {"group_id": row["id"], "user_id": member["id"]}
+    keys = {"group_id": row["id"], "user_id": member["id"]}
+    if call.state.current("user_groups", **keys) is None:
         call.state.insert_version("user_groups", keys, call.user_id)
     elif strict:
         raise GenericError("User already in group")
@@ -275,13 +266,6 @@ def add_group_member(call: MethodCall, group: Any, user: Any, strict: bool = Tru
 def drop_group_member(call: MethodCall, group: Any, user: Any) -> None:
     """Remove a user from a group."""
     member = call.require("user", user)
-    row = _find_group(call, group)
-    link = must(_membership(call, row, member), f"No such user in group: {group}")
+    keys = {"group_id": _find_group(call, group)["id"], "user_id": member["id"]}
+    link = must(call.state.current("user_groups", **keys), f"No such user in group: {group}")
     call.state.revoke("user_groups", link["id"], call.user_id)
-
-
-@hub_method("getGroupMembers")
-def get_group_members(call: MethodCall, group: Any) -> list[dict[str, Any]]:
-    """Return the users in a group."""
-    links = call.state.active("user_groups", group_id=_find_group(call, group)["id"])
-    return [user_struct(call.state.row("users", link["user_id"])) for link in links]

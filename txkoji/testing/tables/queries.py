@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from txkoji.exceptions import ParameterError
+from txkoji.testing.tables.lookups.structs import RPM, TASK
 from txkoji.testing.tables.lookups.values import database_integer, hub_error, no_attribute
 
 COLUMNS = {
@@ -30,16 +31,12 @@ COLUMNS = {
         """,
     "listExternalRepos": "id name url",
     "listPackagesSimple": "package_id package_name",
-    "listRPMs": """
-        arch build_id buildroot_id buildtime draft epoch external_repo_id external_repo_name extra
-        id metadata_only name nvr payloadhash release size version
-        """,
+    "listRPMs": f"{RPM} external_repo_name nvr",
     "listSideTags": "id name user_id user_name",
     "listTags": "arches id locked maven_include_all maven_support name",
-    "listTasks": """
-        arch awaited channel_id completion_time completion_ts create_time create_ts host_id id label
-        method owner owner_name owner_type parent priority request result start_time start_ts state
-        waiting weight
+    "listTasks": f"""
+        {TASK} completion_time completion_ts create_time create_ts owner_name owner_type request
+        result start_time start_ts
         """,
     "listUsers": "id krb_principals name status usertype",
     "queryRPMSigs": "rpm_id sighash sigkey",

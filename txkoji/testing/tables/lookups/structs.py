@@ -24,10 +24,14 @@ def archive_struct(state: HubState, row: Row) -> dict[str, Any]:
     }
 
 
-_RPM = """
+RPM = """
     arch build_id buildroot_id buildtime draft epoch external_repo_id extra id metadata_only name
     payloadhash release size version
     """
+TASK = """
+    arch awaited channel_id host_id id label method owner parent priority state waiting weight
+    """
+"""The columns that callers see of RPMs and tasks."""
 
 
 def rpm_name(row: Row) -> str:
@@ -39,7 +43,7 @@ def rpm_struct(state: HubState, row: Row) -> dict[str, Any]:
     """Make the struct of an RPM as ``getRPM`` answers it."""
     repo = state.get("external_repo", row["external_repo_id"])
     name = repo["name"] if repo else "INTERNAL"
-    return {**pick(row, _RPM), "external_repo_name": name}
+    return {**pick(row, RPM), "external_repo_name": name}
 
 
 def _event_ts(state: HubState, event: int | None) -> float | None:
@@ -63,8 +67,7 @@ def repo_struct(state: HubState, row: Row) -> dict[str, Any]:
 
 def task_struct(row: Row, request: bool = False) -> dict[str, Any]:
     """Make the struct of a task as ``getTaskInfo`` answers it."""
-    columns = "arch awaited channel_id host_id id label method owner parent priority state waiting"
-    columns = f"{columns} weight{' request' if request else ''}"
+    columns = f"{TASK} request" if request else TASK
     return {**pick(row, columns), **times_of(row, "completion create start")}
 
 
