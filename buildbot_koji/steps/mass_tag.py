@@ -178,8 +178,10 @@ class KojiMassTag(KojiWriteStep):
         refusal = complaint or await self._refusal(tag)
         if refusal and not (self.dry_run or tagger.parts):
             return self.fail(refusal)
-        # A tag that was deleted since an earlier attempt hides nothing of what that has sent.
-        builds = await self._builds(made) if source else []
+        # A tag that was deleted since an earlier attempt hides nothing of what that has sent, nor
+        # of what was still to be sent.
+        at = {} if source else await self._at_begin()
+        builds = [] if at is None else await self._builds(made, at)
         begun = TagContents(each for part in tagger.parts for each in part.builds.items())
         there, latest = await self._contents(tagger) if tag else ([], [])
         rest = (each for each in builds if not begun.has(each.id, str(each.nvr)))
@@ -231,9 +233,18 @@ class KojiMassTag(KojiWriteStep):
             words, failed = await self._leave_log(outcomes, "tagged")
             self.say(f"{why}; {words}, did not tag {failed:,}")
 
-    async def _builds(self, made: Mapping[int, str] | None) -> list[TaggedBuild]:
+    async def _at_begin(self) -> dict[str, int] | None:
+        """Return the option for the tag of when the first attempt began; None if there was none."""
+        before = self.began + self.connection.statistics.clock_ahead
+        event = await self.connection.checked("getLastEvent", before=before, strict=True)
+        at = {"event": event["id"]}
+        return at if await self.connection.checked("getTag", self.from_tag, **at) else None
+
+    async def _builds(
+        self, made: Mapping[int, str] | None, at: Mapping[str, int]
+    ) -> list[TaggedBuild]:
         """Return the latest builds in the tag, or those of a mass build, the oldest first."""
-        options = {"latest": True} if made is None else {}
+        options = {"latest": made is None, **at}
         builds = await read_builds(self.hub, self.from_tag, self.in_thread, **options)
         builds.reverse()
         if made is None:
