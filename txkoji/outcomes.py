@@ -84,6 +84,18 @@ class Outcome:
         return {arch: task_states.to_str(task.state) for arch, task in self.tree.arches.items()}
 
     @property
+    def is_canceled(self) -> bool:
+        """Whether someone canceled the task or one below it, which is why it did not close.
+
+        Koji's builders end a task as FAILED if one of its children is canceled.
+        """
+        if self.guilty is None:
+            return self.tree.root.state == task_states.CANCELED
+        canceled = (each for each in self.tree.tasks() if each.state == task_states.CANCELED)
+        words = self.fault.text if self.fault is not None else ""
+        return any(words == f"Task {task.id} is canceled" for task in canceled)
+
+    @property
     def is_infrastructure(self) -> bool:
         """Whether the build system failed rather than the package.
 

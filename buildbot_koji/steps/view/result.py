@@ -22,19 +22,13 @@ EXCERPT_LINES = 30
 """Lines of its end that the summary of a failure shows; Buildbot opens a log's last 40 lines."""
 
 
-_RESULT_OF_STATE: dict[int, int] = {
-    task_states.CLOSED: results.SUCCESS,
-    task_states.FAILED: results.FAILURE,
-    task_states.CANCELED: results.CANCELLED,
-}
-
-
 def result_of(outcome: Outcome, *, infrastructure: bool) -> int:
     """Return Buildbot's result; ``infrastructure`` says whether the build system failed."""
-    state = outcome.tree.root.state
-    if state == task_states.FAILED and infrastructure:
-        return int(results.EXCEPTION)
-    return int(_RESULT_OF_STATE[state])
+    if outcome.tree.root.state == task_states.CLOSED:
+        return int(results.SUCCESS)
+    if outcome.is_canceled:
+        return int(results.CANCELLED)
+    return int(results.EXCEPTION if infrastructure else results.FAILURE)
 
 
 def failure_words(outcome: Outcome, not_again: str, *, infrastructure: bool) -> str:
@@ -45,7 +39,7 @@ def failure_words(outcome: Outcome, not_again: str, *, infrastructure: bool) -> 
         not_again: why the task is not submitted again, though the build system failed; else empty.
         infrastructure: whether the build system failed, not the package.
     """
-    if outcome.guilty is None:
+    if outcome.guilty is None or outcome.is_canceled:
         return with_remedy(outcome.reason)
     if not infrastructure:
         return f"failed: {with_remedy(outcome.reason)}"

@@ -227,6 +227,25 @@ async def test_time_limit_in_an_outage(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_child_that_someone_cancels(bench: Workbench) -> None:
+    """Whoever cancels a task below the step's cancels the build, though Koji calls it failed."""
+    hold(bench.hub, "buildArch")
+    levels = [[SOURCE.format("hello", "main")], [SOURCE.format("world", "main")]]
+    for step in (
+        koji_build(bench),
+        steps.KojiChainBuild(bench.profile, target="demo", sources=levels),
+    ):
+        request = await bench.begin(step)
+        child = await until_open(bench, "buildArch")
+        bench.hub.call("cancelTask", child["id"], user="kojiadmin")
+        ended = await bench.ended(request)
+        root = bench.hub.call("getTaskInfo", ended.properties["koji_task_id"])
+        assert (root["state"], ended.result) == (task_states.FAILED, "cancelled")
+        assert ended.text.endswith(f"Task {child['id']} is canceled")
+        assert not ended.text.startswith("failed")
+
+
+@pytest_twisted.ensureDeferred
 async def test_architecture_without_a_builder(bench: Workbench) -> None:
     """The summary says that no builder can take a task, instead of a place in a queue."""
     with bench.hub.state.transaction():
