@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from buildbot_koji.database_values import id_of
+from buildbot_koji.words import named
 from txkoji import Connection, build_states, is_refusal, nvr
 from txkoji.exceptions import GenericError, HubFault
+from txkoji.gathering import gather
 
 TAGGABLE = (build_states.BUILDING, build_states.COMPLETE)
 """The states of the builds that a tag has, or may get: others have no packages."""
@@ -95,12 +98,22 @@ def lasting_key(build: Any) -> int | str:
     return int(build.id) if build.get("draft") else str(build.nvr)
 
 
-async def waitable_name(connection: Connection, build: str) -> str | None:
-    """Return the NVR of a build that a repo may contain one day; None if there is no such build.
+async def waitable_names(connection: Connection, builds: Sequence[str]) -> list[str]:
+    """Return the NVRs of builds that a repo may contain one day: promotion changes a draft's.
 
     Raises:
+        GenericError: the hub has no such build, or it failed: a task would wait until Koji gives
+            up, some hours later.
         HubFault, TransportError: the hub can't say now.
     """
+    found = await gather(_waitable_name(connection, each) for each in builds)
+    dead = [each for each, name in zip(builds, found, strict=True) if name is None]
+    if dead:
+        raise GenericError(f"the hub has no such build, or it failed: {named(dead)}")
+    return found
+
+
+async def _waitable_name(connection: Connection, build: str) -> str | None:
     try:
         found = await named_build(connection, build)
     except HubFault as fault:

@@ -6,7 +6,7 @@ from typing import Any
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, flag, option, required
-from buildbot_koji.hubs.builds import waitable_name
+from buildbot_koji.hubs.builds import waitable_names
 from buildbot_koji.hubs.existing import find_existing_build
 from buildbot_koji.steps.framework.priority import (
     REPO_ID,
@@ -15,9 +15,8 @@ from buildbot_koji.steps.framework.priority import (
     PrioritizedStep,
     PrioritizedTaskStep,
 )
-from buildbot_koji.words import named
-from txkoji import Call, Outcome, task_states
-from txkoji.gathering import gather
+from txkoji import Call, Outcome, is_refusal, one_line, task_states
+from txkoji.exceptions import GenericError
 
 
 class PackageBuildStep(PrioritizedStep):
@@ -46,18 +45,14 @@ class PackageBuildStep(PrioritizedStep):
     channel = argument(checks.name, "the channel of the task; by default the hub's policy chooses")
 
     async def name_builds(self) -> str:
-        """Look up the NVRs of builds to wait for: promotion changes the NVR of a draft.
-
-        Returns:
-            A complaint of builds that no repo will ever contain: a task would wait until Koji gives
-            up, some hours later. Empty if there are none.
-        """
+        """Look up the builds to wait for; returns a complaint if no repo will ever contain one."""
         given = self.wait_builds or ()
-        found = await gather(waitable_name(self.connection, each) for each in given)
-        dead = [each for each, name in zip(given, found, strict=True) if name is None]
-        if dead:
-            return f"wait_builds: the hub has no such build, or it failed: {named(dead)}"
-        self.wait_builds = found or self.wait_builds
+        try:
+            self.wait_builds = await waitable_names(self.connection, given) or self.wait_builds
+        except GenericError as fault:
+            if not is_refusal(fault):
+                raise
+            return f"wait_builds: {one_line(fault)}"
         return ""
 
     def hub_options(self) -> dict[str, Any]:

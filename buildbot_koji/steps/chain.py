@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
@@ -13,6 +14,7 @@ from buildbot.process import results
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument, required, words_for
 from buildbot_koji.database_values import member
+from buildbot_koji.hubs.builds import waitable_names
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
 from txkoji import Call, Outcome, build_states, task_states
@@ -39,6 +41,10 @@ def levels(value: Any) -> str | None:
             complaint = checks.scm_url(source)
             if complaint is not None and checks.build(source) is not None:
                 return f"has {words_for(source)}, which {complaint}"
+    counts = Counter(filter(_is_source, chain.from_iterable(value)))
+    twice = next((source for source, count in counts.items() if count > 1), None)
+    if twice is not None:
+        return f"has {words_for(twice)} twice: the second build would have the NVR of the first"
     return None if len(value) > 1 else "has one level only: use a KojiBuild for each source"
 
 
@@ -72,7 +78,9 @@ class KojiChainBuild(PrioritizedTaskStep):
                 f" {target.build_tag_name} does not inherit its destination {target.dest_tag_name}"
             )
 
-        self._levels = [list(level) for level in self.sources]
+        given = [each for each in chain.from_iterable(self.sources) if not _is_source(each)]
+        names = dict(zip(given, await waitable_names(self.connection, given), strict=True))
+        self._levels = [[names.get(source, source) for source in level] for level in self.sources]
         for level in self._levels:
             for number, source in enumerate(level):
                 level[number] = await self._built(source, target.build_tag) or source
@@ -129,7 +137,7 @@ class KojiChainBuild(PrioritizedTaskStep):
         self._set_builds(self.intent.call.args[0], [build.nvr for build in complete])
 
     def _set_builds(self, levels: Any, new: Sequence[str]) -> None:
-        wanted = {*chain.from_iterable(self.sources)}
+        places = zip(chain.from_iterable(self.sources), chain.from_iterable(levels), strict=True)
         # An NVR among the arguments is waited for; this chain does not build it.
-        known = [nvr for nvr in chain.from_iterable(levels) if nvr not in wanted]
+        known = [nvr for source, nvr in places if _is_source(source) and not _is_source(nvr)]
         self.setProperty("koji_nvrs", [*known, *new], SOURCE)

@@ -225,7 +225,7 @@ def test_arguments_of_buildbot(plugin: Any, given: dict[str, Any], said: str) ->
         (steps.KojiDownloadTask, {"task_id": 7, "topurl": "https://me:s3cret@h/"}),
         (steps.KojiDownloadTask, {"task_id": 10**5000}),
         (steps.KojiBuild, {"target": "f44", "source": GIT, "infra_faults": [DEEP]}),
-        (steps.KojiChainBuild, {"target": "f44", "sources": [[GIT, DEEP], [GIT]]}),
+        (steps.KojiChainBuild, {"target": "f44", "sources": [[GIT, DEEP], [f"{GIT}2"]]}),
     ],
 )
 def test_values_that_are_not_shown(plugin: Any, given: dict[str, Any]) -> None:

@@ -43,7 +43,7 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
     "KojiBuildSRPM": ("build", {"target": "demo", "srpm": SRPM, "files_on": "master"}),
     "KojiCall": ("createTag", {"method": "createTag", "args": ["another"]}),
     "KojiCancel": ("cancelBuild", {"builds": HELLO}),
-    "KojiChainBuild": ("chainBuild", {"target": "demo", "sources": [[GIT], [GIT]]}),
+    "KojiChainBuild": ("chainBuild", {"target": "demo", "sources": [[GIT], [f"{GIT}2"]]}),
     "KojiCompareTags": ("listTagged", {"tag": "demo-candidate", "other": "demo-released"}),
     "KojiContainerBuild": (
         "buildContainer",
@@ -93,7 +93,7 @@ FAULTS: list[tuple[HubFault, str, str]] = [
     ),
     (GenericError("Invalid type for id lookup"), "failure", "Invalid type for id lookup"),
     (ParameterError("got an unexpected keyword argument 'x'"), "failure", "argument 'x'"),
-    (TagError("tag is locked"), "failure", "tag is locked: koji edit-tag --unlock TAG"),
+    (TagError("tag is locked"), "failure", "tag is locked: koji edit-tag --unlock "),
     (UnknownFault("<class 'ValueError'>: not a number", code=1), "failure", "not a number"),
     (UnknownFault("deadlock detected", code=1), "exception", "deadlock detected"),
     (UnknownFault("Traceback\nMemoryError: \n", code=1), "exception", "MemoryError"),

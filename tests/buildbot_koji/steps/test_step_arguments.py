@@ -80,8 +80,8 @@ GOOD: dict[str, list[dict[str, Any]]] = {
         {"profile": "koji", "tasks": 1, "full": True, "force": True},
     ],
     "KojiChainBuild": [
-        {**PRIORITY, "target": "f44", "sources": [[GIT], [GIT, "a-1-1"]], "channel": "big"},
-        {"profile": "koji", "target": "f44", "sources": [[GIT], [GIT]], "background": True},
+        {**PRIORITY, "target": "f44", "sources": [[GIT], [f"{GIT}2", "a-1-1"]], "channel": "big"},
+        {"profile": "koji", "target": "f44", "sources": [[GIT], [f"{GIT}2"]], "background": True},
     ],
     "KojiContainerBuild": [
         {**PRIORITY, "target": "f44", "source": GIT, "git_branch": "main", "scratch": True,
@@ -304,6 +304,8 @@ def test_documentation(name: str) -> None:
         ("KojiBuild", {"target": "a", "source": "git+https://h/a.git#"}, "names no revision"),
         ("KojiBuild", {"target": "a", "source": "git+https://h/a.git#a "}, "holds white space"),
         ("KojiChainBuild", {"target": "a", "sources": [GIT, GIT]}, "must be a list of levels"),
+        ("KojiChainBuild", {"target": "a", "sources": [[GIT], ["a-1-1"], ["a-1-1"], [GIT]]},
+         "twice: the second build would have the NVR of the first"),
         ("KojiChainBuild", {"target": "a", "sources": [[GIT], ["a"]]}, "has 'a', which must be"),
         ("KojiContainerBuild", {"target": "a", "source": GIT},
          "source can't be used without git_branch"),
