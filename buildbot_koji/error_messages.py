@@ -87,12 +87,17 @@ def was_cancelled(error: BaseException | None) -> bool:
     return isinstance(cause_of(error), CancelledError)
 
 
-def with_remedy(text: str) -> str:
-    """Return the message of a hub or a task, with the command that helps if there is one."""
+def with_remedy(text: str, tag: str = "TAG") -> str:
+    """Return the message of a hub or a task, with the command that helps if there is one.
+
+    Args:
+        text: the message.
+        tag: the tag that is meant if the message names none.
+    """
     for words, remedy in _REMEDIES:
         found = words.search(text)
         if found is not None:
-            help_ = found.expand(remedy)
+            help_ = found.expand(remedy).replace("--unlock TAG", f"--unlock {tag}")
             return text if help_ in text else f"{text}: {help_}"
     return text
 
@@ -102,8 +107,13 @@ def unreachable(error: BaseException, since: float, now: float) -> str:
     return f"the hub has not answered since {clock_time(since, now)}: {one_line(error)}"
 
 
-def explain(error: KojiException) -> str:
-    """Return what went wrong, in one line that names any missing plugin or permission."""
+def explain(error: KojiException, tag: str = "TAG") -> str:
+    """Return what went wrong, in one line that names any missing plugin or permission.
+
+    Args:
+        error: what went wrong.
+        tag: as for :func:`with_remedy`.
+    """
     if not isinstance(error, HubFault):
         return one_line(error)
     method = error.unknown_method
@@ -112,5 +122,5 @@ def explain(error: KojiException) -> str:
             return f"the hub has no {method}: its plugin {PLUGINS[method]} is not installed"
         return f"the hub has no {method}: it is older than this method, or a plugin is missing"
     if isinstance(error, ActionNotAllowed):
-        return with_remedy(f"the hub does not allow it: {one_line(error)}")
-    return with_remedy(one_line(error))
+        return with_remedy(f"the hub does not allow it: {one_line(error)}", tag)
+    return with_remedy(one_line(error), tag)

@@ -137,7 +137,7 @@ def from_renderable(complaint: str, given: Mapping[str, Any]) -> str:
     for name, value in given.items():
         shown = words_for(value)
         if complaint.startswith(f"{name} is missing"):
-            return f"{name} is missing: {shown} renders to nothing"
+            return f"{name} is missing: {shown} renders to nothing: unset, empty or 0"
         if complaint.startswith((f"{name}=", f"{name} can't be rendered: ")):
             return f"{complaint} (it comes from {shown})"
     return complaint

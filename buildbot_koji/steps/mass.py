@@ -424,7 +424,9 @@ class KojiMassBuild(PackageBuildStep):
         """Return what plans what the arguments ask for; raise BadPlan if that can't be read."""
         if self.earlier and not self.only and (given := self.declared_values["only"]) is not None:
             # Buildbot renders an empty list as None. Without it all packages would be built.
-            raise BadPlan(f"only is missing: {words_for(given)} renders to nothing")
+            raise BadPlan(
+                f"only is missing: {words_for(given)} renders to nothing: unset, empty or 0"
+            )
         packages = self.packages
         if self.packages_file is not None:
             packages = await self._names_in_file(self.packages_file)

@@ -147,7 +147,9 @@ class KojiMassTag(KojiWriteStep):
         """Tag the builds that are not tagged yet."""
         if self.mass is None and (given := self.declared_values["mass"]) is not None:
             # Without it all of the tag would be tagged.
-            return self.fail(f"mass is missing: {words_for(given)} renders to nothing")
+            return self.fail(
+                f"mass is missing: {words_for(given)} renders to nothing: unset, empty or 0"
+            )
         self.say(f"comparing {self.from_tag} with {self.to_tag}")
         tags, complaint = await _read_tags(self.hub, self.from_tag, self.to_tag)
         tagger = await self._load_tagger(tags[1])

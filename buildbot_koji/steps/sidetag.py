@@ -143,7 +143,7 @@ class KojiRemoveSideTag(KojiWriteStep):
         """Remove the side tags that still exist."""
         if self.sidetags is None:
             given = words_for(self.declared_values["sidetags"])
-            self.say(f"no side tag to remove: {given} renders to nothing")
+            self.say(f"no side tag to remove: {given} renders to nothing: unset, empty or 0")
             return results.SKIPPED
         sidetags = [str(each) for each in checks.words(self.sidetags)]
         named = f"side tag{'s' * (len(sidetags) > 1)} {', '.join(sidetags)}"

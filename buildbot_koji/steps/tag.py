@@ -124,6 +124,11 @@ class KojiMove(_Untags, KojiTasksStep):
     all = flag("move all builds of the packages in ``from_tag``")
     force = flag("override the tags' rules; requires the permission ``admin``")
 
+    @property
+    def changed_tag(self) -> str:
+        """The tags, of which the hub's refusal may be about either."""
+        return f"{self.from_tag} or {self.to_tag}"
+
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Return what is wrong with the builds and the tags."""
         yield from _no_builds(values, "all")

@@ -145,13 +145,18 @@ class KojiStep(InterruptibleStep):
 
     def fail(self, reason: str) -> int:
         """Set the summary to why the step fails; returns FAILURE."""
-        self.say(f"failed: {with_remedy(reason)}")
+        self.say(f"failed: {with_remedy(reason, self.changed_tag)}")
         return results.FAILURE
 
     @property
     def follows_task(self) -> bool:
         """Whether the hub has accepted the step's task: a later refusal is not about that."""
         return False
+
+    @property
+    def changed_tag(self) -> str:
+        """The tag that a refusal is about unless the hub names one."""
+        return str(getattr(self, "tag", None) or "TAG")
 
     def in_thread(self, make: Callable[[], T]) -> Deferred[T]:
         """Compute something that takes long, and shares no state, in a thread."""
@@ -288,7 +293,7 @@ class KojiStep(InterruptibleStep):
             return results.EXCEPTION
         except KojiException as error:
             if is_refusal(error) and not self.follows_task:
-                return self.fail(explain(error))
+                return self.fail(explain(error, self.changed_tag))
             trouble = self.trouble if is_passing(error) else None
             self.say(trouble or explain(error))
             return results.EXCEPTION

@@ -178,7 +178,7 @@ class KojiTasksStep(KojiWriteStep):
                 # What is begun is followed to its end first.
                 if not (self._tasks and is_refusal(error)):
                     raise
-                refused[label] = explain(error)
+                refused[label] = explain(error, self.changed_tag)
                 continue
             if task_id is not None:
                 self._tasks[label] = task_id
@@ -238,12 +238,14 @@ class KojiTasksStep(KojiWriteStep):
         self.say(f"{self.activity}: {done}/{len(self._watches)} done")
 
     async def _outcome(self, trees: list[TaskTree], refused: Mapping[str, str]) -> int:
-        reasons = [f"{label}: {with_remedy(why)}" for label, why in refused.items()]
+        reasons = [
+            f"{label}: {with_remedy(why, self.changed_tag)}" for label, why in refused.items()
+        ]
         ends = {int(results.FAILURE)} if refused else set()
         for label, tree in zip(self._tasks, trees, strict=True):
             if tree.root.state != task_states.CLOSED:
                 outcome = await read_outcome(self.connection, tree)
-                reasons.append(f"{label}: {with_remedy(outcome.reason)}")
+                reasons.append(f"{label}: {with_remedy(outcome.reason, self.changed_tag)}")
                 ends.add(result_of(outcome, infrastructure=outcome.is_infrastructure))
         for result, words in _WORDS.items():
             if result in ends:

@@ -547,7 +547,7 @@ async def test_stop(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     number = ended.properties["koji_mass_id"]
     # It would build all of them.
     ended = await bench.build(again, koji_mass_id=number, only=[])
-    said = "only is missing: Property(only) renders to nothing"
+    said = "only is missing: Property(only) renders to nothing: unset, empty or 0"
     assert (ended.result, ended.text) == ("failure", said)
     # The latest, as no other one is named.
     ended = await bench.build(again, koji_mass_id=0, only=["missing"])

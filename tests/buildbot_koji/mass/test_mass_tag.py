@@ -758,7 +758,7 @@ async def test_unknown_mass_build(bench: Workbench) -> None:
             mass=util.Property("koji_mass_id"),
         )
     )
-    said = "failed: mass is missing: Property(koji_mass_id) renders to nothing"
+    said = "failed: mass is missing: Property(koji_mass_id) renders to nothing: unset, empty or 0"
     assert (ended.result, ended.text) == ("failure", said)
 
 

@@ -73,7 +73,7 @@ async def test_property_that_is_not_set(bench: Workbench) -> None:
     """A required argument that renders to nothing is named with its property."""
     step = steps.KojiTag(bench.profile, tag=util.Property("nope"), builds="hello-1.0-1")
     ended = await bench.build(step)
-    assert ended.text == "tag is missing: Property(nope) renders to nothing"
+    assert ended.text == "tag is missing: Property(nope) renders to nothing: unset, empty or 0"
     step = steps.KojiTag(bench.profile, tag=util.Interpolate("%(prop:no)s"), builds="hello-1.0-1")
     ended = await bench.build(step)
     assert ended.text.startswith("tag='' must be a name or an id (it comes from ")

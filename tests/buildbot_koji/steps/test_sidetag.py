@@ -38,7 +38,7 @@ async def test_create_and_remove(bench: Workbench) -> None:
     ended = await bench.build(remove, koji_sidetag=name)
     assert (ended.result, name in ended.text) == ("failure", True)
     ended = await bench.build(remove)
-    nothing = "no side tag to remove: Property(koji_sidetag) renders to nothing"
+    nothing = "no side tag to remove: Property(koji_sidetag) renders to nothing: unset, empty or 0"
     assert (ended.result, ended.text) == ("success", nothing)
 
 

@@ -247,8 +247,33 @@ async def test_draft_that_was_promoted_since(bench: Workbench) -> None:
     source = "git+https://git.example.test/rpms/world.git#main"
     waiting = steps.KojiBuild(bench.profile, "demo", source, wait_builds=[draft, "rare-1-1"])
     ended = await bench.build(waiting)
-    text = "failed: wait_builds: the hub has no such build, or it failed: rare-1-1"
-    assert (ended.result, ended.text) == ("failure", text)
+    words = "the hub has no such build, or it failed: rare-1-1"
+    assert (ended.result, ended.text) == ("failure", f"failed: wait_builds: {words}")
+    levels = [["rare-1-1"], [source]]
+    ended = await bench.build(steps.KojiChainBuild(bench.profile, target="demo", sources=levels))
+    assert (ended.result, ended.text) == ("failure", f"failed: {words}")
+    levels = [[draft], [source]]
+    request = await bench.begin(steps.KojiChainBuild(bench.profile, target="demo", sources=levels))
+    await until(lambda: bench.hub.call("listTasks", {"method": "chainbuild"}))
+    await bench.stop_build()
+    await bench.ended(request)
+    [chain] = bench.hub.call("listTasks", {"method": "chainbuild"})
+    waited = bench.hub.call("getTaskRequest", chain["id"])[0][0]
+    assert waited == [draft.partition(",")[0]]
+
+
+@pytest_twisted.ensureDeferred
+async def test_locked_tag_is_named(bench: Workbench) -> None:
+    """What unlocks a tag names it, though a real hub's refusal does not."""
+    nvr = await bench.built()
+    bench.hub.call("editTag2", "demo-released", locked=True, user="kojiadmin")
+    tags = {"from_tag": "demo-candidate", "to_tag": "demo-released"}
+    for step, names in (
+        (steps.KojiTag(bench.profile, tag="demo-released", builds=nvr), "demo-released"),
+        (steps.KojiMove(bench.profile, builds=nvr, **tags), "demo-candidate or demo-released"),
+    ):
+        ended = await bench.build(step)
+        assert ended.text.endswith(f"tag is locked: koji edit-tag --unlock {names}")
 
 
 @pytest_twisted.ensureDeferred
