@@ -178,14 +178,20 @@ def _files(config: str | os.PathLike[str] | None, system: Path) -> list[Path]:
 
 
 def _place(path: Path) -> str:
-    """Return a path that is searched, and what keeps it from being read as a file."""
+    """Return a path that is searched, and which of its files are another user's."""
+    is_directory = os.path.isdir(path)  # noqa: PTH112
+    files = [path, *path.glob("*.conf")] if is_directory else [path]
+    closed = [str(each) for each in files if _is_closed(each)]
+    place = f"{path}/*.conf" if is_directory else str(path)
+    return f"{place} (this user can't read {', '.join(closed)})" if closed else place
+
+
+def _is_closed(path: Path) -> bool:
     try:
-        is_directory = stat.S_ISDIR(path.stat().st_mode)
-    except PermissionError:
-        return f"{path} (which this user can't read)"
-    except (OSError, ValueError):
-        return str(path)
-    return f"{path}/*.conf" if is_directory else str(path)
+        open_regular(path).close()
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return False
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
@@ -229,15 +235,11 @@ def read_configured(path: str | os.PathLike[str], limit: int = LARGEST_FILE) -> 
 
 def _read(
     config: str | os.PathLike[str] | None, system: Path
-) -> tuple[configparser.ConfigParser, dict[str, list[str]], list[str]]:
-    """Return what all files say together, which of them have a section, and the closed ones.
-
-    Like Koji's own client, it passes over a file that is another user's.
-    """
+) -> tuple[configparser.ConfigParser, dict[str, list[str]]]:
+    """Return what all files say together, and which of them have a section, by its name."""
     config = None if config is None else _expanded(config)
     parser = configparser.ConfigParser()
     files: dict[str, list[str]] = {}
-    closed: list[str] = []
     for path in _files(config, system):
         try:
             # Some editors begin a file with a mark of its encoding.
@@ -248,8 +250,8 @@ def _read(
             for section in one.sections():
                 files.setdefault(section, []).append(str(path))
         except OSError as error:
+            # Another user's. Koji's own client passes it over, too.
             if isinstance(error, PermissionError) and path != config:
-                closed.append(str(path))
                 continue
             raise BrokenConfiguration(
                 f"can't read the Koji configuration {path}: {error.strerror}"
@@ -261,7 +263,7 @@ def _read(
             raise BrokenConfiguration(
                 f"the Koji configuration {path} can't be parsed: {_syntax_error(error)}"
             ) from None
-    return parser, files, closed
+    return parser, files
 
 
 def _syntax_error(error: configparser.Error) -> str:
@@ -385,9 +387,8 @@ def load(
             looked and which profiles exist.
         BrokenConfiguration: a file can't be read or parsed, or a value is of the wrong kind.
     """
-    parser, files, closed = _read(config, system)
+    parser, files = _read(config, system)
     where = ", ".join(_place(path) for path in searched_paths(config, system=system))
-    where += "".join(f" (this user can't read {path})" for path in closed)
     if not parser.has_section(profile):
         remedy = _instead_of(profile, sorted(parser.sections()))
         raise ProfileNotFound(f"no Koji profile {shown(profile)!r} in {where}; {remedy}")

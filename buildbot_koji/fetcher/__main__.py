@@ -168,28 +168,18 @@ class _WatchedHTTPS(_WatchedConnection, http.client.HTTPSConnection):
     """One with TLS."""
 
 
-class _HTTP(urllib.request.HTTPHandler):
-    """Opens addresses without TLS, watched."""
-
-    def __init__(self, watchdog: _Watchdog) -> None:
-        super().__init__()
-        self._connect: Any = partial(_WatchedHTTP, watchdog)
-
-    def do_open(self, http_class: Any, req: Any, **http_conn_args: Any) -> Any:
-        """Open an address."""
-        return super().do_open(self._connect, req, **http_conn_args)
-
-
-class _HTTPS(urllib.request.HTTPSHandler):
-    """Opens addresses with TLS, watched."""
+class _Web(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+    """Opens addresses with and without TLS, watched."""
 
     def __init__(self, watchdog: _Watchdog, context: ssl.SSLContext) -> None:
-        super().__init__(context=context)
-        self._connect: Any = partial(_WatchedHTTPS, watchdog)
+        urllib.request.HTTPSHandler.__init__(self, context=context)
+        self._watchdog = watchdog
 
     def do_open(self, http_class: Any, req: Any, **http_conn_args: Any) -> Any:
         """Open an address."""
-        return super().do_open(self._connect, req, **http_conn_args)
+        kind = _WatchedHTTPS if http_class is http.client.HTTPSConnection else _WatchedHTTP
+        connect: Any = partial(kind, self._watchdog)
+        return super().do_open(connect, req, **http_conn_args)
 
 
 class _SecureRedirects(urllib.request.HTTPRedirectHandler):
@@ -298,9 +288,7 @@ def _receive(part: PartFile, url: str, context: ssl.SSLContext, times: _Times) -
 def _attempt(part: PartFile, request: Any, context: ssl.SSLContext, times: _Times) -> None:
     """Receive what is missing of a file, once."""
     with _Watchdog(times.pace) as watchdog:
-        opener = urllib.request.build_opener(
-            _HTTP(watchdog), _HTTPS(watchdog, context), _SecureRedirects()
-        )
+        opener = urllib.request.build_opener(_Web(watchdog, context), _SecureRedirects())
         try:
             with _from_network(opener.open, request, None, TIMEOUT) as reply:
                 _copy(reply, part, watchdog, times)

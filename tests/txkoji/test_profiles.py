@@ -215,7 +215,7 @@ def test_file_that_is_no_configuration_of_ours(system: Path, tmp_path: Path) -> 
     command = [sys.executable, "-c", CLOSED, str(system)]
     found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     assert found[0] == "http://k"
-    assert "(this user can't read koji.conf.d/closed.conf); there are: k" in found[1]
+    assert "(this user can't read koji.conf.d/closed.conf)" in found[1]
 
 
 def test_keytab_is_not_shown(system: Path, user: Path) -> None:

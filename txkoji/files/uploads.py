@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 
 from txkoji._deferreds import in_thread
 from txkoji._interfaces import Clock
+from txkoji._values import text
 from txkoji.elapsed import ElapsedTime
 from txkoji.exceptions import KojiLoginException, ProtocolError, TransferError
 from txkoji.files.outputs import byte_count
@@ -90,10 +91,8 @@ async def upload(
     """Upload a file; see :meth:`txkoji.Connection.upload`."""
     if client.session is None:
         raise KojiLoginException(f"log in to {client.url} before you upload {path}")
-    try:
-        path.name.encode("utf-8")
-    except UnicodeEncodeError:
-        raise TransferError(f"the name of {path!r} is not UTF-8: rename the file") from None
+    if text(path.name) is None:
+        raise TransferError(f"no hub takes the name of {path!r}: rename the file")
     try:
         file = await in_thread(client.reactor, open_regular, path)
     except OSError as error:

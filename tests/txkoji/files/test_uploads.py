@@ -207,22 +207,19 @@ async def test_pipe(koji: Connection, tmp_path: Path) -> None:
         await koji.upload(tmp_path / "pipe.src.rpm")
 
 
-@pytest.mark.parametrize(
-    ("path", "words"), [("/proc/self/mem", "Input/output error"), ("a\0b", "null byte")]
-)
 @pytest_twisted.ensureDeferred
-async def test_file_that_cannot_be_read(koji: Connection, path: str, words: str) -> None:
-    """A file that can't be opened, or that fails while it is read, is one line."""
-    with pytest.raises(TransferError, match=f"can't read {path}: .*{words}"):
-        await koji.upload(path)
+async def test_file_that_cannot_be_read(koji: Connection) -> None:
+    """A file that fails while it is read is one line."""
+    with pytest.raises(TransferError, match="can't read /proc/self/mem: Input/output error"):
+        await koji.upload("/proc/self/mem")
 
 
+@pytest.mark.parametrize("name", [b"caf\xe9.src.rpm", b"a\1.src.rpm", "\ufffe".encode(), b"a\0b"])
 @pytest_twisted.ensureDeferred
-async def test_name_that_is_not_utf8(koji: Connection, tmp_path: Path) -> None:
-    """A name that can't travel is refused in one line."""
-    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.src.rpm"))
-    path.write_bytes(b"x")
-    with pytest.raises(TransferError, match="is not UTF-8: rename the file"):
+async def test_name_that_cannot_travel(koji: Connection, tmp_path: Path, name: bytes) -> None:
+    """A name that is not UTF-8, or that XML can't hold, is refused in one line."""
+    path = tmp_path / os.fsdecode(name)
+    with pytest.raises(TransferError, match=r"no hub takes the name of .*: rename the file"):
         await koji.upload(path)
 
 
