@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import attrs
@@ -238,7 +239,12 @@ class Collector:
         ]
         # There may be hundreds: those that a person should look at come first.
         shown.sort(key=lambda each: each["state"] in ("listening", "waiting"))
-        return {"down": self._down(), "sources": shown}
+        down = self._down()
+        for each, hub in product(shown, down):
+            if each["state"] == "unreachable" and each["hub"] == hub["name"]:
+                # Its own polls saw the outage begin later, and perhaps for another reason.
+                each.update(since=hub["since"], reason=hub["reason"])
+        return {"down": down, "sources": shown}
 
     async def deliveries(self) -> dict[str, Any]:
         """Return what *Gates and deliveries* shows."""

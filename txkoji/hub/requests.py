@@ -244,7 +244,10 @@ class Requester:
             began: when the last of them began; by default it was the first.
             write: whether it changes something on the hub.
         """
-        self._set_trouble(error if is_passing(error) else None, since if began is None else began)
+        if is_passing(error):
+            self._set_trouble(error, since if began is None else began)
+        elif not isinstance(error, (HTTPStatusError, TLSError)):
+            self._set_trouble(None)
         pause = self.pause_after(error, failures, since, write=write)
         if pause is None or self._is_wrong_address(error, since, pause):
             return False
@@ -298,7 +301,7 @@ class Requester:
                 self._address.refused(error)
             # A login has an address of its own.
             if not request.path and not is_passing(error):
-                self._set_refusal(error)
+                self._set_trouble(None, sent, refusal=error)
             raise
         finally:
             silence.cancel()
@@ -318,36 +321,36 @@ class Requester:
 
     def _count_answer(self, sent: float, fault: HubFault | None = None) -> None:
         self._was_answered = True
-        self._set_refusal(None)
         if fault is None or not is_passing(fault):
             self.statistics.took(self.elapsed.seconds() - sent, self._reactor.seconds())
 
-    def _set_trouble(self, trouble: KojiException | None, began: float | None = None) -> None:
-        """Record why the hub is unreachable, None if it is not; log when that begins and ends."""
+    def _set_trouble(
+        self,
+        trouble: KojiException | None,
+        began: float | None = None,
+        *,
+        refusal: KojiException | None = None,
+    ) -> None:
+        """Record why the hub does not answer, None if it does; log when that begins and ends."""
         if self._has_ended:
             return
         now = self.elapsed.seconds()
-        if trouble is not None and self.trouble is None:
-            words = one_line(trouble)
+        before, after = self.trouble or self.refusal, trouble or refusal
+        if after is not None and before is None:
+            words = one_line(after)
             # Many reasons name the address.
             who = "the hub" if self._url in words else self._url
             self._log.warn("{who} does not answer: {reason}", who=who, reason=words)
-        elif trouble is None and self.trouble is not None:
+        elif after is None and before is not None:
             self._log.info(
                 "{url} answers again, after {seconds:.0f} s",
                 url=self._url,
                 seconds=now - self._changed_at,
             )
-        if (trouble is None) is not (self.trouble is None) or self.statistics.changed_at is None:
-            self._changed_at = now if trouble is None or began is None else began
+        if (after is None) is not (before is None) or self.statistics.changed_at is None:
+            self._changed_at = now if after is None or began is None else began
             self.statistics.changed_at = self.elapsed.moment(self._changed_at)
-        self.trouble = trouble
-
-    def _set_refusal(self, refusal: KojiException | None) -> None:
-        if (refusal is None) is not (self.refusal is None):
-            self._changed_at = self.elapsed.seconds()
-            self.statistics.changed_at = self.elapsed.moment(self._changed_at)
-        self.refusal = refusal
+        self.trouble, self.refusal = trouble, refusal
 
     def _silent(self, request: Request, sent: float) -> None:
         """Record that a request, and every other one meanwhile, has had no answer."""
