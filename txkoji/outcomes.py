@@ -32,6 +32,9 @@ _TELLS_NOTHING = re.compile(r"(hw_info|installed_pkgs|mock_config|dnf.*|.*\.log-
 
 _SRPM_METHODS = ("buildSRPMFromSCM", "rebuildSRPM")
 
+_CONTAINER_CANCELED = 2002
+"""The fault code of the plugin koji-containerbuild for a build that its service canceled."""
+
 _CHAIN_METHODS = ("chainbuild", "chainmaven")
 """Tasks whose children make the builds."""
 
@@ -85,15 +88,17 @@ class Outcome:
 
     @property
     def is_canceled(self) -> bool:
-        """Whether someone canceled the task or one below it, which is why it did not close.
+        """Whether someone canceled the task or what it waited for, which is why it did not close.
 
-        Koji's builders end a task as FAILED if one of its children is canceled.
+        Koji's builders end a task as FAILED if one of its children is canceled, or the build of a
+        container outside of Koji.
         """
         if self.guilty is None:
             return self.tree.root.state == task_states.CANCELED
+        if self.fault is None or self.fault.code == _CONTAINER_CANCELED:
+            return self.fault is not None
         canceled = (each for each in self.tree.tasks() if each.state == task_states.CANCELED)
-        words = self.fault.text if self.fault is not None else ""
-        return any(words == f"Task {task.id} is canceled" for task in canceled)
+        return any(self.fault.text == f"Task {task.id} is canceled" for task in canceled)
 
     @property
     def is_infrastructure(self) -> bool:

@@ -108,6 +108,17 @@ async def test_whose_failure_it_is(bench: Workbench, monkeypatch: pytest.MonkeyP
 
 
 @pytest_twisted.ensureDeferred
+async def test_canceled_container(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container build that someone cancels in its own service is canceled, not failed."""
+    bench.hub.add_package("demo-candidate", "hello-container")
+    words = "Image build was cancelled by OSBS."
+    fail_with(monkeypatch, "buildContainer", UnknownFault(words, code=2002))
+    step = steps.KojiContainerBuild(bench.profile, target="demo", source=GIT, git_branch="main")
+    ended = await bench.build(step)
+    assert (ended.result, ended.text) == ("cancelled", words)
+
+
+@pytest_twisted.ensureDeferred
 async def test_rest_of_a_chain(bench: Workbench) -> None:
     """A chain that the build system failed is submitted again without what is built by then."""
     bench.hub.builder.seconds = 1
