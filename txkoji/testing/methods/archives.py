@@ -142,12 +142,6 @@ def _build_of_type(btype: str, kind: str, call: MethodCall, info: Any, strict: b
     return {"build_id": row["id"], **found}
 
 
-for _btype, _kind in (("image", "image"), ("maven", "maven"), ("win", "windows")):
-    declare(
-        f"get{_btype.title()}Build(buildInfo, strict=False)", partial(_build_of_type, _btype, _kind)
-    )
-
-
 def _add_type(table: str, call: MethodCall, name: Any, *columns: Any) -> None:
     check_name(name)
     if call.state.one(table, name=name):
@@ -195,10 +189,10 @@ def _archive_of_type(btype: str, call: MethodCall, archive_id: Any, strict: bool
     return row and {"archive_id": row["id"], **{key: row[key] for key in MORE_COLUMNS[btype]}}
 
 
-for _btype in ("image", "maven", "win"):
-    declare(
-        f"get{_btype.title()}Archive(archive_id, strict=False)", partial(_archive_of_type, _btype)
-    )
+for _btype, _kind in (("image", "image"), ("maven", "maven"), ("win", "windows")):
+    _get, _run = f"get{_btype.title()}", partial(_build_of_type, _btype, _kind)
+    declare(f"{_get}Build(buildInfo, strict=False)", _run)
+    declare(f"{_get}Archive(archive_id, strict=False)", partial(_archive_of_type, _btype))
 
 
 @hub_method("listArchiveFiles")

@@ -69,13 +69,10 @@ def ssl_login(call: MethodCall, proxyuser: Any, renew: bool, exclusive: Any, **_
         raise AuthError("could not verify client: NONE")
     if proxyuser is not None and name not in call.hub.proxy_users:
         raise AuthError(f"{name} is not authorized to login other users")
-    user = _user(call, name if proxyuser is None else proxyuser)
-    return _start(call, user, authtype, renew, exclusive)
-
-
-def _user(call: MethodCall, name: str) -> Row:
+    name = name if proxyuser is None else proxyuser
     # LoginCreatesUser, on by default.
-    return call.state.one("users", name=name) or insert_user(call.state, name)
+    user = call.state.one("users", name=name) or insert_user(call.state, name)
+    return _start(call, user, authtype, renew, exclusive)
 
 
 @hub_method("logout")
