@@ -67,6 +67,8 @@ class KojiChainBuild(PrioritizedTaskStep):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._levels: list[list[str]] = []
+        # The NVRs to wait for, by what was given for them.
+        self._names: dict[str, str] = {}
 
     async def prepare(self) -> int | None:
         """Check that later levels can use earlier ones' builds, and find what is already built."""
@@ -79,8 +81,8 @@ class KojiChainBuild(PrioritizedTaskStep):
             )
 
         given = [each for each in chain.from_iterable(self.sources) if not _is_source(each)]
-        names = dict(zip(given, await waitable_names(self.connection, given), strict=True))
-        self._levels = [[names.get(source, source) for source in level] for level in self.sources]
+        self._names = dict(zip(given, await waitable_names(self.connection, given), strict=True))
+        self._levels = [[self._names.get(each, each) for each in level] for level in self.sources]
         for level in self._levels:
             for number, source in enumerate(level):
                 level[number] = await self._built(source, target.build_tag) or source
@@ -137,7 +139,7 @@ class KojiChainBuild(PrioritizedTaskStep):
         self._set_builds(self.intent.call.args[0], [build.nvr for build in complete])
 
     def _set_builds(self, levels: Any, new: Sequence[str]) -> None:
-        places = zip(chain.from_iterable(self.sources), chain.from_iterable(levels), strict=True)
         # An NVR among the arguments is waited for; this chain does not build it.
-        known = [nvr for source, nvr in places if _is_source(source) and not _is_source(nvr)]
+        waited = {*chain.from_iterable(self.sources), *self._names.values()}
+        known = [nvr for nvr in chain.from_iterable(levels) if nvr not in waited]
         self.setProperty("koji_nvrs", [*known, *new], SOURCE)
