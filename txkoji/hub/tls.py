@@ -28,7 +28,8 @@ from twisted.internet.interfaces import (
     IStreamClientEndpoint,
 )
 from twisted.internet.ssl import CertificateOptions, optionsForClientTLS, platformTrust
-from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+from twisted.python.failure import Failure
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
@@ -327,10 +328,7 @@ class _Unverified:
             _ask_after_handshake(self._context)
         self._host = host
 
-    def clientConnectionForTLS(  # noqa: N802 - Twisted's name
-        self,
-        protocol: TLSMemoryBIOProtocol,
-    ) -> SSL.Connection:
+    def clientConnectionForTLS(self, protocol: Any) -> SSL.Connection:  # noqa: N802
         connection = SSL.Connection(self._context, None)
         connection.set_tlsext_host_name(self._host)
         return connection
@@ -348,11 +346,7 @@ class TLSPolicy:
         # one that the system trusts.
         self._trust_in_proxy = TrustRoot(*dict.fromkeys([profile.serverca, None]))
 
-    def creatorForNetloc(  # noqa: N802 - Twisted's name
-        self,
-        hostname: bytes,
-        port: int,
-    ) -> Any:
+    def creatorForNetloc(self, hostname: bytes, port: int) -> Any:  # noqa: N802
         """Return the factory of the TLS connections to a host."""
         if not self._verify:
             return _Unverified(hostname, self._certificate)
@@ -373,6 +367,16 @@ def reasons(problem: BaseException) -> list[BaseException]:
     return found
 
 
+class _TLSProtocol(BufferingTLSTransport):
+    """Takes a peer that closes TLS in the middle of the handshake for a lost connection."""
+
+    def _tlsShutdownFinished(self, reason: Failure | None) -> None:  # noqa: N802 - Twisted's name
+        # Twisted reads the arguments of an error that has none here.
+        if reason is not None and reason.check(SSL.ZeroReturnError):
+            reason = Failure(SSL.SysCallError(-1, "Unexpected EOF"))
+        super()._tlsShutdownFinished(reason)
+
+
 @implementer(IStreamClientEndpoint)
 class OverTLS:
     """An endpoint that speaks TLS over another one, on the reactor of the connection.
@@ -388,6 +392,7 @@ class OverTLS:
     def connect(self, protocolFactory: Any) -> Deferred[IProtocol]:  # noqa: N803
         """Connect a protocol, and give it the decrypted bytes."""
         factory = TLSMemoryBIOFactory(self._creator, True, protocolFactory, clock=self._reactor)
+        factory.protocol = _TLSProtocol
         connecting: Deferred[Any] = self._endpoint.connect(factory)
         return connecting.addCallback(lambda protocol: protocol.wrappedProtocol)
 

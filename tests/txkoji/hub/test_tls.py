@@ -294,13 +294,14 @@ async def test_trusted_certificate(connect: Connect, hub: FakeHub, tmp_path: Pat
         (b"HTTP/1.1 400 Bad\r\n\r\n", TLSError, "does not speak TLS"),
         (bytes([21, 3, 3, 0, 2, 2, 80]), ConnectionFailed, "in trouble itself"),
         (bytes([21, 3, 3, 0, 2, 2, 40]), TLSError, "handshake failure"),
+        (bytes([21, 3, 3, 0, 2, 1, 0]), ConnectionFailed, "broke before the hub answered"),
     ],
 )
 @pytest_twisted.ensureDeferred
 async def test_broken_handshake(
     answer: bytes, kind: type[Exception], words: str, at_end: AtEnd
 ) -> None:
-    """A refusal of TLS is final; an internal error of the other side passes."""
+    """A refusal of TLS is final; an end or an internal error of the other side passes."""
     koji = Peer(then=answer).connect(at_end, scheme="https")
     with pytest.raises(kind, match=words):
         await koji.getKojiVersion()
