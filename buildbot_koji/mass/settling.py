@@ -113,8 +113,6 @@ class Settler:
         counts, outcome, existing = self._context.hub.counts, None, None
         if overdue := self._overdue(package, tree):
             self._failed(package, tree, overdue)
-        elif package.is_foreign and tree.root.state == task_states.CANCELED:
-            self._retry(package, f"someone else's task {tree.root.id} was canceled")
         else:
             try:
                 outcome, existing = await self._read_outcome(package, tree)
@@ -143,6 +141,8 @@ class Settler:
             self._follow(package)
         elif tree.root.state == task_states.CLOSED:
             self._happened(package, PackageEvent.CLOSED, tree)
+        elif package.is_foreign and outcome.is_canceled:
+            self._retry(package, f"someone else's task {tree.root.id} was canceled")
         elif not await self._has_target(outcome):
             self._plan.happened(package, PackageEvent.WITHDRAWN)
         elif self._is_infrastructure(outcome) and not _has_draft(outcome):

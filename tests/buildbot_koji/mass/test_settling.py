@@ -102,13 +102,20 @@ def ended_task(package: MassPackage, state: int) -> tuple[MassPackage, TaskTree]
     return package, TaskTree(TaskInfo(id=package.task_id, state=state, method="build"))
 
 
-def test_canceled_task_of_someone_else() -> None:
-    """If a task that someone else started is canceled, the package is submitted."""
+@pytest.mark.parametrize("state", [task_states.CANCELED, task_states.FAILED])
+def test_canceled_task_of_someone_else(state: int) -> None:
+    """If a task that someone else started is canceled, or its child, the package is submitted."""
     package = running(0, "p", 7)
     package.is_foreign = True
-    settler = settler_of([package], SlowHub(package), TaskCounts())
-    ended = [ended_task(package, task_states.CANCELED)]
-    assert Deferred.fromCoroutine(settler.settle(ended)).called
+    hub = SlowHub(package)
+    hub.fault = (1000, "Task 8 is canceled")
+    settler = settler_of([package], hub, TaskCounts())
+    child = TaskInfo(id=8, state=task_states.CANCELED, method="buildArch", parent=7)
+    _, tree = ended_task(package, state)
+    settled = Deferred.fromCoroutine(settler.settle([(package, TaskTree(tree.root, {7: [child]}))]))
+    while hub.waiting:
+        hub.answer()
+    assert settled.called
     assert (package.state, package.is_foreign) == (PackageState.READY, False)
     assert package.reason == "someone else's task 7 was canceled"
 
