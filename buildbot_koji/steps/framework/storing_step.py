@@ -114,8 +114,8 @@ class StoringStep(DeclaredStep):
                 await self.until_stored(partial(log.addContent, text))
                 await self._build_data.pause()
                 waiting, size = [], 0
+        # The step finishes its logs at its end: Buildbot's own finish can't be repeated.
         await self.until_stored(partial(log.addContent, clean_text("".join(waiting))))
-        await self.until_stored(log.finish)
 
     async def until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write to the master's database, and retry while it is unreachable."""

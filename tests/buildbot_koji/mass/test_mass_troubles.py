@@ -296,14 +296,20 @@ async def test_credentials_expire(bench: Workbench) -> None:
     assert sorted(sources(bench.hub)) == names
 
 
-@pytest.mark.parametrize("table", ["logs", "logchunks", "build_properties"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        *[f"INSERT INTO {table} " for table in ("logs", "logchunks", "build_properties")],
+        "UPDATE logs SET complete",
+    ],
+)
 @pytest_twisted.ensureDeferred
 async def test_full_disk_at_the_end(
-    bench: Workbench, logged_failures: list[Any], table: str
+    bench: Workbench, logged_failures: list[Any], statement: str
 ) -> None:
     """What the database has no room for at the end is written when there is room, and once."""
     names, request, release = await begin_held(bench, 4)
-    with bench.full_disk(f"INSERT INTO {table} ", 5) as refused:
+    with bench.full_disk(statement, 5) as refused:
         release()
         ended = await bench.ended(request)
     assert len(refused) == 5
