@@ -308,13 +308,17 @@ class Workbench:
 
     @contextmanager
     def full_disk(
-        self, statement: str, times: float = inf, *, error: Exception = FULL
+        self, statement: str, times: float = inf, *, error: Exception = FULL, once: bool = False
     ) -> Iterator[list[Any]]:
-        """Refuse, some times, what begins with a statement; yields what was refused so far."""
+        """Refuse, some times, what begins with a statement; yields what was refused so far.
+
+        With ``once`` only the first attempt at each write is refused.
+        """
         refused: list[Any] = []
 
         def refuse(_: Any, __: Any, sent: str, parameters: Any, *___: Any) -> None:
-            if sent.startswith(statement) and len(refused) < times:
+            is_new = not (once and parameters in refused)
+            if sent.startswith(statement) and len(refused) < times and is_new:
                 refused.append(parameters)
                 raise error
 

@@ -110,10 +110,11 @@ class StoringStep(DeclaredStep):
             waiting.append(part)
             size += len(part)
             if size >= LOG_PART:
-                text = clean_text("".join(waiting))
-                await self.until_stored(partial(log.addContent, text))
+                # Whole lines: Buildbot keeps the start of another one, also of a write that fails.
+                text, end, rest = clean_text("".join(waiting)).rpartition("\n")
+                await self.until_stored(partial(log.addContent, text + end))
                 await self._build_data.pause()
-                waiting, size = [], 0
+                waiting, size = [rest], len(rest)
         # The step finishes its logs at its end: Buildbot's own finish can't be repeated.
         await self.until_stored(partial(log.addContent, clean_text("".join(waiting))))
 
