@@ -51,14 +51,11 @@ _WORD_BEGINS, _WORD_ENDS = re.compile(r"\w"), re.compile(r"\w\Z")
 
 def result_and_summary(plan: MassPlan, max_failures: int) -> tuple[int, str]:
     """Return Buildbot's result of a mass build, WARNINGS with few failures, and its summary."""
-    failed = plan.counts[PackageState.FAILED]
-    dropped = plan.counts[PackageState.SKIPPED] - sum(e.is_excluded for e in plan.packages)
-    left = len(plan.packages) - plan.ended
-    words = plan.summary(None)
-    worse = [each.name for each in plan.packages if each.is_regression]
-    if worse:
+    facts, words = facts_of(plan), plan.summary(None)
+    failed, dropped = facts["failed"], facts["skipped"] - sum(e.is_excluded for e in plan.packages)
+    if worse := facts["regressions"]:
         words += f"; {counted(len(worse), 'regression')}: {named(worse, 3)}"
-    if left:
+    if left := facts["left"]:
         words = f"{plan.stopped}: {words}; {left:,} not started"
         return results.FAILURE, words
     if failed > max_failures:
