@@ -65,7 +65,7 @@ def results_of(batch: Sequence[Call], reply: Any) -> list[Any]:
 def _result(method: str, entry: Any) -> Any:
     if isinstance(entry, list) and len(entry) == 1:
         return entry[0]
-    if isinstance(entry, dict) and isinstance(entry.get("faultCode"), int):
+    if isinstance(entry, dict) and type(entry.get("faultCode")) is int:
         return fault_from(entry["faultCode"], _fault_text(entry), method=method)
     return UnusableAnswer(method, entry, "a result or a fault")
 

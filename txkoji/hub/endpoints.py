@@ -134,7 +134,7 @@ class _TunnelProtocol(Protocol):
     transport: Any
 
     def __init__(self, factory: Any, proxy: Proxy, target: bytes) -> None:
-        self.opened: Deferred[IProtocol] = Deferred(lambda _: self._abort())
+        self.opened: Deferred[IProtocol] = Deferred(self._cancel)
         self._factory = factory
         self._proxy = proxy
         self._target = target
@@ -207,6 +207,10 @@ class _TunnelProtocol(Protocol):
             f"{self._proxy} closed the connection before it reached the hub",
             may_have_arrived=False,
         )
+
+    def _cancel(self, opened: Deferred[IProtocol]) -> None:
+        self._abort()
+        opened.errback(error.ConnectingCancelledError(self.transport.getPeer()))
 
     def _abort(self) -> None:
         if self.transport is not None:

@@ -443,7 +443,7 @@ class ResponseDecoder:
             if len(values) != 1 or not isinstance(values[0], dict):
                 raise NotXMLRPC("the hub's reply is a fault without a struct")
             code = values[0].get("faultCode")
-            if not isinstance(code, int):
+            if type(code) is not int:
                 raise NotXMLRPC("the hub's reply is a fault without a code")
             text = values[0].get("faultString")
             raise fault_from(code, text if isinstance(text, str) else "")

@@ -16,8 +16,15 @@ from twisted.python.failure import Failure
 
 from tests.support import ONE_ATTEMPT, do_not_retry
 from tests.support.ends import AtEnd
+from tests.support.peers import Peer as SilentPeer
 from txkoji import Connection, Profile
-from txkoji.exceptions import ConnectionFailed, HTTPStatusError, KojiException, NotXMLRPC
+from txkoji.exceptions import (
+    ConnectionFailed,
+    HTTPStatusError,
+    KojiException,
+    NotXMLRPC,
+    RequestTimeout,
+)
 from txkoji.files.downloads import RemoteFile
 from txkoji.retry import RetryPolicy, is_passing, until_answered, was_not_carried_out
 from txkoji.testing.front.certificates import CertificateAuthority, ServerContextFactory
@@ -178,6 +185,18 @@ async def test_odd_proxy(front: FrontEnd, monkeypatch: pytest.MonkeyPatch, at_en
     at_end(koji.close)
     with pytest.raises(KojiException, match="answered CONNECT with something that is not HTTP"):
         await koji.getKojiVersion()
+
+
+@pytest_twisted.ensureDeferred
+async def test_silent_proxy(monkeypatch: pytest.MonkeyPatch, at_end: AtEnd) -> None:
+    """A write that a proxy never let through did not arrive, and may be sent again."""
+    monkeypatch.setenv("https_proxy", f"http://{SilentPeer().start(at_end)}")
+    hub = Profile(name="t", server="https://hub.test/kojihub")
+    koji = Connection(hub, reactor=reactor, retry=ONE_ATTEMPT, request_timeout=0.3)
+    at_end(koji.close)
+    with pytest.raises(RequestTimeout, match=r"did not take a connection within 0\.3 s") as caught:
+        await koji.createTag("x")
+    assert was_not_carried_out(caught.value)
 
 
 @pytest.mark.parametrize("header", [b"", b"Content-Length: 17\r\n"])

@@ -167,6 +167,9 @@ def test_arguments_that_cannot_travel(value: Any, words: str) -> None:
         encode_call("echo", [value])
 
 
+FAULT = b"<struct><member><name>faultCode</name><value>%s</value></member></struct>"
+
+
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
@@ -181,7 +184,10 @@ def test_arguments_that_cannot_travel(value: Any, words: str) -> None:
         (reply(b"<int>1</int>")[:-30], TruncatedReply),
         (b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a 'b'>]><methodResponse/>", ForbiddenXML),
         (reply(b"<array><data>" + b"<value><array><data>" * 300), ForbiddenXML),
-        (b"<methodResponse><fault><value><int>1</int></value></fault></methodResponse>", NotXMLRPC),
+        *[
+            (b"<methodResponse><fault><value>%s</value></fault></methodResponse>" % each, NotXMLRPC)
+            for each in (b"<int>1</int>", b"<struct></struct>", FAULT % b"<boolean>1</boolean>")
+        ],
     ],
 )
 def test_bad_replies(data: bytes, kind: type[Exception]) -> None:
