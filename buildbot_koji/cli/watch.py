@@ -69,6 +69,8 @@ async def _task_of(koji: Connection, what: str) -> int:
     if what.isdecimal():
         if not 0 < int(what) < 2**31:
             raise Mistake(f"{what} can't be the id of a task")
+        # The watcher would wait for a hub that has never answered.
+        await koji.call("getAPIVersion")
         return int(what)
     if "://" not in what and nvr.parse(what) is None:
         raise Mistake(f"{what} is no id of a task, no name-version-release, and no address")

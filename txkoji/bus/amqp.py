@@ -291,6 +291,8 @@ class _PikaLink(Link):
             if not settings.passive:
                 # The queue is to be bound to it.
                 await self._channel.exchange_declare(settings.exchange, passive=True)
+            if settings.queue is None:
+                return QueueState()
             found = await self._channel.queue_declare(settings.queue, passive=True)
             if not settings.passive:
                 # The broker refuses other settings than those of a queue that is there.

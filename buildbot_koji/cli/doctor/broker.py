@@ -14,7 +14,7 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 from buildbot_koji.cli.doctor.findings import Finding, error, expiry, ok, warning
 from buildbot_koji.cli.doctor.network import LIMIT, walked
 from buildbot_koji.words import counted
-from txkoji.bus import AMQP1, Broker
+from txkoji.bus import AMQP, AMQP1, Broker
 from txkoji.exceptions import BusError, ConfigurationError
 
 T = TypeVar("T")
@@ -77,9 +77,11 @@ async def _login_and_queue(
         return
     yield ok("broker", f"{settings.host} accepts the login")
     try:
-        if receives:
+        names_exchange = isinstance(settings, AMQP) and settings.exchange and not settings.queue
+        if receives or names_exchange:
             state = await within(link.inspect())
-            yield _queue(state.messages, state.receivers)
+            if receives:
+                yield _queue(state.messages, state.receivers)
     except (BusError, DeferredTimeout) as problem:
         is_exclusive = getattr(settings, "exclusive", False)
         yield _no_queue(_words(problem, "did not answer", limit), is_exclusive=is_exclusive)
@@ -106,7 +108,9 @@ def _queue(messages: int | None, receivers: int | None) -> Finding:
 def _no_queue(words: str, *, is_exclusive: bool) -> Finding:
     """Return what it means that the broker shows nothing of the queue."""
     if "no exchange" in words:
-        advice = "'exchange' must be the one that the hub publishes to: its administrators know"
+        advice = (
+            "'exchange' must be one that the broker has; to receive, the one of the hub's messages"
+        )
         return error("exchange", words, advice)
     if "PRECONDITION_FAILED" in words:
         advice = "it exists with other settings: give those that it has, or name another queue"

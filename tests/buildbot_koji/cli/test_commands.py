@@ -26,7 +26,7 @@ from tests.buildbot_koji.www.served import ServedMaster
 from tests.buildbot_koji.www.test_api import guarded, until_listening
 from tests.support import PROCESS_LIMIT, REPOSITORY, forks
 from txkoji import UnknownTask
-from txkoji.exceptions import GenericError
+from txkoji.exceptions import ConnectionFailed, GenericError
 from txkoji.testing import FakeHub
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers.registry import HANDLERS
@@ -149,6 +149,9 @@ async def test_watch(at_home: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         with pytest.raises((Mistake, UnknownTask)):
             await watch(reactor, nothing, io.StringIO(), profile="fake")
+    await at_home.stop()
+    with pytest.raises(ConnectionFailed, match="nothing listens at"):
+        await watch(reactor, str(task_id), io.StringIO(), profile="fake")
 
 
 @pytest_twisted.ensureDeferred

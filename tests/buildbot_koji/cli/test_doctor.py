@@ -965,6 +965,12 @@ async def test_a_broker(site: Site, broker: RabbitMQ, at_end: AtEnd) -> None:
     )
     status, found = await site.doctor()
     assert (status, "broker" in {each["check"] for each in found}) == (0, True), found
+    site.values["services"] = site.values["services"].replace(
+        "password=", "exchange='no', password="
+    )
+    status, found = await site.doctor()
+    [bad] = [each for each in found if each["level"] != "ok"]
+    assert (status, bad["check"], "no exchange 'no'" in bad["text"]) == (2, "exchange", True)
     site.values["services"] = services
 
     # A message that waits is counted, and stays as it was.
