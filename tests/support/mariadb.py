@@ -106,7 +106,8 @@ class MariaDB:
                     f"--pid-file={self._directory / 'pid'}",
                     f"--port={self._port}",
                     "--bind-address=127.0.0.1",
-                    "--innodb-flush-log-at-trx-commit=0",
+                    # A server that is killed keeps what it has committed.
+                    "--innodb-flush-log-at-trx-commit=2",
                     "--innodb-buffer-pool-size=32M",
                     "--skip-log-bin",
                 ),
