@@ -58,12 +58,10 @@ class OnceAction(Generic[T]):
             been frozen until then. See ``Hub.write``.
         search: searches the hub for the effect of an earlier ``do``; returns its result, or None;
             fails with :class:`Unsearchable` if the hub can't tell.
-        prepare: runs before each attempt: a login, for instance.
     """
 
     do: Callable[[CheckClaim], Awaitable[T]]
     search: Callable[[], Awaitable[T | None]]
-    prepare: Callable[[], Awaitable[None]] = _nothing
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,7 @@ class Once(Generic[T]):
         action: what to do.
         intent: what is known of it.
         check_claim: checks that no other master does it.
+        log_in: logs in to the hub; called before each attempt.
         critical: entered around the call and the storing of its result: an interruption there would
             leave something on the hub that no attempt knows.
 
@@ -102,11 +101,13 @@ class Once(Generic[T]):
         action: OnceAction[T],
         intent: Intent,
         check_claim: CheckClaim,
+        log_in: Callable[[], Awaitable[None]],
         critical: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._action = action
         self._save = intent.save
         self._check_claim = check_claim
+        self._log_in = log_in
         self._critical = critical
         self.state = intent.state
         self.refusal: KojiException | None = None
@@ -152,10 +153,10 @@ class Once(Generic[T]):
             self.state = IntentState.STORED
         # If this fails, the hub did not get the call now.
         if self.state is IntentState.IN_DOUBT:
-            found = await self._look(self._action.prepare)
+            found = await self._look(self._log_in)
         else:
             found = None
-            await self._action.prepare()
+            await self._log_in()
         try:
             with self._critical():
                 result = await self._do() if found is None else found

@@ -245,7 +245,6 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         return OnceAction(
             do=lambda check: submitter.submit(call, submission, before=check),
             search=lambda: submitter.find(call, submission),
-            prepare=self.log_in,
         )
 
     def submitted(self, intent: TaskIntent, task_id: int | None) -> TaskIntent:

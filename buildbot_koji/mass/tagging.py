@@ -238,9 +238,7 @@ class MassTagger:
         async def save(_: Any) -> None:
             await self._store(part)
 
-        action = OnceAction(
-            partial(self._do, part), partial(self._search, part), prepare=self._hub.log_in
-        )
+        action = OnceAction(partial(self._do, part), partial(self._search, part))
         words = "checking what is tagged as soon as the hub answers"
         await self._host.run_once(action, Intent(save, state), words)
 

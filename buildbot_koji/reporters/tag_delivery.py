@@ -151,7 +151,8 @@ class TagSender:
                 await attempt.remember(notes)
 
         # The task of an earlier attempt was looked for before this one was planned.
-        once = Once(hub.submit_once(call, submission), Intent(save), attempt.check)
+        action = hub.submit_once(call, submission)
+        once = Once(action, Intent(save), attempt.check, hub.log_in)
         return _accepted(hub, notes, await once.attempt())
 
     async def follow(self, delivery: Delivery) -> str:

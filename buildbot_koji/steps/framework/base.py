@@ -211,7 +211,7 @@ class KojiStep(InterruptibleStep):
     def once_of(self, action: OnceAction[T], intent: Intent, *, max_age: float = 0.0) -> Once[T]:
         """Return the action such that only the master that runs the request does it."""
         check_claim = partial(self.check_claim, max_age=max_age)
-        return Once(action, intent, check_claim, self.early_end.critical)
+        return Once(action, intent, check_claim, self.hub.log_in, self.early_end.critical)
 
     def supersede(self) -> None:
         """End the step: another master runs the build request."""

@@ -112,7 +112,6 @@ class KojiWriteStep(KojiStep):
             HubFault: the hub refused.
             UnknownOutcome, TransportError, ProtocolError: as :meth:`run_once`.
         """
-        action = replace(action, prepare=self.hub.log_in)
         words = "checking whether it is done as soon as the hub answers"
         return await self.run_once(action, self._intent(name), words)
 

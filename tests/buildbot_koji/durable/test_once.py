@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from twisted.internet.defer import CancelledError, Deferred, FirstError
+from twisted.internet.defer import CancelledError, Deferred, FirstError, succeed
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
@@ -78,7 +78,7 @@ class Hub:
 
     def once(self) -> Once[int]:
         action, intent = OnceAction(self.do, self.search), Intent(self.save, *self.known)
-        return Once(action, intent, self.check_claim, self.section)
+        return Once(action, intent, self.check_claim, lambda: succeed(None), self.section)
 
     def run(self) -> Deferred[int]:
         say = self.said.append

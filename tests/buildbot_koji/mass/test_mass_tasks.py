@@ -206,7 +206,7 @@ def test_found_one_is_not_submitted_again() -> None:
 
     def once_of(action: OnceAction[int], intent: Intent, *, max_age: float) -> Once[int]:
         assert max_age == CLAIM_AGE
-        return Once(action, intent, lambda: succeed(None))
+        return Once(action, intent, lambda: succeed(None), lambda: succeed(None))
 
     submissions = SimpleNamespace(
         submit=submit, find_all=find_all, is_certain=lambda task_id: task_id != 9
