@@ -250,7 +250,9 @@ async def read_fault(connection: HubConnection, task_id: int) -> tuple[HubFault 
         return None, f"the hub can't say why: {one_line(error)}"
     code, words = integer(member(result, "faultCode")), member(result, "faultString")
     if isinstance(words, str) and words.strip():
-        return fault_from(GenericError.code if code is None else code, words), reason_of(words)
+        fault = fault_from(GenericError.code if code is None else code, words)
+        # The fault's own text is bounded, and shows no password of an address.
+        return fault, one_line(reason_of(fault.text))
     if code is None:
         return None, "the hub does not say why"
     return fault_from(code, ""), f"the hub gives no reason but fault {code}"

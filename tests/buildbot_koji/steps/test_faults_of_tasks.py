@@ -108,6 +108,22 @@ async def test_whose_failure_it_is(bench: Workbench, monkeypatch: pytest.MonkeyP
 
 
 @pytest_twisted.ensureDeferred
+async def test_reason_for_everyone(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason shows no password of an address and no control character, and is bounded."""
+    words = "can't clone git+https://bob:hunter2@host/x.git: \u202e"
+    fail_with(monkeypatch, "runroot", GenericError())
+    told = {"faultCode": 1000, "faultString": words + "x" * 20_000}
+    bench.hub.answer = lambda method, _, run: told if method == "getTaskResult" else run()
+    step = steps.KojiRunroot(bench.profile, tag="demo-build", arch="x86_64", command="ls")
+    ended = await bench.build(step)
+    assert "can't clone git+https://***@host/x.git: \N{REPLACEMENT CHARACTER}x" in ended.text
+    for shown in (ended.text, ended.properties["koji_reason"], *ended.logs.values()):
+        assert "hunter2" not in shown
+        assert "\u202e" not in shown
+    assert 1000 < len(ended.properties["koji_reason"]) <= 10_000
+
+
+@pytest_twisted.ensureDeferred
 async def test_canceled_container(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A container build that someone cancels in its own service is canceled, not failed."""
     bench.hub.add_package("demo-candidate", "hello-container")
