@@ -96,6 +96,12 @@ async def test_pages(served: ServedMaster) -> None:
     )
     await until(lambda: served.text().startswith("building"))
 
+    async def has_arches() -> bool:
+        [tree] = (await served.ask("api/tasks")).json["trees"]
+        return len(tree["arches"]) == 3
+
+    # The summary may be there before the tasks of the architectures are.
+    await poll(has_arches)
     [hub] = (await served.ask("api/overview")).json["hubs"]
     assert (hub["name"], hub["state"], hub["watched"]) == ("hub-www", "ok", 1)
 
