@@ -127,6 +127,11 @@ def mistakes(arguments: Mapping[str, Argument], values: Mapping[str, Any]) -> li
     return found or [*_excluded(arguments, values), *_unmet(arguments, values)]
 
 
+def of_nothing(given: Any) -> str:
+    """Return that a renderable gives no value, and why: Buildbot makes None of what is empty."""
+    return f"{words_for(given)} renders to nothing: unset, empty or 0"
+
+
 def from_renderable(complaint: str, given: Mapping[str, Any]) -> str:
     """Return a complaint about a rendered value, with the renderable behind it.
 
@@ -137,7 +142,7 @@ def from_renderable(complaint: str, given: Mapping[str, Any]) -> str:
     for name, value in given.items():
         shown = words_for(value)
         if complaint.startswith(f"{name} is missing"):
-            return f"{name} is missing: {shown} renders to nothing: unset, empty or 0"
+            return f"{name} is missing: {of_nothing(value)}"
         if complaint.startswith((f"{name}=", f"{name} can't be rendered: ")):
             return f"{complaint} (it comes from {shown})"
     return complaint

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, required, words_for
+from buildbot_koji.arguments.declaration import argument, flag, of_nothing, required
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import CheckedRenderable
 from buildbot_koji.durable.attempts import StepIdentity
@@ -424,9 +424,7 @@ class KojiMassBuild(PackageBuildStep):
         """Return what plans what the arguments ask for; raise BadPlan if that can't be read."""
         if self.earlier and not self.only and (given := self.declared_values["only"]) is not None:
             # Buildbot renders an empty list as None. Without it all packages would be built.
-            raise BadPlan(
-                f"only is missing: {words_for(given)} renders to nothing: unset, empty or 0"
-            )
+            raise BadPlan(f"only is missing: {of_nothing(given)}")
         packages = self.packages
         if self.packages_file is not None:
             packages = await self._names_in_file(self.packages_file)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from buildbot.process import results
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, required, words_for
+from buildbot_koji.arguments.declaration import argument, flag, of_nothing, required
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
@@ -147,9 +147,7 @@ class KojiMassTag(KojiWriteStep):
         """Tag the builds that are not tagged yet."""
         if self.mass is None and (given := self.declared_values["mass"]) is not None:
             # Without it all of the tag would be tagged.
-            return self.fail(
-                f"mass is missing: {words_for(given)} renders to nothing: unset, empty or 0"
-            )
+            return self.fail(f"mass is missing: {of_nothing(given)}")
         self.say(f"comparing {self.from_tag} with {self.to_tag}")
         tags, complaint = await _read_tags(self.hub, self.from_tag, self.to_tag)
         tagger = await self._load_tagger(tags[1])

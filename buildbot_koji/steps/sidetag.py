@@ -7,7 +7,7 @@ from typing import Any
 from buildbot.process import results
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, required, words_for
+from buildbot_koji.arguments.declaration import argument, flag, of_nothing, required
 from buildbot_koji.durable.once import CheckClaim, OnceAction
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.properties import SOURCE
@@ -142,8 +142,8 @@ class KojiRemoveSideTag(KojiWriteStep):
     async def change(self) -> int:
         """Remove the side tags that still exist."""
         if self.sidetags is None:
-            given = words_for(self.declared_values["sidetags"])
-            self.say(f"no side tag to remove: {given} renders to nothing: unset, empty or 0")
+            given = of_nothing(self.declared_values["sidetags"])
+            self.say(f"no side tag to remove: {given}")
             return results.SKIPPED
         sidetags = [str(each) for each in checks.words(self.sidetags)]
         named = f"side tag{'s' * (len(sidetags) > 1)} {', '.join(sidetags)}"

@@ -128,6 +128,9 @@ async def test_chain(bench: Workbench) -> None:
     bench.hub.add_target("far", "demo-build", "demo-released")
     ended = await bench.build(steps.KojiChainBuild(bench.profile, target="far", sources=sources))
     assert "its build tag demo-build does not inherit its destination demo-released" in ended.text
+    dead = [["gone-1-1"], sources[1]]
+    ended = await bench.build(steps.KojiChainBuild(bench.profile, target="demo", sources=dead))
+    assert ended.text == "failed: the hub has no such build, or it failed: gone-1-1"
     assert bench.hub.calls["chainBuild"] == 4
 
 

@@ -14,7 +14,7 @@ export function DeliveriesPage() {
       <Shown data={data} error={error}>
         {({ down, reporters, cancellations }) => (
           <>
-            <Outages down={down} now={now} meanwhile="what is to be done there waits for it" />
+            <Outages down={down} now={now} meanwhile="deliveries and cancellations wait for it" />
             {reporters.length === 0 && <p>This master has no Koji reporter.</p>}
             {reporters.map((reporter) => (
               <ReporterCard key={reporter.name} reporter={reporter} now={now} refresh={refresh} />
