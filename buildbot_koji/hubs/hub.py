@@ -50,7 +50,7 @@ from txkoji import (
     one_line,
     profiles,
 )
-from txkoji.exceptions import ConfigurationError
+from txkoji.exceptions import ConfigurationError, KojiException
 from txkoji.locks import Lock
 
 
@@ -287,15 +287,19 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
             raise UnknownTask(f"task {watch.task_id} is another program's by now")
         return tree
 
+    @property
+    def trouble(self) -> KojiException | None:
+        """Why the hub is unreachable, or what stands before it refuses every request; else None."""
+        return self.connection.trouble or self.connection.refusal
+
     def status(self) -> HubStatus:
         """Return how the link to the hub is doing."""
         connection = self.connection
-        trouble = connection.trouble or connection.refusal
         return HubStatus(
             profile=connection.profile,
             server=connection.url,
             weburl=connection.weburl,
-            trouble=None if trouble is None else one_line(trouble),
+            trouble=None if self.trouble is None else one_line(self.trouble),
             is_logged_in=connection.session_id is not None,
             canceling=self.cancellations.trouble,
             bus=self.buses.is_connected,

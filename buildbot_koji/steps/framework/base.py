@@ -184,12 +184,14 @@ class KojiStep(InterruptibleStep):
         return None if error is None else self._outage(error)
 
     def _check_hub(self) -> None:
-        """Show that the hub is unreachable while a call is still being retried, or give it up."""
+        """Show what is wrong with the hub while a call is still being retried, or give it up."""
         trouble, text = self.connection.trouble, self._text
-        if trouble is not None and self._covered is None:
-            self.say_error(WAITING, trouble)
+        # While a step follows a task, the watcher is refused, and nothing of the step's own.
+        shown = trouble or (self.connection.refusal if self.follows_task else None)
+        if shown is not None and self._covered is None:
+            self.say_error(WAITING, shown)
             self._covered = text
-        elif trouble is None and self._covered:
+        elif shown is None and self._covered:
             self.say(self._covered)
         if trouble is not None and self._is_out_of_patience():
             self.unreachable = self.trouble or explain(trouble)

@@ -70,7 +70,7 @@ class TaskDisplay:
 
     def _say(self) -> None:
         tree, end = self._watch.tree, self._watch.estimated_end
-        if tree is None or tree.is_final or self._hub.connection.trouble is not None:
+        if tree is None or tree.is_final or self._hub.trouble is not None:
             # The state of the tasks is unknown; the step says so.
             return
         words = describe(

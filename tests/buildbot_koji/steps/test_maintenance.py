@@ -201,6 +201,22 @@ async def test_refused_search(bench: Workbench, front: Front) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_front_end_that_refuses_while_a_task_runs(bench: Workbench, front: Front) -> None:
+    """The summary says that nothing is known of a running task, and goes on afterwards."""
+    release = hold(bench.hub, "buildArch")
+    request = await bench.begin(quick_build(bench))
+    await until(lambda: "x86_64 building" in bench.text())
+    front.apache.begin_maintenance(FORBIDDEN)
+    await until(lambda: "HTTP status 403" in bench.text())
+    assert bench.text().startswith("waiting: the hub refuses, asking again: ")
+    front.apache.end_maintenance()
+    await until(lambda: "x86_64 building" in bench.text())
+    release()
+    ended = await bench.ended(request)
+    assert (ended.result, len(tasks(bench))) == ("success", 1), ended.text
+
+
+@pytest_twisted.ensureDeferred
 async def test_task_of_an_earlier_attempt(bench: Workbench, front: Front) -> None:
     """An attempt that a front end refuses waits for the task of the earlier one."""
     release = hold(bench.hub, "buildArch")
