@@ -97,7 +97,7 @@ def with_remedy(text: str, tag: str = "TAG") -> str:
     for words, remedy in _REMEDIES:
         found = words.search(text)
         if found is not None:
-            help_ = found.expand(remedy).replace("--unlock TAG", f"--unlock {tag}")
+            help_ = re.sub(r"(?<=--unlock )TAG\Z", lambda _: tag, found.expand(remedy))
             return text if help_ in text else f"{text}: {help_}"
     return text
 

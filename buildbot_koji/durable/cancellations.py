@@ -241,8 +241,10 @@ class Cancellations:
         refused = [failure.value for is_good, failure in outcomes if not is_good]
         counts = Counter(outcome for is_good, outcome in outcomes if is_good)
         words = f"canceled {counted(counts[Canceled.DONE], 'task')}"
-        if over := counts[Canceled.ENDED] + counts[Canceled.MISSING]:
-            words += f", {over:,} had ended already"
+        if ended := counts[Canceled.ENDED]:
+            words += f", {ended:,} had ended already"
+        if missing := counts[Canceled.MISSING]:
+            words += f", the hub has nothing of {missing:,} to cancel"
         late = counts[Canceled.PENDING]
         if late:
             is_away = self._connection.trouble is not None
@@ -276,8 +278,13 @@ class Cancellations:
         if task_id is None:
             return None, Canceled.MISSING
         await self._connection.call("cancelTask", task_id)
+        try:
+            task = await self._connection.checked("getTaskInfo", task_id)
+        except HubFault as fault:
+            if not is_final(fault):
+                raise
+            return task_id, Canceled.DONE
         # The hub accepts it of a task that has ended, too.
-        task = await self._connection.checked("getTaskInfo", task_id)
         is_canceled = task is not None and task["state"] == task_states.CANCELED
         return task_id, Canceled.DONE if is_canceled else Canceled.ENDED
 

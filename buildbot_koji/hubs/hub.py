@@ -292,6 +292,11 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         """Why the hub is unreachable, or what stands before it refuses every request; else None."""
         return self.connection.trouble or self.connection.refusal
 
+    @property
+    def trouble_since(self) -> float | None:
+        """When :attr:`trouble` began, in seconds since the epoch; None if there is none."""
+        return None if self.trouble is None else self.connection.statistics.changed_at
+
     def status(self) -> HubStatus:
         """Return how the link to the hub is doing."""
         connection = self.connection

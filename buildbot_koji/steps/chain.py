@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import Any, ClassVar
 
 from buildbot.process import results
@@ -67,8 +67,6 @@ class KojiChainBuild(PrioritizedTaskStep):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._levels: list[list[str]] = []
-        # The NVRs to wait for, by what was given for them.
-        self._names: dict[str, str] = {}
 
     async def prepare(self) -> int | None:
         """Check that later levels can use earlier ones' builds, and find what is already built."""
@@ -81,8 +79,8 @@ class KojiChainBuild(PrioritizedTaskStep):
             )
 
         given = [each for each in chain.from_iterable(self.sources) if not _is_source(each)]
-        self._names = dict(zip(given, await waitable_names(self.connection, given), strict=True))
-        self._levels = [[self._names.get(each, each) for each in level] for level in self.sources]
+        names = dict(zip(given, await waitable_names(self.connection, given), strict=True))
+        self._levels = [[names.get(source, source) for source in level] for level in self.sources]
         for level in self._levels:
             for number, source in enumerate(level):
                 level[number] = await self._built(source, target.build_tag) or source
@@ -140,6 +138,11 @@ class KojiChainBuild(PrioritizedTaskStep):
 
     def _set_builds(self, levels: Any, new: Sequence[str]) -> None:
         # An NVR among the arguments is waited for; this chain does not build it.
-        waited = {*chain.from_iterable(self.sources), *self._names.values()}
-        known = [nvr for nvr in chain.from_iterable(levels) if nvr not in waited]
+        # The sources of a later attempt may be fewer or more than those of the chain.
+        places = zip_longest(chain.from_iterable(self.sources), chain.from_iterable(levels))
+        known = [
+            nvr
+            for given, nvr in places
+            if nvr and not _is_source(nvr) and (given is None or _is_source(given))
+        ]
         self.setProperty("koji_nvrs", [*known, *new], SOURCE)

@@ -22,7 +22,8 @@ from tests.support import until
 from tests.support.ends import AtEnd
 from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji import Call, Connection, Profile, Submitter, task_states
-from txkoji.exceptions import AuthError, TransportError, UnknownOutcome
+from txkoji.exceptions import AuthError, HTTPStatusError, TransportError, UnknownOutcome
+from txkoji.hub.requests import Request
 from txkoji.retry import RetryPolicy
 from txkoji.testing import FakeHub
 
@@ -266,3 +267,23 @@ async def test_a_call_that_is_given_up(hub: FakeHub, call: str, at_end: AtEnd) -
     with pytest.raises(CancelledError):
         await calling
     assert hub.calls[call] == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_refused_login_ends_an_outage(hub: FakeHub, at_end: AtEnd) -> None:
+    """What refuses a login has answered: the hub is no longer called unreachable."""
+
+    def decide(request: bytes) -> Fate:
+        return Fate.REFUSE if b"/ssllogin" in request else Fate.RESET_BEFORE
+
+    proxy = FaultProxy(hub.url, decide)
+    at_end(proxy.stop)
+    koji = Connection(Profile(name="t", server=proxy.url), reactor=reactor, deadline=0.5)
+    at_end(koji.close)
+    with pytest.raises(TransportError):
+        await koji.call("getTag", "demo")
+    assert koji.trouble is not None
+    login = Request("sslLogin", b"<x/>", repeatable=True, path="/ssllogin")
+    with pytest.raises(HTTPStatusError, match="403"):
+        await koji.client.requester.send(login)
+    assert (koji.trouble, koji.refusal) == (None, None)

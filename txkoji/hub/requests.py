@@ -299,9 +299,9 @@ class Requester:
         except (HTTPStatusError, TLSError) as error:
             if isinstance(error, HTTPStatusError):
                 self._address.refused(error)
-            # A login has an address of its own.
-            if not request.path and not is_passing(error):
-                self._set_trouble(None, sent, refusal=error)
+            if not is_passing(error):
+                # A login has an address of its own: its refusal is not that of every call.
+                self._set_trouble(None, sent, refusal=self.refusal if request.path else error)
             raise
         finally:
             silence.cancel()

@@ -83,6 +83,7 @@ class KojiStep(InterruptibleStep):
         self._is_resumed = False
         # None unless the summary is an error; then the summary to restore, if any.
         self._covered: str | None = None
+        self._shows_outage = False
 
     @property
     def hub(self) -> Hub:
@@ -174,13 +175,13 @@ class KojiStep(InterruptibleStep):
         self._covered = ""
 
     def _outage(self, error: BaseException) -> str:
-        since = None if self._hub is None else self._hub.connection.trouble_since
+        since = None if self._hub is None else self._hub.trouble_since
         return unreachable(error, since or self.now(), self.now())
 
     @property
     def trouble(self) -> str | None:
-        """Return since when and why the hub is unreachable, None if it is not."""
-        error = None if self._hub is None else self._hub.connection.trouble
+        """Return since when and why the hub answers no call, None if it does."""
+        error = None if self._hub is None else self._hub.trouble
         return None if error is None else self._outage(error)
 
     def _check_hub(self) -> None:
@@ -188,9 +189,13 @@ class KojiStep(InterruptibleStep):
         trouble, text = self.connection.trouble, self._text
         # While a step follows a task, the watcher is refused, and nothing of the step's own.
         shown = trouble or (self.connection.refusal if self.follows_task else None)
-        if shown is not None and self._covered is None:
+        is_outage = trouble is not None
+        if shown is not None and (
+            self._covered is None or (self._covered and is_outage is not self._shows_outage)
+        ):
+            covered, self._shows_outage = self._covered or text, is_outage
             self.say_error(WAITING, shown)
-            self._covered = text
+            self._covered = covered
         elif shown is None and self._covered:
             self.say(self._covered)
         if trouble is not None and self._is_out_of_patience():

@@ -151,6 +151,11 @@ class KojiTasksStep(KojiWriteStep):
         self._watches: list[Watch] = []
 
     @property
+    def follows_task(self) -> bool:
+        """Whether the hub has accepted all tasks that are needed."""
+        return bool(self._watches)
+
+    @property
     def task_ids(self) -> list[int]:
         """The tasks that this attempt or an earlier one submitted."""
         return list(self._tasks.values())
