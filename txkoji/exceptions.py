@@ -362,7 +362,7 @@ class UnusableAnswer(ProtocolError):
 
 
 class ForbiddenXML(ProtocolError):
-    """The reply declares a document type or entities, which no hub does."""
+    """The reply has a form that no hub sends, and that could exhaust the memory."""
 
 
 class ReplyTooDeep(ForbiddenXML, UnreadableReply):

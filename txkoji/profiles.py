@@ -178,7 +178,7 @@ def _files(config: str | os.PathLike[str] | None, system: Path) -> list[Path]:
 
 
 def _place(path: Path) -> str:
-    """Return a path that is searched, and which of its files are another user's."""
+    """Return a path that is searched, and which of its files this user can't read."""
     is_directory = os.path.isdir(path)  # noqa: PTH112
     files = [path, *path.glob("*.conf")] if is_directory else [path]
     closed = [str(each) for each in files if _is_closed(each)]
@@ -250,8 +250,9 @@ def _read(
             for section in one.sections():
                 files.setdefault(section, []).append(str(path))
         except OSError as error:
-            # Another user's. Koji's own client passes it over, too.
-            if isinstance(error, PermissionError) and path != config:
+            # Koji's own client passes it over, too; but what was asked for must count.
+            is_asked_for = config in (path, path.parent)
+            if isinstance(error, PermissionError) and not is_asked_for:
                 continue
             raise BrokenConfiguration(
                 f"can't read the Koji configuration {path}: {error.strerror}"

@@ -21,6 +21,7 @@ from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from tests.support import until
 from tests.support.ends import AtEnd
 from tests.support.fault_proxy import Fate, FaultProxy
+from tests.support.peers import Peer
 from txkoji import Call, Connection, Profile, Submitter, task_states
 from txkoji.exceptions import AuthError, HTTPStatusError, TransportError, UnknownOutcome
 from txkoji.hub.requests import Request
@@ -286,4 +287,16 @@ async def test_refused_login_ends_an_outage(hub: FakeHub, at_end: AtEnd) -> None
     login = Request("sslLogin", b"<x/>", repeatable=True, path="/ssllogin")
     with pytest.raises(HTTPStatusError, match="403"):
         await koji.client.requester.send(login)
+    assert (koji.trouble, koji.refusal) == (None, None)
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_request_that_is_refused(at_end: AtEnd) -> None:
+    """A status that is about one request says nothing of the hub."""
+    peer = Peer(then=b"HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n", closes=True)
+    server = f"http://{peer.start(at_end)}/kojihub"
+    koji = Connection(Profile(name="t", server=server), reactor=reactor)
+    at_end(koji.close)
+    with pytest.raises(HTTPStatusError, match="413"):
+        await koji.call("echo", "x")
     assert (koji.trouble, koji.refusal) == (None, None)

@@ -200,6 +200,10 @@ for name in "kq":
         print(profiles.load(name, config="none", system=pathlib.Path()).server)
     except profiles.ProfileNotFound as error:
         print(error)
+try:
+    profiles.load("k", config="koji.conf.d", system=pathlib.Path())
+except profiles.BrokenConfiguration as error:
+    print(error)
 """
 
 
@@ -216,6 +220,8 @@ def test_file_that_is_no_configuration_of_ours(system: Path, tmp_path: Path) -> 
     found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     assert found[0] == "http://k"
     assert "(this user can't read koji.conf.d/closed.conf)" in found[1]
+    # What was asked for is not passed over.
+    assert found[2].startswith("can't read the Koji configuration koji.conf.d/closed.conf: ")
 
 
 def test_keytab_is_not_shown(system: Path, user: Path) -> None:

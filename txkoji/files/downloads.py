@@ -372,7 +372,7 @@ class _Download:
         reactor, elapsed = self._client.reactor, self._client.requester.elapsed
         sink = _Sink(self._part, self._tally)
         progressed = elapsed.seconds()
-        failures = 0
+        failures, most = 0, self._part.have
         while not self._part.is_complete:
             have = self._part.have
             try:
@@ -388,8 +388,8 @@ class _Download:
                 if isinstance(error, TruncatedReply) and await in_thread(reactor, proven):
                     return
                 # A few bytes are no progress, and neither are the same ones again.
-                if self._part.have - have >= PACE_BYTES:
-                    failures, progressed = 0, elapsed.seconds()
+                if self._part.have - most >= PACE_BYTES:
+                    failures, progressed, most = 0, elapsed.seconds(), self._part.have
                 failures += 1
                 pause = self._client.requester.pause_after(error, failures, progressed)
                 if pause is None:

@@ -28,6 +28,9 @@ from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
 from txkoji.locks import Lock, Semaphore
 from txkoji.retry import RetryPolicy, is_passing, was_idle
 
+ABOUT_THE_REQUEST = (400, 413, 414, 431)
+"""Statuses that say nothing of other requests: this one is malformed, or too large."""
+
 SLOWEST_UPLOAD = 50_000.0
 """Bytes a second: while a body may still be on its way, the hub does not count as silent."""
 
@@ -131,8 +134,9 @@ class Requester:
         self.statistics = RequestStatistics()
         self._slots = address.slots("calls", limits.at_once)
         self._was_answered = False
-        # In elapsed time: the hub's last answer, and when it became reachable or unreachable.
-        self._heard_at = self._changed_at = float("-inf")
+        # In elapsed time: the hub's last answer, when calls began or ceased to be answered, and
+        # when the hub fell silent.
+        self._heard_at = self._changed_at = self._silent_at = float("-inf")
         self._has_ended = False
 
     def end(self) -> None:
@@ -224,7 +228,7 @@ class Requester:
     @property
     def trouble_for(self) -> float | None:
         """For how many seconds no attempt was answered, None if the last one was."""
-        return None if self.trouble is None else self.elapsed.seconds() - self._changed_at
+        return None if self.trouble is None else self.elapsed.seconds() - self._silent_at
 
     async def wait_out(
         self,
@@ -300,8 +304,9 @@ class Requester:
             if isinstance(error, HTTPStatusError):
                 self._address.refused(error)
             if not is_passing(error):
-                # A login has an address of its own: its refusal is not that of every call.
-                self._set_trouble(None, sent, refusal=self.refusal if request.path else error)
+                # A login has an address of its own, and some statuses are about one request.
+                is_own = request.path or getattr(error, "status", None) in ABOUT_THE_REQUEST
+                self._set_trouble(None, sent, refusal=self.refusal if is_own else error)
             raise
         finally:
             silence.cancel()
@@ -350,6 +355,8 @@ class Requester:
         if (after is None) is not (before is None) or self.statistics.changed_at is None:
             self._changed_at = now if after is None or began is None else began
             self.statistics.changed_at = self.elapsed.moment(self._changed_at)
+        if self.trouble is None:
+            self._silent_at = now if began is None else began
         self.trouble, self.refusal = trouble, refusal
 
     def _silent(self, request: Request, sent: float) -> None:

@@ -60,7 +60,7 @@ MOST_AGINGS = 256
 """After so many agings no reply begins to age objects until a full collection: each delays that."""
 
 MAX_TOKEN = 64 * 1024
-"""Bytes of a tag or an instruction."""
+"""Bytes of a tag, a comment or an instruction."""
 
 MAX_NAMES = 100
 """Names of elements and attributes: the XML parser keeps each of them to the end of the reply."""
@@ -235,14 +235,10 @@ class _Document:
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text.append
         parser.StartDoctypeDeclHandler = self._doctype
-        parser.CommentHandler = self._comment
         self.parser = parser
 
     def _doctype(self, *_: Any) -> None:
         raise ForbiddenXML("the reply declares a document type, which no Koji hub does: refused")
-
-    def _comment(self, _: str) -> None:
-        raise ForbiddenXML("the reply holds a comment, which no Koji hub sends: refused")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if not self._begun:
@@ -395,7 +391,8 @@ class ResponseDecoder:
 
         Raises:
             ReplyTooLarge: more than ``max_bytes`` have arrived.
-            ForbiddenXML: the reply declares a document type, or is nested too deeply.
+            ForbiddenXML: the reply could exhaust the memory: a document type, too many names, too
+                much markup, or nested too deeply.
             NotXMLRPC: the reply is not an XML-RPC response: a web page, broken XML.
             UnreadableReply: the hub's reply holds a value that can't be read.
         """

@@ -18,8 +18,15 @@ from tests.support import free_port, until
 from tests.support.ends import AtEnd
 from tests.support.fault_proxy import Fate, FaultProxy
 from tests.support.hubs import Connect
+from tests.support.peers import Peer
 from txkoji import Connection, task_states
-from txkoji.exceptions import ConnectionFailed, HTTPStatusError, TransferError, UnusableAnswer
+from txkoji.exceptions import (
+    ConnectionFailed,
+    HTTPStatusError,
+    KojiException,
+    TransferError,
+    UnusableAnswer,
+)
 from txkoji.files.downloads import RemoteFile, download, files_of_build, files_of_task
 from txkoji.files.rpm import payload_hash
 from txkoji.files.uploads import Progress
@@ -359,3 +366,22 @@ async def test_archives_of_one_name(koji: Connection, hub: FakeHub) -> None:
         "maven/org/a/app/1/app.jar", "maven/org/b/app/1/app.jar", "odd.jar",
     ]  # fmt: skip
     assert files[2].digest is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_bytes_that_come_again_are_no_progress(
+    koji: Connection, tmp_path: Path, at_end: AtEnd
+) -> None:
+    """A front end that cuts each file and each part ends a download by its deadline."""
+
+    def answer(request: bytes) -> bytes:
+        if b"Range" in request:
+            return (
+                b"HTTP/1.1 206 X\r\nContent-Range: bytes 7-9/999999\r\nContent-Length: 3\r\n\r\nabc"
+            )
+        return b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n" + b"x" * 500_000
+
+    peer = Peer(then=answer, closes=True)
+    koji.client.requester.limits = replace(koji.client.requester.limits, deadline=2)
+    with pytest.raises(KojiException):
+        await fetch(koji, RemoteFile("f", f"http://{peer.start(at_end)}/f", 999_999), tmp_path)

@@ -290,12 +290,12 @@ def test_unknown_elements(inside: bytes) -> None:
     assert decode_response(PROLOG + known) == 7
 
 
-@pytest.mark.parametrize("form", [b"<v%d:value/>", b"<value v%d='1'/>", b"<!-- %d -->"])
+@pytest.mark.parametrize("form", [b"<v%d:value/>", b"<value v%d='1'/>"])
 def test_names_that_the_parser_keeps(form: bytes) -> None:
-    """Neither prefixes nor attributes fill the memory with ever new names; no comment is read."""
+    """Neither prefixes nor attributes fill the memory with ever new names."""
     decoder = ResponseDecoder()
     decoder.feed(PROLOG)
-    with pytest.raises(ForbiddenXML, match=r"more than 100 names|a comment, which no"):
+    with pytest.raises(ForbiddenXML, match="more than 100 names"):
         decoder.feed(b"".join(form % number for number in range(20_000)))
 
 
