@@ -13,7 +13,7 @@ import ipaddress
 import os
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import BinaryIO
@@ -26,6 +26,7 @@ from txkoji.exceptions import BrokenConfiguration, ProfileNotFound
 
 __all__ = [
     "Profile",
+    "alike",
     "load",
     "names",
     "open_regular",
@@ -46,7 +47,7 @@ _LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.IGNORECASE)
 MAX_NUMBER = 2**31 - 1
 
 ALIKE = 0.7
-"""How similar (0 to 1) a profile's name must be to be suggested for a missing one."""
+"""The least similarity, 0 to 1, between a misspelt name and a suggestion."""
 
 SYSTEM = Path("/etc")
 """Where the system's configuration is: ``koji.conf.d`` and ``koji.conf``."""
@@ -293,13 +294,20 @@ def names(config: str | os.PathLike[str] | None = None, *, system: Path = SYSTEM
     return sorted(_read(config, system)[0].sections())
 
 
+def alike(name: str, known: Iterable[str], most: int = 1) -> list[str]:
+    """Return the known names closest to a misspelt one, closest first; capitals don't count."""
+    spelt = {each.casefold(): each for each in known}
+    near = difflib.get_close_matches(name.casefold(), spelt, n=most, cutoff=ALIKE)
+    return [spelt[each] for each in near]
+
+
 def _instead_of(profile: str, known: Sequence[str]) -> str:
     """Return what to do about a profile that is missing."""
     if "://" in profile:
         return "that is an address: write it into one of them as the 'server' of a profile"
     if not known:
         return "no profile is configured at all"
-    near = difflib.get_close_matches(profile, known, n=1, cutoff=ALIKE)
+    near = alike(profile, known)
     meant = f"; did you mean {shown(near[0])}?" if near else ""
     return f"there are: {', '.join(map(shown, known))}{meant}"
 

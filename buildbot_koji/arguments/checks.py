@@ -6,7 +6,6 @@ message ("must be ..."), or None.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +17,7 @@ from buildbot.locks import BaseLockId, LockAccess
 
 from buildbot_koji.arguments.patterns import MOST_STEPS, steps
 from txkoji import nvr
+from txkoji.profiles import alike
 
 Check = Callable[[Any], "str | None"]
 """A check: takes a value, returns what is wrong with it ("must be ...") or None."""
@@ -104,13 +104,9 @@ def literal_placeholder(value: Any, *, depth: int = 0) -> str | None:
     return next((each for each in inside if each is not None), None)
 
 
-ALIKE = 0.7
-"""The least similarity, 0 to 1, between a misspelt name and a suggestion."""
-
-
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name closest to a misspelt one, None if none is close."""
-    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=ALIKE)), None)
+    return next(iter(alike(name, known)), None)
 
 
 def did_you_mean(name: Any, known: Iterable[str]) -> str:
@@ -121,7 +117,7 @@ def did_you_mean(name: Any, known: Iterable[str]) -> str:
 
 def did_you_mean_any(name: str, known: Iterable[str]) -> str:
     """Return a suggestion of up to three names, closest first; empty without one."""
-    *others, last = difflib.get_close_matches(name, list(known), n=3, cutoff=ALIKE) or [""]
+    *others, last = alike(name, known, most=3) or [""]
     if not last:
         return ""
     return f": did you mean {' or '.join(filter(None, [', '.join(others), last]))}?"

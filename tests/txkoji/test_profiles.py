@@ -113,13 +113,14 @@ def test_old_pkgurl(system: Path, user: Path) -> None:
     assert profiles.load("k", system=system).topurl == "http://k/files"
 
 
-def test_missing_profile(system: Path, user: Path) -> None:
+@pytest.mark.parametrize("misspelt", ["fedroa", "FEDORA"])
+def test_missing_profile(system: Path, user: Path, misspelt: str) -> None:
     """A profile that is not there: where was looked, and which ones there are. A ValueError too."""
     write(system / "koji.conf", "[fedora]\nserver = http://f\n[centos]\nserver = http://c\n")
     with pytest.raises(ProfileNotFound) as caught:
-        profiles.load("fedroa", system=system)
+        profiles.load(misspelt, system=system)
     assert str(caught.value) == (
-        f"no Koji profile 'fedroa' in {system}/koji.conf.d/*.conf, {system}/koji.conf,"
+        f"no Koji profile '{misspelt}' in {system}/koji.conf.d/*.conf, {system}/koji.conf,"
         f" {user}/config.d, {user}/config; there are: centos, fedora; did you mean fedora?"
     )
     # Of a directory only some files are read, also where one has the name of a file.

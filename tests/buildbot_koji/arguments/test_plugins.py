@@ -80,6 +80,7 @@ class Filter(DeclaredObject, ChangeFilter):
             {"either": 1, "midddle": True},
             ["midddle is not an argument of Step: did you mean middle?"],
         ),
+        ({"either": 1, "NAME": "x"}, ["NAME is not an argument of Step: did you mean name?"]),
         ({"either": 1, "namee": "x"}, ["namee is not an argument of Step: did you mean name?"]),
         ({"either": 1, "zzz": "x"}, ["zzz is not an argument of Step"]),
     ],
