@@ -126,7 +126,7 @@ class KojiMassTag(KojiWriteStep):
         "the name of the mass build's step, if its build had several",
         default=str(KojiMassBuild.name),
     )
-    bypass = flag("tag at once, without tasks; requires the permission ``tag``")
+    bypass = flag("tag at once, without tasks or the hub's policy; requires the permission ``tag``")
     dry_run = flag("only say what would be tagged")
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
