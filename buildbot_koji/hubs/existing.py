@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from buildbot_koji.database_values import member
+from buildbot_koji.database_values import id_of, member
 from buildbot_koji.hubs.builds import build_of_task
 from txkoji import Connection, Outcome, build_states, is_refusal, one_line, task_states
 from txkoji.exceptions import GenericError, HubFault
@@ -13,8 +13,8 @@ from txkoji.exceptions import GenericError, HubFault
 GENERATORS = ("buildContainer", "buildSourceContainer", "osbuildImage")
 """Tasks whose build a content generator makes: a service that runs on when the task fails."""
 
-_EXISTS = re.compile(r"Build already exists \(id=([0-9]{1,9}), state=COMPLETE\)")
-_IN_PROGRESS = re.compile(r"Build already in progress \(task ([0-9]{1,9})\)")
+_EXISTS = re.compile(r"Build already exists \(id=([0-9]{1,10}), state=COMPLETE\)")
+_IN_PROGRESS = re.compile(r"Build already in progress \(task ([0-9]{1,10})\)")
 
 _COMMIT = re.compile(r"#[0-9a-f]{40,64}$")
 """The end of an SCM URL that names a commit, not a branch or tag."""
@@ -22,8 +22,14 @@ _COMMIT = re.compile(r"#[0-9a-f]{40,64}$")
 
 async def find_taken_name(connection: Connection, outcome: Outcome) -> Any:
     """Return the build whose NVR a failed task tried to use, or None."""
-    taken = _EXISTS.search(outcome.fault.text) if outcome.fault is not None else None
-    return None if taken is None else await connection.checked("getBuild", int(taken[1]))
+    build_id = _id_in(_EXISTS, outcome)
+    return None if build_id is None else await connection.checked("getBuild", build_id)
+
+
+def _id_in(fault: re.Pattern[str], outcome: Outcome) -> int | None:
+    """Return the id that the fault of a task names, None for no such fault."""
+    found = fault.search(outcome.fault.text) if outcome.fault is not None else None
+    return None if found is None else id_of(found[1])
 
 
 async def find_existing_build(
@@ -50,18 +56,17 @@ async def find_existing_build(
     if outcome.tree.root.state == task_states.CLOSED:
         build = outcome.build
         return None if build is None else await _outcome_of(connection, outcome, build, target)
-    text = outcome.fault.text if outcome.fault is not None else ""
-    exists, in_progress = _EXISTS.search(text), _IN_PROGRESS.search(text)
+    exists, in_progress = _id_in(_EXISTS, outcome), _id_in(_IN_PROGRESS, outcome)
     if exists is not None:
-        build = await connection.checked("getBuild", int(exists[1]))
+        build = await connection.checked("getBuild", exists)
     elif in_progress is not None:
-        build = await build_of_task(connection, int(in_progress[1]))
+        build = await build_of_task(connection, in_progress)
     else:
         return None
     ours = await _resolved_source(connection, outcome, source)
     if build is None or ours is None or build.source != ours:
         return None
-    task_id = int(in_progress[1]) if in_progress is not None else build.task_id
+    task_id = in_progress or build.task_id
     task = None if task_id is None else await connection.checked("getTaskInfo", task_id)
     if task is not None and task.state in task_states.ACTIVE_GROUP:
         # A build is COMPLETE before its task tags it.
