@@ -77,13 +77,14 @@ class TaskTree:
         children: Mapping[int, Sequence[Mapping[str, Any]]] | None = None,
     ) -> None:
         children = children or {}
-        records = [record_of(root)]
-        for record in records:
-            parent = record[ID]
-            records += [
-                record_of({**child, "parent": parent}) for child in children.get(parent, ())
-            ]
-        self.records: TreeRecords = tuple(records)
+        # A dict: tasks that are each other's parents must not be followed in circles.
+        records = {root["id"]: record_of(root)}
+        waiting = [root["id"]]
+        for parent in waiting:
+            below = [each for each in children.get(parent, ()) if each["id"] not in records]
+            records.update((each["id"], record_of({**each, "parent": parent})) for each in below)
+            waiting += [each["id"] for each in below]
+        self.records: TreeRecords = tuple(records.values())
 
     @classmethod
     def of_records(cls, records: TreeRecords) -> TaskTree:
@@ -103,11 +104,11 @@ class TaskTree:
     @property
     def children(self) -> dict[int, tuple[TaskInfo, ...]]:
         """The children of each task that has any, by its id, oldest first."""
-        found: dict[int, tuple[TaskInfo, ...]] = {}
+        found: dict[int, list[TaskInfo]] = {}
         for task in self.descendents():
             if task.parent is not None:
-                found[task.parent] = (*found.get(task.parent, ()), task)
-        return found
+                found.setdefault(task.parent, []).append(task)
+        return {parent: tuple(tasks) for parent, tasks in found.items()}
 
     def descendents(self) -> Iterator[TaskInfo]:
         """Yield every task below the root, parents before their children."""

@@ -113,7 +113,7 @@ class _Poll:
     def __post_init__(self) -> None:
         self._missing = set(self._known)
         self._records: dict[int, TaskRecord] = {}
-        self._children: dict[int, tuple[int, ...]] = {}
+        self._children: dict[int, list[int]] = {}
         self._unknown: set[int] = set()
 
     async def recall(self) -> None:
@@ -121,8 +121,7 @@ class _Poll:
         async for records in self._portioned([each for each in self._known.values() if each]):
             self._records.update((record[ID], record) for record in records)
             for record in records[1:]:
-                siblings = self._children.get(record[PARENT], ())
-                self._children[record[PARENT]] = (*siblings, record[ID])
+                self._children.setdefault(record[PARENT], []).append(record[ID])
 
     def _portioned(self, items: Sequence[T], size: int = PORTION) -> AsyncIterator[T]:
         return portioned(items, self._rest, size)
@@ -219,7 +218,7 @@ class _Poll:
         found = {self._take(row)[ID] for row in rows}
         children = found.union(self._children.get(parent, ()))
         if children:
-            self._children[parent] = tuple(sorted(children))
+            self._children[parent] = sorted(children)
 
     # Requests
 

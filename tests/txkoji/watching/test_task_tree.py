@@ -34,6 +34,14 @@ def told(changes: list[TaskChange]) -> list[tuple[int, int | None, int]]:
     return [(change.task.id, change.old_state, change.new_state) for change in changes]
 
 
+@pytest.mark.parametrize("below", [{1: [1]}, {1: [2], 2: [1]}, {1: [2], 2: [3], 3: [3, 2]}])
+def test_tasks_in_a_circle(below: dict[int, list[int]]) -> None:
+    """A tree ends, and holds each task once, even if tasks are each other's parents."""
+    children = {parent: [task(each, OPEN) for each in ids] for parent, ids in below.items()}
+    tree = TaskTree(task(1, OPEN), children)
+    assert [each.id for each in tree.tasks()] == [*below]
+
+
 @pytest.mark.parametrize(
     ("method", "request_", "arch"),
     [
