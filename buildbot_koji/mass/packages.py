@@ -28,8 +28,8 @@ AT_ONCE = 500
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 """A package's name, as the hub takes it by default."""
 
-PLACEHOLDER = re.compile(r"\{+[^{}]*\}+")
-"""What looks as if it were replaced."""
+PLACEHOLDER = re.compile(r"(?<!\{)\{+[^{}]*\}+")
+"""What looks as if it were replaced. A search within a row of braces takes the square of it."""
 
 
 def is_name(text: str) -> bool:

@@ -34,6 +34,7 @@ from buildbot_koji.mass import runner
 from buildbot_koji.mass import status as mass_status
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.options import MassTiming
+from buildbot_koji.mass.packages import check_package_template
 from buildbot_koji.mass.plan import PackageState
 from buildbot_koji.mass.status import running
 from buildbot_koji.mass.stored import MassStore
@@ -722,6 +723,12 @@ async def test_target_is_edited(bench: Workbench) -> None:
     [top] = [each for each in bench.hub.call("listTasks", {"method": "build"}) if each["id"] > 1]
     assert made
     assert made[0] < top["id"]
+
+
+def test_source_of_braces() -> None:
+    """A template is looked through in linear time: braces without an end are only too long."""
+    complaint = check_package_template("{package}" + "{" * 100_000)
+    assert str(complaint).startswith("has 100,004 characters")
 
 
 @pytest_twisted.ensureDeferred
