@@ -45,7 +45,13 @@ PUBLIC_MODULES = {
 }
 """The modules whose paths are promised to the users of ``txkoji``."""
 
-STANDALONE = {"txkoji.files", "txkoji.files.part", "txkoji.files.rpm", "txkoji.front_ends"}
+STANDALONE = {
+    "txkoji.files",
+    "txkoji.files.part",
+    "txkoji.files.rpm",
+    "txkoji.front_ends",
+    "txkoji.proxy_rules",
+}
 """What only ``buildbot_koji.fetcher`` imports: it runs on a worker, without Twisted."""
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import txkoji.front_ends
+import txkoji.proxy_rules
 from txkoji import Connection, RemoteFile
 from txkoji.files import part, rpm
 
@@ -35,6 +36,7 @@ def archive() -> bytes:
         "txkoji/files/part.py": Path(part.__file__).read_bytes(),
         "txkoji/files/rpm.py": Path(rpm.__file__).read_bytes(),
         "txkoji/front_ends.py": Path(txkoji.front_ends.__file__).read_bytes(),
+        "txkoji/proxy_rules.py": Path(txkoji.proxy_rules.__file__).read_bytes(),
     }
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as packed:

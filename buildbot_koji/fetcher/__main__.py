@@ -33,6 +33,7 @@ from txkoji.front_ends import (
     asked_pause,
     part_of,
 )
+from txkoji.proxy_rules import named_proxy
 
 ATTEMPTS = 6
 TIMEOUT = 60
@@ -182,6 +183,37 @@ class _Web(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
         return super().do_open(connect, req, **http_conn_args)
 
 
+class _Proxies(urllib.request.ProxyHandler):
+    """The proxies that the master would take of the same environment."""
+
+    def __init__(self) -> None:
+        super().__init__({"http": "", "https": ""})
+
+    def proxy_open(self, req: Any, proxy: str, type: str) -> Any:  # noqa: A002
+        """Direct a request to its proxy, if it has one."""
+        try:
+            named = named_proxy(req.full_url)
+        except ValueError as error:
+            raise _Unusable(str(error)) from None
+        if named is None:
+            return None
+        if named.address.scheme == "https":
+            raise _Unusable(
+                f"{named.variable} in the environment names an https proxy: Python's own library,"
+                " which fetches files on workers, can talk to http proxies only"
+            )
+        if named.credentials is not None:
+            # Not to where a redirect leads.
+            req.add_unredirected_header("Proxy-Authorization", named.credentials)
+        host = named.address.hostname or ""
+        req.set_proxy(f"{f'[{host}]' if ':' in host else host}:{named.port}", "http")
+        return None
+
+
+class _Unusable(Exception):
+    """The environment names a proxy that can't be used."""
+
+
 class _SecureRedirects(urllib.request.HTTPRedirectHandler):
     """Refuses a redirect from https to http, to another scheme, with a user, or to nowhere."""
 
@@ -266,7 +298,7 @@ def _receive(part: PartFile, url: str, context: ssl.SSLContext, times: _Times) -
             asked = asked_pause(said.get("Retry-After", ""), said.get("Date", ""))
             if error.code in LASTING:
                 return trouble
-        except TooMuch as error:
+        except (TooMuch, _Unusable) as error:
             return str(error)
         except http.client.HTTPException as error:
             trouble = f"the connection failed: {error}"
@@ -288,7 +320,9 @@ def _receive(part: PartFile, url: str, context: ssl.SSLContext, times: _Times) -
 def _attempt(part: PartFile, request: Any, context: ssl.SSLContext, times: _Times) -> None:
     """Receive what is missing of a file, once."""
     with _Watchdog(times.pace) as watchdog:
-        opener = urllib.request.build_opener(_Web(watchdog, context), _SecureRedirects())
+        opener = urllib.request.build_opener(
+            _Web(watchdog, context), _Proxies(), _SecureRedirects()
+        )
         try:
             with _from_network(opener.open, request, None, TIMEOUT) as reply:
                 _copy(reply, part, watchdog, times)

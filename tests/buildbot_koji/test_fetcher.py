@@ -303,6 +303,35 @@ async def test_parts(fetch: Fetch, tmp_path: Path, at_end: AtEnd) -> None:
     assert (tmp_path / "big").read_bytes() == b"x" * 9
 
 
+@pytest_twisted.ensureDeferred
+async def test_proxy(
+    fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_end: AtEnd
+) -> None:
+    """Both take the same proxy of the environment, and tell nobody else its password."""
+    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    content = HEAD % b"200 OK" + b"Content-Length: 9\r\n\r\nxxxxxxxxx"
+    direct = odd([content], most=2)
+    address = direct.start(at_end)
+    peer = odd([content, HEAD % b"302 Found" + b"Location: http://%s/x\r\n\r\n" % address.encode()])
+    monkeypatch.setenv("ALL_PROXY", f"http://me:word@{peer.start(at_end)}")
+    assert await fetch(RemoteFile("one", "http://koji.test/one", 9), tmp_path) == ""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.0/8")
+    assert await fetch(RemoteFile("two", f"http://{address}/two", 9), tmp_path) == ""
+    assert await fetch(RemoteFile("three", "http://koji.test/three", 9), tmp_path) == ""
+    requests = [re.match(rb"GET \S+", each)[0] for each in peer.heard + direct.heard]
+    assert requests == [
+        b"GET http://koji.test/one", b"GET http://koji.test/three", b"GET /two", b"GET /x"
+    ]  # fmt: skip
+    told = [b"proxy-authorization: basic" in each.lower() for each in peer.heard + direct.heard]
+    assert told == [True, True, False, False]
+    monkeypatch.setenv("ALL_PROXY", "socks5://p")
+    assert "names a socks5 proxy" in await fetch(
+        RemoteFile("four", "http://koji2.test/four", 9), tmp_path
+    )
+
+
 @pytest.mark.parametrize("header", [b"", b"Content-Range: bytes 0-8/9\r\n"])
 @pytest_twisted.ensureDeferred
 async def test_another_part(fetch: Fetch, tmp_path: Path, header: bytes, at_end: AtEnd) -> None:
