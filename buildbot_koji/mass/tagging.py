@@ -45,6 +45,9 @@ WAITING = "waiting to read the tag again"
 TAGGED = "tagged"
 """The word of a build that is in the tag."""
 
+UNKNOWN = "unknown"
+"""The word of a build that was sent, and of which nothing tells whether it was tagged."""
+
 
 async def read_builds(
     hub: Hub,
@@ -183,7 +186,7 @@ class MassTagger:
             for part in self.parts
             if part.failed is not None
             for each in part.builds.items()
-            if each[0] not in part.failed
+            if each[0] in part.answers and each[0] not in part.failed
         )
 
     @property
@@ -234,6 +237,9 @@ class MassTagger:
 
     async def _send(self, part: TagPart, state: IntentState) -> None:
         """Send what the hub has not answered, once."""
+        if self._tag_id is None:
+            # A tag that is deleted takes nothing, and nothing tells what it had.
+            return
 
         async def save(_: Any) -> None:
             await self._store(part)
@@ -414,14 +420,18 @@ def outcomes_of(parts: Collection[TagPart], there: TagContents, broken: str = ""
         there: what is in the tag.
         broken: why the tag can't be read, empty if it can.
     """
-    missing = broken or "untagged, deleted or blocked meanwhile"
     outcomes = {}
     for part in parts:
         for build, nvr in part.builds.items():
+            answer = part.answers.get(build)
+            refusal = answer if isinstance(answer, str) else None
+            why = refusal if part.failed is None else part.failed.get(build)
             if there.has(build, nvr):
                 outcomes[nvr] = TAGGED
-            elif part.failed is None and not broken:
-                outcomes[nvr] = "sent: the hub finishes it"
+            elif why is not None:
+                outcomes[nvr] = f"failed: {why}"
+            elif part.failed is not None and answer is not None:
+                outcomes[nvr] = "failed: untagged, deleted or blocked meanwhile"
             else:
-                outcomes[nvr] = f"failed: {(part.failed or {}).get(build, missing)}"
+                outcomes[nvr] = f"{UNKNOWN}: {broken}" if broken else "sent: the hub finishes it"
     return outcomes

@@ -29,7 +29,7 @@ from buildbot_koji.mass.earlier import EarlierMassBuilds
 from buildbot_koji.mass.packages import BadPlan, listed_packages, tag_refusal, unlisted
 from buildbot_koji.mass.plan import MADE
 from buildbot_koji.mass.report import json_report
-from buildbot_koji.mass.tagging import PART, TAGGED, MassTagger, outcomes_of, read_builds
+from buildbot_koji.mass.tagging import PART, TAGGED, UNKNOWN, MassTagger, outcomes_of, read_builds
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
@@ -106,7 +106,8 @@ class KojiMassTag(KojiWriteStep):
     It resumes after a restart or a kill of the master, and sends nothing twice: it first searches
     for what may have been sent. The log ``builds`` says the outcome of each build. Sets the
     properties ``koji_mass_tagged`` and ``koji_mass_untagged``: the number of builds that were
-    tagged, and that could not be; with ``dry_run`` the numbers of a run that tags them.
+    tagged, and that could not be or may not have been; with ``dry_run`` the numbers of a run that
+    tags them.
     """
 
     name = "koji mass tag"
@@ -292,12 +293,15 @@ class KojiMassTag(KojiWriteStep):
         said = {**self._planned, **outcomes}
         tagged = sum(each in (TAGGED, WOULD_BE_TAGGED) for each in said.values())
         skipped = sum(each.startswith("skipped") for each in said.values())
-        failed = len(said) - tagged - skipped
+        unknown = sum(each.startswith(UNKNOWN) for each in said.values())
+        failed = len(said) - tagged - skipped - unknown
         self.setProperty("koji_mass_tagged", tagged, SOURCE)
-        self.setProperty("koji_mass_untagged", failed, SOURCE)
+        self.setProperty("koji_mass_untagged", failed + unknown, SOURCE)
         await self.write_report("builds", "t", (f"{nvr}: {word}\n" for nvr, word in said.items()))
         words = f"{verb} {counted(tagged, 'build')} with {self.to_tag}"
-        return f"{words}, skipped {skipped:,}" if skipped else words, failed
+        words += f", skipped {skipped:,}" if skipped else ""
+        words += f", {UNKNOWN} {unknown:,}" if unknown else ""
+        return words, failed
 
     async def _made(self) -> dict[int, str]:
         """Return the NVRs of the builds that the mass build made or adopted, by their ids."""

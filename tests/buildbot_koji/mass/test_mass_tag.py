@@ -574,16 +574,31 @@ async def test_locked_between_attempts(bench: Workbench, monkeypatch: pytest.Mon
     assert unsent.startswith(f"{nvrs[1]}: failed: the hub does not allow it: tagBuild: tag is")
 
 
-@pytest.mark.parametrize("gone", ["demo-candidate", "demo-released"])
+@pytest.mark.parametrize(
+    ("gone", "is_restored", "words"),
+    [
+        ("demo-candidate", False, "tagged"),
+        ("demo-released", False, "failed: task "),
+        ("demo-released", True, "unknown: "),
+    ],
+)
 @pytest_twisted.ensureDeferred
 async def test_deleted_between_attempts(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch, gone: str
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, gone: str, is_restored: bool, words: str
 ) -> None:
-    """A tag that is deleted later hides nothing of what an earlier attempt has sent."""
+    """A tag that is deleted later hides nothing of what an earlier attempt has sent.
+
+    If the hub was restored, too, and lost the task, it may have tagged the build.
+    """
     nvrs = [await bench.built(name) for name in ("hello", "world")]
     request, release = await begin_with_one(bench, monkeypatch)
     bench.hub.call("deleteTag", gone)
     bench.lose_worker()
+    if is_restored:
+        await until(lambda: bench.running() is None)
+        [sent] = bench.hub.call("listTasks", {"method": "tagBuild", "owner": 1, "parent": None})
+        bench.hub.call("cancelTask", sent["id"])
+        bench.hub.state.rewind("task", sent["id"] - 1)
     release()
     ended = await bench.ended(request)
     assert (ended.result, ended.attempts) == ("failure", 2)
@@ -591,8 +606,8 @@ async def test_deleted_between_attempts(
     said = dict(line.split(": ", 1) for line in ended.logs["builds"].splitlines())
     assert said.pop(nvrs[1]) == "not sent"
     assert [*said] == nvrs[:1]
-    words = "tagged" if gone == "demo-candidate" else "failed: "
     assert said[nvrs[0]].startswith(words)
+    assert ended.properties["koji_mass_untagged"] == (1 if words == "tagged" else 2)
 
 
 @pytest_twisted.ensureDeferred
