@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from buildbot.interfaces import IRenderable
 from buildbot.util.twisted import async_to_deferred
@@ -37,8 +37,30 @@ def is_name(text: str) -> bool:
     return NAME.fullmatch(text) is not None
 
 
+class Mistake(NamedTuple):
+    """What is wrong with a plan, and with which packages: as text at most 20 of them."""
+
+    what: str
+    names: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        return f"{self.what}: {named(self.names)}" if self.names else self.what
+
+
 class BadPlan(Exception):
-    """The plan can't be built: the text names each mistake once."""
+    """The plan can't be built: the text names each mistake once.
+
+    Args:
+        mistakes: what is wrong.
+    """
+
+    def __init__(self, *mistakes: str | Mistake) -> None:
+        super().__init__("; ".join(map(str, mistakes)))
+        self._mistakes = [each for each in mistakes if isinstance(each, Mistake)]
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line for each package that something is wrong with."""
+        return (f"{name}: {each.what}\n" for each in self._mistakes for name in each.names)
 
 
 @implementer(IRenderable)
@@ -165,7 +187,7 @@ async def find_packages(
         KojiException: the hub is unreachable.
     """
     if query.complaints:
-        raise BadPlan("; ".join(query.complaints))
+        raise BadPlan(*query.complaints)
     tag, inherited = query.values["tag"], query.values["inherited"]
     rows = await list_in_tag(connection, "listPackages", tag, inherited=inherited)
     return await in_thread(
@@ -292,19 +314,19 @@ def unlisted(row: Mapping[str, Any] | None, tag: str) -> str:
     return f"blocked in {tag}" if row.get("blocked") else ""
 
 
-def plan_mistakes(order: MassOrder, limit: int | None) -> Iterator[str]:
+def plan_mistakes(order: MassOrder, limit: int | None) -> Iterator[Mistake]:
     """Yield what is wrong with an order on any hub, each kind of mistake once."""
     if not order.names:
-        yield "there are no packages to build"
+        yield Mistake("there are no packages to build")
         return
     twice = [name for name, count in Counter(order.names).items() if count > 1]
     if twice:
-        yield f"given twice: {named(twice)}"
+        yield Mistake("given twice", twice)
     if limit is not None and len(order.names) > limit:
-        yield f"{len(order.names):,} packages are more than max_packages, {limit:,}"
+        yield Mistake(f"{len(order.names):,} packages are more than max_packages, {limit:,}")
     odd = [name for name in order.names if not is_name(name)]
     if odd:
-        yield f"no package names: {named(map(repr, odd))}"
+        yield Mistake("no package names", [*map(repr, odd)])
     cycle = find_cycle(order.requires)
     if cycle is not None:
-        yield f"packages require each other: {cycle}"
+        yield Mistake(f"packages require each other: {cycle}")

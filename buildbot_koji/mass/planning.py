@@ -16,6 +16,7 @@ from buildbot_koji.error_messages import with_remedy
 from buildbot_koji.mass.packages import (
     BadPlan,
     MassOrder,
+    Mistake,
     PackageQuery,
     find_packages,
     is_name,
@@ -89,7 +90,7 @@ class MassPlanner:
             self.complain(str(error))
         is_lost = source_tag is None and self.source_tag is not None
         if order is None or target is None or is_lost:
-            raise BadPlan("; ".join(self._complaints))
+            raise BadPlan(*self._complaints)
         tag = target["dest_tag_name"]
         self.destination = target["dest_tag"]
         for each in await refusals(self._connection, target, tags=self.must_be_listed):
@@ -111,7 +112,7 @@ class MassPlanner:
         if not self.skip_unknown:
             wrong += unusable
         if wrong:
-            raise BadPlan("; ".join(wrong))
+            raise BadPlan(*wrong)
         if self.since is not None:
             await self._adopt(tag, packages, self.since)
         return packages
@@ -123,7 +124,9 @@ class MassPlanner:
             self.complain(f"the hub has no {kind} {name}")
         return found
 
-    async def _blocked_in_repo(self, build_tag: str, packages: Sequence[MassPackage]) -> list[str]:
+    async def _blocked_in_repo(
+        self, build_tag: str, packages: Sequence[MassPackage]
+    ) -> list[Mistake]:
         """Return a complaint about required packages that are blocked in the build tag, if any."""
         required = {index for each in packages for index in each.requires}
         highest = max((each.level for each in packages), default=0)
@@ -134,7 +137,7 @@ class MassPlanner:
         ]
         listed = await listed_packages(self._connection, build_tag, list(filter(is_name, names)))
         blocked = [name for name, row in listed.items() if row.get("blocked")]
-        return [f"required, but blocked in {build_tag}: {named(blocked)}"] if blocked else []
+        return [Mistake(f"required, but blocked in {build_tag}", blocked)] if blocked else []
 
     async def _order(self) -> MassOrder:
         requires = {name: list(needed) for name, needed in self.requires.items()}
@@ -236,7 +239,7 @@ def _leave_out(
     skip: Mapping[str, str],
     listed: Mapping[str, Mapping[str, Any]],
     tag: str | None,
-) -> list[str]:
+) -> list[Mistake]:
     """Skip the packages that need not be built, or can't; return why those can't. Pure.
 
     Args:
@@ -253,17 +256,17 @@ def _leave_out(
         elif is_name(package.name) and (why := _unusable(package, listed.get(package.name), tag)):
             unusable.setdefault(why, []).append(package.name)
             package.skip(why)
-    return [f"{why}: {named(names)}" for why, names in unusable.items()]
+    return [Mistake(*each) for each in unusable.items()]
 
 
-def _same_sources(packages: Iterable[MassPackage]) -> list[str]:
+def _same_sources(packages: Iterable[MassPackage]) -> list[Mistake]:
     """Return which packages would be built from one source."""
     built_from: dict[str, list[str]] = {}
     for package in packages:
         if package.source:
             built_from.setdefault(package.source, []).append(package.name)
     several = (names for names in built_from.values() if len(names) > 1)
-    return [f"built from the same source: {named(names)}" for names in several]
+    return [Mistake("built from the same source", names) for names in several]
 
 
 def _unusable(package: MassPackage, row: Mapping[str, Any] | None, tag: str | None) -> str:

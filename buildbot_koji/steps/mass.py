@@ -248,7 +248,7 @@ class KojiMassBuild(PackageBuildStep):
         requires = values["requires"] or {}
         names = ordered_names(values["packages"], levels, requires)
         limit = None if values["only"] else values["max_packages"]
-        yield from plan_mistakes(MassOrder(names, requires, levels), limit)
+        yield from map(str, plan_mistakes(MassOrder(names, requires, levels), limit))
 
     # The work
 
@@ -266,6 +266,8 @@ class KojiMassBuild(PackageBuildStep):
                 header, packages, notes = await self._make_plan()
             except BadPlan as error:
                 self.say(one_line(error))
+                if lines := [*error.lines()]:
+                    await self.write_report("mistakes", "t", lines)
                 return results.FAILURE
             await self.check_claim()
             await self.until_stored(lambda: store.save_plan(header, packages))

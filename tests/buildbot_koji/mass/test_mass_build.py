@@ -38,6 +38,7 @@ from buildbot_koji.mass.packages import check_package_template
 from buildbot_koji.mass.plan import PackageState
 from buildbot_koji.mass.status import running
 from buildbot_koji.mass.stored import MassStore
+from buildbot_koji.steps.build import KojiBuild
 from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending, StepTiming
 from buildbot_koji.steps.mass import KojiMassBuild
@@ -244,6 +245,8 @@ async def test_bad_input(bench: Workbench) -> None:
         ({"requires": {"good": ["walled"]}}, "required, but blocked in demo-build: walled"),
         ({"levels": [["walled", "stopped"], ["good"]]},
          "blocked in demo-candidate: stopped; required, but blocked in demo-build: walled"),
+        ({"packages": (several := [f"rare{number:02}" for number in range(25)])},
+         f"not in demo-candidate: {', '.join(several[:20])} and 5 more"),
         ({"packages_file": "empty"}, "empty on the worker names no packages"),
         ({"packages_file": "large"}, "large on the worker has more than 4,194,304 bytes"),
         ({"packages_file": "binary"}, f"can't read binary on the worker: {BINARY}"),
@@ -253,6 +256,8 @@ async def test_bad_input(bench: Workbench) -> None:
     found = await bench.build_all(*(mass(bench, **options) for options, _ in mistakes))
     for (_, text), ended in zip(mistakes, found, strict=True):
         assert (ended.result, ended.text) == ("failure", text)
+    logs = [ended.logs["mistakes"] for ended in found if " and 5 more" in ended.text]
+    assert logs == ["".join(f"{name}: not in demo-candidate\n" for name in several)]
     lost = steps.KojiMassBuild(bench.profile, "lost", ["hello"], source=SOURCE, channel="none")
     ended = await bench.build(lost)
     assert ended.text == (
@@ -263,6 +268,12 @@ async def test_bad_input(bench: Workbench) -> None:
     ended = await bench.build(mass(bench, packages=["good", "stopped", "rare"], skip_unknown=True))
     assert (ended.result, ended.text) == ("warnings", "3 of 3 done, 2 skipped")
     assert sources(bench.hub) == ["good"]
+
+
+def test_options_of_one_build() -> None:
+    """A mass build takes each option of a build, except what the page gives a reason for."""
+    lacking = {*KojiBuild.arguments} - {*KojiMassBuild.arguments}
+    assert lacking == {"live_logs", "live_log_bytes"}
 
 
 def test_bad_configuration(empty_home: Path) -> None:
