@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from buildbot_koji.durable.store import RowsPlace
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.durable.unreadable import UnreadableRow, reading, saying
 from buildbot_koji.mass.context import intent_of
+from buildbot_koji.mass.plan import MassPackage
 from buildbot_koji.mass.stored import MassStore, MassStores
 from txkoji import Call
 
@@ -42,13 +43,18 @@ async def _left_by(store: MassStore, say: Callable[[UnreadableRow], object]) -> 
     loaded = await store.load(say)
     if loaded is None or loaded[0].get("cancel_on") is None:
         return []
-    header, packages = loaded
-    with reading(f"the calls of the mass build {store.name}"):
-        run_id, cancel_on = str(header["run"]), str(header["cancel_on"])
-        call = Call.from_json(header["call"])
-        intents = [
-            intent_of(each, run_id, replace(call, args=(each.source, *call.args[1:])))
+    cancel_on = str(loaded[0]["cancel_on"])
+    return [replace(intent, cancel_on=cancel_on) for _, intent in unended(*loaded)]
+
+
+def unended(
+    header: Mapping[str, Any], packages: Iterable[MassPackage]
+) -> list[tuple[MassPackage, TaskIntent]]:
+    """Return the packages of a stored mass build whose tasks may run on, and their intents."""
+    with reading("the calls of a mass build"):
+        run_id, call = str(header["run"]), Call.from_json(header["call"])
+        return [
+            (each, intent_of(each, run_id, replace(call, args=(each.source, *call.args[1:]))))
             for each in packages
             if each.may_have_task
         ]
-        return [replace(each, cancel_on=cancel_on) for each in intents]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+import json
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,12 +12,16 @@ import attrs
 from buildbot.data import resultspec
 from buildbot.process.results import RETRY
 
+from buildbot_koji.database_values import number
 from buildbot_koji.durable.store import RowsPlace
+from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.durable.unreadable import UnreadableRow
-from buildbot_koji.mass.packages import BadPlan
+from buildbot_koji.mass.abandoned import unended
+from buildbot_koji.mass.context import begun_of
+from buildbot_koji.mass.packages import BadPlan, answers_by_key
 from buildbot_koji.mass.plan import FINAL, MassPackage, PackageState
 from buildbot_koji.mass.stored import MassStore, MassStores
-from txkoji import one_line
+from txkoji import Call, Connection, one_line, task_states
 
 SEARCHED = 20
 """How many builds of a builder are searched for a mass build to compare with."""
@@ -42,6 +48,7 @@ class EarlierMassBuilds:
 
     Attributes:
         notes: which mass builds can't be compared with, for the log.
+        unended: the intents of the tasks that they left, by the packages' names.
     """
 
     _master: Any
@@ -50,6 +57,7 @@ class EarlierMassBuilds:
 
     def __attrs_post_init__(self) -> None:
         self.notes: list[str] = []
+        self.unended: dict[str, TaskIntent] = {}
 
     async def _store_of(self, build_id: int) -> MassStore:
         """Return the store of a mass build by any build of its request."""
@@ -96,11 +104,54 @@ class EarlierMassBuilds:
         states: dict[str, PackageState] = {}
         for _ in range(SEARCHED):
             header, packages = found or ({}, [])
+            for package, intent in unended(header, packages) if found else ():
+                if package.name not in states:
+                    self.unended[package.name] = intent
             states = {**{each.name: each.state for each in packages}, **states}
             if not isinstance(whole := header.get("rest_of"), int):
                 break
             found = await self._until_stored((await self._store_of(whole)).load)
         return states
+
+    async def follow_unended(
+        self,
+        connection: Connection,
+        packages: Iterable[MassPackage],
+        call_of: Callable[[str], Call],
+    ) -> None:
+        """Plan to follow the tasks that were left, which would build the same a second time.
+
+        Those that failed, or were canceled, count as missing.
+
+        Args:
+            connection: the hub.
+            packages: the packages of a plan.
+            call_of: returns the call that builds a source.
+        """
+        same = [
+            (each, intent)
+            for each in packages
+            if not each.is_final
+            and (intent := self.unended.get(each.name)) is not None
+            and intent.task_id is not None
+            and _as_stored(intent.call) == _as_stored(call_of(each.source))
+        ]
+        tasks = await answers_by_key(
+            connection,
+            {each.index: Call.of("getTaskInfo", e.task_id, request=True) for each, e in same},
+        )
+        good = (*task_states.ACTIVE_GROUP, task_states.CLOSED)
+        for package, intent in same:
+            task, submission = tasks.get(package.index), intent.submission
+            if (
+                task is not None
+                and task["state"] in good
+                and connection.submissions.may_have_made(task, intent.call, submission)
+            ):
+                created = number(task.get("create_ts"))
+                own = replace(submission, newest_task=task["id"], newest_created=created)
+                package.state, package.begun = PackageState.RUNNING, begun_of(own)
+                package.task_id, package.is_foreign = task["id"], True
 
     async def _before(self, build_id: int, root: int) -> list[int]:
         """Return the builder's latest builds before a build, the newest first."""
@@ -114,3 +165,7 @@ class EarlierMassBuilds:
         # One that is retried goes on in a later build.
         ids = (int(each["buildid"]) for each in found if each["results"] != RETRY)
         return [each for each in ids if each < root]
+
+
+def _as_stored(call: Call) -> str:
+    return json.dumps(call.to_json(), sort_keys=True)

@@ -406,6 +406,8 @@ class KojiMassBuild(PackageBuildStep):
         packages = await planner.make()
         for package in packages:
             package.was_built = states.get(package.name) in MADE
+        if self.only and self.existing == "adopt":
+            await earlier.follow_unended(self.connection, packages, self.build_call)
         header = {
             "run": uuid4().hex,
             "hub": self.connection.profile,

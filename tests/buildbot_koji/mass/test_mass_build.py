@@ -566,6 +566,29 @@ async def test_stop(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (ended.result, ended.text) == ("success", "20 of 20 done")
 
 
+@pytest.mark.parametrize("scratch", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_rest_of_a_stop_that_left_tasks(bench: Workbench, scratch: bool) -> None:
+    """What a stop left is followed by a build of what is missing, and not submitted again."""
+    options = {"scratch": scratch, "on_stop": "leave"}
+    names, request, release = await begin_held(bench, 5, at_once=3, **options)
+    await bench.stop_build()
+    ended = await bench.ended(request)
+    assert ended.text == "stopped: 0 of 5 done, 5 left"
+    tasks = bench.hub.call("listTasks", {"method": "build"}, {"order": "id"})
+    bench.hub.call("cancelTask", tasks[0]["id"])
+    again = mass(bench, packages=names, at_once=5, only=["missing"], **options)
+    request = await bench.begin(again)
+    await until(lambda: "5 running" in bench.text())
+    release()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("success", "5 of 5 done")
+    assert sorted(sources(bench.hub)) == sorted([*names, names[0]])
+    rows = json.loads(ended.logs["report.json"])["packages"]
+    kept = {each["package"]: each["task_id"] for each in rows}
+    assert [kept[name] for name in names[1:3]] == [each["id"] for each in tasks[1:]]
+
+
 @pytest_twisted.ensureDeferred
 async def test_end_while_the_plan_is_read(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
