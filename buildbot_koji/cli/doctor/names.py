@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
+from buildbot_koji.arguments.checks import nearest
 from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
 from buildbot_koji.cli.doctor.wanted import Examined
 from buildbot_koji.database_values import number
@@ -238,6 +238,6 @@ def _missing(
     kind: str, name: str, where: str, known: Iterable[str] = (), remedy: str = ""
 ) -> Finding:
     """Return that the hub lacks what the configuration names, and what may have been meant."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    lists = f"did you mean {near[0]}?" if near else f"koji list-{kind}s lists those it has"
+    near = nearest(name, known)
+    lists = f"did you mean {near}?" if near else f"koji list-{kind}s lists those it has"
     return error(f"{kind} {name}", f"the hub does not have it; {where} names it", remedy or lists)

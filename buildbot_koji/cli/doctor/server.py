@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import AsyncIterator
 
+from buildbot_koji.arguments.checks import nearest
 from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
 from buildbot_koji.cli.doctor.network import walked
 from buildbot_koji.cli.doctor.wanted import Examined
@@ -124,13 +124,11 @@ async def version(examined: Examined) -> AsyncIterator[Finding]:
     known = set(await koji.checked("system.listMethods"))
     for method, where in examined.wanted.methods.items():
         if method not in known:
-            near = difflib.get_close_matches(
-                method, () if method in PLUGINS else known, n=1, cutoff=0.8
-            )
+            near = None if method in PLUGINS else nearest(method, known)
             yield error(
                 "plugin",
                 f"the hub has no {method}, which {where} needs",
-                f"did you mean {near[0]}?"
+                f"did you mean {near}?"
                 if near
                 else "install its plugin on the hub, or remove the step",
             )

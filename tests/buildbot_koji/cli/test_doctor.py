@@ -502,6 +502,10 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
         "error target demo-build", "builder b names it", "it is a tag of the target demo"),
     "unknown tag": (_value("tag", "demo-candidat"),
         "error tag demo-candidat", "change source s names it", "did you mean demo-candidate?"),
+    "tag in capitals": (_value("tag", "DEMO-CANDIDATE"),
+        "error tag DEMO-CANDIDATE", "change source s names it", "did you mean demo-candidate?"),
+    "method in capitals": (_value("step", 'steps.KojiCall("fake", method="GETBUILDTARGET"),'),
+        "error plugin", "no GETBUILDTARGET", "did you mean getBuildTarget?"),
     "tag to compare with": (
         _value("step", 'steps.KojiCompareTags("fake", tag="demo-build", other="demo-candidat"),'),
         "error tag demo-candidat", "builder b names it", "did you mean demo-candidate?"),
