@@ -360,6 +360,12 @@ class DeclaredService(DeclaredArguments):
                 # Buildbot checks no www plugin then: the first of our services reports it.
                 if place is not None and place.note(mistake) is None:
                     config_error(mistake)
+            first = None if place is None else place.note(("service", self._name))
+            if first is not None:
+                again = f"name={self._name!r} is that of the one in {first}"
+                self._report([f"{again}: give each its own name"], place)
+                # Buildbot would say so once more, without the lines.
+                self._name = f"{self._name} at {place}"
             if not self.complaints_about(self.declared_values):
                 self._report(self.complaints_in(config), place)
         return self._name

@@ -176,8 +176,8 @@ class KojiChangeSource(DeclaredService, ChangeSource):
         first = place.note(("change source", name))
         if first is not None:
             yield (
-                f"name={name!r} is that of the source in {first}: Buildbot keeps one of them; give"
-                " each its own name"
+                f"name={name!r} is that of the one in {first}, and Buildbot keeps one of them:"
+                " give each its own name"
             )
 
     def complaints_in(self, config: MasterConfig) -> Iterator[str]:

@@ -16,6 +16,7 @@ from buildbot.process.properties import Properties
 from buildbot.secrets.manager import SecretManager
 from twisted.internet.threads import deferToThread
 
+from buildbot_koji.arguments.checks import did_you_mean
 from buildbot_koji.arguments.www_plugins import mistakes_in_plugins
 from buildbot_koji.cli.doctor.broker import check_broker
 from buildbot_koji.cli.doctor.database import check_database
@@ -119,6 +120,9 @@ def _mistakes(problem: BaseException, path: Path) -> list[str]:
         lines_of_it = [each.lineno for each in frames if Path(each.filename).name == path.name]
         where = f"{path}:{lines_of_it[-1]}" if lines_of_it else str(path)
         text = str(raised)
+        if isinstance(raised, AttributeError):
+            # One of Buildbot's groups of plugins has names.
+            text += did_you_mean(raised.name, getattr(raised.obj, "names", ()))
     return [f"{where}: {type(raised).__name__}: {text}"]
 
 

@@ -192,6 +192,8 @@ util.KojiAMQP("amqps://host", certificate="/nowhere/b.pem")
 util.KojiAMQP("amqps://host", user="me", password="secret", ca="/nowhere/ca.pem")
 reporters.KojiTagReporter("koji", on_success={"tag": "good"})
 c["builders"] = [util.BuilderConfig("b", workernames=["w"], factory=shared.factory())]
+gate = {"profile": "koji", "builders": ["b"], "on_success": {"tag": "good"}}
+c["services"] = [reporters.KojiTagReporter(name="gate", **gate) for _ in range(2)]
 """
 
 SHARED = """import base64, struct
@@ -220,7 +222,7 @@ def test_checkconfig_names_file_and_line(at_home: Path) -> None:
             "master.cfg:6: KojiHub: keytab: its text has no key of the principal you@EXAMPLE.TEST",
             "it has keys of me@EXAMPLE.TEST",
         ),
-        ("master.cfg:10: KojiChangeSource: name='KojiChangeSource-koji' is that of", ":9:"),
+        ("master.cfg:10: KojiChangeSource: name='KojiChangeSource-koji' is that of", ":9, and"),
         ("master.cfg:12: KojiChangeFilter: event is not an argument", "did you mean events?"),
         ("master.cfg:13: KojiChangeFilter: events=['taged']", "did you mean tagged?"),
         ("master.cfg:16: KojiTag: tag='%(prop:branch)s' holds", "use util.Interpolate"),
@@ -234,6 +236,7 @@ def test_checkconfig_names_file_and_line(at_home: Path) -> None:
         ("master.cfg:24: KojiAMQP: can't read /nowhere/b.pem", "No such file"),
         ("master.cfg:25: KojiAMQP: can't read ca='/nowhere/ca.pem'", "No such file"),
         ("master.cfg:26: KojiTagReporter: give all arguments by their names", ""),
+        ("master.cfg:29: KojiTagReporter: name='gate' is that of the one in", ":29: give each"),
         ("shared.py:8: KojiBuild: source='hello.src.rpm'", "use KojiBuildSRPM"),
     ]
     for start, end in expected:
@@ -241,6 +244,7 @@ def test_checkconfig_names_file_and_line(at_home: Path) -> None:
         assert len(matching) == 1, (start, said)
     assert sum("Koji" in line and "Error" not in line for line in said) == len(expected), said
     assert "Traceback" not in done.stderr
+    assert "Duplicate" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -747,6 +747,9 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
         "error secrets", "secret key nope is not found in any provider", "see secretsProviders"),
     "no dictionary": (_value("db", '"}}\nBuildmasterConfig = 3\n_ = {"x": {"y": "'),
         "error checkconfig", "master.cfg: AttributeError: ", "buildbot checkconfig"),
+    "misspelt step": (_value("step", "steps.KojiBuidl(),"),
+        "error checkconfig", "Unknown component name: KojiBuidl: did you mean KojiBuild?",
+        "buildbot checkconfig"),
     "syntax error": (_value("step", "steps.KojiTag(tag=),"),
         "error checkconfig", "master.cfg:18: SyntaxError: ", "buildbot checkconfig"),
     "broken configuration": (_value("step", "steps.KojiBuild(),"),
@@ -833,7 +836,7 @@ async def test_hub_without_login(site: Site) -> None:
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
 @pytest_twisted.ensureDeferred
-async def test_planted_fault(site: Site, name: str) -> None:
+async def test_planted_fault(site: Site, name: str, logged_failures: list[Any]) -> None:
     """It is found, named and has a remedy; no secret is shown."""
     plant, where, text, remedy = FAULTS[name]
     level, _, check = where.partition(" ")
@@ -852,6 +855,9 @@ async def test_planted_fault(site: Site, name: str) -> None:
         "password without user",
     }
     status, found = await site.doctor(profile_only=unusable)
+    if check == "checkconfig":
+        # Buildbot logs what a configuration raises.
+        logged_failures.clear()
     bad = [each for each in found if each["level"] != "ok"]
     matching = [each for each in bad if each["check"] == check and text in each["text"]]
     assert matching, bad
