@@ -66,7 +66,7 @@ _REMEDIES = tuple(
             "give util.KojiHub or the profile a login",
         ),
         (
-            r"Unsuccessfully waited .{1,100} for .{1,5000} to appear in the (\S{1,256}) repo",
+            r"\bto appear in the (\S{1,256}) repo",
             r"are they tagged into \1 or a tag that it inherits, and the latest there?",
         ),
         (r"policy violation \(", "the hub's policy decides: ask its admins"),

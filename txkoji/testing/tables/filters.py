@@ -6,6 +6,7 @@ once, and returns the test that each row must pass.
 
 from __future__ import annotations
 
+import fnmatch
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -100,8 +101,6 @@ def starts(text: Callable[[HubState, Row], str]) -> Filter:
 
 def glob(pattern: str) -> re.Pattern[str]:
     """Compile a pattern of the hub's: ``*`` and ``?``, or SQL's ``%`` and ``_``, in any case."""
-    body = "".join(
-        ".*" if letter in "*%" else "." if letter in "?_" else re.escape(letter)
-        for letter in pattern
-    )
+    letters = {"%": "*", "_": "?", "[": "[[]"}
+    body = fnmatch.translate("".join(letters.get(letter, letter) for letter in pattern))
     return re.compile(body, re.IGNORECASE)

@@ -246,6 +246,14 @@ def test_search(hub: FakeHub) -> None:
         assert [row["name"] for row in rows] == found, (terms, kind)
 
 
+def test_patterns(hub: FakeHub) -> None:
+    """A pattern of a listing has both kinds of wildcards, and takes linear time whatever it is."""
+    hub.call("createTag", "a" * 200)
+    hub.call("createTag", "f44+b")
+    for pattern, found in (("F_?_B*", 1), ("%44+b", 1), ("f[4]*", 0), ("*a%" * 20 + "z", 0)):
+        assert len(hub.call("listTags", pattern=pattern)) == found, pattern
+
+
 def test_ids_and_structs(hub: FakeHub, clock: Clock) -> None:
     """A type is found by id, name or struct in each filter; what converts to an id is one."""
     hub.call("build", "git+https://git.example.test/rpms/hello.git#1", "demo")
