@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy
+from buildbot.db.model import Model
 from twisted.internet.defer import Deferred
 
 __all__ = ["make_tables", "write_database"]
@@ -29,6 +32,8 @@ async def make_tables(db: Any) -> None:
         # Threads of several masters read it, each while its test waits.
         made = sqlite3.connect(":memory:", check_same_thread=False)
         await _copy(db, made, to_master=False)
+        made.executescript("".join(_refusals()))
+        await _copy(db, made, to_master=True)
         _made.append(made)
     else:
         await _copy(db, _made[0], to_master=True)
@@ -40,6 +45,30 @@ def write_database(file: Path) -> bool:
         with closing(sqlite3.connect(file)) as database:
             _made[0].backup(database)
     return bool(_made)
+
+
+TEXT = 65_535
+"""Bytes of MySQL's smallest column for text."""
+
+
+def _refusals() -> Iterator[str]:
+    """Return the triggers by which SQLite refuses what MySQL or PostgreSQL refuse.
+
+    A column of some characters takes as many bytes here: a text that passes fits every database.
+    """
+    for table in Model.metadata.sorted_tables:
+        for column in table.columns:
+            if not isinstance(column.type, sqlalchemy.String):
+                continue
+            size, name = column.type.length or TEXT, f"{table.name}_{column.name}"
+            value = f"NEW.{column.name}"
+            for when in ("INSERT", f"UPDATE OF {column.name}"):
+                yield (
+                    f"CREATE TRIGGER strict_{when[:6]}_{name} BEFORE {when} ON {table.name}"
+                    f" WHEN length(CAST({value} AS BLOB)) > {size}"
+                    f" OR instr({value}, char(0)) OR {value} GLOB '*[\U00010000-\U0010ffff]*'"
+                    f" BEGIN SELECT RAISE(ABORT, 'Data too long or odd for column {name}'); END;"
+                )
 
 
 def _copy(db: Any, other: sqlite3.Connection, *, to_master: bool) -> Deferred[None]:
