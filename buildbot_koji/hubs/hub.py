@@ -107,6 +107,7 @@ class HubStatus:
     """How the link to a hub is doing.
 
     Attributes:
+        link: distinguishes it from other links to the hub, by other users; lasting.
         profile: the name of the hub's profile.
         server: the address of its XML-RPC endpoint.
         weburl: the address of kojiweb.
@@ -123,6 +124,7 @@ class HubStatus:
         requests: the requests; a live counter.
     """
 
+    link: str
     profile: str
     server: str
     weburl: str
@@ -301,6 +303,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         """Return how the link to the hub is doing."""
         connection = self.connection
         return HubStatus(
+            link=self.link,
             profile=connection.profile,
             server=connection.url,
             weburl=connection.weburl,
@@ -387,6 +390,11 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
             if not self.survey.history:
                 await self.survey.sample(*self._counted())
 
+    @property
+    def link(self) -> str:
+        """The name of the link: the profile's, and what stands for a user who was given."""
+        return self.identity.removeprefix(PREFIX)
+
     def history(self) -> list[Point]:
         """Return the points of the last day and one of now, oldest first."""
         return [*self.survey.history, self.survey.point(*self._counted())]
@@ -401,15 +409,17 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
 
     async def _keep_history(self, trouble: str) -> None:
         """Read the history of an earlier run, and add points to it."""
-        name, clock = self.connection.profile, self.connection.reactor
-        state = MasterState(self.master, f"{self.master.name} {name}", HISTORY_CLASS)
+        clock = self.connection.reactor
+        state = MasterState(self.master, f"{self.master.name} {self.link}", HISTORY_CLASS)
         await until_stored(partial(self.survey.load, state), clock, DATABASE_RETRY, trouble)
         self._background.repeat(self._sample, trouble, clock, lambda: INTERVAL, INTERVAL)
 
     async def _sample(self) -> None:
         """Ask the hub, and add a point to its history."""
         if not self.is_current:
+            # The history is that of the link that replaced it.
             self.users.close_if_idle(IDLE)
+            return
         await self._survey()
         await self.survey.sample(*self._counted())
 

@@ -19,9 +19,9 @@ from buildbot_koji.database_values import number
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.unreadable import UnreadableRow, reading
 from buildbot_koji.error_messages import PLUGINS
-from txkoji import Call, Connection, task_states
+from txkoji import Call, Connection, one_line, task_states
 from txkoji.elapsed import ElapsedTime
-from txkoji.exceptions import KojiException, UnusableAnswer
+from txkoji.exceptions import KojiException
 
 INTERVAL = 300.0
 """Seconds between two points of the history."""
@@ -89,6 +89,7 @@ class SurveyResult:
         channels: the queues of the channels that we use.
         hosts: the names of their hosts, by id.
         counted_at: when the queues were counted, in seconds since the epoch; None if not yet.
+        trouble: what it last did not say, and why, in one line; None if it answered everything.
     """
 
     version: str | None = None
@@ -97,6 +98,7 @@ class SurveyResult:
     channels: tuple[ChannelLoad, ...] = ()
     hosts: Mapping[int, str] = attrs.field(factory=dict)
     counted_at: float | None = None
+    trouble: str | None = None
 
 
 def loads(
@@ -107,19 +109,20 @@ def loads(
     Args:
         channels: their ids and names.
         answers: for each channel the number of FREE tasks, of OPEN ones, and its hosts; None counts
-            as none.
+            as unknown: its channel is left out.
         ours: how many of our tasks are in a channel, by its id.
     """
     found = []
     for position, (channel, name) in enumerate(channels):
         free, running, hosts = answers[3 * position : 3 * position + 3]
-        hosts = hosts or []
+        if free is None or running is None or hosts is None:
+            continue
         arches = Counter(arch for each in hosts for arch in (each["arches"] or "").split())
         found.append(
             ChannelLoad(
                 name,
-                free or 0,
-                running or 0,
+                free,
+                running,
                 sum(_capacity(each) for each in hosts),
                 len(hosts),
                 len(ready_hosts(hosts)),
@@ -169,6 +172,7 @@ class HubSurvey:
         self._names: dict[int, str] = {}
         self._introduced = self._asked_at = float("-inf")
         self._is_asking = False
+        self._trouble: str | None = None
         self._totals: tuple[int | None, int | None] = (None, None)
         self._counted = (0, 0)
         self.result = SurveyResult()
@@ -190,7 +194,7 @@ class HubSurvey:
         if self._is_asking:
             return
         self._asked_at = now = self._elapsed.seconds()
-        self._is_asking = True
+        self._is_asking, self._trouble = True, None
         try:
             if self.result.plugins is None or now - self._introduced >= DAY:
                 await self._introduce()
@@ -198,9 +202,11 @@ class HubSurvey:
             await self._ask_queues(Counter(ours))
         except KojiException as error:
             self._totals = (None, None)
+            self._trouble = one_line(error)
             self._log.debug("{hub}: no survey: {error}", hub=self._connection.url, error=error)
         finally:
             self._is_asking = False
+            self.result = attrs.evolve(self.result, trouble=self._trouble)
 
     def point(self, watched: int, ended: int, failed: int) -> Point:
         """Return the current point of the history."""
@@ -221,8 +227,11 @@ class HubSurvey:
         client, found = self._connection.client, []
         for call, answer in zip(calls, await client.send_all(calls), strict=True):
             try:
+                if isinstance(answer, KojiException):
+                    raise answer
                 found.append(client.read_answer(call, answer))
-            except UnusableAnswer:
+            except KojiException as error:
+                self._trouble = one_line(error)
                 found.append(None)
         return found
 
@@ -239,7 +248,7 @@ class HubSurvey:
         self.result = attrs.evolve(
             self.result,
             version=version,
-            plugins=tuple(sorted(plugins)),
+            plugins=None if methods is None else tuple(sorted(plugins)),
             user=user if isinstance(user, str) else None,
         )
 

@@ -80,7 +80,8 @@ def attention(
             )
     found += [("", said) for hub in hubs for said in hub.credentials_that(work=True)]
     found += [("", said) for hub in hubs for said in _of_clock(hub)]
-    return [{"page": page, "text": text(said)} for page, said in found[:MOST]]
+    # Two links to a hub may say the same of it.
+    return [{"page": page, "text": text(said)} for page, said in list(dict.fromkeys(found))[:MOST]]
 
 
 def _of_source(source: SourceStatus) -> list[str]:

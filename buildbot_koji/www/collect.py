@@ -185,9 +185,14 @@ class Collector:
         """Return the hubs that do not answer: the pages show their last answers."""
         hubs = (overview.hub_json(hub.status(), self._now()) for hub in self.hubs())
         names = ("name", "state", "since", "reason")
-        return [
-            {name: hub[name] for name in names} for hub in hubs if hub["state"] == "unreachable"
-        ]
+        # Once, however many users log in there.
+        return list(
+            {
+                hub["name"]: {name: hub[name] for name in names}
+                for hub in hubs
+                if hub["state"] == "unreachable"
+            }.values()
+        )
 
     async def _trees(self, hub: Hub) -> list[tuple[tuple[Any, ...], bytes]]:
         status, rendered = hub.status(), 0
@@ -328,8 +333,8 @@ class Collector:
                 each.update(builds.get(each["build_id"], {}))
 
     async def history(self, name: str | None) -> dict[str, Any]:
-        """Return the queue and the throughput of a hub over the last day."""
-        hub = self._hub_named(name)
+        """Return the queue of a hub, and the throughput of a link to it, over the last day."""
+        hub = next((each for each in self.hubs() if each.link == name), None)
         return {
             "hub": text(name),
             "step": INTERVAL,

@@ -37,15 +37,16 @@ def reasons(
         if here is not None and here.state == "stale":
             silence = duration(here.silence)
             found.append(f"the source {source.name} has heard nothing for {silence}: {here.reason}")
-    return [text(each, LONG) or "" for each in found]
+    return [text(each, LONG) or "" for each in dict.fromkeys(found)]
 
 
 def warnings(hubs: Sequence[HubStatus], now: float, after: float = 0.0) -> list[str]:
-    """Return a line for each hub that has been unreachable for at least ``after`` seconds."""
-    found = []
+    """Return a line for each hub that has been down for at least ``after`` seconds."""
+    found: dict[str, None] = {}
     for hub in hubs:
         silence = now - (hub.requests.changed_at or now)
         if hub.trouble is not None and silence >= after:
-            words = f"{hub.profile} has been unreachable for {duration(silence)}: {hub.trouble}"
-            found.append(text(words, LONG) or "")
-    return found
+            # A front end that forbids every call is not unreachable.
+            words = f"{hub.profile} has been down for {duration(silence)}: {hub.trouble}"
+            found[text(words, LONG) or ""] = None
+    return list(found)

@@ -142,7 +142,7 @@ def _known(samples: Iterable[Sample]) -> Iterator[Sample]:
 
 
 def _of_hub(hub: HubStatus, cancellations: int, now: float) -> Iterator[Sample]:
-    labels = {"hub": hub.profile}
+    labels = {"hub": hub.profile, "link": hub.link}
     requests, counts = hub.requests, hub.counts
     heard = requests.last_answer
     yield from _known(

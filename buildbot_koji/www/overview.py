@@ -25,6 +25,7 @@ def hub_json(status: HubStatus, now: float) -> dict[str, Any]:
     """Return what the page shows of a hub."""
     requests, watcher, survey = status.requests, status.watcher, status.survey
     return {
+        "link": text(status.link),
         "name": text(status.profile),
         "weburl": link(status.weburl),
         "server": link(status.server),
@@ -64,6 +65,7 @@ def hub_json(status: HubStatus, now: float) -> dict[str, Any]:
             for each in survey.channels
         ],
         "counted_at": number(survey.counted_at),
+        "survey_trouble": text(survey.trouble, LONG),
         "clock_ahead": round(requests.clock_ahead),
         "bus": bus_words(status.bus),
     }

@@ -34,7 +34,7 @@ def source_json(
         "state": "paused" if is_paused else here.state,
         "active_here": status.listener is not None,
         "master": text(owner),
-        "since": number(now - here.silence) if here.is_silent else None,
+        "since": number(now - here.silence) if here.is_silent and not is_paused else None,
         # A person paused it, whatever the hub last said.
         "reason": None if is_paused else text(here.reason, LONG),
         "next_poll": number(here.next_poll),

@@ -310,10 +310,9 @@ export function Shown<T>(props: {
   );
 }
 
-/** Say in one line since when and why a hub does not answer. */
+/** Say in one line since when and why a hub is down. */
 export function hubLine({ since, reason }: Down, now: number): string {
-  const line = since === null ? "does not answer" : `has not answered since ${clock(since, now)}`;
-  return reason ? `${line}: ${reason}` : line;
+  return [since === null ? null : `since ${clock(since, now)}`, reason].filter(Boolean).join(": ");
 }
 
 /** Say which hubs do not answer, above their last known state, and what that means for it. */
@@ -323,7 +322,8 @@ export function Outages(props: { down: Down[]; now: number; meanwhile?: string }
     <div role="alert">
       {down.map((hub) => (
         <p key={hub.name} className="alert alert-warning koji-break">
-          <strong>{hub.name}</strong> {hubLine(hub, now)} – {meanwhile}.
+          <strong>{hub.name}</strong> is down{hub.since === null && ":"} {hubLine(hub, now)} –{" "}
+          {meanwhile}.
         </p>
       ))}
     </div>

@@ -21,6 +21,9 @@ export const STATE_TONE: Record<TaskState, Tone> = {
   FAILED: "bad",
 };
 
+/** A watched tree is over when its task is: what may have ended are parts of it. */
+export const ENDED = new Set<string>(["CLOSED", "FAILED", "CANCELED"]);
+
 export interface Filter {
   text: string;
   builder: string;
@@ -36,7 +39,9 @@ export function chosen(trees: readonly Tree[], filter: Filter): Tree[] {
       if (
         filter.state === "trouble"
           ? !tree.trouble_level
-          : filter.state && (isWaiting(tree) ? "FREE" : tree.state) !== filter.state
+          : filter.state &&
+            (isWaiting(tree) ? "FREE" : tree.state) !== filter.state &&
+            !(ENDED.has(filter.state) && tree.arches.some(({ state }) => state === filter.state))
       )
         return false;
       return hasWords(`${tree.label} ${tree.package ?? ""} ${tree.nvr ?? ""} ${tree.task_id}`);

@@ -26,6 +26,8 @@ export interface Credential {
 }
 
 export interface Hub {
+  /** Differs where two users log in to one hub; `api/history` wants it. */
+  link: string;
   name: string;
   weburl: Text;
   server: string;
@@ -45,6 +47,8 @@ export interface Hub {
   channels: Channel[];
   /** When the queues of the channels were counted. */
   counted_at: Time;
+  /** Why the hub did not say all of this, though it answers. */
+  survey_trouble: Text;
   /** Seconds that the hub's clock is ahead of the master's. */
   clock_ahead: number;
   bus: "connected" | "disconnected" | null;

@@ -54,8 +54,7 @@ describe("the overview", () => {
   it("says since when and why a hub does not answer", () => {
     const at = new Date(2026, 10, 26, 14, 2).getTime() / 1000;
     const down = hub({ state: "unreachable", since: at, reason: "connection refused" });
-    expect(hubLine(down, at + 60)).toBe("has not answered since 14:02: connection refused");
-    expect(hubLine(hub({ state: "unreachable", since: null }), at)).toBe("does not answer");
+    expect(hubLine(down, at + 60)).toBe("since 14:02: connection refused");
   });
 
   it("shows hubs, credentials that run out, and channels without a host", async () => {
@@ -142,8 +141,27 @@ describe("the overview", () => {
     show("/koji", <OverviewPage />);
     const tiles = within(await screen.findByRole("list", { name: "At a glance" }));
     const said = tiles.getAllByRole("listitem").map((each) => each.textContent);
-    expect(said[0]).toBe("Kojifedora downdoes not answer: refused");
+    expect(said[0]).toBe("Kojifedora downrefused");
     expect(said[2]).toBe("Queueunknownuntil Koji answers");
+  });
+
+  it("counts a hub once to which two users log in, and no queue that it did not tell", async () => {
+    const channels = [{ ...DEFAULT, free: 3, open: 2, arches: {} }];
+    const one = hub({ channels, counted_at: 0 });
+    answers["overview"] = () => answer(overview(one, { ...one, link: "fedora-1", user: null }));
+    const shown = show("/koji", <OverviewPage />);
+    const said = async () =>
+      within(await screen.findByRole("list", { name: "At a glance" }))
+        .getAllByRole("listitem")
+        .map((each) => each.textContent);
+    const [koji, , queue] = await said();
+    expect(koji).toBe("Kojiup1 hub");
+    expect(queue).toMatch(/^Queue3 waiting2 building, counted/);
+    shown.unmount();
+    answers["overview"] = () => answer(overview(hub({ survey_trouble: "its reply is too large" })));
+    show("/koji", <OverviewPage />);
+    expect((await said())[2]).toBe("QueueunknownKoji has not said it");
+    expect(screen.getByText("its reply is too large")).toBeTruthy();
   });
 
   it("plots no queue of a hub that said nothing, and says what to do without a hub", async () => {
@@ -500,7 +518,7 @@ describe("the other pages", () => {
     answers["tasks"] = () => answer({ down, trees });
     show("/koji/tasks", <TasksPage />);
     expect(await screen.findByText("2 tasks, 1 in trouble")).toBeTruthy();
-    expect(screen.getByText(/does not answer: no route – this page shows its last/)).toBeTruthy();
+    expect(screen.getByText(/is down: no route – this page shows its last/)).toBeTruthy();
     await userEvent.selectOptions(screen.getByLabelText("State"), "in trouble");
     expect(await screen.findByText("1 of 2 tasks, 1 in trouble")).toBeTruthy();
     await userEvent.type(screen.getByLabelText("Package or NVR"), "nothing like it");

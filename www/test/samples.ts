@@ -23,6 +23,7 @@ export const tree = (values: Partial<Tree> = {}): Tree => ({
 });
 
 export const hub = (values: Partial<Hub> = {}): Hub => ({
+  link: "fedora",
   name: "fedora",
   weburl: "https://koji.example.test/koji",
   server: "https://koji.example.test/kojihub",
@@ -41,6 +42,7 @@ export const hub = (values: Partial<Hub> = {}): Hub => ({
   watch_delay: 2,
   channels: [],
   counted_at: null,
+  survey_trouble: null,
   clock_ahead: 0,
   bus: null,
   ...values,

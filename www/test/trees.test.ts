@@ -28,13 +28,32 @@ it("filters by words of package, NVR and task, by builder and by state", () => {
     nvr: null,
     state: "FREE",
   });
-  const bad = tree({ task_id: 3, label: "x", package: "x", nvr: null, trouble_level: 2 });
+  const bad = tree({
+    task_id: 3,
+    label: "x",
+    package: "x",
+    nvr: null,
+    trouble_level: 2,
+    arches: [
+      {
+        arch: "s390x",
+        method: "",
+        state: "FAILED",
+        task_id: 4,
+        url: null,
+        log_url: null,
+        host: null,
+      },
+    ],
+  });
   expect(ids({ text: " HELLO 1.0" }, hello, world, bad)).toEqual([1]);
   expect(ids({ text: "world" }, hello, world, bad)).toEqual([2]);
   expect(ids({ text: "hello world" }, hello, world, bad)).toEqual([]);
   expect(ids({ builder: "scratch" }, hello, world, bad)).toEqual([1]);
   expect(ids({ state: "FREE" }, hello, world, bad)).toEqual([2]);
   expect(ids({ state: "trouble" }, hello, world, bad)).toEqual([3]);
+  expect(ids({ state: "FAILED" }, hello, world, bad)).toEqual([3]);
+  expect(ids({ state: "OPEN" }, hello, world, bad)).toEqual([3, 1]);
 });
 
 it("says how many tasks are before one, as far as the master knows", () =>

@@ -30,6 +30,7 @@ def lengthened(answer: Any, name: str = "") -> Any:
 def overview(now: float) -> dict[str, Any]:
     """One hub that answers and one that doesn't."""
     up = {
+        "link": "fedora",
         "name": "fedora",
         "weburl": "https://koji.example.test/koji",
         "server": "https://koji.example.test/kojihub",
@@ -80,11 +81,13 @@ def overview(now: float) -> dict[str, Any]:
             )
         ],
         "counted_at": now - 20,
+        "survey_trouble": None,
         "clock_ahead": 0,
         "bus": "connected",
     }
     down = {
         **up,
+        "link": "centos",
         "name": "centos",
         "state": "unreachable",
         "since": now - 700,
@@ -113,7 +116,7 @@ def overview(now: float) -> dict[str, Any]:
         "hubs": [down, up],
         "health": {
             "ok": False,
-            "reasons": ["centos has been unreachable for 12 min: connection refused"],
+            "reasons": ["centos has been down for 12 min: connection refused"],
             "warnings": [],
         },
         "attention": [

@@ -20,7 +20,7 @@ from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import get_hub, hubs_of
-from buildbot_koji.hubs.survey import HubSurvey
+from buildbot_koji.hubs.survey import HISTORY_CLASS, HubSurvey
 from buildbot_koji.left_tasks import LeftTasks
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.status import running
@@ -333,9 +333,15 @@ async def test_outage_and_history(served: ServedMaster) -> None:
 
     assert HubSurvey(hub.connection).point(0, 0, 0)[1:3] == (None, None)
     assert None not in live
-    served.hub.offline("maintenance until noon")
     requester = hub.connection.client.requester
-    requester.limits = replace(limits := requester.limits, deadline=0.1)
+    requester.limits = replace(limits := requester.limits, max_reply_bytes=200)
+    await hub.survey.ask([])
+    survey = hub.status().survey
+    assert (survey.channels, hub.history()[-1][1:3]) == ((), (None, None))
+    assert survey.trouble is not None
+    assert "200" in survey.trouble
+    served.hub.offline("maintenance until noon")
+    requester.limits = replace(limits, deadline=0.1)
     await hub.survey.ask([])
     requester.limits = limits
     assert hub.history()[-1][1:4] == (None, None, 0)
@@ -515,6 +521,30 @@ async def test_permission(guarded: ServedMaster) -> None:
     assert (refused.code, refused.json["message"]) == (403, "you need to have role 'admins'")
     assert (await guarded.ask("api/overview", **ann)).code == 200
     assert (await guarded.ask("health")).code == 200
+
+
+@pytest_twisted.ensureDeferred
+async def test_two_users(served: ServedMaster) -> None:
+    """Each user of a hub is a link of its own, with its own metrics and history."""
+    pytest.importorskip("prometheus_client")
+    await until_listening(served)
+    robot = util.KojiHub("hub-www", user="robot", password=PASSWORD)
+    ended = await served.build(steps.KojiCall(profile=robot, method="getAPIVersion"))
+    assert ended.result == "success", ended.text
+    hubs = (await served.ask("api/overview")).json["hubs"]
+    assert [each["name"] for each in hubs] == ["hub-www", "hub-www"]
+    links = {each["link"] for each in hubs}
+    assert (len(links), "hub-www" in links) == (2, True)
+    metrics = (await served.ask("metrics")).body.decode().splitlines()
+    series = [line.rpartition(" ")[0] for line in metrics if not line.startswith("#")]
+    assert len(series) == len(set(series))
+    for number, hub in enumerate(hubs_of(served.master)):
+        await hub.survey.sample(number, 0, 0)
+    for number, hub in enumerate(hubs_of(served.master)):
+        points = (await served.ask(f"api/history?hub={hub.link}")).json["points"]
+        assert points[-2][3] == number
+        stored = MasterState(served.master, f"{served.master.name} {hub.link}", HISTORY_CLASS)
+        assert (await stored.get("day", []))[-1][3] == number
 
 
 @pytest_twisted.ensureDeferred

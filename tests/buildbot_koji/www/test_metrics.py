@@ -40,6 +40,7 @@ def hub(**changes: Any) -> HubStatus:
     task = {"id": 1, "state": int(task_states.FAILED), "create_ts": 10.0, "start_ts": 20.0}
     counts.add(TaskTree(task), infrastructure=True)
     made = HubStatus(
+        link="odd",
         profile='odd "hub"\n',
         server="https://koji.example.test/kojihub",
         weburl="https://koji.example.test/koji",
@@ -135,8 +136,9 @@ def test_health() -> None:
     requests.changed_at = NOW - 301
     lost = hub(trouble="connection refused", requests=requests)
     [said] = reasons([lost], [], NOW + 1200, **good)
-    assert said.endswith(" has been unreachable for 25 min: connection refused")
-    assert len(reasons([lost], [], NOW, **good)) == 1
+    assert said.endswith(" has been down for 25 min: connection refused")
+    # As another user, who sees the same outage.
+    assert len(reasons([lost, attrs.evolve(lost, link="x")], [], NOW, **good)) == 1
     assert reasons([lost], [], NOW - 10, **good) == []
     assert len(reasons([], [source(state="stale", reason="odd")], NOW, **good)) == 1
     assert reasons([], [], NOW, master=[None, "no router"]) == ["no router"]

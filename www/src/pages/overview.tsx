@@ -69,7 +69,7 @@ export function OverviewPage() {
             )}
             <FailedLately now={now} />
             {overview.hubs.map((hub) => (
-              <HubCard key={hub.name} hub={hub} now={now} />
+              <HubCard key={hub.link} hub={hub} now={now} />
             ))}
             <p className="koji-muted">
               Seen from the master {overview.master}
@@ -90,16 +90,22 @@ export function OverviewPage() {
 export function Tiles(props: { overview: Overview; now: number }) {
   const { hubs, attention = [] } = props.overview;
   if (hubs.length === 0) return null;
-  const down = hubs.filter((hub) => hub.state === "unreachable");
+  // Two users may log in to one hub: its queue and its outage are the same for both.
+  const byName = (some: Hub[]) => [...new Map(some.map((hub) => [hub.name, hub])).values()];
+  const names = byName(hubs).length;
+  const down = byName(hubs.filter((hub) => hub.state === "unreachable"));
   const asked = hubs.some((hub) => hub.state === "ok");
-  const channels = hubs.flatMap((hub) => hub.channels);
+  const queues = new Map(
+    hubs.flatMap((hub) => hub.channels.map((each) => [`${hub.name} ${each.name}`, each])),
+  );
+  const channels = [...queues.values()];
   const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0);
   const watched = sum(hubs.map((hub) => hub.watched));
   const free = sum(channels.map((each) => each.free));
   const open = sum(channels.map((each) => each.open));
   const [gone] = down;
   const slowest = Math.max(...hubs.map((hub) => hub.latency ?? 0));
-  const moments = hubs.flatMap((hub) => hub.counted_at ?? []);
+  const moments = hubs.flatMap((hub) => (hub.channels.length ? (hub.counted_at ?? []) : []));
   const counted = moments.length ? Math.min(...moments) : null;
   const stuck = attention[0];
   return (
@@ -115,13 +121,13 @@ export function Tiles(props: { overview: Overview; now: number }) {
               : "not asked yet"
         }
       >
-        {gone && hubs.length === 1
+        {gone && names === 1
           ? hubLine(gone, props.now)
           : down.length
-            ? `${hubs.length - down.length} of ${count(hubs.length, "hub")} up`
+            ? `${names - down.length} of ${count(names, "hub")} up`
             : slowest >= SLOW
               ? `slow: ${latency(slowest)} an answer`
-              : count(hubs.length, "hub")}
+              : count(names, "hub")}
       </Tile>
       <Tile tone={watched ? "busy" : "off"} title="We are building" value={count(watched, "task")}>
         <Link to="/koji/tasks">see the tasks</Link>
@@ -129,14 +135,17 @@ export function Tiles(props: { overview: Overview; now: number }) {
       <Tile
         tone={free ? "waiting" : "off"}
         title="Queue"
-        value={down.length && !channels.length ? "unknown" : `${grouped(free)} waiting`}
+        value={channels.length ? `${grouped(free)} waiting` : "unknown"}
       >
-        {down.length === hubs.length && !channels.length
-          ? "until Koji answers"
-          : `${open ? grouped(open) : "none"} building`}
-        {counted !== null && (
+        {!channels.length ? (
+          down.length === names ? (
+            "until Koji answers"
+          ) : (
+            "Koji has not said it"
+          )
+        ) : (
           <>
-            , counted <When at={counted} now={props.now} />
+            {open ? grouped(open) : "none"} building, counted <When at={counted} now={props.now} />
           </>
         )}
       </Tile>
@@ -265,6 +274,11 @@ function HubCard({ hub, now }: { hub: Hub; now: number }) {
           <Fact name="Server" wide>
             <code>{hub.server}</code>
           </Fact>
+          {hub.state === "ok" && hub.survey_trouble && (
+            <Fact name="Not said" wide>
+              {hub.survey_trouble}
+            </Fact>
+          )}
           {hub.plugins !== null && hub.plugins.length > 0 && (
             <Fact name="Plugins" wide>
               {hub.plugins.join(", ")}
@@ -292,7 +306,7 @@ function HubCard({ hub, now }: { hub: Hub; now: number }) {
           </ul>
         )}
         {hub.channels.length > 0 && <Channels channels={hub.channels} />}
-        <Day hub={hub.name} />
+        <Day hub={hub.link} />
       </div>
     </section>
   );

@@ -9,20 +9,20 @@ import {
   chosen,
   chosenSteps,
   elapsed,
+  ENDED,
   isWaiting,
   queueText,
   until,
   STATE_TEXT,
   STATE_TONE,
 } from "../trees";
-import type { Down, Step, Tasks, TaskState, Tree } from "../types";
+import type { Down, Step, Tasks, Tree } from "../types";
 
 /** The smallest heights of rows, in pixels, as in the style sheet. */
 const ROW = 64;
 const TROUBLED_ROW = 76;
 /** Steps without a task that are listed: the tasks below them must not go out of sight. */
 const SHOWN_STEPS = 10;
-const ENDED = new Set<TaskState>(["CLOSED", "FAILED", "CANCELED"]);
 
 export function TasksPage() {
   const { data, error, now } = usePolled<Tasks>("tasks");
