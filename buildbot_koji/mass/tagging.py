@@ -432,6 +432,8 @@ def outcomes_of(parts: Collection[TagPart], there: TagContents, broken: str = ""
                 outcomes[nvr] = f"failed: {why}"
             elif part.failed is not None and answer is not None:
                 outcomes[nvr] = "failed: untagged, deleted or blocked meanwhile"
+            elif broken or answer is None:
+                outcomes[nvr] = f"{UNKNOWN}: {broken or 'the hub may have it'}"
             else:
-                outcomes[nvr] = f"{UNKNOWN}: {broken}" if broken else "sent: the hub finishes it"
+                outcomes[nvr] = "sent: the hub finishes it"
     return outcomes

@@ -518,8 +518,17 @@ async def test_two_steps_at_once(tmp_path: Path, empty_home: Path) -> None:
     await bench.close()
 
 
+@pytest.mark.parametrize(
+    ("fate", "counts", "said"),
+    [
+        (Fate.PASS, "did not tag 2", "sent: the hub finishes it"),
+        (Fate.STALL, "unknown 1, did not tag 1", "unknown: the hub may have it"),
+    ],
+)
 @pytest_twisted.ensureDeferred
-async def test_stop_in_the_middle(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stop_in_the_middle(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, fate: Fate, counts: str, said: str
+) -> None:
     """A stopped step says of each build what became of it; the hub finishes what it was sent."""
     monkeypatch.setattr(steps.KojiMassTag, "part", 1)
     nvrs = [await bench.built(name) for name in ("hello", "world")]
@@ -528,6 +537,8 @@ async def test_stop_in_the_middle(bench: Workbench, monkeypatch: pytest.MonkeyPa
     bench.hub.add_package("demo-candidate", "foo")
     nvrs.append(await bench.built("foo"))
     release = hold(bench.hub, "tagBuild")
+    sent = b"<name>methodName</name><value><string>tagBuild</string>"
+    bench.proxy.decide = lambda data: fate if sent in b"".join(data.split()) else Fate.PASS
     request = await bench.begin(steps.KojiMassTag(bench.profile, **tags))
     await until(lambda: bench.text() == "tagging: 0 of 2 done")
     active = {"method": "tagBuild", "state": list(task_states.ACTIVE_GROUP)}
@@ -535,12 +546,12 @@ async def test_stop_in_the_middle(bench: Workbench, monkeypatch: pytest.MonkeyPa
     await bench.stop_build()
     release()
     ended = await bench.ended(request)
-    words = "tagged no builds with demo-released, skipped 1, did not tag 2"
-    said = f"stopped: the hub finishes what it has begun; {words}"
-    assert (ended.result, ended.text) == ("cancelled", said)
+    words = f"tagged no builds with demo-released, skipped 1, {counts}"
+    text = f"stopped: the hub finishes what it has begun; {words}"
+    assert (ended.result, ended.text) == ("cancelled", text)
     assert ended.logs["builds"].splitlines() == [
         f"{nvrs[0]}: skipped: already tagged",
-        f"{nvrs[1]}: sent: the hub finishes it",
+        f"{nvrs[1]}: {said}",
         f"{nvrs[2]}: not sent",
     ]
 
