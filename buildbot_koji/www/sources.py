@@ -7,6 +7,7 @@ from typing import Any
 
 from buildbot.util import datetime2epoch
 
+from buildbot_koji.changes.set_aside import UnusableEvent
 from buildbot_koji.changes.status import ListenerStatus, SourceStatus
 from buildbot_koji.database_values import number
 from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
@@ -47,7 +48,7 @@ def source_json(
         "last_changes": list(changes),
         "set_aside": [
             {
-                "what": text(each.key),
+                "what": text(_what(each)),
                 "reason": text(each.reason, LONG),
                 "since": number(each.since),
                 "count": each.tries,
@@ -58,17 +59,24 @@ def source_json(
     }
 
 
+def _what(aside: UnusableEvent) -> str:
+    """Name an event that is set aside; its key alone says nothing to a person."""
+    build = None if aside.event is None else aside.event.build
+    nvr = None if build is None else build.get("nvr")
+    return f"{nvr}, {aside.key}" if nvr else aside.key
+
+
 def last_changes(
     changes: Sequence[Mapping[str, Any]], ahead: Mapping[str, float]
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the last changes of each source, by its name.
 
     Args:
-        changes: Buildbot's, the newest first.
+        changes: Buildbot's newest, in any order.
         ahead: the seconds that the clock of each source's hub is ahead of ours.
     """
     found: dict[str, list[dict[str, Any]]] = {}
-    for change in changes:
+    for change in sorted(changes, key=lambda each: each["changeid"], reverse=True):
         name, _ = change["properties"].get(CHANGE_SOURCE, (None, ""))
         if not isinstance(name, str):
             continue

@@ -131,8 +131,15 @@ class Trees:
             label=text(_nvr(task.tree) or _label(root), LABEL) or found["label"],
             state=_state(root),
             started=started,
-            # Of the task, or of the first one below it that waits.
-            queue_position=min(task.places.values(), default=None),
+            # Of the task, or of the first one below it that waits, and that a builder may take.
+            queue_position=min(
+                (
+                    task.places[each.id]
+                    for each in task.tree.tasks()
+                    if each.id in task.places and not lacking(each, self.builders)
+                ),
+                default=None,
+            ),
             arches=[
                 _arch_json(arch, each, self._weburl, self._topurl, self.hosts)
                 for arch, each in _parts(task.tree)[:MOST_ARCHES]

@@ -24,6 +24,7 @@ from buildbot_koji.hubs.survey import HISTORY_CLASS, HubSurvey
 from buildbot_koji.left_tasks import LeftTasks
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.status import running
+from buildbot_koji.properties import CHANGE_SOURCE
 from buildbot_koji.reporters.records import CLASS as REPORTERS
 from buildbot_koji.reporters.records import DeliveryRecords, Position, position_key
 from buildbot_koji.www import KojiApplication, collect
@@ -112,6 +113,19 @@ async def test_pages(served: ServedMaster) -> None:
 
     [source] = (await served.ask("api/sources")).json["sources"]
     assert (source["name"], source["state"]) == ("koji", "listening")
+    for revision in map(str, range(12)):
+        properties = {CHANGE_SOURCE: "koji"}
+        await served.master.data.updates.addChange(
+            author="a", comments="", revision=revision, properties=properties
+        )
+
+    async def last_revisions() -> list[str]:
+        [source] = (await served.ask("api/sources")).json["sources"]
+        return [each["revision"] for each in source["last_changes"]]
+
+    # The answer of a moment ago is given again.
+    await poll(last_revisions)
+    assert await last_revisions() == [str(11 - place) for place in range(10)]
 
     shown = (await served.ask("api/deliveries")).json["reporters"]
     assert [(each["name"], each["kind"]) for each in shown] == [

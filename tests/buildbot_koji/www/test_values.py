@@ -12,6 +12,8 @@ import pytest
 from buildbot.process.results import FAILURE, SUCCESS
 from hypothesis import strategies
 
+from buildbot_koji.changes.set_aside import UnusableEvent
+from buildbot_koji.changes.status import ListenerStatus, SourceStatus
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.hubs.hub import WatchingBuild
 from buildbot_koji.hubs.survey import loads
@@ -21,10 +23,10 @@ from buildbot_koji.www.deliveries import reporter_json
 from buildbot_koji.www.overview import heard
 from buildbot_koji.www.packages import build_json
 from buildbot_koji.www.plain import LONG, bounded, encoded, link, number, text
-from buildbot_koji.www.sources import last_changes
+from buildbot_koji.www.sources import last_changes, source_json
 from buildbot_koji.www.tasks import Trees, by_trouble
 from tests.buildbot_koji.www import test_metrics
-from txkoji import Call, TaskTree, WatchedTask, one_line, task_states
+from txkoji import Call, TagUntag, TaskTree, WatchedTask, one_line, task_states
 from txkoji.exceptions import UnusableAnswer
 from txkoji.hub.answers import read_answer
 
@@ -124,14 +126,39 @@ def test_odd_load(answers: list[Any]) -> None:
 
 
 def test_last_changes() -> None:
-    """Events are shown by our clock, whatever the hub's says; a report of the health already is."""
-    change = {"when_timestamp": NOW, "revision": "1", "comments": "", "revlink": ""}
+    """Events are shown by our clock, whatever the hub's says; a report of the health already is.
+
+    Buildbot gives the newest changes with the oldest of them first.
+    """
+    change = {"when_timestamp": NOW, "comments": "", "revlink": ""}
     changes = [
-        {**change, "properties": {CHANGE_SOURCE: ("koji", ""), **more}}
-        for more in ({EVENT_KEY: ("tag 1", "")}, {})
+        {
+            **change,
+            "changeid": number,
+            "revision": str(number),
+            "properties": {CHANGE_SOURCE: ("koji", ""), **more},
+        }
+        for number, more in enumerate([*12 * [{}], {EVENT_KEY: ("tag 1", "")}])
     ]
     found = last_changes(changes, {"koji": 60.0})["koji"]
-    assert [each["at"] for each in found] == [NOW - 60.0, NOW]
+    assert [each["at"] for each in found] == [NOW - 60.0, *9 * [NOW]]
+    assert [each["revision"] for each in found] == [str(12 - place) for place in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("event", "what"),
+    [
+        (None, "tag:1:2:32"),
+        (TagUntag({}, "Tag", tag_name="f44"), "tag:1:2:32"),
+        (TagUntag({"nvr": "hello-1-1"}, "Tag", tag_name="f44"), "hello-1-1, tag:1:2:32"),
+    ],
+)
+def test_what_is_set_aside(event: Any, what: str) -> None:
+    """An event that is set aside is shown with the build that it is about, if that is known."""
+    aside = UnusableEvent("tag:1:2:32", event, "refused", NOW, 1)
+    listener = ListenerStatus("listening", last_unusable=(aside,))
+    [found] = source_json(SourceStatus("koji", "hub", listener), False, (), NOW)["set_aside"]
+    assert found["what"] == what
 
 
 def test_ready_hosts() -> None:
@@ -275,4 +302,7 @@ def test_what_can_not_start(more: dict[str, Any], trouble: str | None) -> None:
     """A part that no builder can take, or that waits for an hour, is trouble of the whole."""
     free = {"method": "buildArch", "parent": 1, "state": int(task_states.FREE)}
     tree = TaskTree(task(1), {1: [task(2, **{**free, "request": ["x", 1, "x"], **more})]})
-    assert shown(WatchedTask(1, tree, NOW, NOW, None, {}))["trouble"] == trouble
+    found = shown(WatchedTask(1, tree, NOW, NOW, None, {2: 0}))
+    assert found["trouble"] == trouble
+    # Nothing is the next that a builder takes which there is not.
+    assert found["queue_position"] == (None if "no builder" in str(trouble) else 0)
