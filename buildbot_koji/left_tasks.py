@@ -35,7 +35,7 @@ from buildbot_koji.hubs.hub import (
 )
 from buildbot_koji.hubs.koji_hub import RenderedHub
 from buildbot_koji.mass.abandoned import left_by_mass_builds
-from txkoji import one_line
+from txkoji import RetryPolicy, one_line
 from txkoji.exceptions import ConfigurationError
 from txkoji.locks import Lock
 
@@ -61,6 +61,9 @@ class LeftTasks(service.SharedService):
 
     interval: ClassVar[float] = 60.0
     """Seconds between two looks at the database."""
+
+    retry: ClassVar[RetryPolicy] = DATABASE_RETRY
+    """The pauses while the database is unreachable."""
 
     _log = Logger()
 
@@ -96,13 +99,13 @@ class LeftTasks(service.SharedService):
             async with self._looking:
                 await self._cancel_left(await unsettled_requests(self.master, request_id))
 
-        await until_stored(cancel, self.master.reactor, DATABASE_RETRY, TROUBLE)
+        await until_stored(cancel, self.master.reactor, self.retry, TROUBLE)
 
     async def _look_on(self) -> None:
         # The configuration names the hubs: wait until it is loaded.
         await self.master.initLock.run(lambda: None)
         clock = self.master.reactor
-        look = partial(until_stored, self.look, clock, DATABASE_RETRY, TROUBLE)
+        look = partial(until_stored, self.look, clock, self.retry, TROUBLE)
         self._background.repeat(look, TROUBLE, clock, lambda: self.interval)
 
     @async_to_deferred

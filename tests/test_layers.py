@@ -176,3 +176,17 @@ def test_waits_go_by_elapsed_time() -> None:
                 if ast.unparse(seconds) != "0":
                     by_the_clock.append(f"{path.relative_to(REPOSITORY)}: {ast.unparse(node)}")
     assert by_the_clock == []
+
+
+def test_no_test_patches_a_constant() -> None:
+    """Pauses, limits and sizes are arguments, or attributes of what has them."""
+    patched = []
+    for path, tree in sources("tests"):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+                (".setattr", ".object")
+            ):
+                values = [each.value for each in node.args if isinstance(each, ast.Constant)]
+                if any(re.fullmatch(r"(.*\.)?[A-Z][A-Z_]+", str(each)) for each in values):
+                    patched.append(f"{path.relative_to(REPOSITORY)}:{node.lineno}")
+    assert patched == []

@@ -21,6 +21,9 @@ from txkoji.files import part, rpm
 FILE_NAME = ".koji-fetch.pyz"
 """The file below the build's directory on the worker; it deletes itself when it runs."""
 
+ATTEMPTS = 6
+"""How often a file is asked for."""
+
 REPORT = 60.0
 """Seconds between two lines about a file that arrives: much less than Buildbot's patience."""
 
@@ -57,6 +60,7 @@ def request_for(
         "certificates": connection.authorities(),
         "verify": settings.serverca is not None or not settings.no_ssl_verify,
         "at_once": at_once,
+        "attempts": ATTEMPTS,
         "pace": connection.deadline,
         "report": REPORT,
     }

@@ -35,7 +35,6 @@ from txkoji.front_ends import (
 )
 from txkoji.proxy_rules import named_proxy
 
-ATTEMPTS = 6
 TIMEOUT = 60
 PIECE = 1 << 20
 
@@ -54,9 +53,9 @@ def main(request: dict[str, Any]) -> int:
         request: ``directory``, where they go; ``files``, the fields of each
             :class:`txkoji.RemoteFile`; ``certificates``, the PEM text of CAs to trust instead of
             the system's, or None; ``verify``, whether certificates are verified; ``at_once``, how
-            many files are in flight at the same time; ``pace``, the seconds within which
-            :data:`PACE_BYTES` of a file must arrive; ``report``, the seconds between two lines
-            about a file that arrives: Buildbot ends a silent command.
+            many files are in flight at the same time; ``attempts``, how often a file is asked for;
+            ``pace``, the seconds within which :data:`PACE_BYTES` of it must arrive; ``report``, the
+            seconds between two lines about a file that arrives: Buildbot ends a silent command.
 
     Returns:
         The exit status.
@@ -71,16 +70,18 @@ def main(request: dict[str, Any]) -> int:
     if doubled is not None:
         print(f"several files would go to {doubled}: refused")
         return 1
-    fetch = partial(_fetch, context, _Times(request["pace"], request["report"]), frozenset(paths))
+    limits = _Limits(request["attempts"], request["pace"], request["report"])
+    fetch = partial(_fetch, context, limits, frozenset(paths))
     with ThreadPoolExecutor(request["at_once"]) as pool:
         failed = [trouble for trouble in pool.map(fetch, paths, request["files"]) if trouble]
     print("\n".join(failed) or f"files fetched: {len(request['files'])}", flush=True)
     return 1 if failed else 0
 
 
-class _Times(NamedTuple):
-    """The limits of a file that arrives, in seconds."""
+class _Limits(NamedTuple):
+    """The limits of a file that arrives; times are in seconds."""
 
+    attempts: int
     pace: float
     report: float
 
@@ -155,10 +156,10 @@ class _WatchedConnection:
         return self._sock
 
     @sock.setter
-    def sock(self, connection: Any) -> None:
-        self._sock = connection
-        if connection is not None and not isinstance(connection, ssl.SSLSocket):
-            self._watchdog.watch(connection)
+    def sock(self, opened: Any) -> None:
+        self._sock = opened
+        if opened is not None and not isinstance(opened, ssl.SSLSocket):
+            self._watchdog.watch(opened)
 
 
 class _WatchedHTTP(_WatchedConnection, http.client.HTTPConnection):
@@ -240,7 +241,7 @@ class _SecureRedirects(urllib.request.HTTPRedirectHandler):
 
 def _fetch(
     context: ssl.SSLContext,
-    times: _Times,
+    limits: _Limits,
     taken: Collection[Path],
     target: Path,
     file: dict[str, Any],
@@ -255,11 +256,11 @@ def _fetch(
     part = PartFile(target, file["size"], digest, grows=file["grows"], taken=taken)
     try:
         part.prepare()
-        trouble = _receive(part, file["url"], context, times) or part.trouble()
+        trouble = _receive(part, file["url"], context, limits) or part.trouble()
         if trouble and part.resumed:
             # An earlier fetch may have left a part of another file: start over.
             part.discard()
-            trouble = _receive(part, file["url"], context, times) or part.trouble()
+            trouble = _receive(part, file["url"], context, limits) or part.trouble()
         if trouble:
             part.discard()
             # The query may hold a token.
@@ -271,10 +272,10 @@ def _fetch(
     return ""
 
 
-def _receive(part: PartFile, url: str, context: ssl.SSLContext, times: _Times) -> str:
+def _receive(part: PartFile, url: str, context: ssl.SSLContext, limits: _Limits) -> str:
     """Receive what is missing of a file; returns what went wrong, or nothing."""
     trouble, asked = "", 0.0
-    for attempt in range(ATTEMPTS):
+    for attempt in range(limits.attempts):
         if part.is_complete:
             return ""
         if attempt:
@@ -287,7 +288,7 @@ def _receive(part: PartFile, url: str, context: ssl.SSLContext, times: _Times) -
         headers = {"Range": f"bytes={have}-"} if have else {}
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the hub's own
         try:
-            _attempt(part, request, context, times)
+            _attempt(part, request, context, limits)
         except urllib.error.HTTPError as error:
             if have and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                 # Nothing is left to fetch: the verification decides whether it is complete.
@@ -317,21 +318,21 @@ def _receive(part: PartFile, url: str, context: ssl.SSLContext, times: _Times) -
     return trouble
 
 
-def _attempt(part: PartFile, request: Any, context: ssl.SSLContext, times: _Times) -> None:
+def _attempt(part: PartFile, request: Any, context: ssl.SSLContext, limits: _Limits) -> None:
     """Receive what is missing of a file, once."""
-    with _Watchdog(times.pace) as watchdog:
+    with _Watchdog(limits.pace) as watchdog:
         opener = urllib.request.build_opener(
             _Web(watchdog, context), _Proxies(), _SecureRedirects()
         )
         try:
             with _from_network(opener.open, request, None, TIMEOUT) as reply:
-                _copy(reply, part, watchdog, times)
+                _copy(reply, part, watchdog, limits)
         except http.client.HTTPException:
             if not watchdog.barked:
                 raise
         if watchdog.barked:
             raise http.client.HTTPException(
-                f"less than {PACE_BYTES:,} bytes arrived in {times.pace:g} s"
+                f"less than {PACE_BYTES:,} bytes arrived in {limits.pace:g} s"
             )
 
 
@@ -347,7 +348,7 @@ def _from_network(step: Callable[..., Any], *arguments: Any) -> Any:
         raise http.client.HTTPException(str(reason)) from cause
 
 
-def _copy(reply: Any, part: PartFile, watchdog: _Watchdog, times: _Times) -> None:
+def _copy(reply: Any, part: PartFile, watchdog: _Watchdog, limits: _Limits) -> None:
     """Write a reply to its file; a server may send the whole file instead of the requested part."""
     have = part.have
     if reply.status not in (http.client.OK, http.client.PARTIAL_CONTENT):
@@ -380,7 +381,7 @@ def _copy(reply: Any, part: PartFile, watchdog: _Watchdog, times: _Times) -> Non
             watchdog.renew()
             count = 0
         now = time.monotonic()
-        if now - told >= times.report:
+        if now - told >= limits.report:
             told = now
             print(f"{part.target.name}: {total:,} bytes so far", flush=True)
     if left or is_open or (resumes and is_cut):

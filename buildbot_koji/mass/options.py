@@ -28,6 +28,7 @@ class MassTiming:
         retry: the pauses while the hub is unreachable.
         repo_polling: the pauses between two polls for a repo.
         cancel_limit: seconds that the hub has to answer a cancellation before it is put off.
+        long: seconds of a wait after which the summary says how long it has been.
     """
 
     cancel_limit: float = 10.0
@@ -36,6 +37,7 @@ class MassTiming:
     batch: int = 25
     idle_interval: float = 30.0
     progress_interval: float = 60.0
+    long: float = 600.0
     infra_retry: RetryPolicy = RetryPolicy(first=60.0, factor=4.0, ceiling=1800.0, jitter=0.5)
     repo_polling: RetryPolicy = RetryPolicy(first=2.0, factor=1.5, ceiling=30.0, jitter=0.0)
     retry: RetryPolicy = RetryPolicy(first=15.0, factor=1.0, ceiling=15.0)

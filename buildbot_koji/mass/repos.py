@@ -16,9 +16,6 @@ from txkoji import one_line, read_fault
 from txkoji.exceptions import AuthError, GenericError, HubFault, KojiException
 from txkoji.retry import is_passing
 
-LONG = 600.0
-"""Seconds of a wait after which the summary says how long it has been."""
-
 LONGEST_PAUSE = 3600.0
 """Seconds between two polls that count as waited: if more passed, the machine was suspended."""
 
@@ -69,7 +66,7 @@ class RepoWaiter:
     def words(self) -> str:
         """What is waited for."""
         waited = max(self._waited.values(), default=0.0)
-        since = f", for {duration(waited)} now" if waited >= LONG else ""
+        since = f", for {duration(waited)} now" if waited >= self._timing.long else ""
         return f"{self._wanted}{since}"
 
     @property

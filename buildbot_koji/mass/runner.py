@@ -21,7 +21,7 @@ from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.idle import IdleChannel
 from buildbot_koji.mass.plan import MassPlan, PackageState
 from buildbot_koji.mass.progress import MassProgress
-from buildbot_koji.mass.repos import LONG, RepoWaiter
+from buildbot_koji.mass.repos import RepoWaiter
 from buildbot_koji.mass.settling import Settler
 from buildbot_koji.mass.stored import MassStore
 from buildbot_koji.mass.submissions import MassSubmissions
@@ -137,7 +137,7 @@ class MassRunner:
     def _still_words(self) -> str:
         """For how long no package has ended, if that is long, and which is in Koji longest."""
         now, since = self._context.now(), self.progress.still_since
-        if since is None or now - since < LONG:
+        if since is None or now - since < self._timing.long:
             return ""
         text = f"; nothing has ended for {duration(now - since)}"
         oldest = self._tasks.oldest

@@ -20,7 +20,6 @@ from buildbot_koji import left_tasks
 from buildbot_koji.durable.abandoned import settle, unsettled_requests
 from buildbot_koji.hubs.hub import get_hub, hubs_of
 from buildbot_koji.left_tasks import LeftTasks
-from buildbot_koji.mass import stored
 from buildbot_koji.orphans import OrphanReleaser
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import poll, until
@@ -202,7 +201,7 @@ async def test_canceled_unheard(bench: Workbench, monkeypatch: pytest.MonkeyPatc
         return await unsettled_requests(*args)
 
     monkeypatch.setattr(left_tasks, "unsettled_requests", find)
-    monkeypatch.setattr(left_tasks, "DATABASE_RETRY", RetryPolicy(first=0.1))
+    monkeypatch.setattr(LeftTasks, "retry", RetryPolicy(first=0.1))
     monkeypatch.setattr(LeftTasks, "interval", 0.2)
     monkeypatch.setattr(FirstOnlyOnce, "attempts", [])
     bench.hub.builder.seconds = 1000.0
@@ -281,25 +280,25 @@ async def test_settled_by_another_master(
 
 @pytest.mark.parametrize("kind", ["tagBuild", "mass build"])
 @pytest_twisted.ensureDeferred
-async def test_one_of_several_is_unreadable(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+async def test_one_of_several_is_unreadable(bench: Workbench, kind: str) -> None:
     """The other tasks are canceled; a newer version may still read the unreadable one."""
-    monkeypatch.setattr(stored, "STATE_ROW", 1)
     nvrs = [await bench.built("hello"), await bench.built("world")] if kind == "tagBuild" else []
     known = {each["id"] for each in bench.hub.call("listTasks")}
     release = hold(bench.hub, "tagBuild" if nvrs else "build")
-    source = SOURCE.format("{package}", "main")
-    step = (
-        steps.KojiTag(bench.profile, tag="demo-released", builds=nvrs)
-        if nvrs
-        else steps.KojiMassBuild(bench.profile, "demo", ["hello", "world"], source=source)
-    )
+    if nvrs:
+        step: Any = steps.KojiTag(bench.profile, tag="demo-released", builds=nvrs)
+    else:
+        # The states of one package more than a row holds.
+        names = [f"p{number}" for number in range(65)]
+        for name in names:
+            bench.hub.add_package("demo-candidate", name)
+        source = SOURCE.format("{package}", "main")
+        step = steps.KojiMassBuild(bench.profile, "demo", names, source=source, at_once=65)
     request = await bench.begin(step)
-    words = "tagging: 0/2" if nvrs else "2 running"
+    words = "tagging: 0/2" if nvrs else "65 running"
     await until(lambda: words in bench.text())
     found = bench.hub.call("listTasks", {"parent": None}, {"order": "id"})
-    first, second = [each["id"] for each in found if each["id"] not in known]
+    tasks = [each["id"] for each in found if each["id"] not in known]
     table = bench.master.db.model.build_data
     good: list[Any] = []
 
@@ -321,11 +320,11 @@ async def test_one_of_several_is_unreadable(
     await bench.master.data.control("cancel", {"reason": "enough"}, ("buildrequests", request))
     await bench.ended(request)
     method = "tagBuild" if nvrs else "build"
-    await until(lambda: canceled(bench, method) in ([first], [second]))
+    await until(lambda: canceled(bench, method) in (tasks[:1], tasks[-1:]))
     [looking] = [each for each in bench.master if isinstance(each, LeftTasks)]
     await until(lambda: set(looking._handled) == {request} and looking._said)
     await bench.master.db.pool.do(restore)
     await looking.look()
-    await until(lambda: canceled(bench, method) == [first, second])
+    await until(lambda: canceled(bench, method) == tasks)
     await until_settled(bench)
     release()

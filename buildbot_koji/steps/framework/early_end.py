@@ -45,7 +45,7 @@ class Ending(enum.Enum):
 
 @dataclass(frozen=True)
 class StepTiming:
-    """The pauses and limits of a step, in seconds.
+    """The pauses and limits of a step, in seconds unless it says otherwise.
 
     Attributes:
         cancel_limit: how long a stopped build waits for the hub.
@@ -57,6 +57,7 @@ class StepTiming:
         show_interval: how often the summary is checked for a hub that has become unreachable.
         refresh: how often an estimate is updated.
         last_refresh: the same near the estimated end, which is shown in seconds.
+        log_part: the characters of a report that are written at a time.
     """
 
     cancel_limit: float = 30.0
@@ -65,6 +66,7 @@ class StepTiming:
     show_interval: float = 5.0
     refresh: float = 60.0
     last_refresh: float = 10.0
+    log_part: int = 50_000
     retry: RetryPolicy = RetryPolicy(first=15.0, factor=1.0, ceiling=15.0)
     database_retry: RetryPolicy = RetryPolicy(first=1.0, ceiling=15.0)
 

@@ -30,9 +30,6 @@ T = TypeVar("T")
 IDENTIFYING = frozenset({"args", "draft", "kwargs", "scratch"})
 """Arguments that identify the work of a step, beside those that must be given."""
 
-LOG_PART = 50_000
-"""Characters of a report that are written at once."""
-
 NAME_SIZE = 46
 """Bytes of a step's name: its column holds 50, and Buildbot appends a number to a namesake."""
 
@@ -109,7 +106,7 @@ class StoringStep(DeclaredStep):
         for part in parts:
             waiting.append(part)
             size += len(part)
-            if size >= LOG_PART:
+            if size >= self.timing.log_part:
                 # Whole lines: Buildbot keeps the start of another one, also of a write that fails.
                 text, end, rest = clean_text("".join(waiting)).rpartition("\n")
                 await self.until_stored(partial(log.addContent, text + end))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,6 @@ from buildbot_koji.durable.store import BuildData
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.status import running
-from buildbot_koji.steps.framework import storing_step
 from buildbot_koji.steps.framework.early_end import StepTiming
 from buildbot_koji.steps.mass import KojiMassBuild
 from tests.buildbot_koji.mass.test_mass_build import (
@@ -312,7 +312,7 @@ async def test_full_disk_at_the_end(
     statement: str,
 ) -> None:
     """What the database has no room for at the end is written when there is room, and once."""
-    monkeypatch.setattr(storing_step, "LOG_PART", 60)
+    monkeypatch.setattr(KojiMassBuild, "timing", replace(KojiMassBuild.timing, log_part=60))
     names, request, release = await begin_held(bench, 4)
     with bench.full_disk(statement, once=True) as refused:
         release()
