@@ -150,7 +150,7 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"cannot (contact any|find) kdc|clock skew too great|\bticket expired\b|kerberos database",
     r"no (kerberos )?credentials (were supplied|available)|while getting initial credentials",
     r"\bcredentials? cache\b|unable to obtain a session",
-    r"ssl connect error|\bssl_error_syscall\b|\bgnutls(_handshake\b| (recv|send) error)",
+    r"(ssl|tls) connect error|\bssl_error_syscall\b|\bgnutls(_handshake\b| (recv|send) error)",
     r"\btls\w{1,4} alert internal error\b",
     r"failure when receiving data|failed (sending|writing received) data",
     # The repo that the package is built with.

@@ -211,6 +211,7 @@ TRACEBACK = "Traceback (most recent call last):\n  File \"daemon.py\"\nKeyError:
         (1, "<class 'requests.exceptions.HTTPError'>: 429 Client Error: Too Many Requests"),
         (1000, "Curl error (5): Couldn't resolve proxy name for https://cdn.test/x"),
         (1000, "Curl error (55): Failed sending data to the peer for https://cdn.test/x"),
+        (1000, "Curl error (35): TLS connect error: error:00000000 for https://cdn.test/x"),
         (1000, "Status code: 503 for https://cdn.test/repomd.xml"),
         (1000, "Cannot download Packages/h/hello-1-1.x86_64.rpm: All mirrors were tried"),
         (1000, "Curl error (23): Failed writing received data to disk/application for x"),

@@ -21,7 +21,7 @@ _NUMBERS = {_INT16: ("H", 2), _INT32: ("I", 4)}
 _TAGS = {
     name: int(number)
     for name, number in re.findall(
-        r"(\w+)\s+(\d+)",
+        r"\b(\w+)\s+(\d+)",
         """
         NAME 1000, VERSION 1001, RELEASE 1002, SUMMARY 1004, DESCRIPTION 1005, BUILDTIME 1006, SIZE
         1009, LICENSE 1014, GROUP 1016, OS 1021, ARCH 1022, FILESIZES 1028, FILEMODES 1030,

@@ -22,7 +22,7 @@ WITHOUT_EFFECT = (
 """The methods that do nothing here, even for a user with the permission."""
 
 FOR_HOSTS = re.findall(
-    r"\w+\([^)]*\)",
+    r"\b\w+\([^()]*\)",
     """
     assertPolicy(name, data, default='deny') checkPolicy(name, data, default='deny', strict=False)
     closeTask(task_id, response) completeBuild(task_id, build_id, srpm, rpms, brmap=None, logs=None)
