@@ -37,7 +37,7 @@ def is_name(text: str) -> bool:
     return NAME.fullmatch(text) is not None
 
 
-class Mistake(NamedTuple):
+class PlanMistake(NamedTuple):
     """What is wrong with a plan, and with which packages: as text at most 20 of them."""
 
     what: str
@@ -54,9 +54,9 @@ class BadPlan(Exception):
         mistakes: what is wrong.
     """
 
-    def __init__(self, *mistakes: str | Mistake) -> None:
+    def __init__(self, *mistakes: str | PlanMistake) -> None:
         super().__init__("; ".join(map(str, mistakes)))
-        self._mistakes = [each for each in mistakes if isinstance(each, Mistake)]
+        self._mistakes = [each for each in mistakes if isinstance(each, PlanMistake)]
 
     def lines(self) -> Iterator[str]:
         """Yield a line for each package that something is wrong with."""
@@ -314,19 +314,19 @@ def unlisted(row: Mapping[str, Any] | None, tag: str) -> str:
     return f"blocked in {tag}" if row.get("blocked") else ""
 
 
-def plan_mistakes(order: MassOrder, limit: int | None) -> Iterator[Mistake]:
+def plan_mistakes(order: MassOrder, limit: int | None) -> Iterator[PlanMistake]:
     """Yield what is wrong with an order on any hub, each kind of mistake once."""
     if not order.names:
-        yield Mistake("there are no packages to build")
+        yield PlanMistake("there are no packages to build")
         return
     twice = [name for name, count in Counter(order.names).items() if count > 1]
     if twice:
-        yield Mistake("given twice", twice)
+        yield PlanMistake("given twice", twice)
     if limit is not None and len(order.names) > limit:
-        yield Mistake(f"{len(order.names):,} packages are more than max_packages, {limit:,}")
+        yield PlanMistake(f"{len(order.names):,} packages are more than max_packages, {limit:,}")
     odd = [name for name in order.names if not is_name(name)]
     if odd:
-        yield Mistake("no package names", [*map(repr, odd)])
+        yield PlanMistake("no package names", [*map(repr, odd)])
     cycle = find_cycle(order.requires)
     if cycle is not None:
-        yield Mistake(f"packages require each other: {cycle}")
+        yield PlanMistake(f"packages require each other: {cycle}")

@@ -16,8 +16,8 @@ from buildbot_koji.error_messages import with_remedy
 from buildbot_koji.mass.packages import (
     BadPlan,
     MassOrder,
-    Mistake,
     PackageQuery,
+    PlanMistake,
     find_packages,
     is_name,
     list_in_tag,
@@ -126,7 +126,7 @@ class MassPlanner:
 
     async def _blocked_in_repo(
         self, build_tag: str, packages: Sequence[MassPackage]
-    ) -> list[Mistake]:
+    ) -> list[PlanMistake]:
         """Return a complaint about required packages that are blocked in the build tag, if any."""
         required = {index for each in packages for index in each.requires}
         highest = max((each.level for each in packages), default=0)
@@ -137,7 +137,7 @@ class MassPlanner:
         ]
         listed = await listed_packages(self._connection, build_tag, list(filter(is_name, names)))
         blocked = [name for name, row in listed.items() if row.get("blocked")]
-        return [Mistake(f"required, but blocked in {build_tag}", blocked)] if blocked else []
+        return [PlanMistake(f"required, but blocked in {build_tag}", blocked)] if blocked else []
 
     async def _order(self) -> MassOrder:
         requires = {name: list(needed) for name, needed in self.requires.items()}
@@ -239,7 +239,7 @@ def _leave_out(
     skip: Mapping[str, str],
     listed: Mapping[str, Mapping[str, Any]],
     tag: str | None,
-) -> list[Mistake]:
+) -> list[PlanMistake]:
     """Skip the packages that need not be built, or can't; return why those can't. Pure.
 
     Args:
@@ -256,17 +256,17 @@ def _leave_out(
         elif is_name(package.name) and (why := _unusable(package, listed.get(package.name), tag)):
             unusable.setdefault(why, []).append(package.name)
             package.skip(why)
-    return [Mistake(*each) for each in unusable.items()]
+    return [PlanMistake(*each) for each in unusable.items()]
 
 
-def _same_sources(packages: Iterable[MassPackage]) -> list[Mistake]:
+def _same_sources(packages: Iterable[MassPackage]) -> list[PlanMistake]:
     """Return which packages would be built from one source."""
     built_from: dict[str, list[str]] = {}
     for package in packages:
         if package.source:
             built_from.setdefault(package.source, []).append(package.name)
     several = (names for names in built_from.values() if len(names) > 1)
-    return [Mistake("built from the same source", names) for names in several]
+    return [PlanMistake("built from the same source", names) for names in several]
 
 
 def _unusable(package: MassPackage, row: Mapping[str, Any] | None, tag: str | None) -> str:
