@@ -44,7 +44,8 @@ async def _left_by(store: MassStore, say: Callable[[UnreadableRow], object]) -> 
     if loaded is None or loaded[0].get("cancel_on") is None:
         return []
     cancel_on = str(loaded[0]["cancel_on"])
-    return [replace(intent, cancel_on=cancel_on) for _, intent in unended(*loaded)]
+    left = unended(*loaded)
+    return [replace(intent, cancel_on=cancel_on) for each, intent in left if each.may_have_task]
 
 
 def unended(
@@ -56,5 +57,5 @@ def unended(
         return [
             (each, intent_of(each, run_id, replace(call, args=(each.source, *call.args[1:]))))
             for each in packages
-            if each.may_have_task
+            if each.begun is not None and not each.is_final
         ]

@@ -141,16 +141,15 @@ class EarlierMassBuilds:
             {each.index: Call.of("getTaskInfo", e.task_id, request=True) for each, e in same},
         )
         good = (*task_states.ACTIVE_GROUP, task_states.CLOSED)
+        is_task_of = connection.submissions.is_task_of
         for package, intent in same:
-            task, submission = tasks.get(package.index), intent.submission
-            if (
-                task is not None
-                and task["state"] in good
-                and connection.submissions.may_have_made(task, intent.call, submission)
-            ):
+            task, left = tasks.get(package.index), intent.submission
+            if task is None or task["state"] not in good:
+                continue
+            if await is_task_of(task, intent.call, left):
                 created = number(task.get("create_ts"))
-                own = replace(submission, newest_task=task["id"], newest_created=created)
-                package.state, package.begun = PackageState.RUNNING, begun_of(own)
+                adopted = replace(left, newest_task=task["id"], newest_created=created)
+                package.state, package.begun = PackageState.RUNNING, begun_of(adopted)
                 package.task_id, package.is_foreign = task["id"], True
 
     async def _before(self, build_id: int, root: int) -> list[int]:

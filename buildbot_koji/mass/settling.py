@@ -142,7 +142,7 @@ class Settler:
         elif tree.root.state == task_states.CLOSED:
             self._happened(package, PackageEvent.CLOSED, tree)
         elif package.is_foreign and outcome.is_canceled:
-            self._retry(package, f"someone else's task {tree.root.id} was canceled")
+            self._retry(package, f"the adopted task {tree.root.id} was canceled")
         elif not await self._has_target(outcome):
             self._plan.happened(package, PackageEvent.WITHDRAWN)
         elif self._is_infrastructure(outcome) and not _has_draft(outcome):

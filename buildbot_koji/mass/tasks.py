@@ -158,7 +158,7 @@ class MassTasks:
         outcomes: list[Any] = await DeferredList(canceling, consumeErrors=True)
         for package in overdue:
             if package.is_foreign:
-                self._give_up(package, "someone else's task takes too long")
+                self._give_up(package, "the adopted task takes too long")
         for package, (is_good, failure) in zip(ours, outcomes, strict=True):
             if is_good:
                 assert package.task_id is not None

@@ -108,7 +108,7 @@ def test_what_can_not_be_canceled_is_not_waited_for() -> None:
     assert Deferred.fromCoroutine(tasks.cancel_overdue()).called
     assert hub.cancellations.tasks == [2]
     assert [(each.state.value, each.reason) for each in packages] == [
-        ("failed", "someone else's task takes too long"),
+        ("failed", "the adopted task takes too long"),
         ("failed", "its task takes too long, and can't be canceled: cancelTask: no"),
     ]
 

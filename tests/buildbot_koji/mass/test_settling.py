@@ -117,7 +117,7 @@ def test_canceled_task_of_someone_else(state: int) -> None:
         hub.answer()
     assert settled.called
     assert (package.state, package.is_foreign) == (PackageState.READY, False)
-    assert package.reason == "someone else's task 7 was canceled"
+    assert package.reason == "the adopted task 7 was canceled"
 
 
 def test_failed_tasks_are_asked_about_together() -> None:
