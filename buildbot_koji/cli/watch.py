@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any, TextIO
 
+from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
+
 from buildbot_koji.cli import Mistake
 from txkoji import (
     Connection,
@@ -15,6 +17,7 @@ from txkoji import (
     read_outcome,
     task_states,
 )
+from txkoji.build import Build
 from txkoji.exceptions import ProfileNotFound
 from txkoji.task import Task
 
@@ -40,16 +43,23 @@ async def watch(reactor: Any, what: str, out: TextIO, *, profile: str) -> int:
     """
     connection = Connection.connect_from_web(what) if "://" in what else None
     if "://" in what and connection is None:
-        raise Mistake(f"no profile's weburl is the start of {what}")
+        raise Mistake(f"{what} is below no profile's weburl: give the id, and --profile")
     try:
         koji = connection or Connection(profile, reactor=reactor)
     except ProfileNotFound as error:
         raise Mistake(f"{error}; --profile names another one") from error
+    show = _live(out) or _Lines(out)
+
+    def say(event: LogEvent) -> None:
+        """Show when an outage begins, and why, and when it ends."""
+        if event["log_level"] >= LogLevel.info and event["log_namespace"].startswith("txkoji.hub."):
+            show.say(one_line(formatEvent(event)))
+
     try:
         task_id = await _task_of(koji, what)
         watcher = TaskWatcher(koji, reactor, interval=koji.settings.poll_interval)
-        show = _live(out) or _Lines(out)
         with show:
+            globalLogPublisher.addObserver(say)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             watched = watcher.watch(task_id, queue_place=True)
             watched.on_change(show.update)
             tree = await watched.done
@@ -62,6 +72,7 @@ async def watch(reactor: Any, what: str, out: TextIO, *, profile: str) -> int:
             print(one_line(f"see {outcome.log_url}"), file=out)
         return 0 if tree.root.state == task_states.CLOSED else 1
     finally:
+        globalLogPublisher.removeObserver(say)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         await koji.close()
 
 
@@ -77,12 +88,13 @@ async def _task_of(koji: Connection, what: str) -> int:
     found = await koji.from_web(what) if "://" in what else await koji.getBuild(what)
     if isinstance(found, Task):
         return found.id
-    task_id = getattr(found, "task_id", None)
-    if task_id is None:
-        raise Mistake(
-            f"no task made {what}" if found is not None else f"the hub has no task or build {what}"
-        )
-    return int(task_id)
+    if found is None:
+        raise Mistake(f"the hub has no task or build {what}")
+    if not isinstance(found, Build):
+        raise Mistake(f"{what} is the page of neither a task nor a build")
+    if found.task_id is None:
+        raise Mistake(f"no task made {what}")
+    return found.task_id
 
 
 class _Lines:
@@ -103,8 +115,11 @@ class _Lines:
         for task in tree.tasks():
             if self._seen.get(task.id) != task.state_name:
                 self._seen[task.id] = task.state_name
-                now = time.strftime("%H:%M:%S")
-                print(f"{now} {task.id} {_words(task)}", file=self._out, flush=True)
+                self.say(f"{task.id} {_words(task)}")
+
+    def say(self, text: str) -> None:
+        """Write a line with the time."""
+        print(f"{time.strftime('%H:%M:%S')} {text}", file=self._out, flush=True)
 
 
 def _words(task: Any) -> str:
@@ -141,5 +156,9 @@ def _live(out: TextIO) -> Any:
     class _Tree(Live):
         def update(self, tree: Any, **_: Any) -> None:  # type: ignore[override]
             super().update(drawn(tree), refresh=True)
+
+        def say(self, text: str) -> None:
+            """Write a line above the tree."""
+            self.console.print(Text(text))
 
     return _Tree(console=console, auto_refresh=False)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from buildbot_koji.cli import Mistake
@@ -24,7 +25,7 @@ from buildbot_koji.cli.watch import watch
 from tests.buildbot_koji.masters import BUILDBOT
 from tests.buildbot_koji.www.served import ServedMaster
 from tests.buildbot_koji.www.test_api import guarded, until_listening
-from tests.support import PROCESS_LIMIT, REPOSITORY, forks
+from tests.support import PROCESS_LIMIT, REPOSITORY, forks, until
 from txkoji import UnknownTask
 from txkoji.exceptions import ConnectionFailed, GenericError
 from txkoji.testing import FakeHub
@@ -81,13 +82,15 @@ def test_output_that_ends() -> None:
 @pytest_twisted.ensureDeferred
 async def test_init(at_home: FakeHub, tmp_path: Path, empty_home: Path) -> None:
     """It creates a master that checkconfig accepts, asks the hub first, and overwrites nothing."""
-    directory = tmp_path / "new" / "master"
-    with pytest.raises(Mistake, match="no target dmeo; there are: demo"):
-        await create(reactor, directory, io.StringIO(), profile="fake", target="dmeo")
+    directory = tmp_path / "new" / "our master"
+    for target, said in (("DMEO", r": did you mean demo\?"), ("nope", "; there are: demo$")):
+        with pytest.raises(Mistake, match=f"no target {target}{said}"):
+            await create(reactor, directory, io.StringIO(), profile="fake", target=target)
     assert not directory.parent.exists()
     out = io.StringIO()
     await create(reactor, directory, out, profile="fake", target="demo")
-    assert f"buildbot start {directory}" in out.getvalue()
+    for command in ("buildbot checkconfig", "buildbot-koji doctor --config", "buildbot start"):
+        assert f"  {command} '{directory}'\n" in out.getvalue()
     text = (directory / "master.cfg").read_text(encoding="utf-8")
     assert 'HUB = "fake"\n' in text
     assert 'CANDIDATE_TAG = "demo-candidate"\n' in text
@@ -140,6 +143,9 @@ async def test_watch(at_home: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     assert await watch(reactor, str(odd), out, profile="fake") == 1
     assert "FAILED: red " in out.getvalue()
     assert "\x1b" not in out.getvalue()
+    page = f"{at_home.weburl}/taginfo?tagID=1"
+    with pytest.raises(Mistake, match="is the page of neither a task nor a build"):
+        await watch(reactor, page, io.StringIO(), profile="fake")
     for nothing in (
         "99999",
         "9" * 20,
@@ -152,6 +158,31 @@ async def test_watch(at_home: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     await at_home.stop()
     with pytest.raises(ConnectionFailed, match="nothing listens at"):
         await watch(reactor, str(task_id), io.StringIO(), profile="fake")
+
+
+@pytest.mark.parametrize("kind", ["lines", "terminal"])
+@pytest_twisted.ensureDeferred
+async def test_watch_through_an_outage(
+    at_home: FakeHub, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says since when the hub does not answer and why, and when it answers again."""
+    out = io.StringIO()
+    if kind == "terminal":
+        pytest.importorskip("rich")
+        monkeypatch.setenv("TERM", "xterm")
+        out.isatty = lambda: True  # type: ignore[method-assign]
+    at_home.builder.seconds = 600
+    task_id = at_home.call("build", "git+https://git.example.test/rpms/hello.git#1", "demo")
+    watching = Deferred.fromCoroutine(watch(reactor, str(task_id), out, profile="fake"))
+    await until(lambda: "build: OPEN" in out.getvalue())
+    at_home.offline("the database is upgraded")
+    await until(lambda: "does not answer: " in out.getvalue())
+    assert "the database is upgraded" in out.getvalue()
+    at_home.online()
+    await until(lambda: "answers again, after" in out.getvalue())
+    at_home.call("cancelTask", task_id)
+    assert await watching == 1
+    assert f"task {task_id} CANCELED" in out.getvalue()
 
 
 @pytest_twisted.ensureDeferred
