@@ -362,6 +362,7 @@ async def _run(demo: Any, parsed: argparse.Namespace) -> int:
         work = "What was at work resumes" if demo.resumes else work
         print(f"{work}. What Koji does for this master:")
         print(f"  {demo.url}#/koji")
+    if not (parsed.idle or demo.resumes):
         print(
             'There, "Gates and deliveries" has in a minute a tagging that the hub refused, for you'
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,7 +13,9 @@ from typing import Any, TextIO
 
 from twisted.internet.threads import deferToThread
 
+from buildbot_koji.arguments.checks import did_you_mean_any
 from buildbot_koji.cli import Mistake
+from buildbot_koji.words import named
 from txkoji import Connection
 
 
@@ -35,12 +38,9 @@ async def create(reactor: Any, directory: Path, out: TextIO, *, profile: str, ta
             await koji.login()
         found = await koji.checked("getBuildTarget", target)
         if found is None:
-            names = ", ".join(
-                sorted(each.name for each in await koji.checked("getBuildTargets") if each.name)[
-                    :20
-                ]
-            )
-            raise Mistake(f"the hub has no target {target}; there are: {names}")
+            known = sorted(each.name for each in await koji.checked("getBuildTargets") if each.name)
+            meant = did_you_mean_any(target, known) or f"; there are: {named(known)}"
+            raise Mistake(f"the hub has no target {target}{meant}")
     finally:
         await koji.close()
     values = {
@@ -55,9 +55,8 @@ async def create(reactor: Any, directory: Path, out: TextIO, *, profile: str, ta
     await deferToThread(_write, directory, values)
     print(f"{directory}/master.cfg builds for {target} of {profile}.", file=out)
     print("Set GIT, SOURCE and perhaps TESTED_TAG and APPROVED_TAG there; then:", file=out)
-    print(f"  buildbot checkconfig {directory}", file=out)
-    print(f"  buildbot-koji doctor --config {directory}/master.cfg", file=out)
-    print(f"  buildbot start {directory}", file=out)
+    for command in ("buildbot checkconfig", "buildbot-koji doctor --config", "buildbot start"):
+        print(f"  {command} {shlex.quote(str(directory))}", file=out)
 
 
 def _check_empty(directory: Path) -> None:
