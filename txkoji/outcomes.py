@@ -51,6 +51,7 @@ class Outcome:
     Attributes:
         tree: the task and all below it.
         reason: why it did not close, in one line; empty if it did.
+        failed_package: the package of a chain whose build failed, else None.
         fault: the fault of a FAILED task, else None.
         guilty: the task that failed first, at the bottom of the tree; None if none did.
         log: the name of the guilty task's log that holds the reason, None if there is none.
@@ -69,6 +70,7 @@ class Outcome:
 
     tree: TaskTree
     reason: str = ""
+    failed_package: str | None = None
     fault: HubFault | None = None
     guilty: TaskInfo | None = None
     log: str | None = None
@@ -204,9 +206,11 @@ async def read_outcome(connection: HubConnection, tree: TaskTree) -> Outcome:
         reason = f"task {guilty.id} ({guilty.method}) failed: {reason}"
     files = await _detail(connection, "listTaskOutput", guilty.id, stat=True, all_volumes=True)
     log = choose_log(list(outputs.volumes(files)), words)
+    package = _package_in_chain(tree, guilty)
     return Outcome(
         tree,
-        reason=f"{_link_of_chain(tree, guilty)}{reason}",
+        reason=reason if package is None else f"{package}: {reason}",
+        failed_package=package,
         fault=fault,
         guilty=guilty,
         log=log,
@@ -215,14 +219,14 @@ async def read_outcome(connection: HubConnection, tree: TaskTree) -> Outcome:
     )
 
 
-def _link_of_chain(tree: TaskTree, task: TaskInfo) -> str:
-    """Return the package that a task of a chain belongs to and a colon; empty outside of one."""
+def _package_in_chain(tree: TaskTree, task: TaskInfo) -> str | None:
+    """Return the package that a task of a chain belongs to; None outside of one."""
     if tree.root.method not in _CHAIN_METHODS:
-        return ""
+        return None
     tasks = {each.id: each for each in tree.tasks()}
     while task.parent in tasks and task.parent != tree.root.id:
         task = tasks[task.parent]
-    return f"{task.package}: " if _makes_build(task) and task.package else ""
+    return (task.package or None) if _makes_build(task) else None
 
 
 @returns_deferred

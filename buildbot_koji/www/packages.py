@@ -35,7 +35,15 @@ DAY = 24 * 3600.0
 _RESULTS = {"built": SUCCESS, "adopted": SUCCESS, "failed": FAILURE, "skipped": SKIPPED}
 """Buildbot's result for each final state of a package of a mass build."""
 
-SHOWN = ("koji_nvr", "koji_reason", "koji_failed_arch", "koji_task_url", "koji_log_url")
+SHOWN = (
+    PACKAGE,
+    "koji_nvr",
+    "koji_nvrs",
+    "koji_reason",
+    "koji_failed_arch",
+    "koji_task_url",
+    "koji_log_url",
+)
 """The properties that the page shows."""
 
 
@@ -53,7 +61,7 @@ def builds_of_package(
 ) -> list[dict[str, Any]]:
     """Return the newest builds of a package as the page shows them, the newest first."""
     numbers = {build for build, name in _packages(connection, model) if name == package}
-    return _shown(connection, model, sorted(numbers, reverse=True)[:MOST_BUILDS])
+    return _shown(connection, model, sorted(numbers, reverse=True)[:MOST_BUILDS], package)
 
 
 def last_failures(
@@ -78,7 +86,7 @@ def last_failures(
 
 
 def _shown(
-    connection: sqlalchemy.Connection, model: Any, chosen: Sequence[int]
+    connection: sqlalchemy.Connection, model: Any, chosen: Sequence[int], package: str | None = None
 ) -> list[dict[str, Any]]:
     properties = model.build_properties.c
     rows = connection.execute(
@@ -90,7 +98,7 @@ def _shown(
     for row in rows:
         values[row.buildid][row.name] = _decoded(row.value)
     found = _chosen(connection, model, chosen)
-    return [build_json(row, values[row["id"]]) for row in found]
+    return [build_json(row, values[row["id"]], package) for row in found]
 
 
 def _chosen(
@@ -131,23 +139,33 @@ def _place(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def build_json(row: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the page shows of a build. Pure."""
+def build_json(
+    row: Mapping[str, Any], properties: Mapping[str, Any], package: str | None = None
+) -> dict[str, Any]:
+    """Return what the page shows of a build, or of what it did for one package. Pure."""
     started, ended = number(row["started_at"]), number(row["complete_at"])
+    results, said, made = row["results"], row["state_string"], properties.get("koji_nvr")
+    if "koji_nvrs" in properties:
+        # Of a chain, another package may be built than failed.
+        own = dict(_built(properties["koji_nvrs"])).get(package or "")
+        if own is not None:
+            results, said, made = SUCCESS, f"built {own}", own
+        elif results != SUCCESS:
+            made = properties.get(PACKAGE)
     # A step whose failure the build tolerates leaves a reason, too.
-    shown = {} if row["results"] == SUCCESS else properties
+    shown = {} if results == SUCCESS else properties
     return {
         **_place(row),
         "buildid": row["id"],
-        "results": row["results"],
-        "state_string": text(outcome(str(row["state_string"] or "")), LONG),
+        "results": results,
+        "state_string": text(outcome(str(said or "")), LONG),
         "started": started,
         "duration": None if started is None or ended is None else max(ended - started, 0),
-        "nvr": text(properties.get("koji_nvr")),
+        "nvr": text(made),
         "reason": text(shown.get("koji_reason"), LONG),
         "failed_arch": text(shown.get("koji_failed_arch")),
         "url": link(properties.get("koji_task_url")),
-        "log_url": link(properties.get("koji_log_url")),
+        "log_url": link(shown.get("koji_log_url")),
     }
 
 
@@ -174,18 +192,23 @@ def _packages(connection: sqlalchemy.Connection, model: Any) -> Iterable[tuple[i
     rows = connection.execute(
         sqlalchemy.select(properties.buildid, properties.name, properties.value).where(
             is_recent(model, properties.buildid, RECENT),
-            properties.name.in_([PACKAGE, "koji_nvr"]),
+            properties.name.in_([PACKAGE, "koji_nvr", "koji_nvrs"]),
             properties.source == SOURCE,
         )
     )
     for row in rows:
         value = _decoded(row.value)
-        if not isinstance(value, str):
-            continue
-        if row.name == PACKAGE:
+        if row.name == PACKAGE and isinstance(value, str):
             yield row.buildid, value
-        elif (parsed := nvr.parse(value)) is not None:
-            yield row.buildid, parsed.name
+        elif row.name != PACKAGE:
+            yield from ((row.buildid, name) for name, _ in _built(value))
+
+
+def _built(value: Any) -> Iterable[tuple[str, str]]:
+    """Yield the package and the NVR of each build that a property names."""
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, str) and (parsed := nvr.parse(each)) is not None:
+            yield parsed.name, each
 
 
 def _decoded(value: str) -> Any:

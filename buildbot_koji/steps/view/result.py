@@ -9,7 +9,7 @@ from buildbot.process import results
 from buildbot_koji.database_values import MAX_VALUE, encoded_size
 from buildbot_koji.error_messages import with_remedy
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.properties import EXCERPT, FAILED_ARCH, LOG_URL, REASON, SOURCE
+from buildbot_koji.properties import EXCERPT, FAILED_ARCH, LOG_URL, PACKAGE, REASON, SOURCE
 from buildbot_koji.steps.view.live_logs import LiveLogs, log_title
 from buildbot_koji.words import counted
 from txkoji import Outcome, arch_of, one_line, task_states
@@ -52,6 +52,7 @@ def properties_of(outcome: Outcome) -> dict[str, Any]:
     found: dict[str, Any] = {
         "koji_arches": outcome.arches,
         "koji_nvr": outcome.nvr,
+        PACKAGE: outcome.failed_package,
         "koji_rpms": list(outcome.rpms),
         "koji_tags": list(outcome.tags),
         "koji_repo_id": outcome.repo_id,

@@ -198,6 +198,7 @@ async def test_rest_of_a_chain(bench: Workbench) -> None:
     requests = [bench.hub.call("getTaskRequest", each["id"])[0] for each in chains]
     assert requests == [levels, [["hello-1.0-main"], levels[1]]]
     assert ended.properties["koji_nvrs"] == ["hello-1.0-main"]
+    assert ended.properties["koji_package"] == "failroot"
 
 
 @pytest_twisted.ensureDeferred

@@ -163,6 +163,13 @@ async def test_pages(served: ServedMaster) -> None:
         assert ended.status()[each] == here.status()[each], each
     assert list(ended.package_rows()) == list(here.package_rows())
     assert ended.status()["progress"][-1][1:] == [2, 1]
+    chain = [[SOURCE.format("hello", "chain")], [SOURCE.format("failarch", "chain")]]
+    await served.build(steps.KojiChainBuild(served.profile, target="demo", sources=chain))
+    for package, nvr, results in (("hello", "hello-1.0-chain", 0), ("failarch", "failarch", 2)):
+        last, *_ = (await served.ask(f"api/package/{package}")).json["builds"]
+        assert (last["build_number"], last["nvr"], last["results"]) == (4, nvr, results)
+    last, *_ = (await served.ask("api/failures")).json["builds"]
+    assert last["nvr"] == "failarch"
     # The page's first look asked the hub what it is.
     [hub] = (await served.ask("api/overview")).json["hubs"]
     assert hub["version"]

@@ -178,8 +178,10 @@ def test_odd_build(value: Any) -> None:
     """Odd properties of a build are texts, or nothing."""
     names = ["id", "number", "builderid", "started_at", "complete_at", "results"]
     row = {**dict.fromkeys(names, 1), "state_string": value, "name": "any"}
-    properties = dict.fromkeys(["koji_nvr", "koji_reason", "koji_log_url"], value)
-    assert len(encoded(build_json(row, properties))) < 20_000
+    properties = dict.fromkeys(
+        ["koji_package", "koji_nvr", "koji_nvrs", "koji_reason", "koji_log_url"], value
+    )
+    assert len(encoded(build_json(row, properties, "hello"))) < 20_000
 
 
 @pytest.mark.parametrize(("results", "reason"), [(SUCCESS, None), (FAILURE, "no space")])
