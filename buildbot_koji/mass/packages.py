@@ -326,7 +326,8 @@ def plan_mistakes(order: MassOrder, limit: int | None) -> Iterator[PlanMistake]:
         yield PlanMistake(f"{len(order.names):,} packages are more than max_packages, {limit:,}")
     odd = [name for name in order.names if not is_name(name)]
     if odd:
-        yield PlanMistake("no package names", [*map(repr, odd)])
+        # Not all of them: a file that is no list of packages may hold secrets.
+        yield PlanMistake(f"no package names: {named(map(repr, odd))}")
     cycle = find_cycle(order.requires)
     if cycle is not None:
         yield PlanMistake(f"packages require each other: {cycle}")

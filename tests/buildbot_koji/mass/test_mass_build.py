@@ -256,6 +256,9 @@ async def test_bad_input(bench: Workbench) -> None:
     for (_, text), ended in zip(mistakes, found, strict=True):
         assert (ended.result, ended.text) == ("failure", text)
     logs = [ended.logs["mistakes"] for ended in found if " and 5 more" in ended.text]
+    odd = next(ended for ended in found if ended.text.startswith("no package names"))
+    # A file that is no list of packages is not copied.
+    assert odd.logs["mistakes"] == "rare: not in demo-candidate\n"
     assert logs == ["".join(f"{name}: not in demo-candidate\n" for name in several)]
     lost = steps.KojiMassBuild(bench.profile, "lost", ["hello"], source=SOURCE, channel="none")
     ended = await bench.build(lost)
