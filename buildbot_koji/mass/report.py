@@ -193,6 +193,7 @@ table { border-collapse: collapse; margin: 0.5em 0 }
 td, th { border: 1px solid #ccc; padding: 0.2em 0.6em; text-align: left }
 .failed td:nth-child(3) { background: #f6c6c6 } .skipped td:nth-child(3) { background: #eee }
 tr[class] td:nth-child(1), tr[class] td:nth-child(6) { white-space: nowrap }
+tr[class] td:nth-child(2) { overflow-wrap: anywhere } tr[class] td:nth-child(4) { min-width: 15em }
 .built td:nth-child(3), .adopted td:nth-child(3) { background: #cdeccd }
 """
 
@@ -204,7 +205,8 @@ def html_report(
 ) -> Iterator[str]:
     """Yield the parts of a page: regressions first, then counts, then all packages."""
     yield (
-        f'<!DOCTYPE html>\n<html><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        '<!DOCTYPE html>\n<html><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
         f"<style>{_STYLE}</style></head><body>\n<h1>{escape(title)}</h1>\n<p>{escape(summary)}</p>\n"
     )
     regressed = [row for row in rows if row["regression"]]
