@@ -10,7 +10,7 @@ from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
-from buildbot_koji.database_values import clean_line
+from buildbot_koji.database_values import MAX_VALUE, clean_line, fit_text
 from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.properties import REASON, SOURCE
 from buildbot_koji.steps.framework.early_end import EarlyEnd, Ending
@@ -169,8 +169,10 @@ class InterruptibleStep(StoringStep):
     def getResultSummary(self) -> dict[str, str]:
         """Return the outcome in one line."""
         text = self._text or results.statusToString(self.results)
-        # Buildbot itself puts "failed" or "build successful" before the build's summary.
-        return {"step": text, "build": text.removeprefix("failed: ")}
+        # Buildbot puts "failed" before the build's summary, which joins those of all its steps. One
+        # that the database refuses keeps the build from ever finishing.
+        room = max(MAX_VALUE - len(" ".join(self.build.text).encode()), 0)
+        return {"step": text, "build": fit_text(text.removeprefix("failed: "), room)}
 
     def say(self, text: str) -> None:
         """Set the summary to what the step is doing, or did."""

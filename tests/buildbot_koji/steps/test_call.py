@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest_twisted
 from buildbot.plugins import steps, util
 
@@ -9,6 +12,7 @@ from tests.buildbot_koji.steps.lost_replies import without_reply
 from tests.buildbot_koji.workbench import SOURCE, Ended, Workbench
 from tests.support import until
 from tests.support.hubs import hold
+from txkoji.exceptions import GenericError
 
 
 @pytest_twisted.ensureDeferred
@@ -167,3 +171,23 @@ async def test_cancel_what_has_ended(bench: Workbench) -> None:
     step = steps.KojiDownloadTask(bench.profile, task_id=tasks, to="master", directory="rpms")
     ended = await bench.build(step, task_id=str(build["task_id"]))
     assert ended.result == "success", ended.text
+
+
+@pytest_twisted.ensureDeferred
+async def test_many_long_summaries(bench: Workbench) -> None:
+    """The summary of a build, which Buildbot joins of its steps', fits the database."""
+
+    def answer(name: str, _: list[Any], run: Callable[[], Any]) -> Any:
+        if name == "getTag":
+            raise GenericError("€" * 1000)
+        return run()
+
+    bench.hub.answer = answer
+    made = [
+        steps.KojiCall(bench.profile, name=f"call {number}", method="getTag", args=[number])
+        for number in range(60)
+    ]
+    ended = await bench.build_all(*made)
+    assert all(each.text.endswith("€...") for each in ended)
+    [build] = await bench.master.data.get(("builds",))
+    assert 59_000 < len(build["state_string"].encode()) < 65_536
