@@ -95,7 +95,6 @@ class LeftTasks(service.SharedService):
             await hub.cancellations.idle()
 
         async def cancel() -> None:
-            """Cancel it."""
             async with self._looking:
                 await self._cancel_left(await unsettled_requests(self.master, request_id))
 

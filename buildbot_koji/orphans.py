@@ -7,13 +7,10 @@ from functools import wraps
 from typing import Any
 
 from buildbot.data.resultspec import Filter
-from buildbot.db.schedulers import SchedulerAlreadyClaimedError
 from buildbot.process.botmaster import BotMaster
 from buildbot.process.results import RETRY
-from buildbot.schedulers.basic import BaseBasicScheduler
 from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -21,14 +18,13 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.durable.background import Background, stop_consuming
-from buildbot_koji.durable.claims import Supersedable, gone_masters, has_request, has_scheduler
-from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable
-from buildbot_koji.durable.fence import fence_scheduler
+from buildbot_koji.durable.claims import gone_masters
+from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.durable.timers import Timers
+from buildbot_koji.frozen import guard_schedulers, stand_back
 from buildbot_koji.hubs.hub import configured_hubs
 from buildbot_koji.left_tasks import LeftTasks
-from buildbot_koji.properties import CHANGE_SOURCE
-from buildbot_koji.stuck import StuckWork, builds_of, unclaim
+from buildbot_koji.stuck import StuckWork, keep_heartbeat, unclaim
 from txkoji.elapsed import ElapsedTime
 
 GUARD_INTERVAL = 5.0
@@ -38,48 +34,6 @@ TROUBLE = "can't release the claims of dead masters"
 
 LEFT_INTERVAL = 30.0
 """Seconds between two looks for what an unreachable database stopped: what both find is ended."""
-
-MISSED = ("koji_source", "announcement", "missed")
-"""The event that makes a change source announce again what no scheduler took."""
-
-MOST_SCHEDULED = 10_000
-"""Changes that a scheduler is remembered to have had."""
-
-
-class _Guarded:
-    """A scheduler's ``gotChange``, called once a change while this master has the scheduler."""
-
-    def __init__(self, master: Any, scheduler: Any, schedule: Callable[..., Any]) -> None:
-        self._master = master
-        self._scheduler = scheduler
-        self._schedule = schedule
-        self._had: dict[int, None] = {}
-        self._database = DatabaseOutage()
-
-    @async_to_deferred
-    async def __call__(self, change: Any, *args: Any, **kwargs: Any) -> Any:
-        """Schedule a change, unless another master does or it was scheduled before."""
-        if change.number in self._had:
-            return None
-        try:
-            if not await has_scheduler(self._master, self._scheduler.serviceid):
-                return None
-            result = await maybeDeferred(self._schedule, change, *args, **kwargs)
-        except SchedulerAlreadyClaimedError:
-            # The master was frozen within the transaction.
-            return None
-        except Exception as error:
-            source = change.properties.getProperty(CHANGE_SOURCE)
-            if source is None or not is_database_unreachable(error):
-                raise
-            self._database.failed(str(self._scheduler.name), error)
-            self._master.mq.produce(MISSED, {"source": source})
-            return None
-        self._database.answered()
-        self._had[change.number] = None
-        if len(self._had) > MOST_SCHEDULED:
-            del self._had[next(iter(self._had))]
-        return result
 
 
 class OrphanReleaser(service.SharedService):
@@ -128,7 +82,7 @@ class OrphanReleaser(service.SharedService):
         consume = self.master.mq.startConsuming
         self._consumers = [
             await consume(self._release_dead, ("masters", None, "stopped")),
-            await consume(self._revived, ("masters", str(self.master.masterid), "started")),
+            await consume(self._stand_back, ("masters", str(self.master.masterid), "started")),
         ]
         self._background = Background()
         try:
@@ -158,65 +112,16 @@ class OrphanReleaser(service.SharedService):
 
     @async_to_deferred
     async def _guard(self) -> None:
-        self._guard_schedulers()
+        guard_schedulers(self.master)
         try:
-            await self._keep_heartbeat()
+            await keep_heartbeat(self.master)
         except Exception as error:  # noqa: BLE001 - it must not end the guard
             if not is_database_unreachable(error):
                 self._log.failure("the master has no heartbeat: restart it")
 
-    async def _keep_heartbeat(self) -> None:
-        """Restart Buildbot's heartbeat, which its first error ends."""
-        heartbeat = self.master.masterHeartbeatService
-        if not heartbeat.running or heartbeat._loop.running:  # noqa: SLF001 - Twisted's own
-            return
-        await self.master.data.updates.masterActive(self.master.name, self.master.masterid)
-        await heartbeat.stopService()
-        heartbeat.startService()
-        self._log.warn(
-            "an unreachable database had ended the master's heartbeat: restarted it before the"
-            " other masters declare this one dead"
-        )
-
-    def _guard_schedulers(self) -> None:
-        """Let each scheduler check its claim before it schedules a change.
-
-        A master that wakes up receives its successor's changes before its own next heartbeat.
-        """
-        for scheduler in self.master.scheduler_manager:
-            schedule = getattr(scheduler, "gotChange", None)
-            if scheduler.serviceid is None or isinstance(schedule, _Guarded):
-                continue
-            if schedule is not None:
-                scheduler.gotChange = _Guarded(self.master, scheduler, schedule)
-                # A user may force a build on any master, and a step trigger one.
-                if isinstance(scheduler, BaseBasicScheduler):
-                    fence_scheduler(self.master, str(scheduler.name), scheduler.serviceid)
-
     @async_to_deferred
-    async def _revived(self, *_: Any) -> None:
-        """Stop the work that another master has taken over: this one was declared dead."""
-        # The schedulers of a master that starts exist by now.
-        self._guard_schedulers()
-        for build in builds_of(self.master):
-            step = build.currentStep
-            if isinstance(step, Supersedable) and not await has_request(
-                self.master, build.requests[0].id
-            ):
-                step.supersede()
-        for scheduler in self.master.scheduler_manager:
-            if not getattr(scheduler, "active", False):
-                continue
-            if await has_scheduler(self.master, scheduler.serviceid):
-                continue
-            scheduler.active = False
-            await maybeDeferred(scheduler.deactivate)
-            scheduler._startActivityPolling()  # noqa: SLF001 - Buildbot has no way back in line
-            self._log.warn(
-                "another master took over the scheduler {name} while this one was frozen;"
-                " standing by again",
-                name=scheduler.name,
-            )
+    async def _stand_back(self, *_: Any) -> None:
+        await stand_back(self.master)
 
     async def _release_stale(self) -> None:
         await self._release_own()

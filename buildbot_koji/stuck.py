@@ -1,4 +1,4 @@
-"""Ends what an unreachable database kept Buildbot from starting or finishing."""
+"""Repairs what an unreachable database did to Buildbot: builds, requests and the heartbeat."""
 
 from __future__ import annotations
 
@@ -126,4 +126,18 @@ async def unclaim(master: Any, ids: list[int], master_id: int, why: str) -> None
         ids=", ".join(map(str, ids)),
         id=master_id,
         why=why,
+    )
+
+
+async def keep_heartbeat(master: Any) -> None:
+    """Restart Buildbot's heartbeat, which its first error ends."""
+    heartbeat = master.masterHeartbeatService
+    if not heartbeat.running or heartbeat._loop.running:  # noqa: SLF001 - Twisted's own
+        return
+    await master.data.updates.masterActive(master.name, master.masterid)
+    await heartbeat.stopService()
+    heartbeat.startService()
+    _log.warn(
+        "an unreachable database had ended the master's heartbeat: restarted it before the"
+        " other masters declare this one dead"
     )

@@ -95,7 +95,6 @@ async def iterate(
     iterator = aiter(items)
 
     async def following() -> T:
-        """Return the next item."""
         return await anext(iterator)
 
     while True:

@@ -26,8 +26,8 @@ from buildbot_koji.durable.background import Background, stop_consuming
 from buildbot_koji.durable.claims import ClaimLost, schedulers_are_claimed
 from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable
 from buildbot_koji.error_messages import was_cancelled
+from buildbot_koji.frozen import MISSED
 from buildbot_koji.hubs.hub import Hub, get_hub, hubs_of
-from buildbot_koji.orphans import MISSED
 from txkoji import Event, messages
 from txkoji.bus import BusMessage, Receiver, ReceiverState
 from txkoji.elapsed import Alarm
@@ -150,7 +150,6 @@ class Listener:
             await receiving
 
         def late(ended: Any, _: float) -> Any:
-            """Log that what was still at work was canceled."""
             self._log.warn("{name}: stopped while the database did not answer", name=self._name)
             return ended
 

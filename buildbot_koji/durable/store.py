@@ -186,7 +186,6 @@ class MasterState:
         listed = list(names)
 
         def run(connection: sqlalchemy.Connection) -> None:
-            """Delete them, in a thread."""
             for start in range(0, len(listed), IN_A_QUERY):
                 several = table.c.name.in_(listed[start : start + IN_A_QUERY])
                 connection.execute(table.delete().where((table.c.objectid == object_id) & several))
@@ -202,7 +201,6 @@ class MasterState:
         here, there = await self._object(), await to._object()
 
         def run(connection: sqlalchemy.Connection) -> None:
-            """Move them, in a thread."""
             moved = (table.c.objectid == here) & table.c.name.startswith(prefix)
             names = connection.execute(sqlalchemy.select(table.c.name).where(moved)).scalars().all()
             for name in names:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import LogEvent
 
+from buildbot_koji.frozen import guard_schedulers
 from buildbot_koji.orphans import OrphanReleaser
 from tests.buildbot_koji.inprocess import Master, koji
 from tests.buildbot_koji.workbench import BRANCH, SOURCE, Workbench
@@ -194,7 +195,7 @@ async def test_frozen(peers: Peers) -> None:
     await master.db.schedulers.setSchedulerMaster(scheduler.serviceid, None)
     await master.db.schedulers.setSchedulerMaster(scheduler.serviceid, peers.other)
     # The announcements of the other one come before its own heartbeat when it wakes up.
-    (await OrphanReleaser.getService(master))._guard_schedulers()
+    guard_schedulers(master)
     asked: list[Any] = []
     guard = scheduler.gotChange
     schedule = guard._schedule
@@ -245,13 +246,13 @@ async def test_frozen_within_a_write(peers: Peers) -> None:
 async def test_force_on_any_master(peers: Peers) -> None:
     """A user may force a build on a master that does not have the scheduler."""
     master = peers._master.master
-    releaser = await OrphanReleaser.getService(master)
+    await OrphanReleaser.getService(master)
     peers._master.more["schedulers"] = [
         schedulers.AnyBranchScheduler(name="all", builderNames=["test"]),
         schedulers.ForceScheduler(name="force", builderNames=["test"]),
     ]
     await peers._master.reconfigure(*peers._master.sources)
-    releaser._guard_schedulers()
+    guard_schedulers(master)
     [force] = [each for each in master.scheduler_manager if each.name == "force"]
     await master.db.schedulers.setSchedulerMaster(force.serviceid, None)
     await master.db.schedulers.setSchedulerMaster(force.serviceid, peers.other)
@@ -277,7 +278,7 @@ async def test_heartbeat(
         heartbeat.stopService()
         heartbeat.startService()
         await releaser._guard()
-    assert not heartbeat._loop.running, "Buildbot's heartbeat goes on: _keep_heartbeat can go"
+    assert not heartbeat._loop.running, "Buildbot's heartbeat goes on: keep_heartbeat can go"
     await masters.setMasterState(masterid=master.masterid, active=False)
     await releaser._guard()
     assert heartbeat._loop.running
