@@ -9,6 +9,7 @@ from buildbot.worker.local import LocalWorker
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.places import place_in_config
 from buildbot_koji.arguments.plugins import DeclaredArguments
 
 
@@ -40,6 +41,11 @@ class KojiPlace(DeclaredArguments, LocalWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         others = self._take(args, kwargs)
         mistakes = self.complaints_about(self.declared_values)
+        place = place_in_config()
+        if place is not None and not mistakes:
+            # Buildbot silently keeps one of them.
+            again = place.complaint_about_name("worker", self.declared_values["name"])
+            mistakes = mistakes if again is None else [again]
         self._report(mistakes)
         # Buildbot's wants the name by its place.
         name = None if mistakes else self.declared_values["name"]

@@ -153,7 +153,8 @@ def _missing(arguments: Mapping[str, Argument], values: Mapping[str, Any]) -> It
         if each.required and values.get(name) is None:
             yield f"{name} is missing"
         others = each.required_unless
-        group = (name, *others) if others else ()
+        is_refused = values.get(name) is not None and each.complaint(values[name]) is not None
+        group = (name, *others) if others and not is_refused else ()
         if group and not any(arguments[one].may_be_on(values.get(one)) for one in group):
             yield f"{name} is missing: required unless {_listed(others, 'or')} is given"
 

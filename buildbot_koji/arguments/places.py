@@ -44,6 +44,12 @@ class Place:
         first = self.notes.setdefault(what, self)
         return None if first is self else first
 
+    def complaint_about_name(self, kind: str, name: Any) -> str | None:
+        """Return that another one of the kind has the name, None if this is the first."""
+        if (first := self.note((kind, name))) is None:
+            return None
+        return f"name={name!r} is that of the one in {first}: give each its own name"
+
 
 def place_in_config() -> Place | None:
     """Return the line of the configuration that Buildbot is loading, None if it loads none."""

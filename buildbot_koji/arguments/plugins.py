@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from buildbot.config.checks import check_param_bool
 from buildbot.config.errors import error as config_error
 from buildbot.config.master import MasterConfig
 from buildbot.interfaces import IRenderable
@@ -64,6 +65,7 @@ class DeclaredArguments:
     passed_on: ClassVar[Mapping[str, checks.Check]] = {}
     passed_on_help: ClassVar[str] = ""
     declared_values: dict[str, Any]
+    _are_misplaced = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -143,7 +145,7 @@ class DeclaredArguments:
         """Report each mistake in the values and in the files that they name."""
         complaints = self.complaints_about(values)
         self._report(complaints)
-        place = None if complaints else place_in_config()
+        place = None if complaints or self._are_misplaced else place_in_config()
         if place is not None:
             # All plugins of a hub name the same profile: once is enough.
             self._report(
@@ -158,6 +160,7 @@ class DeclaredArguments:
         if len(args) > len(positional):
             after = f" after {positional[-1]}" if positional else ""
             self._report([f"give all arguments{after} by their names"])
+            self._are_misplaced = True
             # Don't report as missing what was meant.
             absent = (
                 name
@@ -236,7 +239,10 @@ class DeclaredStep(DeclaredArguments, BuildStep):
 
     renders: ClassVar[bool] = True
     passed_on: ClassVar[Mapping[str, checks.Check]] = {
-        **dict.fromkeys(BuildStep._params_names, checks.anything),  # noqa: SLF001
+        **{  # Buildbot's own check names no line.
+            name: checks.flag if check is check_param_bool else checks.anything
+            for name, check in BuildStep._params_config  # noqa: SLF001
+        },
         **dict.fromkeys(
             ("description", "descriptionDone", "descriptionSuffix"), checks.text_or_texts
         ),
@@ -360,10 +366,9 @@ class DeclaredService(DeclaredArguments):
                 # Buildbot checks no www plugin then: the first of our services reports it.
                 if place is not None and place.note(mistake) is None:
                     config_error(mistake)
-            first = None if place is None else place.note(("service", self._name))
-            if first is not None:
-                again = f"name={self._name!r} is that of the one in {first}"
-                self._report([f"{again}: give each its own name"], place)
+            again = None if place is None else place.complaint_about_name("service", self._name)
+            if again is not None:
+                self._report([again], place)
                 # Buildbot would say so once more, without the lines.
                 self._name = f"{self._name} at {place}"
             if not self.complaints_about(self.declared_values):

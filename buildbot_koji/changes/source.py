@@ -172,13 +172,9 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     def complaints_at_load(self, values: Mapping[str, Any], place: Place) -> Iterator[str]:
         """Also find a second source of the same name, which Buildbot would silently drop."""
         yield from super().complaints_at_load(values, place)
-        name = self.declared_values["name"]
-        first = place.note(("change source", name))
-        if first is not None:
-            yield (
-                f"name={name!r} is that of the one in {first}, and Buildbot keeps one of them:"
-                " give each its own name"
-            )
+        again = place.complaint_about_name("change source", self.declared_values["name"])
+        if again is not None:
+            yield again
 
     def complaints_in(self, config: MasterConfig) -> Iterator[str]:
         """Return that it is in the wrong list: of change sources Buildbot asks no name there."""

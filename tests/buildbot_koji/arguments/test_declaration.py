@@ -194,6 +194,9 @@ reporters.KojiTagReporter("koji", on_success={"tag": "good"})
 c["builders"] = [util.BuilderConfig("b", workernames=["w"], factory=shared.factory())]
 gate = {"profile": "koji", "builders": ["b"], "on_success": {"tag": "good"}}
 c["services"] = [reporters.KojiTagReporter(name="gate", **gate) for _ in range(2)]
+c["workers"] = [worker.KojiPlace("w"), worker.KojiPlace("w")]
+reporters.KojiTagReporter("gate", "nowhere", on_success={"tag": "good"})
+steps.KojiTag("koji", tag="x", builds="a-1-1", flunkOnFailure="no")
 """
 
 SHARED = """import base64, struct
@@ -222,7 +225,10 @@ def test_checkconfig_names_file_and_line(at_home: Path) -> None:
             "master.cfg:6: KojiHub: keytab: its text has no key of the principal you@EXAMPLE.TEST",
             "it has keys of me@EXAMPLE.TEST",
         ),
-        ("master.cfg:10: KojiChangeSource: name='KojiChangeSource-koji' is that of", ":9, and"),
+        (
+            "master.cfg:10: KojiChangeSource: name='KojiChangeSource-koji' is that of",
+            ":9: give each",
+        ),
         ("master.cfg:12: KojiChangeFilter: event is not an argument", "did you mean events?"),
         ("master.cfg:13: KojiChangeFilter: events=['taged']", "did you mean tagged?"),
         ("master.cfg:16: KojiTag: tag='%(prop:branch)s' holds", "use util.Interpolate"),
@@ -237,6 +243,9 @@ def test_checkconfig_names_file_and_line(at_home: Path) -> None:
         ("master.cfg:25: KojiAMQP: can't read ca='/nowhere/ca.pem'", "No such file"),
         ("master.cfg:26: KojiTagReporter: give all arguments by their names", ""),
         ("master.cfg:29: KojiTagReporter: name='gate' is that of the one in", ":29: give each"),
+        ("master.cfg:30: KojiPlace: name='w' is that of the one in", ":30: give each"),
+        ("master.cfg:31: KojiTagReporter: give all arguments by their names", ""),
+        ("master.cfg:32: KojiTag: flunkOnFailure='no' must be True or False", ""),
         ("shared.py:8: KojiBuild: source='hello.src.rpm'", "use KojiBuildSRPM"),
     ]
     for start, end in expected:
@@ -275,6 +284,7 @@ def test_good_arguments(options: dict[str, Any]) -> None:
         ({"profile": 5}, "profile=5 must be the name of a profile or a util.KojiHub"),
         ({"source": None}, "source is missing"),
         ({"target": None}, "target is missing: required unless repo_id is given"),
+        ({"target": ""}, "target='' must be a non-empty string"),
         ({"source": "https://host/a.git#x"}, "is not an SCM URL for Koji: write git+https://host"),
         ({"source": "git+https://host/a.git"}, "names no revision: append #ref"),
         ({"source": "git+https://host/a.git#"}, "names no revision: append #ref"),
