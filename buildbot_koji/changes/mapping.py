@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,6 +44,13 @@ _SIZES = {
     "project": 512,
 }
 """The sizes of Buildbot's columns, and of a comment, in bytes: databases refuse longer values."""
+
+_LOGIN = re.compile(
+    r"\A([a-z+]*https?://)(?:[^/?#]*|[^/?#:\[]*:(?!\d*[/?#])[^#]*)@"
+    r"|\A([^/?#]*//[^/?#:@\[]*):(?!\d*[/?#])[^#]*@",
+    re.IGNORECASE,
+)
+"""What logs in by an address: everyone sees a change. SSH's user without a password may stay."""
 
 
 def change_of(event: Event, *, source: str, hub: str, project: str | None) -> dict[str, Any]:
@@ -126,7 +134,8 @@ def _scm_source(event: Event) -> str | None:
     else:
         params = None if event.task is None else event.task.params
         sources = [member(params, "src"), member(params, "url")]
-    return next((source for source in sources if source and isinstance(source, str)), None)
+    source = next((each for each in sources if each and isinstance(each, str)), None)
+    return source and _LOGIN.sub(lambda found: found[1] or f"{found[2]}@", source)
 
 
 def _build_facts(event: Event) -> dict[str, Any]:

@@ -105,6 +105,31 @@ def test_odd_extra(struct: dict[str, Any]) -> None:
     assert (change(event)["repository"], change(event)["revision"]) == ("hello", "hello-1-1")
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("git+https://bob:hunter2@host.test/x.git#1", "git+https://host.test/x.git#1"),
+        ("https://hunter2@host.test:8443/x@y.git?a#1", "https://host.test:8443/x@y.git?a#1"),
+        ("git+HTTP://bob:hun@ter2@host.test/x.git#1", "git+HTTP://host.test/x.git#1"),
+        ("git+https://bob:hunter2/@host.test/x.git#1", "git+https://host.test/x.git#1"),
+        ("git+ssh://git:hunter2@host.test:22/x.git#1", "git+ssh://git@host.test:22/x.git#1"),
+        ("svn+ssh://git@host.test:22/x@y.git#1@2", "svn+ssh://git@host.test:22/x@y.git#1@2"),
+        ("git+https://host.test:443/x@y.git#1@2", "git+https://host.test:443/x@y.git#1@2"),
+        ("git+https://[::1]:443/x@y.git#1", "git+https://[::1]:443/x@y.git#1"),
+        ("git://host.test/x:y@z.git#1", "git://host.test/x:y@z.git#1"),
+        ("cli-build/1.2/hello@1-1.src.rpm", "cli-build/1.2/hello@1-1.src.rpm"),
+    ],
+)
+def test_source_with_a_password(given: str, shown: str) -> None:
+    """Of a source everyone sees all but what logs in."""
+    for struct in ({"source": given}, {"extra": {"source": {"original_url": given}}}):
+        found = change(tagged(**struct))
+        assert found["properties"]["koji_source"] == shown
+        assert "hunter2" not in json.dumps(found)
+        if "://" in shown:
+            assert found["repository"] == shown.partition("#")[0].removeprefix("git+")
+
+
 @pytest.mark.parametrize("when", [32503680000.0, -1.0, float("nan"), float("inf"), None])
 def test_odd_time(when: Any) -> None:
     """A time that PostgreSQL's column can't hold is dropped."""
