@@ -11,7 +11,7 @@ from buildbot_koji.database_values import number
 from buildbot_koji.hubs.builders import lacking, no_builder
 from buildbot_koji.hubs.hub import WatchingBuild
 from buildbot_koji.www.plain import LONG, encoded, link, text
-from txkoji import TaskTree, WatchedTask, nvr, paths, task_states
+from txkoji import TaskTree, WatchedTask, arch_of, nvr, paths, task_states
 
 SLOW = 1.5
 """A task that takes so many times its usual duration is in trouble."""
@@ -20,6 +20,8 @@ STUCK_AFTER = 3600.0
 """Seconds that a task may wait for a builder, a gate for votes, or a step for a task."""
 
 MOST_ARCHES = 30
+
+_SRPM = ("buildSRPMFromSCM", "rebuildSRPM")
 
 LABEL = 120
 """Characters of a label: a chain may name a hundred packages."""
@@ -30,7 +32,7 @@ class _Facts:
     """What the trouble of a tree depends on.
 
     Attributes:
-        failed: the architectures that failed.
+        failed: the architectures, or the packages of a chain, that failed.
         lacking: the architectures that it waits for, and that no builder has.
         waiting_since: since when the task, or all that is left of it, waits for a builder, None if
             it does not.
@@ -38,7 +40,7 @@ class _Facts:
         usual: how many seconds it should take, or None.
     """
 
-    failed: tuple[str, ...] = ()
+    failed: str = ""
     lacking: tuple[str, ...] = ()
     waiting_since: float | None = None
     started: float | None = None
@@ -122,7 +124,7 @@ class Trees:
             return found
         root = task.tree.root
         # Not since it was taken: its parts may have waited in the queue.
-        starts = map(_start, task.tree.arches.values())
+        starts = [_start(each) for each in task.tree.tasks() if arch_of(each) is not None]
         begun = [start for start in starts if start is not None]
         started = self._by_our_clock(min(begun, default=_start(root)))
         found.update(
@@ -154,15 +156,16 @@ class Trees:
         root = task.tree.root
         free = (each for each in task.tree.tasks() if each.state == task_states.FREE)
         missing = {arch for each in free if (arch := lacking(each, self.builders))}
-        parts = [each for _, each in _parts(task.tree) if each.state in task_states.ACTIVE_GROUP]
-        left = parts or [root]
+        active = [each for each in task.tree.tasks() if each.state in task_states.ACTIVE_GROUP]
+        parents = {each.parent for each in active}
+        left = [each for each in active if each.id not in parents] or [root]
         # The hub's queue is long: that is no trouble of the task, unless it is for an hour.
         waits = all(each.state in (task_states.FREE, task_states.ASSIGNED) for each in left)
         created = (number(each.get("create_ts")) for each in left)
+        failed = [each for each in found["arches"] if each["state"] in ("FAILED", "CANCELED")]
+        names = ", ".join(each["arch"] or each["label"] or each["method"] for each in failed)
         return _Facts(
-            tuple(
-                each["arch"] for each in found["arches"] if each["state"] in ("FAILED", "CANCELED")
-            ),
+            names and f"failed {'on' if failed[0]['arch'] else 'to build'} {names}",
             tuple(sorted(missing)),
             self._by_our_clock(min((each for each in created if each is not None), default=None))
             if waits
@@ -192,7 +195,7 @@ def _start(task: Any) -> float | None:
 def _label(task: Any) -> str | None:
     """Return what a task builds, after its method unless that is obvious; or its method and tag."""
     method = task.get("method")
-    if method in ("buildSRPMFromSCM", "rebuildSRPM"):
+    if method in _SRPM:
         return "source RPM"
     if task.package:
         return str(task.package)
@@ -218,11 +221,14 @@ def _state(task: Any) -> str:
 
 
 def _parts(tree: TaskTree) -> list[tuple[str | None, Any]]:
-    """Return the task of each architecture, or those that come before and after them."""
+    """Return the builds of a chain; else the task of each architecture, or what is between."""
+    active = task_states.ACTIVE_GROUP
+    children = tree.children.get(tree.root.id, ())
+    if any(each.method == "build" for each in children):
+        return [(None, each) for each in children if each.method == "build" or each.state in active]
     arches: list[tuple[str | None, Any]] = list(tree.arches.items())
     if arches:
         return arches
-    active = task_states.ACTIVE_GROUP
     return [(None, each) for each in tree.descendents() if each.get("state") in active]
 
 
@@ -230,7 +236,8 @@ def _arch_json(
     arch: str | None, task: Any, weburl: str, topurl: str | None, hosts: Mapping[int, str]
 ) -> dict[str, Any]:
     is_running = task.state in (task_states.OPEN, task_states.CLOSED, task_states.FAILED)
-    log = paths.task_output_url(topurl, task.id, "build.log") if topurl and is_running else None
+    writes = is_running and (arch is not None or task.get("method") in _SRPM)
+    log = paths.task_output_url(topurl, task.id, "build.log") if topurl and writes else None
     return {
         "arch": text(arch),
         "method": text(task.get("method")),
@@ -246,7 +253,7 @@ def _arch_json(
 def _trouble(facts: _Facts, now: float) -> tuple[int, str | None]:
     """Return how bad it is, and in words that seldom change: the page itself counts the time."""
     if facts.failed:
-        return 2, text(f"failed on {', '.join(facts.failed)}", LONG)
+        return 2, text(facts.failed, LONG)
     if facts.lacking:
         return 1, text(", ".join(map(no_builder, facts.lacking)), LONG)
     if facts.waiting_since is not None and now - facts.waiting_since > STUCK_AFTER:

@@ -250,6 +250,16 @@ def test_trouble_first() -> None:
     chained = shown(WatchedTask(2, tree, NOW, NOW - 9, None, {}))
     assert chained["label"] == "chainbuild: hello"
     assert [each["label"] for each in chained["arches"]] == ["hello"]
+    # One package is still being built for the architecture that another one is done with.
+    done = {"state": int(task_states.CLOSED)}
+    arch = {"method": "buildArch", "request": ["x", 1, "x86_64"]}
+    failed = task(11, parent=2, request=src, state=int(task_states.FAILED))
+    builds = [task(9, parent=2, request=src), task(10, parent=2, request=src, **done), failed]
+    arches = {9: [task(12, parent=9, **arch)], 10: [task(13, parent=10, **arch, **done)]}
+    chained = shown(WatchedTask(2, TaskTree(chain, {2: builds, **arches}), NOW, NOW, None, {}))
+    states = [(each["label"], each["state"], each["log_url"]) for each in chained["arches"]]
+    assert states == [("hello", state, None) for state in ("OPEN", "CLOSED", "FAILED")]
+    assert chained["trouble"] == "failed to build hello"
     srpm = task(9, parent=2, method="buildSRPMFromSCM", request=src)
     made = WatchedTask(2, TaskTree(task(2, request=src), {2: [srpm]}), NOW, NOW - 9, None, {})
     assert [each["label"] for each in shown(made)["arches"]] == ["source RPM"]
