@@ -151,6 +151,7 @@ class EarlierMassBuilds:
                 adopted = replace(left, newest_task=task["id"], newest_created=created)
                 package.state, package.begun = PackageState.RUNNING, begun_of(adopted)
                 package.task_id, package.is_foreign = task["id"], True
+                package.since = left.submitted
 
     async def _before(self, build_id: int, root: int) -> list[int]:
         """Return the builder's latest builds before a build, the newest first."""
