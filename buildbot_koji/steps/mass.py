@@ -169,7 +169,8 @@ class KojiMassBuild(PackageBuildStep):
         default=AT_ONCE,
     )
     only_when_idle = flag(
-        "submit nothing while tasks of other users wait for a builder in the channel"
+        "submit nothing while tasks of other users wait for a builder in the channel, ``default``"
+        " if ``channel`` is not given"
     )
     stop_after_failures = argument(
         some_or_share,
