@@ -17,7 +17,7 @@ from buildbot_koji.durable.abandoned import (
     settle,
     unsettled_requests,
 )
-from buildbot_koji.durable.background import DATABASE_RETRY, Background, stop_consuming
+from buildbot_koji.durable.background import DATABASE_RETRY, Background
 from buildbot_koji.durable.cancellations import CLASS, PENDING, object_of
 from buildbot_koji.durable.claims import gone_masters
 from buildbot_koji.durable.database import until_stored
@@ -70,7 +70,6 @@ class LeftTasks(service.SharedService):
     def __init__(self) -> None:
         super().__init__()
         self._background = Background()
-        self._consumers: list[Any] = []
         # For each request that is not settled, the tasks that are being canceled, by the markers.
         self._handled: dict[int, dict[str, TaskIntent]] = {}
         self._unusable: set[str] = set()
@@ -83,7 +82,7 @@ class LeftTasks(service.SharedService):
         """Start to look and to listen."""
         await super().startService()
         event = ("buildrequests", None, "complete")
-        self._consumers = [await self.master.mq.startConsuming(self._completed, event)]
+        await self._background.consume(self.master, self._completed, event)
         self._background.run(self._look_on(), TROUBLE)
 
     def _completed(self, _: Any, message: Mapping[str, Any]) -> None:
@@ -110,8 +109,7 @@ class LeftTasks(service.SharedService):
     @async_to_deferred
     async def stopService(self) -> None:
         """Stop; the next start finds what is left."""
-        self._background.stop()
-        await stop_consuming(self._consumers)
+        await self._background.end()
         await super().stopService()
 
     async def look(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from buildbot.data.resultspec import Filter
@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
-from buildbot_koji.durable.background import Background, stop_consuming
+from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.claims import gone_masters
 from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.durable.timers import Timers
@@ -72,19 +72,16 @@ class OrphanReleaser(service.SharedService):
     def __init__(self) -> None:
         super().__init__()
         self._background = Background()
-        self._consumers: list[Any] = []
         self._looking: LoopingCall | None = None
 
     @async_to_deferred
     async def startService(self) -> None:
         """Release the claims of masters that are dead already, and of those that die."""
         await super().startService()
-        consume = self.master.mq.startConsuming
-        self._consumers = [
-            await consume(self._release_dead, ("masters", None, "stopped")),
-            await consume(self._stand_back, ("masters", str(self.master.masterid), "started")),
-        ]
         self._background = Background()
+        consume = partial(self._background.consume, self.master)
+        await consume(self._release_dead, ("masters", None, "stopped"))
+        await consume(self._stand_back, ("masters", str(self.master.masterid), "started"))
         try:
             await self._background.run_once_stored(
                 self._release_stale, self.master.reactor, TROUBLE
@@ -103,11 +100,10 @@ class OrphanReleaser(service.SharedService):
     @async_to_deferred
     async def stopService(self) -> None:
         """Stop watching for dead masters."""
-        self._background.stop()
+        await self._background.end()
         for each in (self.guarding, self._looking):
             if each is not None and each.running:
                 each.stop()
-        await stop_consuming(self._consumers)
         await super().stopService()
 
     @async_to_deferred

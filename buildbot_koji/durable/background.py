@@ -35,6 +35,7 @@ class Background:
     def __init__(self, *quiet: type[Exception]) -> None:
         self._quiet: tuple[type[Exception], ...] = (CancelledError, *quiet)
         self._work: set[Deferred[None]] = set()
+        self._consumers: list[Any] = []
         self.is_stopped = False
         self._database = DatabaseOutage()
 
@@ -61,6 +62,13 @@ class Background:
                 self._failed(result, trouble)
 
         return running.addBoth(ended)
+
+    async def consume(
+        self, master: Any, callback: Callable[..., Any], *events: tuple[str | None, ...]
+    ) -> None:
+        """Pass events of the master to a function until :meth:`end`."""
+        for event in events:
+            self._consumers.append(await master.mq.startConsuming(callback, event))
 
     def repeat(
         self,
@@ -126,6 +134,11 @@ class Background:
         self.is_stopped = True
         for running in list(self._work):
             running.cancel()
+
+    async def end(self) -> None:
+        """Cancel everything, and consume no more events."""
+        self.stop()
+        await stop_consuming(self._consumers)
 
 
 async def stop_consuming(consumers: MutableSequence[Any]) -> None:

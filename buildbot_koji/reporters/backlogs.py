@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from buildbot_koji.durable.background import Background, stop_consuming
+from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.claims import ClaimLost, acts_for_gone_masters, gone_masters
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox
@@ -45,7 +45,6 @@ class Backlogs:
         self._master: Any = None
         self._name = ""
         self._backlogs: dict[int, Backlog] = {}
-        self._consumers: list[Any] = []
         self._alarm: Alarm | None = None
         self._late_scans = 0
         self._is_late = False
@@ -70,18 +69,14 @@ class Backlogs:
         self._master, self._name = master, name
         self._backlogs = {}
         await self._load(master.masterid)
-        consume = master.mq.startConsuming
-        self._consumers = [
-            await consume(self._master_stopped, ("masters", None, "stopped")),
-            await consume(self._master_started, ("masters", None, "started")),
-        ]
+        await background.consume(master, self._master_stopped, ("masters", None, "stopped"))
+        await background.consume(master, self._master_started, ("masters", None, "started"))
         self._is_late = False
         trouble = f"{name}: looking for missed builds failed"
         self._alarm = background.repeat(self._round, trouble, master.reactor, self._pause)
 
-    async def stop(self) -> None:
-        """Stop sending; the next start resumes. The background is stopped."""
-        await stop_consuming(self._consumers)
+    def stop(self) -> None:
+        """Stop sending; the next start resumes. The background has ended."""
         for backlog in self._backlogs.values():
             backlog.stop()
         self._backlogs = {}

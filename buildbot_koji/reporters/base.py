@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
-from buildbot_koji.durable.background import Background, stop_consuming
+from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox, Sender
@@ -77,7 +77,6 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         super().__init__(*args, **kwargs)
         self._options: dict[str, Any] = {}
         self._backlogs = Backlogs(self._wanted, self.make_outbox, self.scan)
-        self._consumers: list[Any] = []
         self.background = Background(ClaimLost)
 
     # Configuration
@@ -150,11 +149,9 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         """Start consuming events, and resume in the background what an earlier run left."""
         await super().startService()
         self.background = Background(ClaimLost)
-        consume = self.master.mq.startConsuming
-        self._consumers = [
-            *[await consume(self._build, ("builds", None, event)) for event in self.events],
-            await consume(self._redeliver, REDELIVER),
-        ]
+        events = [("builds", None, event) for event in self.events]
+        await self.background.consume(self.master, self._build, *events)
+        await self.background.consume(self.master, self._redeliver, REDELIVER)
         # Its first scan finds the builds that ended meanwhile.
         resume = partial(self._backlogs.start, self.master, str(self.name), self.background)
         await self.background.run_once_stored(
@@ -164,9 +161,8 @@ class KojiReporter(DeclaredService, service.BuildbotService):
     @async_to_deferred
     async def stopService(self) -> None:
         """Stop consuming and sending; the next start resumes."""
-        await stop_consuming(self._consumers)
-        self.background.stop()
-        await self._backlogs.stop()
+        await self.background.end()
+        self._backlogs.stop()
         await super().stopService()
 
     def make_outbox(self, store: DeliveryStore, settled: Callable[[Delivery], None]) -> Outbox:

@@ -105,9 +105,8 @@ class KojiCIMessages(KojiReporter):
             self.master, self.name, self._queued_message, self.make_outbox
         )
         await super().startService()
-        self._consumers.append(
-            await self.master.mq.startConsuming(self._request, ("buildrequests", None, "new"))
-        )
+        new = ("buildrequests", None, "new")
+        await self.background.consume(self.master, self._request, new)
 
     @async_to_deferred
     async def stopService(self) -> None:
