@@ -19,6 +19,11 @@ COMPRESSED = (".gz", ".tgz", ".Z", ".bz2", ".xz", ".zst", ".br")
 PAGES = ("text/html", "application/xhtml+xml")
 """The content types that only a front end sends in place of a file or a hub's reply."""
 
+LIKE_A_PAGE = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+"""How a web page begins that says of itself nothing else."""
+
+PAGE_SUFFIXES = (".html", ".htm")
+
 REFUSALS = frozenset([400, 401, 403, 404, 405, 406, 407, 410, 411, 413, 414, 415, 417, 431, 451])
 """The statuses that blame the request (RFC 9110, section 15.5; 431: RFC 6585; 451: RFC 7725)."""
 

@@ -29,6 +29,7 @@ from txkoji.front_ends import (
     LASTING,
     OPEN_END,
     PACE_BYTES,
+    PAGE_SUFFIXES,
     PAGES,
     asked_pause,
     part_of,
@@ -256,11 +257,11 @@ def _fetch(
     part = PartFile(target, file["size"], digest, grows=file["grows"], taken=taken)
     try:
         part.prepare()
-        trouble = _receive(part, file["url"], context, limits) or part.trouble()
+        trouble = _receive(part, file["url"], context, limits)
         if trouble and part.resumed:
             # An earlier fetch may have left a part of another file: start over.
             part.discard()
-            trouble = _receive(part, file["url"], context, limits) or part.trouble()
+            trouble = _receive(part, file["url"], context, limits)
         if trouble:
             part.discard()
             # The query may hold a token.
@@ -277,7 +278,7 @@ def _receive(part: PartFile, url: str, context: ssl.SSLContext, limits: _Limits)
     trouble, asked = "", 0.0
     for attempt in range(limits.attempts):
         if part.is_complete:
-            return ""
+            return part.trouble()
         if attempt:
             if asked:
                 # Buildbot kills a command that prints nothing for too long.
@@ -288,18 +289,18 @@ def _receive(part: PartFile, url: str, context: ssl.SSLContext, limits: _Limits)
         headers = {"Range": f"bytes={have}-"} if have else {}
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the hub's own
         try:
-            _attempt(part, request, context, limits)
+            trouble = _attempt(part, request, context, limits)
         except urllib.error.HTTPError as error:
             if have and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                 # Nothing is left to fetch: the verification decides whether it is complete.
-                return ""
+                return part.trouble()
             # Its reason may quote where it redirects to, with a token.
             trouble = f"it answered with HTTP status {error.code}"
             said = error.headers
             asked = asked_pause(said.get("Retry-After", ""), said.get("Date", ""))
             if error.code in LASTING:
                 return trouble
-        except (TooMuch, _Unusable) as error:
+        except _Unusable as error:
             return str(error)
         except http.client.HTTPException as error:
             trouble = f"the connection failed: {error}"
@@ -312,14 +313,16 @@ def _receive(part: PartFile, url: str, context: ssl.SSLContext, limits: _Limits)
             if part.is_proven():
                 return ""
         else:
-            return ""
+            if not trouble or part.resumed or not part.may_change():
+                return trouble
+            part.discard()
         finally:
             part.close()
     return trouble
 
 
-def _attempt(part: PartFile, request: Any, context: ssl.SSLContext, limits: _Limits) -> None:
-    """Receive what is missing of a file, once."""
+def _attempt(part: PartFile, request: Any, context: ssl.SSLContext, limits: _Limits) -> str:
+    """Receive what is missing of a file, once; returns what is wrong with a reply that is whole."""
     with _Watchdog(limits.pace) as watchdog:
         opener = urllib.request.build_opener(
             _Web(watchdog, context), _Proxies(), _SecureRedirects()
@@ -327,6 +330,8 @@ def _attempt(part: PartFile, request: Any, context: ssl.SSLContext, limits: _Lim
         try:
             with _from_network(opener.open, request, None, TIMEOUT) as reply:
                 _copy(reply, part, watchdog, limits)
+        except TooMuch as problem:
+            return str(problem)
         except http.client.HTTPException:
             if not watchdog.barked:
                 raise
@@ -334,6 +339,8 @@ def _attempt(part: PartFile, request: Any, context: ssl.SSLContext, limits: _Lim
             raise http.client.HTTPException(
                 f"less than {PACE_BYTES:,} bytes arrived in {limits.pace:g} s"
             )
+    part.close()
+    return part.trouble()
 
 
 def _from_network(step: Callable[..., Any], *arguments: Any) -> Any:
@@ -363,7 +370,7 @@ def _copy(reply: Any, part: PartFile, watchdog: _Watchdog, limits: _Limits) -> N
             part.begin(0)
         raise http.client.HTTPException("another part than it was asked for came")
     kind = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind in PAGES and part.target.suffix not in (".html", ".htm"):
+    if kind in PAGES and part.target.suffix not in PAGE_SUFFIXES:
         raise http.client.HTTPException("a web page came instead of the file")
     encoding = reply.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding != "identity" and part.target.suffix not in COMPRESSED:

@@ -332,6 +332,40 @@ async def test_proxy(
     )
 
 
+Known = tuple[int | None, tuple[str, str] | None, bool]
+
+PAGE = b"\n<!DOCTYPE html><title>Back soon</title>"
+
+
+@pytest.mark.parametrize("left", [b"", b"xx"], ids=["", "resumed"])
+@pytest.mark.parametrize(
+    ("body", "known"),
+    [
+        (b"Down", (9, None, False)),
+        (b"", (9, None, False)),
+        (PAGE, (9, None, False)),
+        (PAGE, (9, None, True)),
+        (PAGE, (None, ("sha256", hashlib.sha256(b"x" * 9).hexdigest()), False)),
+        (b"\xef\xbb\xbf<HTML lang=en>", (None, None, False)),
+    ],
+    ids=["short", "empty", "long", "of a log", "digest", "nothing known"],
+)
+@pytest_twisted.ensureDeferred
+async def test_page_that_says_nothing_of_itself(
+    fetch: Fetch, tmp_path: Path, body: bytes, known: Known, left: bytes, at_end: AtEnd
+) -> None:
+    """A page with status 200 and no content type is waited out, where size or form show it."""
+    page = HEAD % b"200 OK" + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    peer = odd([page, page])
+    if left:
+        (tmp_path / ".big.part").write_bytes(left)
+    size, digest, grows = known
+    file = RemoteFile("big", f"http://{peer.start(at_end)}/big", size, digest, grows=grows)
+    assert await fetch(file, tmp_path) == ""
+    assert (tmp_path / "big").read_bytes() == b"x" * 9
+    assert peer.count == 3
+
+
 @pytest.mark.parametrize("header", [b"", b"Content-Range: bytes 0-8/9\r\n"])
 @pytest_twisted.ensureDeferred
 async def test_another_part(fetch: Fetch, tmp_path: Path, header: bytes, at_end: AtEnd) -> None:

@@ -22,6 +22,7 @@ from txkoji.exceptions import (
     HTTPStatusError,
     KojiException,
     TransferError,
+    TransportError,
     TruncatedReply,
     UnusableAnswer,
 )
@@ -348,11 +349,11 @@ class _Download:
         part = self._part
         try:
             part.prepare()
-            trouble = await self._trouble_after_receiving()
+            trouble = await self._receive()
             if trouble and part.resumed:
                 # An earlier download may have left a part of another file: start over.
                 part.discard()
-                trouble = await self._trouble_after_receiving()
+                trouble = await self._receive()
             if trouble:
                 part.discard()
                 raise TransferError(f"{without_query(self._url)} did not arrive whole: {trouble}")
@@ -360,40 +361,45 @@ class _Download:
         except OSError as error:
             raise TransferError(f"can't write {part.target}: {error.strerror}") from error
 
-    async def _trouble_after_receiving(self) -> str:
+    async def _receive(self) -> str:
         """Receive the rest of the file; return what is wrong with it, or an empty string."""
-        try:
-            await self._receive()
-        except TooMuch as problem:
-            return str(problem)
-        return await in_thread(self._client.reactor, self._part.trouble)
-
-    async def _receive(self) -> None:
-        reactor, elapsed = self._client.reactor, self._client.requester.elapsed
-        sink = _Sink(self._part, self._tally)
+        reactor, requester, part = self._client.reactor, self._client.requester, self._part
+        sink, elapsed = _Sink(part, self._tally), requester.elapsed
         progressed = elapsed.seconds()
-        failures, most = 0, self._part.have
-        while not self._part.is_complete:
-            have = self._part.have
+        failures, most, trouble = 0, part.have, ""
+        while not part.is_complete:
+            have = part.have
             try:
-                try:
-                    await self._client.requester.receive(self._url, have, sink)
-                finally:
-                    self._part.close()
+                trouble = await self._attempt(have, sink)
+                if not trouble or part.resumed or not part.may_change():
+                    return trouble
+                part.discard()
+                raise TransportError(trouble)
             except KojiException as error:
                 if have and isinstance(error, HTTPStatusError) and error.status == NOT_SATISFIABLE:
                     # The part may be complete: the verification decides.
-                    return
-                proven = self._part.is_proven
-                if isinstance(error, TruncatedReply) and await in_thread(reactor, proven):
-                    return
+                    break
+                if isinstance(error, TruncatedReply) and await in_thread(reactor, part.is_proven):
+                    return ""
                 # A few bytes are no progress, and neither are the same ones again.
-                if self._part.have - most >= PACE_BYTES:
-                    failures, progressed, most = 0, elapsed.seconds(), self._part.have
+                if part.have - most >= PACE_BYTES:
+                    failures, progressed, most = 0, elapsed.seconds(), part.have
                 failures += 1
-                pause = self._client.requester.pause_after(error, failures, progressed)
+                pause = requester.pause_after(error, failures, progressed)
                 if pause is None:
+                    if trouble:
+                        return trouble
                     raise
-            else:
-                return
+            trouble = ""
             await elapsed.pause(pause)
+        return await in_thread(reactor, part.trouble)
+
+    async def _attempt(self, have: int, sink: _Sink) -> str:
+        """Receive the rest of the file once; return what is wrong with a reply that is whole."""
+        try:
+            await self._client.requester.receive(self._url, have, sink)
+        except TooMuch as problem:
+            return str(problem)
+        finally:
+            self._part.close()
+        return await in_thread(self._client.reactor, self._part.trouble)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Optional
 
 from txkoji.files.rpm import payload_hash
+from txkoji.front_ends import LIKE_A_PAGE, PAGE_SUFFIXES
 
 RPM = "rpm"
 """The kind of the digest inside an RPM."""
@@ -93,6 +94,7 @@ class PartFile:
         self._grows = grows
         self._file: Optional[BinaryIO] = None  # noqa: UP045
         self._position = 0
+        self._is_page = False
 
     @property
     def have(self) -> int:
@@ -140,6 +142,8 @@ class PartFile:
             TooMuch: the file would become larger than it can be.
         """
         assert self._file is not None
+        if self._position == 0 and self.target.suffix not in PAGE_SUFFIXES:
+            self._is_page = LIKE_A_PAGE.match(data) is not None
         if self._limit is not None and self._position + len(data) > self._limit:
             self._file.write(data[: self._limit - self._position])
             self._position = self._limit
@@ -164,13 +168,21 @@ class PartFile:
         if self.size is not None and (size < self.size or (size > self.size and not self._grows)):
             return f"it has {size:,} bytes instead of {self.size:,}"
         if self.digest is None:
-            return ""
+            is_page = size != self.size and self._is_page
+            return "a web page came instead of the file" if is_page else ""
         kind, wanted = self.digest
         try:
             found = payload_hash(self.part) if kind == RPM else _digest(self.part, kind)
         except ValueError as error:
             return str(error)
         return "" if wanted in ("", found) else f"its {kind} digest is {found} instead of {wanted}"
+
+    def may_change(self) -> bool:
+        """Return whether what arrived whole, and has trouble, may be a front end's page.
+
+        One of the announced size is the file as the hub has it. A page need not say that it is one.
+        """
+        return (self.size is not None and self.have < self.size) or self._is_page
 
     def discard(self) -> None:
         """Remove the part."""

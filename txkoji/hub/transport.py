@@ -35,7 +35,7 @@ from txkoji.exceptions import (
     TransportError,
     TruncatedReply,
 )
-from txkoji.front_ends import COMPRESSED, OPEN_END, PACE_BYTES
+from txkoji.front_ends import COMPRESSED, OPEN_END, PACE_BYTES, PAGE_SUFFIXES
 from txkoji.hub.endpoints import Endpoints
 from txkoji.hub.proxies import Proxy, proxy_for
 from txkoji.hub.responses import (
@@ -417,7 +417,7 @@ class Transport:
         else:
             is_cut = False
             refuse_status(response, shown, "topurl")
-            if not shown.endswith((".html", ".htm")):
+            if not shown.endswith(PAGE_SUFFIXES):
                 refuse_page(response, shown, "the file")
             sink.begin(0)
         await self._receive(response, sink, url, timeout, pace)
