@@ -196,7 +196,10 @@ class HubSurvey:
         self._asked_at = now = self._elapsed.seconds()
         self._is_asking, self._trouble = True, None
         try:
-            if self.result.plugins is None or now - self._introduced >= DAY:
+            # Whoever asked first may have logged in since.
+            was_nobody, is_nobody = self.result.user is None, self._connection.session_id is None
+            is_old = now - self._introduced >= DAY or was_nobody != is_nobody
+            if self.result.plugins is None or is_old:
                 await self._introduce()
                 self._introduced = now
             await self._ask_queues(Counter(ours))

@@ -156,11 +156,12 @@ describe("the overview", () => {
         .map((each) => each.textContent);
     const [koji, , queue] = await said();
     expect(koji).toBe("Kojiup1 hub");
+    expect(screen.getByRole("region", { name: "Hub fedora as buildbot" })).toBeTruthy();
     expect(queue).toMatch(/^Queue3 waiting2 building, counted/);
     shown.unmount();
     answers["overview"] = () => answer(overview(hub({ survey_trouble: "its reply is too large" })));
     show("/koji", <OverviewPage />);
-    expect((await said())[2]).toBe("QueueunknownKoji has not said it");
+    expect((await said())[2]).toBe("QueueunknownKoji did not say");
     expect(screen.getByText("its reply is too large")).toBeTruthy();
   });
 

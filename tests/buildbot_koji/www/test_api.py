@@ -550,8 +550,14 @@ async def test_two_users(served: ServedMaster) -> None:
     pytest.importorskip("prometheus_client")
     await until_listening(served)
     robot = util.KojiHub("hub-www", user="robot", password=PASSWORD)
-    ended = await served.build(steps.KojiCall(profile=robot, method="getAPIVersion"))
-    assert ended.result == "success", ended.text
+    for method in ("getAPIVersion", "getLoggedInUser"):
+        ended = await served.build(steps.KojiCall(profile=robot, method=method))
+        assert ended.result == "success", ended.text
+        # At first nobody has logged in.
+        for hub in hubs_of(served.master):
+            await hub.survey.ask([])
+    users = {hub.status().survey.user for hub in hubs_of(served.master)}
+    assert users == {None, "robot"}
     hubs = (await served.ask("api/overview")).json["hubs"]
     assert [each["name"] for each in hubs] == ["hub-www", "hub-www"]
     links = {each["link"] for each in hubs}

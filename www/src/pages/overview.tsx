@@ -69,7 +69,14 @@ export function OverviewPage() {
             )}
             <FailedLately now={now} />
             {overview.hubs.map((hub) => (
-              <HubCard key={hub.link} hub={hub} now={now} />
+              <HubCard
+                key={hub.link}
+                hub={hub}
+                isTwin={overview.hubs.some(
+                  ({ link, name }) => link !== hub.link && name === hub.name,
+                )}
+                now={now}
+              />
             ))}
             <p className="koji-muted">
               Seen from the master {overview.master}
@@ -141,7 +148,7 @@ export function Tiles(props: { overview: Overview; now: number }) {
           down.length === names ? (
             "until Koji answers"
           ) : (
-            "Koji has not said it"
+            "Koji did not say"
           )
         ) : (
           <>
@@ -226,14 +233,16 @@ function FailedLately({ now }: { now: number }) {
   );
 }
 
-function HubCard({ hub, now }: { hub: Hub; now: number }) {
+function HubCard({ hub, isTwin, now }: { hub: Hub; isTwin: boolean; now: number }) {
+  const user = hub.user ?? (hub.session_since === null ? "anonymous" : "a user");
   const tone: Tone = hub.state === "ok" ? "good" : hub.state === "unreachable" ? "bad" : "off";
   return (
-    <section className="card" aria-label={`Hub ${hub.name}`}>
+    <section className="card" aria-label={`Hub ${hub.name}${isTwin ? ` as ${user}` : ""}`}>
       <div className="card-header">
         <h2>
           <Out to={hub.weburl}>{hub.name}</Out>
         </h2>
+        {isTwin && <span className="koji-muted">as {user}</span>}
         <Badge tone={tone}>
           {hub.state === "ok" ? "up" : hub.state === "unreachable" ? "down" : "not asked yet"}
         </Badge>
@@ -251,7 +260,7 @@ function HubCard({ hub, now }: { hub: Hub; now: number }) {
             {hub.watch_delay === null ? "unknown" : latency(hub.watch_delay)}
           </Fact>
           <Fact name="Logged in" wide>
-            {hub.user ?? "anonymous"}
+            {user}
             {hub.session_since !== null && (
               <>
                 {", session from "}
@@ -275,7 +284,7 @@ function HubCard({ hub, now }: { hub: Hub; now: number }) {
             <code>{hub.server}</code>
           </Fact>
           {hub.state === "ok" && hub.survey_trouble && (
-            <Fact name="Not said" wide>
+            <Fact name="Not answered" wide>
               {hub.survey_trouble}
             </Fact>
           )}
