@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from twisted.logger import Logger
 
@@ -168,8 +169,14 @@ class Poller:
         # The hub carries out the calls of a request in order: getLastEvent comes first, so that
         # the checkpoint is no later than what the queries have seen.
         newest = cursor.checkpoints[-1]
-        latest, has_newest, (refreshed, found) = await gather(
-            [self._checked("getLastEvent"), self._has(newest), self._query(cursor)]
+        before = cursor.begin.time - SAME
+        latest, earlier, has_newest, (refreshed, found) = await gather(
+            [
+                self._checked("getLastEvent"),
+                self._checked("getLastEvent", strict=False, before=before),
+                self._has(newest),
+                self._query(cursor),
+            ]
         )
         if latest is None:
             raise UnusableAnswer("getLastEvent", None)
@@ -179,8 +186,9 @@ class Poller:
                 return await self.round(restored, known=known)
         now = self._client.reactor.seconds()
         last = min(latest["ts"] or 0.0, limit)
-        if latest["id"] != cursor.begin.event and last < cursor.begin.time:
-            return await self.round(self._set_back(cursor, last, now), known=known)
+        if earlier is not None and earlier["id"] > cursor.begin.event and earlier["ts"] < before:
+            # An event that is later by its id, and earlier by the clock.
+            return await self.round(await self._set_back(cursor, earlier, now), known=known)
         self._asked_at = now
         self._history.settle()
         # If the clock was set back since, what was found is ahead of it.
@@ -227,21 +235,27 @@ class Poller:
         restores = (*cursor.restores, max(cursor.checkpoints[-1].time, self._confirmed))
         return replace(cursor, restores=restores[-MOST_RESTORES:])
 
-    def _set_back(self, cursor: Cursor, last: float, now: float) -> Cursor:
+    async def _set_back(self, cursor: Cursor, earlier: Any, now: float) -> Cursor:
         """Return a cursor for a hub whose clock was set back: its times have started over.
 
-        ``last`` is the time of the hub's latest event, ``now`` our own time.
+        ``earlier`` is an event since then that is before the cursor by the clock; ``now`` is our
+        own time.
         """
-        if last < cursor.begin.time - self._overlap:
+        lost = cursor.begin.time - earlier["ts"]
+        # What ended before the first event, and after the clock was set back.
+        step = UNKNOWN_SINCE if self._asked_at is None else max(now - self._asked_at, 0.0)
+        step += self._overlap
+        while earlier is not None and earlier["id"] > cursor.begin.event:
+            time = earlier["ts"] - step
+            step *= 2
+            earlier = await self._checked("getLastEvent", strict=False, before=time)
+        if lost > self._overlap:
             self._log.warn(
                 "{name}: the hub's clock was set back by {seconds:.0f} s or more: looking again at"
                 " what happened since",
                 name=self._name,
-                seconds=cursor.begin.time - last,
+                seconds=lost,
             )
-        # What ended before the latest event, and after the clock was set back.
-        since = UNKNOWN_SINCE if self._asked_at is None else max(now - self._asked_at, 0.0)
-        time = last - since - self._overlap
         start = replace(cursor.begin, time=time)
         names = cursor.names.no_later_than(time)
         return replace(cursor, floor=min(cursor.floor, time), checkpoints=(start,), names=names)

@@ -846,6 +846,36 @@ def test_hub_whose_clock_is_set_back() -> None:
 
 
 @pytest.mark.parametrize(
+    ("back", "unseen", "is_restarted"),
+    [
+        # Soon after the first start.
+        (5, 10, False),
+        # Seen only once the clock has caught up.
+        (3600, 2 * 3600, False),
+        (86400, 86400 + 600, True),
+    ],
+)
+def test_clock_that_was_set_back_and_caught_up(
+    back: float, unseen: int, is_restarted: bool
+) -> None:
+    """What ended is found, even if the clock was past the last round by the next one."""
+    site = Site("build-complete", "tagged", tags=("demo-candidate",))
+    site.hub.clock = WrongClock(site.clock)
+    site.round()
+    site.hub.clock.ahead = -back
+    first = site.build("first")
+    for number in range(1, 4):
+        site.clock.advance(unseen / 3)
+        site.tag(site.build(f"{number}"))
+    if is_restarted:
+        site.restart()
+    found = site.round()
+    assert sorted(each.split(":")[0] for each in found) == ["build"] * 4 + ["tag"] * 3
+    assert found[0] == f"build:{first}:COMPLETE:"
+    assert site.round() == []
+
+
+@pytest.mark.parametrize(
     "method",
     ["getLastEvent", "listTags", "listCGs", "queryHistory", "listBuilds", "listTasks"],
 )
