@@ -62,7 +62,8 @@ class InterruptibleStep(StoringStep):
         result = await self.work_to_end()
         if result in FAILED and REASON not in self.properties_set:
             why = f" ({self.stopped_for})" if self.stopped_for else ""
-            self.setProperty(REASON, f"{self.getResultSummary()['build']}{why}", SOURCE)
+            words = self.getResultSummary()["step"].removeprefix("failed: ")
+            self.setProperty(REASON, f"{words}{why}", SOURCE)
         return result
 
     async def finish_log(self, log: Any) -> None:

@@ -189,5 +189,6 @@ async def test_many_long_summaries(bench: Workbench) -> None:
     ]
     ended = await bench.build_all(*made)
     assert all(each.text.endswith("€...") for each in ended)
+    assert ended[-1].properties["koji_reason"] == ended[-1].text.removeprefix("failed: ")
     [build] = await bench.master.data.get(("builds",))
     assert 59_000 < len(build["state_string"].encode()) < 65_536
