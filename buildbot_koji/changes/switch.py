@@ -9,6 +9,7 @@ from typing import Any
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.buttons import PAUSED, ButtonStep, NotThere
 from buildbot_koji.arguments.declaration import required
+from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.changes.listener import POLL
 from buildbot_koji.changes.storage import SourceStorage
 from buildbot_koji.durable.unreadable import UnreadableRow
@@ -53,9 +54,13 @@ def _wake(master: Any, name: str) -> None:
 
 
 async def _owner(master: Any, name: str) -> str | None:
-    found = await owners(master)
+    others = {
+        each.name for each in master.config.change_sources if not isinstance(each, DeclaredService)
+    }
+    found = {each: owner for each, owner in (await owners(master)).items() if each not in others}
     if name not in found:
-        raise NotThere(f"there is no change source {name}: check the name")
+        meant = checks.did_you_mean(name, found) or ": check the name"
+        raise NotThere(f"there is no Koji change source {name}{meant}")
     return found[name]
 
 

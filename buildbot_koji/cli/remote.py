@@ -44,6 +44,8 @@ class Master:
             usable = False
         if not usable:
             raise Mistake(f"{url} is no http:// or https:// address of a master")
+        if "@" in urlsplit(url).netloc:
+            raise Mistake(f"--url takes no user and password: give --user, and {PASSWORD}")
         # People copy the address of the page that they are on.
         self._url = url.partition("#")[0].partition("/plugins/koji")[0].rstrip("/")
         cookies = urllib.request.HTTPCookieProcessor(CookieJar())

@@ -230,6 +230,7 @@ async def test_watch_in_a_terminal(at_home: FakeHub) -> None:
             "no answer from http://127.0.0.1:9: Connection refused; is the master up",
         ),
         (["pause", "koji", "--url", "http://127.0.0.1:x"], "no http:// or https:// address"),
+        (["pause", "koji", "--url", "http://me:x@127.0.0.1:9"], "give --user, and BUILDBOT_PASS"),
         (["dead-letters", "--redeliver", "--url", "http://127.0.0.1:9"], "needs the name"),
         (["pause", "koji", "--url", "http://127.0.0.1:9", "--user", "ann"], "needs the password"),
     ],
@@ -267,9 +268,10 @@ async def test_a_running_master(guarded: ServedMaster) -> None:
     page = f"{url}#/koji/sources"
     resumed = await run("resume", "koji", "--url", page, "--user", "ann", **ann)
     assert resumed.returncode == 0
-    unknown = await run("pause", "other", "--url", url, "--user", "ann", **ann)
-    assert unknown.returncode == 2
-    assert "other" in unknown.stderr
+    for name, words in (("git", ": check the name"), ("koij", ": did you mean koji?")):
+        unknown = await run("pause", name, "--url", url, "--user", "ann", **ann)
+        assert unknown.returncode == 2
+        assert unknown.stderr == f"there is no Koji change source {name}{words}\n"
     wrong = await run("pause", "koji", "--url", url, "--user", "ann", BUILDBOT_PASSWORD="no")
     assert wrong.returncode == 2
     none = await run("dead-letters", "--url", guarded.url)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from buildbot.changes.base import ChangeSource
 from buildbot.plugins import changes, reporters
 from twisted.internet.threads import deferToThread
 
@@ -62,7 +63,7 @@ def _fetch(request: Request) -> Reply:
 
 
 class ServedMaster(Workbench):
-    """A workbench with a change source, two reporters and the Koji pages.
+    """A workbench with a change source, one that is not Koji's, two reporters and the Koji pages.
 
     One waits for a builder that does not exist, the other tags into a tag that does not exist.
 
@@ -96,7 +97,7 @@ class ServedMaster(Workbench):
             tagging,
             strict,
             *services,
-            change_source=[source],
+            change_source=[source, ChangeSource(name="git")],
             www={
                 "port": "tcp:0:interface=127.0.0.1",
                 "plugins": {"koji": {}},

@@ -458,7 +458,8 @@ async def test_front_end_that_lets_nothing_through(served: ServedMaster) -> None
         since |= {each["since"] for each in (await said())[0]}
     # It is one outage, whatever is in the way, and began at one time.
     assert len(since) == 1
-    assert b'koji_hub_up{hub="hub-www"} 0.0' in (await served.ask("metrics")).body
+    up = b'koji_hub_up{hub="hub-www",link="hub-www"} 0.0'
+    assert up in (await served.ask("metrics")).body
     served.proxy.decide = lambda _: Fate.PASS
     assert (await served.press("api/sources/koji/poll")).code == 200
     await poll(is_not_said)
