@@ -18,6 +18,9 @@ WARN_BEFORE = 14 * 24 * 3600.0
 
 DAY = 24 * 3600.0
 
+SOON = 600.0
+"""Seconds until one that can't be used is read again: someone may have replaced it."""
+
 START_AFTER = 10.0
 """Seconds after the start of a master at which they are read: a starting master is busy."""
 
@@ -87,6 +90,8 @@ def worst(credentials: Sequence[CredentialStatus]) -> CredentialStatus | None:
 class CredentialWatch:
     """Reads credentials at the start and once a day, and logs each that is about to expire.
 
+    One that expires earlier is read again when it does: what renews a ticket has done so by then.
+
     Args:
         hub: the name of the hub that they are for.
         read: reads them.
@@ -111,6 +116,14 @@ class CredentialWatch:
         """Return the credentials that were last read, with their states now."""
         now = self._clock.seconds()
         return [with_state(each, now) for each in self._found]
+
+    def pause(self) -> float:
+        """Return the seconds until they are to be read again."""
+        found, now = self.status(), self._clock.seconds()
+        if not all(each.is_usable for each in found):
+            return SOON
+        left = [each.expires - now for each in found if each.expires is not None]
+        return max(min([DAY, *left]), 1.0)
 
     async def read_once(self) -> None:
         """Read them, unless they have been read before."""

@@ -26,7 +26,6 @@ from buildbot_koji.hubs.builders import ChannelBuilders
 from buildbot_koji.hubs.buses import HubBuses
 from buildbot_koji.hubs.counts import TaskCounts
 from buildbot_koji.hubs.credentials import (
-    DAY,
     START_AFTER,
     CredentialStatus,
     CredentialWatch,
@@ -440,7 +439,7 @@ class Hub(service.ReconfigurableServiceMixin, service.SharedService):
         self._background.run(self._keep_history(trouble), trouble)
         for watch in (self.credentials, self.buses.credentials):
             trouble, clock = f"{name}: reading its credentials failed", self.connection.reactor
-            self._background.repeat(watch.check, trouble, clock, lambda: DAY, START_AFTER)
+            self._background.repeat(watch.check, trouble, clock, watch.pause, START_AFTER)
         self.buses.start(name, self._other_buses)
 
     @async_to_deferred

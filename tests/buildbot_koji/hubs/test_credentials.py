@@ -8,9 +8,11 @@ import pytest
 import pytest_twisted
 from buildbot.plugins import util
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.logger import LogEvent, globalLogPublisher
 
-from buildbot_koji.hubs.credentials import with_state
+from buildbot_koji.hubs.credentials import CredentialWatch, with_state
 from buildbot_koji.hubs.hub import get_hub
 from tests.buildbot_koji.inprocess import Site, koji
 from tests.support.ends import AtEnd
@@ -51,6 +53,35 @@ def test_judged(credential: Credential, state: str, words: str) -> None:
     found = with_state(credential, NOW)
     assert found.state == state
     assert words in found.message
+
+
+def test_when_they_are_read_again() -> None:
+    """A renewed ticket is never reported as expired, and one that is not renewed at once."""
+    clock, kept = Clock(), [Credential("ticket", "robot@X", NOW + 3600)]
+    clock.advance(NOW)
+
+    async def read() -> list[Credential]:
+        return kept
+
+    watch = CredentialWatch("koji", read, clock)
+
+    def states_after(seconds: float) -> list[str]:
+        """Return the states once the next reading is due, which must be that soon."""
+        assert watch.pause() == seconds
+        clock.advance(seconds)
+        Deferred.fromCoroutine(watch.check())
+        return [each.state for each in watch.status()]
+
+    assert states_after(DAY) == ["expired"]
+    kept[:] = [Credential("ticket", "robot@X", clock.seconds() + 36_000)]
+    assert states_after(600) == ["ok"]
+    kept[:] = [Credential("ticket", "robot@X", clock.seconds() + 72_000)]
+    assert states_after(35_400) == ["ok"]
+    kept[:] = [Credential("certificate", "CN=robot", clock.seconds() + 300 * DAY)]
+    assert states_after(36_600) == ["ok"]
+    kept[:] = [Credential("keytab", "robot@X", problem="Preauthentication failed")]
+    assert states_after(DAY) == ["broken"]
+    assert watch.pause() == 600
 
 
 def renew(site: Site, days: float) -> str:
