@@ -19,7 +19,7 @@ COMPRESSED = (".gz", ".tgz", ".Z", ".bz2", ".xz", ".zst", ".br")
 PAGES = ("text/html", "application/xhtml+xml")
 """The content types that only a front end sends in place of a file or a hub's reply."""
 
-LIKE_A_PAGE = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+LIKE_A_PAGE = re.compile(rb"\s*(?:\xef\xbb\xbf\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 """How a web page begins that says of itself nothing else."""
 
 PAGE_SUFFIXES = (".html", ".htm")
