@@ -88,18 +88,18 @@ def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None
 
 
 def _read(text: str, variable: str) -> SplitResult:
-    where = f"{variable} in the environment"
     try:
         address = urlsplit(text if "://" in text else f"http://{text.removeprefix('//')}")
         # Reading the port checks it.
         address.port  # noqa: B018
     except ValueError:
         # The parser's own words may quote a password.
-        raise ValueError(f"{where} is no usable address") from None
+        raise ValueError(f"{variable} in the environment is no usable address") from None
     if address.scheme not in ("http", "https"):
         raise ValueError(
-            f"{where} names a {address.scheme} proxy: only http and https proxies can be used"
+            f"{variable} in the environment names a {address.scheme} proxy: only http and https"
+            " proxies can be used"
         )
     if not address.hostname:
-        raise ValueError(f"{where} names no host")
+        raise ValueError(f"{variable} in the environment names no host")
     return address
