@@ -150,12 +150,18 @@ def read_client_certificate(file: PEMFile, key: PEMFile | None = None) -> Client
         raise file.unusable("its private key is of another certificate", "use")
     certificate = own[0]
     chain = [each for each in found if each not in own]
+    options = {"privateKey": private, "certificate": certificate, "extraCertChain": chain}
+    try:
+        # Twisted would do it only once a connection is there, and lose the error.
+        CertificateOptions(**options).getContext()
+    except SSL.Error as problem:
+        raise file.unusable(tls_words(problem, authority=""), "use") from None
     return ClientCertificate(
         str(file),
         certificate.subject.rfc4514_string(),
         _utc(certificate, "not_valid_before"),
         _utc(certificate, "not_valid_after"),
-        {"privateKey": private, "certificate": certificate, "extraCertChain": chain},
+        options,
     )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import ssl
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 from twisted.internet import reactor
 
 from tests.support.ends import AtEnd
@@ -209,6 +213,27 @@ def test_unknown_kind_of_key(hub: FakeHub, tmp_path: Path) -> None:
     odd = ssl.DER_cert_to_PEM_cert(key.replace(P256, SM2)).replace("CERTIFICATE", "PRIVATE KEY")
     path.write_bytes(pem.partition(b"-----BEGIN PRIVATE")[0] + odd.encode())
     with pytest.raises(BrokenConfiguration, match=r"cert of the test: a key in it is of an unusab"):
+        read_client_certificate(PEMFile(str(path), "cert", "the test"))
+
+
+def test_key_that_is_too_short(tmp_path: Path) -> None:
+    """A key that OpenSSL refuses to use is refused before there is a connection."""
+    path = tmp_path / "short.pem"
+    key = rsa.generate_private_key(65537, 1024)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "alice")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now)
+    path.write_bytes(
+        made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    with pytest.raises(
+        BrokenConfiguration, match="cert of the test: SSL routines ee key too small"
+    ):
         read_client_certificate(PEMFile(str(path), "cert", "the test"))
 
 
