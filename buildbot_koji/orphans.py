@@ -11,7 +11,6 @@ from buildbot.process.botmaster import BotMaster
 from buildbot.process.results import RETRY
 from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
@@ -21,11 +20,11 @@ from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.claims import gone_masters
 from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.durable.timers import Timers
+from buildbot_koji.error_messages import was_cancelled
 from buildbot_koji.frozen import guard_schedulers, stand_back
 from buildbot_koji.hubs.hub import configured_hubs
 from buildbot_koji.left_tasks import LeftTasks
 from buildbot_koji.stuck import StuckWork, keep_heartbeat, unclaim
-from txkoji.elapsed import ElapsedTime
 
 GUARD_INTERVAL = 5.0
 """Seconds between two checks for new schedulers, and of the heartbeat."""
@@ -66,13 +65,10 @@ class OrphanReleaser(service.SharedService):
     stuck: StuckWork
 
     _log = Logger()
-    guarding: LoopingCall | None = None
-    """Looks after the schedulers and the heartbeat, every few seconds."""
 
     def __init__(self) -> None:
         super().__init__()
         self._background = Background()
-        self._looking: LoopingCall | None = None
 
     @async_to_deferred
     async def startService(self) -> None:
@@ -90,29 +86,23 @@ class OrphanReleaser(service.SharedService):
             self._log.failure(TROUBLE)
         await LeftTasks.getService(self.master)
         await Timers.getService(self.master)
-        elapsed = ElapsedTime(self.master.reactor)
-        self.guarding = elapsed.looping(self._guard)
-        self.guarding.start(GUARD_INTERVAL)
         self.stuck = StuckWork(self.master)
-        self._looking = elapsed.looping(self.stuck.end)
-        self._looking.start(LEFT_INTERVAL, now=False)
+        repeat, clock = self._background.repeat, self.master.reactor
+        repeat(self._guard, TROUBLE, clock, lambda: GUARD_INTERVAL)
+        repeat(self.stuck.end, TROUBLE, clock, lambda: LEFT_INTERVAL, LEFT_INTERVAL)
 
     @async_to_deferred
     async def stopService(self) -> None:
         """Stop watching for dead masters."""
         await self._background.end()
-        for each in (self.guarding, self._looking):
-            if each is not None and each.running:
-                each.stop()
         await super().stopService()
 
-    @async_to_deferred
     async def _guard(self) -> None:
         guard_schedulers(self.master)
         try:
             await keep_heartbeat(self.master)
-        except Exception as error:  # noqa: BLE001 - it must not end the guard
-            if not is_database_unreachable(error):
+        except Exception as error:  # noqa: BLE001 - the next check retries it
+            if not (is_database_unreachable(error) or was_cancelled(error)):
                 self._log.failure("the master has no heartbeat: restart it")
 
     @async_to_deferred

@@ -6,10 +6,10 @@ from typing import Any
 
 import sqlalchemy
 from buildbot.process.results import RETRY, statusToString
-from buildbot.util.twisted import async_to_deferred
 from twisted.logger import Logger
 
 from buildbot_koji.durable.database import is_database_unreachable, select
+from buildbot_koji.error_messages import was_cancelled
 
 _log = Logger()
 
@@ -63,7 +63,6 @@ class StuckWork:
         builders = (self._master.botmaster.getBuilderById(row.builderid) for row in rows)
         return {each for each in builders if each is not None and each.getAvailableWorkers()}
 
-    @async_to_deferred
     async def end(self) -> None:
         """End what the last look found already: an unreachable database stopped Buildbot there."""
         if self._master.botmaster.shuttingDown:
@@ -81,7 +80,7 @@ class StuckWork:
                 await self._end_build(build)
         except Exception as error:  # noqa: BLE001 - the next looks do it
             self._left = set()
-            if not is_database_unreachable(error):
+            if not (is_database_unreachable(error) or was_cancelled(error)):
                 _log.failure("can't end what an outage of the database left")
 
     async def _end_build(self, build: Any) -> None:

@@ -380,7 +380,7 @@ async def test_build_that_is_between_two_steps_twice(
     await bench.open(empty_home)
     releaser = await OrphanReleaser.getService(bench.master)
     # Only this test looks.
-    releaser._looking.stop()
+    releaser._background.stop()
     updates = bench.master.data.updates
     finish, held = updates.finishStep, []
 

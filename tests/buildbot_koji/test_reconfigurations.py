@@ -112,7 +112,7 @@ async def test_database_goes_away(site: Site, words: str, logged_failures: list[
     )
     mine = {master.master.masterid}
     await until(lambda: first.status().masters == second.status().masters == mine)
-    assert (await OrphanReleaser.getService(master.master)).guarding.running
+    assert not (await OrphanReleaser.getService(master.master))._background.is_stopped
     for source in sources:
         await site.polled(source.name)
     site.build()
