@@ -138,7 +138,7 @@ class Collector:
         }
 
     async def _attention(self, masters: Sequence[Mapping[str, Any]]) -> list[Any]:
-        trees = [key for hub in self.hubs() for key, _ in await self._trees(hub)]
+        trees = [key for hub in hubs_of(self._master) for key, _ in await self._trees(hub)]
         return attention.attention(
             sum(1 for level, *_ in trees if level < 0),
             self._sources(),

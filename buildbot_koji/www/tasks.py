@@ -225,7 +225,12 @@ def _parts(tree: TaskTree) -> list[tuple[str | None, Any]]:
     active = task_states.ACTIVE_GROUP
     children = tree.children.get(tree.root.id, ())
     if any(each.method == "build" for each in children):
-        return [(None, each) for each in children if each.method == "build" or each.state in active]
+        # Of a hundred packages, those that are done may be cut off.
+        shown = [each for each in children if each.method == "build" or each.state in active]
+        return [
+            (None, each)
+            for each in sorted(shown, key=lambda each: each.state == task_states.CLOSED)
+        ]
     arches: list[tuple[str | None, Any]] = list(tree.arches.items())
     if arches:
         return arches

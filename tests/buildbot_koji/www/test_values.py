@@ -258,7 +258,7 @@ def test_trouble_first() -> None:
     arches = {9: [task(12, parent=9, **arch)], 10: [task(13, parent=10, **arch, **done)]}
     chained = shown(WatchedTask(2, TaskTree(chain, {2: builds, **arches}), NOW, NOW, None, {}))
     states = [(each["label"], each["state"], each["log_url"]) for each in chained["arches"]]
-    assert states == [("hello", state, None) for state in ("OPEN", "CLOSED", "FAILED")]
+    assert states == [("hello", state, None) for state in ("OPEN", "FAILED", "CLOSED")]
     assert chained["trouble"] == "failed to build hello"
     srpm = task(9, parent=2, method="buildSRPMFromSCM", request=src)
     made = WatchedTask(2, TaskTree(task(2, request=src), {2: [srpm]}), NOW, NOW - 9, None, {})
