@@ -324,7 +324,6 @@ class KojiMassBuild(PackageBuildStep):
         register(self.master, status)
         if self._package_log is None:
             self._package_log = await self.addLog("packages", "t")
-        self.setProperty(MASS_ID, self._root, SOURCE)
         # A later build may name this one, also if no attempt of it ends.
         await self.store_properties()
         try:
@@ -345,6 +344,7 @@ class KojiMassBuild(PackageBuildStep):
         packages: list[MassPackage],
         notes: Iterable[str] = (),
     ) -> None:
+        self.setProperty(MASS_ID, self._root, SOURCE)
         # Once the plan is stored, the step waits for the hub without a limit.
         self.patience.begun()
         clock, timing = self.master.reactor, self.mass_timing

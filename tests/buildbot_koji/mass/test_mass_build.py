@@ -639,6 +639,7 @@ async def test_end_while_the_plan_is_read(
     await end_next(lambda: bench.running().stopBuild("enough"))
     ended = await bench.ended(request)
     assert (ended.result, ended.attempts) == ("cancelled", 4)
+    assert ended.properties["koji_mass_id"] == build
     assert ended.text == "stopped: 0 of 6 done, 6 left; canceled 2 tasks"
 
 
