@@ -14,7 +14,7 @@ from buildbot.process.results import RETRY
 
 from buildbot_koji.durable.attempts import IDENTITY, read_row
 from buildbot_koji.durable.database import is_recent, select
-from buildbot_koji.durable.store import ROWS, SOURCE, BuildData, data_name
+from buildbot_koji.durable.store import DATA_SOURCE, ROWS, BuildData, data_name
 from buildbot_koji.durable.task_intents import TaskIntent, intents_in
 from buildbot_koji.durable.unreadable import UnreadableRow
 
@@ -58,7 +58,7 @@ async def unsettled_requests(
     query = (
         sqlalchemy.select(requests.id, retried.c.newest)
         .join_from(retried, model.buildrequests, requests.id == retried.c.buildrequestid)
-        .where(requests.complete == 1, ~running, stored(SOURCE, ROWS), ~stored(SETTLED))
+        .where(requests.complete == 1, ~running, stored(DATA_SOURCE, ROWS), ~stored(SETTLED))
     )
     return {row.id: row.newest for row in await select(master, query)}
 
@@ -96,7 +96,7 @@ async def left_by_attempts(
     query = (
         sqlalchemy.select(data.value, builds.results)
         .join_from(master.db.model.build_data, master.db.model.builds, data.buildid == builds.id)
-        .where(data.source == SOURCE, builds.buildrequestid == request.scalar_subquery())
+        .where(data.source == DATA_SOURCE, builds.buildrequestid == request.scalar_subquery())
         .order_by(builds.id)
     )
     # The newest build with a submission knows the outcome of its task best.

@@ -22,7 +22,7 @@ from buildbot_koji.durable.database import replace_rows, select, transact
 from buildbot_koji.durable.unreadable import DamagedRow, UnreadableRow, reading, saying
 from txkoji.locks import Lock
 
-SOURCE = "buildbot_koji"
+DATA_SOURCE = "buildbot_koji"
 """Who stores the build data of steps."""
 
 ROWS = "buildbot_koji rows"

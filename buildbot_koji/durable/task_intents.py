@@ -11,7 +11,7 @@ import sqlalchemy
 from buildbot.util.twisted import async_to_deferred
 
 from buildbot_koji.durable.database import select
-from buildbot_koji.durable.store import SOURCE
+from buildbot_koji.durable.store import DATA_SOURCE
 from buildbot_koji.durable.unreadable import UnreadableRow, check_fields, reading, saying
 from txkoji import Call, Submission
 
@@ -102,7 +102,7 @@ async def recorded_tasks(master: Any, task_ids: Collection[int], since: float) -
     query = (
         sqlalchemy.select(data.value)
         .join_from(model.build_data, model.builds, data.buildid == builds.id)
-        .where(data.source == SOURCE)
+        .where(data.source == DATA_SOURCE)
         .where(builds.complete_at.is_(None) | (builds.complete_at >= int(since)))
     )
     recorded = [_tasks_in(bytes(row.value)) for row in await select(master, query)]

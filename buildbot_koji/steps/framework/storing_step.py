@@ -21,7 +21,7 @@ from buildbot_koji.database_values import (
 )
 from buildbot_koji.durable.attempts import StepIdentity, choose_attempt, to_row
 from buildbot_koji.durable.database import until_stored
-from buildbot_koji.durable.store import SOURCE, BuildData, RowsPlace, data_name
+from buildbot_koji.durable.store import DATA_SOURCE, BuildData, RowsPlace, data_name
 from buildbot_koji.hubs.koji_hub import profile_name
 from buildbot_koji.steps.framework.early_end import StepTiming
 
@@ -204,4 +204,4 @@ class StoringStep(DeclaredStep):
 
     @property
     def _build_data(self) -> BuildData:
-        return BuildData(self.master, SOURCE)
+        return BuildData(self.master, DATA_SOURCE)
