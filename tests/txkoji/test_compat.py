@@ -222,7 +222,7 @@ async def test_messages_to_text(koji: Connection, hub: FakeHub) -> None:
     assert len(found) == len(set(found)) == 90
     assert not [each for each in found if "None" in each]
     tasks, page = f"{hub.weburl}/taskinfo?taskID=", f"{hub.weburl}/buildinfo?buildID="
-    top = "kojiadmin's hello build for test-target for tag test-candidate task"
+    top = "kojiadmin's hello build for test-target task"
     assert [each for each in found if "hello" in each and "assigned" not in each] == [
         f"{top} free ({tasks}92)",
         f"{top} open ({tasks}92)",
@@ -242,7 +242,7 @@ async def test_messages_to_text(koji: Connection, hub: FakeHub) -> None:
         "kojiadmin untagged hello-1.0-bus1 from test-released",
     ]
     ended = [each for each in found if "canceled" in each or "failed" in each or "newRepo" in each]
-    top = "for test-target for tag test-candidate task"
+    top = "for test-target task"
     assert ended == [
         f"kojiadmin's failarch buildArch for noarch for tag test-build task failed ({tasks}100)",
         f"kojiadmin's failarch-1.0-bus3 failed ({page}11)",

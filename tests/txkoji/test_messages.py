@@ -189,7 +189,7 @@ async def test_tag_frames(connection: Connection) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_what_only_the_hub_knows(at_end: AtEnd) -> None:
-    """The name of an owner, and the tag of a build's target, are asked of the hub."""
+    """The name of an owner is asked of the hub; a target is no tag."""
     hub = FakeHub(reactor)
     at_end(hub.stop)
     hub.add_demo_content()
@@ -202,7 +202,7 @@ async def test_what_only_the_hub_knows(at_end: AtEnd) -> None:
     body["info"]["request"] = body["info"]["request"].replace("test-target", "demo")
     frame = Frame(line["properties"], json.dumps(body))
     event = TaskStateChange.from_frame(frame, connection)
-    assert (await event.user(), await event.tag()) == ("kojiadmin", "demo-candidate")
+    assert (await event.user(), await event.tag()) == ("kojiadmin", None)
     frame = frames_of_build(10)[0]
     body = json.loads(frame.body)
     for key in ("owner_name", "user"):

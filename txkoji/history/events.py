@@ -188,23 +188,6 @@ class StateChange(Event):
     event: str = field(kw_only=False)
     old: int | None = None
 
-    @returns_deferred
-    async def tag(self) -> str | None:
-        """Return a Deferred of the name of the tag, or of None.
-
-        It is the tag that a task works on, or the destination tag of a build's target.
-        """
-        task = self.task
-        if task is not None and task.named_tag_id is not None:
-            return await self.connection.cache.tag_name(task.named_tag_id)
-        if task is not None and task.tag is not None:
-            return task.tag
-        target = self.target or (self.task.target if self.task is not None else None)
-        if target is None and self.build is not None:
-            target = await self.build.target()
-        found = None if target is None else await self.connection.call("getBuildTarget", target)
-        return None if found is None else str(found["dest_tag_name"])
-
 
 @dataclass(frozen=True, kw_only=True)
 class BuildStateChange(StateChange):
@@ -233,6 +216,12 @@ class TaskStateChange(StateChange):
     """A task changed its state: ``TaskStateChange(task, "CLOSED")``."""
 
     task: Task = field(kw_only=False)
+
+    @returns_deferred
+    async def tag(self) -> str | None:
+        """Return a Deferred of the name of the tag in the task's request, or of None."""
+        tag_id = self.task.named_tag_id
+        return self.task.tag if tag_id is None else await self.connection.cache.tag_name(tag_id)
 
     @property
     def new(self) -> int:
