@@ -25,6 +25,11 @@ _FROM_PROPERTY = re.compile(r"\bProperty\(|\bWithProperties\(|%\(prop:")
 """What the repr of a renderable holds that takes a property, perhaps among other parts."""
 
 
+def _takes_a_property(value: Any) -> bool:
+    # A list of renderables has no attributes.
+    return _FROM_PROPERTY.search(_uncut((value, getattr(value, "__dict__", None)))) is not None
+
+
 @dataclass(frozen=True)
 class Argument:
     """An argument of a plugin.
@@ -67,7 +72,7 @@ class Argument:
                 instead = "there is no build to take it from"
             return f"holds {literal}, which a plain string keeps as it is: {instead}"
         is_later = is_renderable(value)
-        if is_later and self.secret and _FROM_PROPERTY.search(words_for((value, vars(value)))):
+        if is_later and self.secret and _takes_a_property(value):
             return "can't come from a property, which every page shows: use util.Secret"
         if is_later and self.renderable is True:
             return None
@@ -175,14 +180,18 @@ def wrong_value(name: str, value: Any, complaint: str) -> str:
 
 def words_for(value: Any) -> str:
     """Return a value as a message shows it."""
-    try:
-        # Before it is cut: a secret may be recognized by what follows it.
-        shown = one_line(repr(value))
-    except Exception:  # noqa: BLE001 - an integer has too many digits; a class is the user's own
-        shown = f"a {type(value).__name__}"
+    # Before it is cut: a secret may be recognized by what follows it.
+    shown = one_line(_uncut(value))
     # An address in memory helps nobody.
     shown = re.sub(r" object at 0x[0-9a-f]+(?=>)", "", shown)
     return shown if len(shown) <= LONGEST_VALUE else f"{shown[: LONGEST_VALUE - 3]}..."
+
+
+def _uncut(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - an integer has too many digits; a class is the user's own
+        return f"a {type(value).__name__}"
 
 
 def _excluded(arguments: Mapping[str, Argument], values: Mapping[str, Any]) -> Iterator[str]:

@@ -183,6 +183,8 @@ async def test_values_that_are_neither_path_nor_content(bench: Workbench) -> Non
             for value in (
                 util.Property("x12345"),
                 util.Interpolate("%(prop:x12345)s"),
+                util.Interpolate("a" * 300 + "%(prop:x12345)s"),
+                [util.Property("x12345")],
                 util.Transform(str, util.Property("x12345")),
             )
         ],
