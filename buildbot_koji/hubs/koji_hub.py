@@ -185,7 +185,7 @@ class RenderedHub:
             path.write_bytes(data)
             given[name] = str(path)
         if "cert" in files:
-            given["cert_name"] = f"the certificate text of {self._shown()}"
+            given["cert_name"] = f"text of {self._shown()}"
         ways = [way for way, names in _WAYS.items() if given.keys() & set(names)]
         if ways:
             given["credentials_of"] = self._shown()

@@ -141,10 +141,12 @@ async def mass_builds(examined: Examined) -> AsyncIterator[Finding]:
 async def architectures(examined: Examined) -> AsyncIterator[Finding]:
     """Check that build tags have the architectures that are built or run a command there."""
     for (arch, *root), where in examined.wanted.arches.items():
-        name = examined.build_tag(*root)
-        config: Any = name and await examined.connection.getBuildConfig(name)
-        arches = str(getattr(config, "arches", None) or "")
+        name, koji = examined.build_tag(*root), examined.connection
         # Other checks say that there is no such tag, or that it has no architectures.
+        if name is None or await koji.checked("getTag", name) is None:
+            continue
+        config: Any = await koji.getBuildConfig(name)
+        arches = str(getattr(config, "arches", None) or "")
         if arches and arch != "noarch" and _family(arch) not in map(_family, arches.split()):
             yield error(
                 f"tag {name}",

@@ -90,7 +90,7 @@ def tls_remedy(text: str) -> str:
     if "another host name" in text:
         return "'server' of the profile must be a name that its certificate has"
     if "client certificate" in text:
-        return "'cert' of the profile must name one that the hub's administrators gave you"
+        return "'cert' must be one that the hub's administrators gave you"
     if "does not speak TLS" in text:
         return NO_TLS
     return "'serverca' of the profile must name the CA of the hub"

@@ -598,6 +598,9 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
         "error tag demo-build",
         "has no architecture sparc, which builder b names; it has ",
         "koji edit-tag --arches '"),
+    "tag of runroot": (
+        _value("step", 'steps.KojiRunroot("fake", tag="demo-buidl", arch="x86_64", command="ls"),'),
+        "error tag demo-buidl", "builder b names it", "did you mean demo-build?"),
     "architecture of a scratch build": (
         _value("step", f'steps.KojiBuild({BUILD}, scratch=True, arch_override="noarch amd64 x86_64"),'),
         "error tag demo-build",
@@ -676,7 +679,7 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
     "maintenance page": (_maintenance, "error hub",
         "a web page instead of a hub's reply", "wait, if the hub is under maintenance"),
     "client certificate of another CA": (_foreign_certificate,
-        "error login", "refuses the client certificate /", "'cert' of the profile"),
+        "error login", "refuses the client certificate /", "'cert' must be one"),
     "key of another certificate": (_other_key,
         "error certificate", "its private key is of another certificate", "login can't work"),
     "NUL in a path": (_set("cert", "/etc/pki/\0me.pem"),
@@ -705,7 +708,7 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
     "hub of another CA": (_of_another_ca("server"), "error hub", "signed by a CA", "serverca"),
     "port of SSH": (_peer(first=b"SSH-2.0-OpenSSH_9.6\r\n"), "error TLS", "no TLS with 127.0.0.1", "is it an https server at all?"),
     "no client certificate": (_asks_for_certificate,
-        "error hub", "it wants a client certificate", "'cert' of the profile"),
+        "error hub", "it wants a client certificate", "'cert' must be one"),
     "encrypted key": (_encrypted_key,
         "error certificate", "its private key has a pass phrase", "login can't work"),
     "proxy that asks for a login": (_proxy_that_asks, "error hub",
@@ -862,6 +865,8 @@ async def test_planted_fault(site: Site, name: str, logged_failures: list[Any]) 
     matching = [each for each in bad if each["check"] == check and text in each["text"]]
     assert matching, bad
     assert len({each["text"] for each in bad}) == len(bad), bad
+    # No check stumbles over what another one reports.
+    assert not any("run this again" in each["remedy"] for each in bad), bad
     assert matching[0]["level"] == level
     assert remedy in matching[0]["remedy"]
     assert matching[0]["remedy"]
