@@ -12,7 +12,7 @@ from buildbot.util.twisted import async_to_deferred
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, required
+from buildbot_koji.arguments.declaration import argument, flag, required, wrong_value
 from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.error_messages import was_cancelled
@@ -173,7 +173,7 @@ class KojiTagReporter(KojiReporter):
                 raise
             return f"{name} can't be rendered: {error!r}"
         complaint = action(rendered)
-        return f"{name}={rendered!r} {complaint}" if complaint else rendered
+        return wrong_value(name, rendered, complaint) if complaint else rendered
 
     # Gates
 

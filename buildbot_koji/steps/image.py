@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, option, required
+from buildbot_koji.arguments.declaration import argument, flag, option, required, wrong_value
 from buildbot_koji.hubs.survey import version_numbers
 from buildbot_koji.steps.framework.priority import SCRATCH, SKIP_TAG, PrioritizedTaskStep
 from buildbot_koji.steps.framework.uploads import UploadingStep
@@ -140,7 +140,7 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
             for name in ("arches", "format"):
                 value = values[name]
                 if not checks.is_renderable(value) and len(checks.words(value)) > 1:
-                    yield f"{name}={value!r} must be one: of a {kind} there is one"
+                    yield wrong_value(name, value, f"must be one: of a {kind} there is one")
 
     async def prepare(self) -> None:
         """Upload the kickstart file, unless the hub's builders fetch it."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from buildbot.process import results
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import flag, required
+from buildbot_koji.arguments.declaration import flag, required, wrong_value
 from buildbot_koji.hubs.builds import lasting_key, named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
@@ -42,7 +42,7 @@ def _no_builds(values: Mapping[str, Any], *flags: str) -> Iterator[str]:
         # An id may be text that a person typed.
         complaint = checks.builds(checks.rendered(checks.builds, builds))
         if complaint is not None:
-            yield f"builds={builds!r} {complaint}"
+            yield wrong_value("builds", builds, complaint)
 
 
 class _Untags(KojiWriteStep):

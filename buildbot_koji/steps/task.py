@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import argument, flag, option, required
+from buildbot_koji.arguments.declaration import argument, flag, option, required, wrong_value
 from buildbot_koji.steps.framework.task_step import KojiTaskStep
 from txkoji import TASK_METHODS, Call
 
@@ -37,10 +37,9 @@ class KojiTask(KojiTaskStep):
         """Return what is wrong with the method."""
         method = values["method"]
         if values["hub_method"] is True and isinstance(method, str) and method not in TASK_METHODS:
-            yield (
-                f"method={method!r} is none of the hub's methods that make a task:"
-                f" {', '.join(sorted(TASK_METHODS))}"
-            )
+            known = ", ".join(sorted(TASK_METHODS))
+            complaint = f"is none of the hub's methods that make a task: {known}"
+            yield wrong_value("method", method, complaint)
 
     def hub_call(self) -> Call:
         """Return the call that makes the task."""

@@ -339,6 +339,20 @@ def test_move_to_the_same_tag() -> None:
     assert "holds 'x-1-1,y-1-1': write a list of strings" in found
 
 
+@pytest.mark.parametrize(
+    ("step", "given"),
+    [
+        (steps.KojiMove, {"from_tag": "a", "to_tag": "b", "builds": "x," * 500}),
+        (steps.KojiTask, {"hub_method": True, "method": "x" * 1000}),
+    ],
+)
+def test_long_value(step: Any, given: dict[str, Any]) -> None:
+    """What is wrong with a long value can be read behind its beginning."""
+    [found] = mistakes(step, "koji", **given)
+    assert "... " in found
+    assert len(found) < 700
+
+
 def test_unknown_argument() -> None:
     """An argument that the step does not have is named."""
     complaints = mistakes(steps.KojiBuild, **GOOD, srcatch=True)
