@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
 from buildbot_koji.database_values import number
 from buildbot_koji.hubs.hub import HubStatus
-from buildbot_koji.www.plain import LONG, link, text
+from buildbot_koji.www.plain import LONG, bounded, link, text
 
 
 def hub_state(status: HubStatus) -> str:
@@ -38,28 +40,13 @@ def hub_json(status: HubStatus, now: float) -> dict[str, Any]:
         "plugins": None if survey.plugins is None else [text(each) for each in survey.plugins],
         "user": text(survey.user),
         "session_since": number(requests.logged_in_at) if status.is_logged_in else None,
-        "credentials": [
-            {
-                "kind": each.kind,
-                "name": text(each.name),
-                "expires": number(each.expires),
-                "state": each.state,
-                "message": text(each.message, LONG),
-            }
-            for each in status.credentials
-        ],
+        "credentials": [bounded(attrs.asdict(each)) for each in status.credentials],
         "requests_per_second": round(requests.rate(now), 4),
         "watched": watcher.watched,
         "watch_delay": number(watcher.delay),
         "channels": [
             {
-                "name": text(each.name),
-                "free": each.free,
-                "open": each.open,
-                "capacity": number(each.capacity),
-                "hosts": each.hosts,
-                "ready": each.ready,
-                "ours": each.ours,
+                **bounded(attrs.asdict(each)),
                 "arches": {text(arch): count for arch, count in each.arches.items()},
             }
             for each in survey.channels
