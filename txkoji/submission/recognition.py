@@ -175,7 +175,9 @@ def with_marker(call: Call, marker: str) -> Call:
     return replace(call, kwargs={**call.kwargs, "opts": options})
 
 
-def may_have_made(call: Call, marker: str, task: Mapping[str, Any]) -> bool:
+def may_have_made(
+    call: Call, marker: str, task: Mapping[str, Any], others: Mapping[str, Any]
+) -> bool:
     """Return whether a call may have made a task; see :meth:`Submitter.may_have_made`."""
     entry, arguments = TASK_METHODS[call.method], arguments_of(call)
     if call.method != "resubmitTask":
@@ -188,9 +190,11 @@ def may_have_made(call: Call, marker: str, task: Mapping[str, Any]) -> bool:
         source = entry.parameters[0]
         return _same(arguments.get(source), have.get(source), None)
     if found is None:
-        # Names prove nothing: the request may hold the id of what the call names.
+        # A name proves nothing unless it was looked up: the request may hold the id.
         told = {**dict.fromkeys(SOURCES, str), **dict.fromkeys(entry.aliases, int)}
-        pairs = [(arguments.get(name), have.get(name), kind) for name, kind in told.items()]
+        ids = {name: member(found, "id") for name, found in others.items() if found}
+        given = {**arguments, **ids}
+        pairs = [(given.get(name), have.get(name), kind) for name, kind in told.items()]
         return not any(
             type(ours) is kind and type(theirs) is kind and ours != theirs
             for ours, theirs, kind in pairs

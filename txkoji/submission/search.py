@@ -159,22 +159,27 @@ class TaskSearch:
             wanted["owner"] = submission.owner
         if "parent" not in arguments:
             wanted["parent"] = None
-        named = {
-            name: look_up
-            for name, look_up in entry.aliases.items()
-            if isinstance(arguments.get(name), (int, str))
-        }
-        answers = await gather(
-            [self._client.call(look_up, arguments[name]) for name, look_up in named.items()]
-        )
         newer_than, since = submission.newest_task, 0.0
         if submission in restored:
             # A hub restored from a backup reuses ids: go by time, and by the marker, which is
             # unique.
             newer_than, since = 0, submission.submitted - CLOCKS_DIFFER
             wanted["createdAfter"] = submission.submitted - DAY if entry.marker else since
-        others = dict(zip(named, answers, strict=True))
+        others = await self.others(call)
         return _Search(call.method, arguments, others, wanted, newer_than, since)
+
+    async def others(self, call: Call) -> dict[str, Any]:
+        """Return the objects on the hub that arguments refer to, by argument name."""
+        arguments = arguments_of(call)
+        named = {
+            name: look_up
+            for name, look_up in TASK_METHODS[call.method].aliases.items()
+            if isinstance(arguments.get(name), (int, str))
+        }
+        answers = await gather(
+            [self._client.call(look_up, arguments[name]) for name, look_up in named.items()]
+        )
+        return dict(zip(named, answers, strict=True))
 
     async def _list(self, wanted: Mapping[str, Any], newer_than: int, size: int) -> list[Any]:
         """Return the tasks with ids above ``newer_than``, the newest first."""

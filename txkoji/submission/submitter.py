@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -230,8 +231,10 @@ class Submitter:
         if is_marked_by(call, submission.marker, task):
             return False
         is_adopted = task_id == submission.newest_task
-        if not (is_adopted or self.may_have_made(task, call, submission)):
-            return True
+        if not is_adopted:
+            others = await self._search.others(call)
+            if not self.may_have_made(task, call, submission, others):
+                return True
         return await self._search.was_restored(submission)
 
     @returns_deferred
@@ -259,7 +262,13 @@ class Submitter:
         created = None if task is None else a_struct(task, "getTaskInfo").get("create_ts")
         return replace(submission, newest_task=task_id, newest_created=seconds(created))
 
-    def may_have_made(self, task: Mapping[str, Any], call: Call, submission: Submission) -> bool:
+    def may_have_made(
+        self,
+        task: Mapping[str, Any],
+        call: Call,
+        submission: Submission,
+        others: Mapping[str, Any] = MappingProxyType({}),
+    ) -> bool:
         """Return whether a submission may have made a task that has the id of its task.
 
         A hub that was restored from a backup reuses ids. The marker decides. A build whose request
@@ -271,10 +280,12 @@ class Submitter:
             task: the task, with its request.
             call: what was called, with JSON values for arguments.
             submission: what was stored before the call.
+            others: the objects on the hub that arguments refer to, by argument name, as far as they
+                were looked up.
         """
         if not isinstance(task.get("request"), list):
             return True
-        return may_have_made(call, submission.marker, task)
+        return may_have_made(call, submission.marker, task, others)
 
     def claim(self, task_id: int, submission: Submission, *, is_new: bool = False) -> bool:
         """Record that a task belongs to a submission; see :meth:`txkoji.Connection.claim`.

@@ -218,4 +218,4 @@ FOREIGN = {"custom_user_metadata": {"submission_marker": "another"}}
 )
 def test_may_have_made(call: Call, task: dict[str, Any], ours: bool) -> None:
     """Only what differs for certain makes it another program's task: ours is never made again."""
-    assert may_have_made(call, "marker", task) is ours
+    assert may_have_made(call, "marker", task, {}) is ours

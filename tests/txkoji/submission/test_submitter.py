@@ -595,8 +595,17 @@ async def test_lost_tasks(koji: Connection, hub: FakeHub) -> None:
         assert await koji.submissions.is_lost(task_id, call, begun)
         assert hub.call("build", f"{SOURCE}other", "demo", {"scratch": True}) == task_id
         assert await koji.submissions.is_lost(task_id, call, begun)
-    # An empty hub under the same address: another program's task has the id, and looks alike.
+    # Someone tags another build: the request has its id, and our call has a name.
+    builds = [hub.call("createEmptyBuild", "hello", "1.0", release, None) for release in "ab"]
+    call = Call("tagBuild", ("demo-candidate", "hello-1.0-a"))
+    begun = await koji.submissions.begin(call)
+    task_id = await koji.submissions.submit(call, begun)
+    assert not await koji.submissions.is_lost(task_id, call, begun)
+    hub.state.rewind("task", task_id - 1)
+    assert hub.call("tagBuild", "demo-candidate", builds[1]) == task_id
+    assert await koji.submissions.is_lost(task_id, call, begun)
     call = calls[1]
+    # An empty hub under the same address: another program's task has the id, and looks alike.
     begun = await koji.submissions.begin(call)
     task_id = await koji.submissions.submit(call, begun)
     hub.state.rewind("task", 0)
