@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.mq.simple import SimpleMQ
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
 from buildbot_koji.durable.background import Background
@@ -37,3 +43,17 @@ def test_repeated_work() -> None:
     assert clock.getDelayedCalls() == []
     clock.advance(100)
     assert len(began) == 4
+
+
+@pytest_twisted.ensureDeferred
+async def test_consumed_until_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events come until the end, which also ends the first consumer if the second one failed."""
+    mq, heard, background = SimpleMQ(), list[Any](), Background()
+    await background.consume(SimpleNamespace(mq=mq), lambda *event: heard.append(event), ("a",))
+    monkeypatch.setattr(mq, "startConsuming", lambda *_: fail(ConnectionError("no router")))
+    with pytest.raises(ConnectionError):
+        await background.consume(SimpleNamespace(mq=mq), heard.append, ("b",))
+    mq.produce(("a",), "first")
+    await background.end()
+    mq.produce(("a",), "second")
+    assert heard == [(("a",), "first")]
