@@ -87,7 +87,9 @@ def _of_server(kind: str, url: str, directory: Path) -> Iterator[Finding]:
             connection.execute(sqlalchemy.text("SELECT 1"))
             found = list(SERVER_CHECKS.get(kind, _nothing)(connection))
     except sqlalchemy.exc.NoSuchModuleError:
-        yield error("database", f"SQLAlchemy knows no database {kind}", "correct db_url")
+        name = url.partition(":")[0]
+        remedy = "correct db_url: it begins as postgresql+psycopg2:// or mysql+pymysql:// do"
+        yield error("database", f"SQLAlchemy knows no database {name}", remedy)
     except sqlalchemy.exc.SQLAlchemyError as problem:
         # Its own text may hold the address, with the password.
         reason = str(getattr(problem, "orig", None) or type(problem).__name__)

@@ -73,9 +73,11 @@ async def targets(examined: Examined) -> AsyncIterator[Finding]:
 async def tags(examined: Examined) -> AsyncIterator[Finding]:
     """Check that the tags exist, and that we may change those that something changes."""
     koji, wanted = examined.connection, examined.wanted
-    for name, where in wanted.tags.items():
+    for name, where in list(wanted.tags.items()):
         tag = await koji.checked("getTag", name)
         if tag is None:
+            # No package can be listed there.
+            del wanted.tags[name]
             known = [each.name for each in await koji.checked("listTags")]
             yield _missing("tag", name, where, known)
         elif tag.locked and name in wanted.written_tags:

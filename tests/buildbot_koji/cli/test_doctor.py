@@ -721,6 +721,8 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
         "error database", "there is no directory /", "that exists"),
     "unknown database": (_value("db", "oracel://host/name"),
         "error database", "SQLAlchemy knows no database oracel", "db_url"),
+    "unknown driver of the database": (_value("db", "postgresql+nope://host/name"),
+        "error database", "SQLAlchemy knows no database postgresql+nope", "postgresql+psycopg2://"),
     "odd port of the database": (_value("db", "postgresql://me:planted-secret@host:port/name"),
         "error database", "db_url is no address", "postgresql+psycopg2://host/name"),
     "redirecting hub": (_redirecting, "error hub", "it redirects", "curl -I"),
