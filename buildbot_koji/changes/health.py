@@ -40,17 +40,11 @@ class Health:
         self.unusable = False
         self.trouble: str | None = None
 
-    def succeeded(self, now: float) -> bool:
-        """Record an answer; returns whether the previous request had failed."""
-        had_trouble, self.trouble = self.trouble is not None, None
+    def succeeded(self, now: float) -> None:
+        """Record an answer."""
+        self.trouble = None
         self.not_asked(now)
         self._recovered = True
-        return had_trouble
-
-    def failed(self, reason: str) -> bool:
-        """Record a failure; returns whether the previous request had succeeded."""
-        is_new, self.trouble = self.trouble is None, reason
-        return is_new
 
     def not_asked(self, now: float) -> None:
         """Record that the hub was not asked: its silence means nothing."""

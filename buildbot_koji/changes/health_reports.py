@@ -34,6 +34,7 @@ class HealthReports:
         self._alarm = Alarm(context.elapsed)
         self._reporting = Lock()
         self._hub: Hub | None = None
+        self._is_logged = False
 
     def load(self, hub: Hub) -> None:
         """Continue with what was reported before; the intake has read it."""
@@ -58,14 +59,17 @@ class HealthReports:
         return self._health.trouble or (None if trouble is None else one_line(trouble))
 
     def answered(self) -> None:
-        """Record an answer of the hub; log it if the request before had failed."""
-        if self._health.succeeded(self._context.elapsed.seconds()):
+        """Record an answer of the hub; log it if a failure was logged."""
+        self._health.succeeded(self._context.elapsed.seconds())
+        if self._is_logged:
             self._log.info("{name}: the hub answers again", name=self._name)
+        self._is_logged = False
 
     def failed(self, error: KojiException) -> None:
-        """Log why a request failed, once until the hub answers."""
-        words = one_line(error)
-        if self._health.failed(words):
+        """Log why a request failed, once until the hub answers; its link logs an outage."""
+        words = self._health.trouble = one_line(error)
+        if not self._is_logged and (self._hub is None or self._hub.trouble is None):
+            self._is_logged = True
             self._log.warn("{name}: {error}; retrying", name=self._name, error=words)
 
     async def watch(self, until_done: Callable[[Callable[[], Awaitable[None]]], Any]) -> None:
