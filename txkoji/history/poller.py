@@ -173,7 +173,7 @@ class Poller:
         latest, earlier, has_newest, (refreshed, found) = await gather(
             [
                 self._checked("getLastEvent"),
-                self._checked("getLastEvent", strict=False, before=before),
+                self._before(before),
                 self._has(newest),
                 self._query(cursor),
             ]
@@ -235,6 +235,11 @@ class Poller:
         restores = (*cursor.restores, max(cursor.checkpoints[-1].time, self._confirmed))
         return replace(cursor, restores=restores[-MOST_RESTORES:])
 
+    async def _before(self, time: float) -> Any:
+        """Return the hub's latest event before a time, None if there is none or it has no time."""
+        found = await self._checked("getLastEvent", strict=False, before=time)
+        return None if found is None or found["ts"] is None else found
+
     async def _set_back(self, cursor: Cursor, earlier: Any, now: float) -> Cursor:
         """Return a cursor for a hub whose clock was set back: its times have started over.
 
@@ -245,10 +250,10 @@ class Poller:
         # What ended before the first event, and after the clock was set back.
         step = UNKNOWN_SINCE if self._asked_at is None else max(now - self._asked_at, 0.0)
         step += self._overlap
-        while earlier is not None and earlier["id"] > cursor.begin.event:
-            time = earlier["ts"] - step
+        time = earlier["ts"] - step
+        while time > 0 and (found := await self._before(time)) and found["id"] > cursor.begin.event:
             step *= 2
-            earlier = await self._checked("getLastEvent", strict=False, before=time)
+            time = found["ts"] - step
         if lost > self._overlap:
             self._log.warn(
                 "{name}: the hub's clock was set back by {seconds:.0f} s or more: looking again at"
