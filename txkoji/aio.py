@@ -95,6 +95,7 @@ async def iterate(
     iterator = aiter(items)
 
     async def following() -> T:
+        """Return the next item."""
         return await anext(iterator)
 
     while True:

@@ -257,6 +257,7 @@ class Connection(HubMethods):
         answer = await self._plain(call)
 
         def read(part: Any) -> Any:
+            """Check a part of the answer."""
             return self.client.read_answer(call, rich.convert(method, part, self))
 
         return await in_pieces(self.reactor, read, answer)

@@ -150,6 +150,7 @@ class Listener:
             await receiving
 
         def late(ended: Any, _: float) -> Any:
+            """Log that what was still at work was canceled."""
             self._log.warn("{name}: stopped while the database did not answer", name=self._name)
             return ended
 

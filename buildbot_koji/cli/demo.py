@@ -331,6 +331,7 @@ class Demo:
         ended: Deferred[Any] = Deferred()
 
         def build_ended(_key: Any, message: Any) -> None:
+            """Take the message that the build has ended."""
             if not ended.called:
                 ended.callback(message)
 

@@ -88,6 +88,7 @@ async def replace_rows(
     """
 
     def write(connection: sqlalchemy.Connection) -> None:
+        """Write them, in a thread."""
         for key, values in rows:
             where = [(table.c[column], value) for column, value in key.items()]
             update = [(table.c[column], value) for column, value in values.items()]
@@ -141,6 +142,7 @@ async def until_stored(
     outage = DatabaseOutage()
 
     def ends(error: Exception) -> bool:
+        """Return whether to raise an error."""
         if was_cancelled(error):
             raise CancelledError from None
         return not is_database_unreachable(error)

@@ -137,6 +137,7 @@ class Once(Generic[T]):
         """
 
         def ends(error: KojiException) -> bool:
+            """Return whether to stop trying."""
             is_known = self.state is IntentState.STORED or self.refusal is not None
             return not is_passing(error) or (is_known and gives_up())
 

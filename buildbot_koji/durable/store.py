@@ -201,6 +201,7 @@ class MasterState:
         here, there = await self._object(), await to._object()
 
         def run(connection: sqlalchemy.Connection) -> None:
+            """Move them, in a thread."""
             moved = (table.c.objectid == here) & table.c.name.startswith(prefix)
             names = connection.execute(sqlalchemy.select(table.c.name).where(moved)).scalars().all()
             for name in names:

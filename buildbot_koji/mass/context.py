@@ -110,6 +110,7 @@ class MassContext:
         """
 
         def ends(error: Exception) -> bool:
+            """Return whether to raise an error."""
             is_waited_out = is_passing(error) or is_without_access(error)
             is_refusal = isinstance(error, refusals) and not is_waited_out
             return is_refusal or not isinstance(error, KojiException)

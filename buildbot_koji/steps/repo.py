@@ -137,6 +137,7 @@ class RepoStep(KojiTasksStep):
         """
 
         async def ask() -> Any:
+            """Ask the hub for the repo."""
             await self.hub.log_in()
             # The call is idempotent: the hub returns the same request.
             return await self.connection.checked("repo.request", wanted.tag.id, **wanted.request)

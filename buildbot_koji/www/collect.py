@@ -301,6 +301,7 @@ class Collector:
         """Log what reporters, sources and hubs left that the configuration names no longer."""
 
         async def say() -> None:
+            """Log it once the master has started."""
             await self._master.initLock.run(lambda: None)
             elsewhere = [name for name, owner in (await owners(self._master)).items() if owner]
             here = [each.name for each in self._sources()]

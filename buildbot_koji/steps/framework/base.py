@@ -246,9 +246,11 @@ class KojiStep(InterruptibleStep):
         once = self.once_of(action, intent)
 
         def say(error: KojiException) -> None:
+            """Show what is waited for."""
             self.say_error(words if once.state is IntentState.IN_DOUBT else WAITING, error)
 
         def gives_up() -> bool:
+            """Return whether ``hub_patience`` is over."""
             return self._is_out_of_patience(in_doubt=once.refusal is not None)
 
         self.patience.attempts(once)

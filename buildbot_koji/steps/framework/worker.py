@@ -32,6 +32,7 @@ async def run_on_worker(step: KojiStep, command: RemoteCommand) -> None:
     over: Deferred[None] = Deferred()
 
     def ended(result: Any) -> None:
+        """Take what the worker sent."""
         if not waiting.called:
             waiting.callback(result)
         over.callback(None)

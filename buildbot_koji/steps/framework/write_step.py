@@ -125,6 +125,7 @@ class KojiWriteStep(KojiStep):
         """
 
         async def do(check_claim: CheckClaim) -> bool:
+            """Make the call."""
             await self.hub.write(call, check_claim)
             return True
 

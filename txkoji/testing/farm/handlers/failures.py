@@ -228,6 +228,7 @@ async def work(
     checked_out = await check_out(job, source, 0.1) if source else ""
 
     def filled(text: str) -> str:
+        """Return a text of the table for this task."""
         return text.format(name=name, arch=arch, id=job.id)
 
     fails = kind_of(name) == ARCH and is_first(job)

@@ -43,6 +43,7 @@ async def maven(job: Job) -> None:
     version = info["version"].replace("-", "_")
 
     def fill(row: Row) -> None:
+        """Import the archives of the build."""
         for path in paths:
             import_archive(job, row, "maven", path, checksum_type=MD5, **info)
 

@@ -33,6 +33,7 @@ async def win_build(job: Job) -> None:
     dest_tag = job.destination(target, name)
 
     def fill(row: Row) -> None:
+        """Import the archives of the build."""
         for path in paths:
             file = result["output"][path.rpartition("/")[2]]
             more = {"platforms": " ".join(file["platforms"]), "flags": " ".join(file["flags"])}
