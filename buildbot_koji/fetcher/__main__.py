@@ -144,8 +144,19 @@ def _shut_down(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
+class _Response(http.client.HTTPResponse):
+    """A reply after interim ones of any kind: ``http.client`` skips those with status 100 alone."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        is_interim = http.client.SWITCHING_PROTOCOLS < status < http.client.OK
+        return version, http.client.CONTINUE if is_interim else status, reason
+
+
 class _WatchedConnection:
     """A connection of ``http.client`` that a watchdog knows from its first byte on."""
+
+    response_class: Any = _Response
 
     def __init__(self, watchdog: _Watchdog, *arguments: Any, **named: Any) -> None:
         self._watchdog = watchdog

@@ -304,6 +304,15 @@ async def test_parts(fetch: Fetch, tmp_path: Path, at_end: AtEnd) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_interim_answer(fetch: Fetch, tmp_path: Path, at_end: AtEnd) -> None:
+    """A front end may send early hints before the file."""
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    peer = odd([hints * 2 + HEAD % b"200 OK" + b"Content-Length: 9\r\n\r\nxxxxxxxxx"])
+    assert await fetch(RemoteFile("big", f"http://{peer.start(at_end)}/big", 9), tmp_path) == ""
+    assert peer.count == 1
+
+
+@pytest_twisted.ensureDeferred
 async def test_proxy(
     fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_end: AtEnd
 ) -> None:
