@@ -187,6 +187,6 @@ def test_no_test_patches_a_constant() -> None:
                 (".setattr", ".object")
             ):
                 values = [each.value for each in node.args if isinstance(each, ast.Constant)]
-                if any(re.fullmatch(r"(.*\.)?[A-Z][A-Z_]+", str(each)) for each in values):
+                if any(re.fullmatch(r"(.*\.)?_?[A-Z][A-Z0-9_]+", str(each)) for each in values):
                     patched.append(f"{path.relative_to(REPOSITORY)}:{node.lineno}")
     assert patched == []
