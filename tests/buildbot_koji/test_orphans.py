@@ -322,6 +322,38 @@ async def test_database_goes_away_while_buildbot_writes(
         await bench.close()
 
 
+@pytest_twisted.ensureDeferred
+async def test_first_step_is_stopped_while_the_service_starts(
+    tmp_path: Path, empty_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user who stops the step that brings the service does not stop the service's start."""
+    bench = Workbench(tmp_path)
+    await bench.open(empty_home)
+    mine, sources = bench.master.masterid, bench.master.db.changesources
+    await sources.setChangeSourceMaster(await sources.findChangeSourceId("koji"), mine)
+    read, held = sources.getChangeSources, []
+
+    @async_to_deferred
+    async def read_later(**which: Any) -> Any:
+        held.append(Deferred())
+        await held[-1]
+        return await read(**which)
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(sources, "getChangeSources", read_later)
+            request = await bench.begin(steps.KojiCall(bench.profile, method="getAPIVersion"))
+            await until(lambda: held)
+            await bench.stop_build()
+            assert (await bench.ended(request)).result == "cancelled"
+        held[0].callback(None)
+        [releaser] = [each for each in bench.master if isinstance(each, OrphanReleaser)]
+        await until(lambda: hasattr(releaser, "stuck"))
+        assert await sources.getChangeSources(masterid=mine) == []
+    finally:
+        await bench.close()
+
+
 @pytest.mark.parametrize("moment", ["looks for requests", "has claimed one"])
 @pytest_twisted.ensureDeferred
 async def test_database_goes_away_while_buildbot_looks_for_requests(

@@ -292,7 +292,8 @@ class KojiStep(InterruptibleStep):
             self.began = self.now()
             self.early_end.limit(Ending.TIMED_OUT, self.timeout)
             await self._have_hub()
-            await OrphanReleaser.getService(self.master)
+            # Not waited for: who stops this step would stop the start of the service.
+            OrphanReleaser.getService(self.master)
             return await self.until_stored(self._work_until_answered)
         except UnknownOutcome as error:
             self.unreachable = explain(error)
