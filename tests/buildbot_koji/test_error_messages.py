@@ -85,8 +85,11 @@ def test_anything_else() -> None:
 def test_megabytes() -> None:
     """A message that embeds another program's output is cut, whoever reports it."""
     assert len(explain(GenericError("word " * 1_000_000))) <= 10_000
-    began = time.thread_time()
+    seconds = []
     for words in ("Unsuccessfully waited a for a for a for ", "to appear in the ", "package "):
         said = words * (1_000_000 // len(words))
+        began = time.thread_time()
         assert with_remedy(said) == said
-    assert time.thread_time() - began < 2
+        seconds.append(time.thread_time() - began)
+    # They are compared with each other: the speed of the machine does not matter.
+    assert max(seconds) < 6 * min(seconds)
