@@ -87,7 +87,9 @@ class KojiCreateSideTag(KojiWriteStep):
             options["suffix"] = self.suffix
         claimed = await claims.ids()
         existing = {each.id: each.name for each in await self._mine()}
-        await claims.forget(claimed - existing.keys())
+        # The ids above are kept: a hub that is restored from a backup gives them again.
+        newest = max(existing, default=0)
+        await claims.forget({each for each in claimed - existing.keys() if each < newest})
         earlier = self.noted("side tag").get("result")
         if earlier is not None and existing.get(earlier["id"]) != earlier["name"]:
             # It was removed, or the hub was restored from a backup.
@@ -97,7 +99,14 @@ class KojiCreateSideTag(KojiWriteStep):
 
         async def do(check_claim: CheckClaim) -> dict[str, Any]:
             call = Call.of("createSideTag", self.basetag, **options)
-            made = self.connection.client.read_answer(call, await self.hub.write(call, check_claim))
+            lost = await claims.ids()
+            while True:
+                answer = await self.hub.write(call, check_claim)
+                made = self.connection.client.read_answer(call, answer)
+                if made.id not in lost:
+                    break
+                # Another build would take it for its own, and remove it.
+                await self.hub.write(Call.of("removeSideTag", made.id), check_claim)
             await claims.add(made.id)
             return {"id": made.id, "name": made.name}
 

@@ -79,6 +79,21 @@ async def test_side_tag_that_is_gone(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_side_tags_of_a_restored_hub(bench: Workbench) -> None:
+    """No build gets the side tag that a restored hub has lost, and another build has."""
+    create = steps.KojiCreateSideTag(bench.logging_in, basetag="demo-build")
+    lost = [(await bench.build(create)).properties["koji_sidetag"] for _ in "ab"]
+    for name in lost:
+        bench.hub.call("removeSideTag", name)
+    bench.hub.state.rewind("tag", bench.hub.call("getTag", "demo-build")["id"])
+    name = (await bench.build(create)).properties["koji_sidetag"]
+    assert name not in lost
+    for each in lost:
+        await bench.build(steps.KojiRemoveSideTag(bench.logging_in, sidetags=each))
+    assert [each["name"] for each in bench.hub.call("listSideTags")] == [name]
+
+
+@pytest_twisted.ensureDeferred
 async def test_claims_at_the_same_time(bench: Workbench) -> None:
     """Two masters that claim a side tag at the same time both keep their claims."""
     masters = [SideTagClaims(bench.master, "f44_build", "https://koji.example.test") for _ in "ab"]
