@@ -54,24 +54,25 @@ class Settler:
         """Find out the outcomes of tasks; those of an early end remain RUNNING."""
         trees = await gather([self._context.own_tree(*each) for each in ended])
         ended = [(package, tree) for (package, _), tree in zip(ended, trees, strict=True)]
-        closed = [
-            (package, tree)
-            for package, tree in ended
-            if tree is not None and tree.root.state == task_states.CLOSED and not package.is_foreign
-        ]
-        for start in range(0, len(closed), CLOSED_AT_ONCE):
-            part = closed[start : start + CLOSED_AT_ONCE]
-            await self._settle_closed({package.index: (package, tree) for package, tree in part})
-        others = []
+        closed, others = [], []
         for package, tree in ended:
             if tree is None:
                 self._retry(package, f"the hub has no task {package.task_id} any more")
-            elif package.is_foreign or tree.root.state != task_states.CLOSED:
+            elif tree.root.state == task_states.CLOSED and not self._may_lack_build(package):
+                closed.append((package, tree))
+            else:
                 others.append((package, tree))
+        for start in range(0, len(closed), CLOSED_AT_ONCE):
+            part = closed[start : start + CLOSED_AT_ONCE]
+            await self._settle_closed({package.index: (package, tree) for package, tree in part})
         for start in range(0, len(others), FAILED_AT_ONCE):
             await gather(
                 self._settle_other(*each) for each in others[start : start + FAILED_AT_ONCE]
             )
+
+    def _may_lack_build(self, package: MassPackage) -> bool:
+        """Return whether a successful task may have built for another target than the plan's."""
+        return package.is_foreign and not self._options.scratch
 
     async def _settle_closed(self, trees: Mapping[int, tuple[MassPackage, TaskTree]]) -> None:
         try:

@@ -593,7 +593,7 @@ async def test_rest_of_a_stop_that_left_tasks(bench: Workbench, scratch: bool) -
     rows = json.loads(ended.logs["report.json"])["packages"]
     kept = {each["package"]: each["task_id"] for each in rows}
     assert [kept[name] for name in names[1:3]] == [each["id"] for each in tasks[1:]]
-    assert all(each["since"] for each in rows)
+    assert all(each["since"] and each["nvr"] for each in rows)
 
 
 @pytest_twisted.ensureDeferred
