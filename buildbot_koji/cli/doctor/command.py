@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from buildbot.config.errors import ConfigErrors
 from buildbot.config.master import FileLoader
+from buildbot.plugins import steps
 from buildbot.process.properties import Properties
 from buildbot.secrets.manager import SecretManager
 from twisted.internet.threads import deferToThread
@@ -120,9 +121,8 @@ def _mistakes(problem: BaseException, path: Path) -> list[str]:
         lines_of_it = [each.lineno for each in frames if Path(each.filename).name == path.name]
         where = f"{path}:{lines_of_it[-1]}" if lines_of_it else str(path)
         text = str(raised)
-        if isinstance(raised, AttributeError):
-            # One of Buildbot's groups of plugins has names.
-            text += did_you_mean(raised.name, getattr(raised.obj, "names", ()))
+        if isinstance(raised, AttributeError) and isinstance(raised.obj, type(steps)):
+            text += did_you_mean(raised.name, raised.obj.names)
     return [f"{where}: {type(raised).__name__}: {text}"]
 
 

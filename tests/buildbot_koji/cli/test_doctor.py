@@ -752,6 +752,10 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
         "error secrets", "secret key nope is not found in any provider", "see secretsProviders"),
     "no dictionary": (_value("db", '"}}\nBuildmasterConfig = 3\n_ = {"x": {"y": "'),
         "error checkconfig", "master.cfg: AttributeError: ", "buildbot checkconfig"),
+    "wrong attribute": (
+        _value("db", '"}}\nclass Names:\n    def names(self): pass\nNames().nane\n_ = {"x": {"y": "'),
+        "error checkconfig", "AttributeError: 'Names' object has no attribute 'nane'",
+        "buildbot checkconfig"),
     "misspelt step": (_value("step", "steps.KojiBuidl(),"),
         "error checkconfig", "Unknown component name: KojiBuidl: did you mean KojiBuild?",
         "buildbot checkconfig"),
