@@ -201,7 +201,8 @@ class HubSurvey:
             is_old = now - self._introduced >= DAY or was_nobody != is_nobody
             if self.result.plugins is None or is_old:
                 await self._introduce()
-                self._introduced = now
+                if self._trouble is None:
+                    self._introduced = now
             await self._ask_queues(Counter(ours))
         except KojiException as error:
             self._totals = (None, None)

@@ -355,6 +355,16 @@ async def test_outage_and_history(served: ServedMaster) -> None:
     assert HubSurvey(hub.connection).point(0, 0, 0)[1:3] == (None, None)
     assert None not in live
     requester = hub.connection.client.requester
+    # What the hub once did not say of itself is asked again.
+    again, answer = HubSurvey(hub.connection), served.hub.answer
+    served.hub.answer = lambda name, _, run: {} if name == "listChannels" else run()
+    await again.ask([])
+    assert again.result.channels == ()
+    assert "listChannels" in (again.result.trouble or "")
+    served.hub.answer = answer
+    await again.ask([])
+    assert [each.name for each in again.result.channels] == ["default"]
+    assert again.result.trouble is None
     requester.limits = replace(limits := requester.limits, max_reply_bytes=200)
     await hub.survey.ask([])
     survey = hub.status().survey
