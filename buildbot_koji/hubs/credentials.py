@@ -19,7 +19,7 @@ WARN_BEFORE = 14 * 24 * 3600.0
 DAY = 24 * 3600.0
 
 SOON = 600.0
-"""Seconds until one that can't be used is read again: someone may have replaced it."""
+"""Seconds until one with a problem is read again: it may be replaced, or the KDC answer again."""
 
 START_AFTER = 10.0
 """Seconds after the start of a master at which they are read: a starting master is busy."""
@@ -120,7 +120,8 @@ class CredentialWatch:
     def pause(self) -> float:
         """Return the seconds until they are to be read again."""
         found, now = self.status(), self._clock.seconds()
-        if not all(each.is_usable for each in found):
+        is_known = all(each.problem is None for each in self._found)
+        if not (is_known and all(each.is_usable for each in found)):
             return SOON
         left = [each.expires - now for each in found if each.expires is not None]
         return max(min([DAY, *left]), 1.0)

@@ -81,6 +81,8 @@ def test_when_they_are_read_again() -> None:
     assert states_after(36_600) == ["ok"]
     kept[:] = [Credential("keytab", "robot@X", problem="Preauthentication failed")]
     assert states_after(DAY) == ["broken"]
+    kept[:] = [Credential("keytab", "robot@X", problem="Cannot contact any KDC for realm 'X'")]
+    assert states_after(600) == ["warning"]
     assert watch.pause() == 600
 
 
