@@ -52,10 +52,13 @@ def unended(
     header: Mapping[str, Any], packages: Iterable[MassPackage]
 ) -> list[tuple[MassPackage, TaskIntent]]:
     """Return the packages of a stored mass build whose tasks may run on, and their intents."""
+    left = [each for each in packages if each.begun is not None and not each.is_final]
+    if not left:
+        # Before the calls were stored, mass builds ended, too.
+        return []
     with reading("the calls of a mass build"):
         run_id, call = str(header["run"]), Call.from_json(header["call"])
         return [
             (each, intent_of(each, run_id, replace(call, args=(each.source, *call.args[1:]))))
-            for each in packages
-            if each.begun is not None and not each.is_final
+            for each in left
         ]

@@ -27,7 +27,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.durable.store import ROWS, BuildData
+from buildbot_koji.durable.store import ROWS, BuildData, RowsPlace
 from buildbot_koji.error_messages import was_cancelled
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.mass import status as mass_status
@@ -36,7 +36,7 @@ from buildbot_koji.mass.options import MassTiming
 from buildbot_koji.mass.packages import check_package_template
 from buildbot_koji.mass.plan import PackageState
 from buildbot_koji.mass.status import running
-from buildbot_koji.mass.stored import MassStore
+from buildbot_koji.mass.stored import MassStore, MassStores
 from buildbot_koji.steps.build import KojiBuild
 from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending, StepTiming
@@ -881,9 +881,15 @@ async def test_what_takes_long_is_made_in_threads(
 async def test_previous_mass_build_is_damaged(bench: Workbench) -> None:
     """What can't be read of it stops no later one, which is compared with the one before."""
     names = add_packages(bench.hub, "good")
-    await bench.build(mass(bench, packages=names, scratch=True))
+    first = await bench.build(mass(bench, packages=names, scratch=True))
     previous = await bench.build(mass(bench, packages=names, scratch=True))
     number, store = previous.properties["koji_mass_id"], BuildData(bench.master, ROWS)
+    # An earlier version stored no call.
+    place = await RowsPlace.find(bench.master, first.properties["koji_mass_id"])
+    old = await MassStores(place).find("koji mass build")
+    header, _ = await old.load()
+    del header["call"]
+    await old._rows.put("header", header)
     [row] = [name for name in await store.rows(number) if "mass_build_control" in name]
     await store.put(number, row, b"")
     other = SOURCE.replace("main", "failsrpm")
