@@ -21,6 +21,8 @@ STUCK_AFTER = 3600.0
 
 MOST_ARCHES = 30
 
+_LOST = (task_states.FAILED, task_states.CANCELED)
+
 _SRPM = ("buildSRPMFromSCM", "rebuildSRPM")
 
 LABEL = 120
@@ -225,16 +227,17 @@ def _parts(tree: TaskTree) -> list[tuple[str | None, Any]]:
     active = task_states.ACTIVE_GROUP
     children = tree.children.get(tree.root.id, ())
     if any(each.method == "build" for each in children):
-        # Of a hundred packages, those that are done may be cut off.
+        # Of a hundred packages, some are cut off: those that are done, but none that failed.
         shown = [each for each in children if each.method == "build" or each.state in active]
-        return [
-            (None, each)
-            for each in sorted(shown, key=lambda each: each.state == task_states.CLOSED)
-        ]
+        return [(None, each) for each in sorted(shown, key=_importance)]
     arches: list[tuple[str | None, Any]] = list(tree.arches.items())
     if arches:
         return arches
     return [(None, each) for each in tree.descendents() if each.get("state") in active]
+
+
+def _importance(task: Any) -> int:
+    return (task.state not in _LOST) + (task.state == task_states.CLOSED)
 
 
 def _arch_json(

@@ -258,7 +258,11 @@ def test_trouble_first() -> None:
     arches = {9: [task(12, parent=9, **arch)], 10: [task(13, parent=10, **arch, **done)]}
     chained = shown(WatchedTask(2, TaskTree(chain, {2: builds, **arches}), NOW, NOW, None, {}))
     states = [(each["label"], each["state"], each["log_url"]) for each in chained["arches"]]
-    assert states == [("hello", state, None) for state in ("OPEN", "FAILED", "CLOSED")]
+    assert states == [("hello", state, None) for state in ("FAILED", "OPEN", "CLOSED")]
+    assert chained["trouble"] == "failed to build hello"
+    # More are being built than the page shows.
+    builds = [*(task(each, parent=2, request=src) for each in range(20, 60)), failed]
+    chained = shown(WatchedTask(2, TaskTree(chain, {2: builds}), NOW, NOW, None, {}))
     assert chained["trouble"] == "failed to build hello"
     srpm = task(9, parent=2, method="buildSRPMFromSCM", request=src)
     made = WatchedTask(2, TaskTree(task(2, request=src), {2: [srpm]}), NOW, NOW - 9, None, {})
