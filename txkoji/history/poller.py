@@ -186,8 +186,9 @@ class Poller:
                 return await self.round(restored, known=known)
         now = self._client.reactor.seconds()
         last = min(latest["ts"] or 0.0, limit)
-        if earlier is not None and earlier["id"] > cursor.begin.event and earlier["ts"] < before:
-            # An event that is later by its id, and earlier by the clock.
+        if earlier is not None and earlier["id"] > newest.event and earlier["ts"] < before:
+            # An event that is later by its id, and earlier by the clock: by more than the overlap,
+            # unless this is one of the first rounds.
             return await self.round(await self._set_back(cursor, earlier, now), known=known)
         self._asked_at = now
         self._history.settle()

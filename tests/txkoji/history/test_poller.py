@@ -875,6 +875,24 @@ def test_clock_that_was_set_back_and_caught_up(
     assert site.round() == []
 
 
+def test_event_of_a_long_transaction() -> None:
+    """An event that is committed after the end of a later task is no clock that was set back."""
+    site = Site("task-closed")
+    horizons = []
+    for _ in range(4):
+        drawn = site.clock.seconds()
+        site.pass_time(OVERLAP / 2)
+        task = site.hub.call("makeTask", "sleep", [1])
+        site.hub.state.update("task", task, state=2, completion_ts=site.clock.seconds())
+        assert site.round() == [f"task:{task}:CLOSED"]
+        # What was known before the horizon may be forgotten: it must not come again.
+        horizons.append(site.cursor.horizon)
+        with site.hub.state.transaction():
+            site.hub.state.insert("events", {"ts": drawn})
+    assert horizons == sorted(horizons)
+    assert horizons[0] < horizons[-1]
+
+
 @pytest.mark.parametrize(
     "method",
     ["getLastEvent", "listTags", "listCGs", "queryHistory", "listBuilds", "listTasks"],
