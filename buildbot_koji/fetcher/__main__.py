@@ -342,6 +342,7 @@ def _attempt(part: PartFile, request: Any, context: ssl.SSLContext, limits: _Lim
             with _from_network(opener.open, request, None, TIMEOUT) as reply:
                 _copy(reply, part, watchdog, limits)
         except TooMuch as problem:
+            part.close()
             return str(problem)
         except http.client.HTTPException:
             if not watchdog.barked:

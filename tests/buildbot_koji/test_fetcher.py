@@ -83,10 +83,14 @@ def there(hub: FakeHub, content: bytes = CONTENT) -> str:
 
 
 @pytest_twisted.ensureDeferred
-async def test_more_than_announced(fetch: Fetch, hub: FakeHub, tmp_path: Path) -> None:
-    """A server that sends more than the hub announces fills no disk."""
-    trouble = await fetch(RemoteFile("big", there(hub), 1000), tmp_path / "d")
-    assert "more than the 1,000 bytes that the hub announces arrived" in trouble
+async def test_more_than_announced(
+    fetch: Fetch, hub: FakeHub, tmp_path: Path, at_end: AtEnd
+) -> None:
+    """A server that sends more than the hub announces fills no disk, and is asked once."""
+    peer = odd([])
+    trouble = await fetch(RemoteFile("big", f"http://{peer.start(at_end)}/big", 4), tmp_path / "d")
+    assert "more than the 4 bytes that the hub announces arrived" in trouble
+    assert peer.count == 1
     assert list((tmp_path / "d").iterdir()) == []
     # A log grows until the builder is done with it.
     assert await fetch(RemoteFile("big", there(hub), 1000, grows=True), tmp_path) == ""
