@@ -296,7 +296,7 @@ def _receive(part: PartFile, url: str, context: ssl.SSLContext, limits: _Limits)
                 print(f"{part.target.name} waits {asked:.0f} s: {trouble}", flush=True)
             time.sleep(max(2 ** (attempt - 1), asked))
         asked = 0.0
-        have = part.have
+        have = part.keep()
         headers = {"Range": f"bytes={have}-"} if have else {}
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the hub's own
         try:

@@ -379,6 +379,25 @@ async def test_page_that_says_nothing_of_itself(
     assert peer.count == 3
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"\r\n<html>",
+        b"Content-Length: 99\r\n\r\n<html>",
+        b"Transfer-Encoding: chunked\r\n\r\n1\r\n<\r\n5\r\nhtml>\r\n",
+    ],
+    ids=["open end", "cut", "in pieces"],
+)
+@pytest_twisted.ensureDeferred
+async def test_page_that_ends_early(
+    fetch: Fetch, tmp_path: Path, page: bytes, at_end: AtEnd
+) -> None:
+    """The rest of a file is not appended to the start of a page."""
+    file = RemoteFile("big", f"http://{odd([HEAD % b'200 OK' + page]).start(at_end)}/big", 9)
+    assert await fetch(file, tmp_path) == ""
+    assert (tmp_path / "big").read_bytes() == b"x" * 9
+
+
 @pytest.mark.parametrize("header", [b"", b"Content-Range: bytes 0-8/9\r\n"])
 @pytest_twisted.ensureDeferred
 async def test_another_part(fetch: Fetch, tmp_path: Path, header: bytes, at_end: AtEnd) -> None:

@@ -368,7 +368,7 @@ class _Download:
         progressed = elapsed.seconds()
         failures, most, trouble = 0, part.have, ""
         while not part.is_complete:
-            have = part.have
+            have = part.keep()
             try:
                 trouble = await self._attempt(have, sink)
                 if not trouble or part.resumed or not part.may_change():

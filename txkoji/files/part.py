@@ -25,6 +25,9 @@ GROWTH = 256 * 1024 * 1024
 
 PIECE = 1 << 20
 
+PAGE_START = 1024
+"""Bytes at the start of a file that show whether it is a web page."""
+
 LONGEST_NAME = 255
 """Bytes of the name of a file."""
 
@@ -94,7 +97,8 @@ class PartFile:
         self._grows = grows
         self._file: Optional[BinaryIO] = None  # noqa: UP045
         self._position = 0
-        self._is_page = False
+        # The first bytes, as far as they were received by this object.
+        self._start = b""
 
     @property
     def have(self) -> int:
@@ -103,6 +107,17 @@ class PartFile:
             return self.part.lstat().st_size
         except FileNotFoundError:
             return 0
+
+    def keep(self) -> int:
+        """Return how many bytes need not be requested: a page that was cut is removed."""
+        if self.have != self.size and self._is_page():
+            self.discard()
+        return self.have
+
+    def _is_page(self) -> bool:
+        """Return whether it began as a page does that is not asked for."""
+        is_wanted = self.target.suffix in PAGE_SUFFIXES
+        return not is_wanted and LIKE_A_PAGE.match(self._start) is not None
 
     @property
     def is_complete(self) -> bool:
@@ -133,6 +148,8 @@ class PartFile:
         self._file.seek(offset)
         self._file.truncate()
         self._position = offset
+        if not offset:
+            self._start = b""
         self.resumed = self.resumed or offset > 0
 
     def write(self, data: bytes) -> None:
@@ -142,8 +159,8 @@ class PartFile:
             TooMuch: the file would become larger than it can be.
         """
         assert self._file is not None
-        if self._position == 0 and self.target.suffix not in PAGE_SUFFIXES:
-            self._is_page = LIKE_A_PAGE.match(data) is not None
+        if self._position == len(self._start) < PAGE_START:
+            self._start += data[:PAGE_START]
         if self._limit is not None and self._position + len(data) > self._limit:
             self._file.write(data[: self._limit - self._position])
             self._position = self._limit
@@ -168,7 +185,7 @@ class PartFile:
         if self.size is not None and (size < self.size or (size > self.size and not self._grows)):
             return f"it has {size:,} bytes instead of {self.size:,}"
         if self.digest is None:
-            is_page = size != self.size and self._is_page
+            is_page = size != self.size and self._is_page()
             return "a web page came instead of the file" if is_page else ""
         kind, wanted = self.digest
         try:
@@ -182,7 +199,7 @@ class PartFile:
 
         One of the announced size is the file as the hub has it. A page need not say that it is one.
         """
-        return (self.size is not None and self.have < self.size) or self._is_page
+        return (self.size is not None and self.have < self.size) or self._is_page()
 
     def discard(self) -> None:
         """Remove the part."""
