@@ -19,7 +19,7 @@ from pathlib import Path
 import mock
 import pytest
 
-from tests.support import PROCESS_LIMIT, free_port
+from tests.support import PROCESS_LIMIT, free_port, poll
 from txkoji.bus import Publisher
 from txkoji.testing.front.certificates import CertificateAuthority
 
@@ -260,12 +260,24 @@ class RabbitMQ:
             check=False,
         )
 
-    def freeze(self) -> None:
+    async def freeze(self) -> None:
         """Let it hang: connections stay open, nothing is answered."""
         os.kill(self._virtual_machine, signal.SIGSTOP)
         self._is_frozen = True
+        # Its threads run on until the one that gets the signal is scheduled.
+        await poll(lambda: _is_stopped(self._virtual_machine))
 
     def thaw(self) -> None:
         """Let it go on."""
         os.kill(self._virtual_machine, signal.SIGCONT)
         self._is_frozen = False
+
+
+def _is_stopped(process: int) -> bool:
+    """Tell whether all threads of a process are stopped."""
+    try:
+        threads = [each.read_text() for each in Path(f"/proc/{process}/task").glob("*/stat")]
+    except OSError:
+        # One has just ended.
+        return False
+    return all(each.rpartition(")")[2].split()[0] == "T" for each in threads)

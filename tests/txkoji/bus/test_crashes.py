@@ -131,7 +131,7 @@ async def test_broker_that_hangs(broker: RabbitMQ, protocol: str, at_end: AtEnd)
     publisher = Publisher(settings, reactor=reactor)
     at_end(publisher.stop)
     await publisher.publish("build.tag", "1")
-    broker.freeze()
+    await broker.freeze()
     try:
         late = pytest.raises(BrokerUnreachable, match="did not take a message within 1 s")
         with impatient(publisher), late as caught:
