@@ -19,8 +19,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from twisted.internet.defer import CancelledError
-
 from txkoji import RetryPolicy
 from txkoji.exceptions import KojiException, UnknownOutcome
 from txkoji.retry import is_passing, until_answered, was_not_carried_out
@@ -110,6 +108,7 @@ class Once(Generic[T]):
         self._log_in = log_in
         self._critical = critical
         self.state = intent.state
+        self._is_sent = False
         self.refusal: KojiException | None = None
         self._result: Any = intent.result
 
@@ -157,15 +156,17 @@ class Once(Generic[T]):
         else:
             found = None
             await self._log_in()
+        self._is_sent = False
         try:
             with self._critical():
                 result = await self._do() if found is None else found
                 await self._save(result)
-        except CancelledError:
-            self.state = IntentState.IN_DOUBT
-            raise
-        except KojiException as error:
-            if is_passing(error) and not was_not_carried_out(error):
+        except Exception as error:
+            is_answered = isinstance(error, KojiException) and (
+                not is_passing(error) or was_not_carried_out(error)
+            )
+            # A database that can't store the result says nothing about the call.
+            if self._is_sent and not is_answered:
                 self.state = IntentState.IN_DOUBT
             raise
         self.state, self._result = IntentState.DONE, result
@@ -186,9 +187,13 @@ class Once(Generic[T]):
                 f"the hub may have carried out an earlier call and can't be asked for it: {error}"
             ) from error
 
+    async def _begin_to_send(self) -> None:
+        await self._check_claim()
+        self._is_sent = True
+
     async def _do(self) -> T:
         try:
-            return await self._action.do(self._check_claim)
+            return await self._action.do(self._begin_to_send)
         except KojiException as error:
             if is_passing(error) or was_not_carried_out(error):
                 raise

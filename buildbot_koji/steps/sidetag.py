@@ -17,24 +17,25 @@ from txkoji.exceptions import ParameterError
 
 
 class SideTagClaims:
-    """The side tags that belong to a known step, in the master's database.
+    """The build requests that side tags belong to, in the master's database.
 
     A side tag carries no marker of the build that created it. After an interrupted creation, the
-    new side tag that belongs to no other step is its own.
+    new side tag that belongs to no other build request is its own.
     """
 
     def __init__(self, master: Any, basetag: Any, url: str) -> None:
         self._state = MasterState(master, "koji side tags", "buildbot_koji.sidetag")
         self._prefix = f"{basetag} {url}"[:220] + " "
 
-    async def ids(self) -> set[int]:
-        """Return the ids of the side tags that belong to a step."""
-        ids = [each.removeprefix(self._prefix) for each in await self._state.values(self._prefix)]
-        return {int(each) for each in ids if each.isdecimal()}
+    async def owners(self) -> dict[int, Any]:
+        """Return the owner of each side tag that has one, by their ids."""
+        rows = await self._state.values(self._prefix)
+        owners = {key.removeprefix(self._prefix): owner for key, owner in rows.items()}
+        return {int(key): owner for key, owner in owners.items() if key.isdecimal()}
 
-    async def add(self, tag_id: int) -> None:
+    async def add(self, tag_id: int, owner: str) -> None:
         """Claim a side tag, in a row of its own: another master may claim one at the same time."""
-        await self._state.put(f"{self._prefix}{tag_id}", tag_id)
+        await self._state.put(f"{self._prefix}{tag_id}", owner)
 
     async def forget(self, tag_ids: set[int]) -> None:
         """Give up the claims to side tags that no longer exist."""
@@ -85,7 +86,9 @@ class KojiCreateSideTag(KojiWriteStep):
         options: dict[str, Any] = {"debuginfo": self.debuginfo}
         if self.suffix is not None:
             options["suffix"] = self.suffix
-        claimed = await claims.ids()
+        # Not the number alone: earlier versions stored the id of the side tag.
+        request = f"request {self.build.requests[0].id}"
+        claimed = {*await claims.owners()}
         existing = {each.id: each.name for each in await self._mine()}
         # The ids above are kept: a hub that is restored from a backup gives them again.
         newest = max(existing, default=0)
@@ -99,7 +102,7 @@ class KojiCreateSideTag(KojiWriteStep):
 
         async def do(check_claim: CheckClaim) -> dict[str, Any]:
             call = Call.of("createSideTag", self.basetag, **options)
-            lost = await claims.ids()
+            lost = await claims.owners()
             while True:
                 answer = await self.hub.write(call, check_claim)
                 made = self.connection.client.read_answer(call, answer)
@@ -107,17 +110,22 @@ class KojiCreateSideTag(KojiWriteStep):
                     break
                 # Another build would take it for its own, and remove it.
                 await self.hub.write(Call.of("removeSideTag", made.id), check_claim)
-            await claims.add(made.id)
+            await claims.add(made.id, request)
             return {"id": made.id, "name": made.name}
 
         async def search() -> dict[str, Any] | None:
             mine = await self._mine()
-            others = {*self.noted("side tag")["before"], *await claims.ids()}
-            new = sorted((each.id, each.name) for each in mine if each.id not in others)
+            owners = await claims.owners()
+            before = self.noted("side tag")["before"]
+            new = sorted(
+                (each.id, each.name)
+                for each in mine
+                if each.id not in before and owners.get(each.id, request) == request
+            )
             if not new:
                 return None
             tag_id, name = new[0]
-            await claims.add(tag_id)
+            await claims.add(tag_id, request)
             return {"id": tag_id, "name": name}
 
         found: dict[str, Any] = await self.once("side tag", OnceAction(do, search))

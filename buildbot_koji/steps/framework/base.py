@@ -255,7 +255,10 @@ class KojiStep(InterruptibleStep):
 
         self.patience.attempts(once)
         try:
-            result = await once.run(self.master.reactor, self.timing.retry, say, gives_up=gives_up)
+            # Not the whole work again, which would know less of what the hub may have.
+            result = await self.until_stored(
+                partial(once.run, self.master.reactor, self.timing.retry, say, gives_up=gives_up)
+            )
         except UnknownOutcome:
             self.patience.is_lost = True
             raise

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
+from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import Deferred, gatherResults
 
+from buildbot_koji.durable.store import MasterState
 from buildbot_koji.steps.framework.early_end import StepTiming
 from buildbot_koji.steps.sidetag import KojiCreateSideTag, SideTagClaims
 from tests.buildbot_koji.steps.lost_replies import without_reply
@@ -55,6 +60,33 @@ async def test_reply_of_the_creation_is_lost(bench: Workbench) -> None:
     assert len(tags) == bench.hub.calls["createSideTag"] == 3
 
 
+@pytest.mark.parametrize("moment", ["before the claim", "a lost reply", "the claim is stored"])
+@pytest_twisted.ensureDeferred
+async def test_database_goes_away_while_it_is_claimed(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """No second side tag is created if the database does not confirm the claim to the first."""
+    if moment == "a lost reply":
+        bench.cut_replies.add("createSideTag")
+    put, refused = MasterState.put, []
+
+    async def lose_answer(state: MasterState, key: str, value: Any) -> None:
+        await put(state, key, value)
+        if value.startswith("request") and not refused:
+            refused.append(key)
+            raise OperationalError("COMMIT", {}, Exception("the server closed the connection"))
+
+    if moment == "the claim is stored":
+        monkeypatch.setattr(MasterState, "put", lose_answer)
+    times = 0 if moment == "the claim is stored" else 1
+    with bench.full_disk("INSERT INTO object_state", times) as full:
+        step = QuickCreateSideTag(bench.profile, basetag="demo-build")
+        ended = await bench.build(step)
+    [tag] = bench.hub.call("listSideTags")
+    assert (ended.result, ended.properties["koji_sidetag"]) == ("success", tag["name"])
+    assert len([*refused, *full]) == bench.hub.calls["createSideTag"] == 1
+
+
 @pytest_twisted.ensureDeferred
 async def test_side_tag_that_is_gone(bench: Workbench) -> None:
     """The next attempt creates another side tag if that of the first is someone else's by now."""
@@ -97,11 +129,11 @@ async def test_side_tags_of_a_restored_hub(bench: Workbench) -> None:
 async def test_claims_at_the_same_time(bench: Workbench) -> None:
     """Two masters that claim a side tag at the same time both keep their claims."""
     masters = [SideTagClaims(bench.master, "f44_build", "https://koji.example.test") for _ in "ab"]
-    claiming = [claims.add(number) for number, claims in enumerate(masters, 1)]
+    claiming = [claims.add(number, f"request {number}") for number, claims in enumerate(masters, 1)]
     await gatherResults(map(Deferred.fromCoroutine, claiming))
-    assert await masters[0].ids() == {1, 2}
+    assert await masters[0].owners() == {1: "request 1", 2: "request 2"}
     await masters[0].forget({1})
-    assert await masters[1].ids() == {2}
+    assert await masters[1].owners() == {2: "request 2"}
 
 
 @pytest_twisted.ensureDeferred
