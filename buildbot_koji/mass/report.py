@@ -192,8 +192,9 @@ body { font-family: sans-serif; margin: 1em }
 table { border-collapse: collapse; margin: 0.5em 0 }
 td, th { border: 1px solid #ccc; padding: 0.2em 0.6em; text-align: left }
 .failed td:nth-child(3) { background: #f6c6c6 } .skipped td:nth-child(3) { background: #eee }
-tr[class] td:nth-child(1), tr[class] td:nth-child(6) { white-space: nowrap }
-tr[class] td:nth-child(2) { overflow-wrap: anywhere } tr[class] td:nth-child(4) { min-width: 15em }
+tr[class] td { overflow-wrap: anywhere } tr[class] td:nth-child(3) { white-space: nowrap }
+tr[class] td:nth-child(1), tr[class] td:nth-child(4), tr[class] td:nth-child(6) { min-width: 14em }
+tr[class] td:nth-child(2) { min-width: 6em }
 .built td:nth-child(3), .adopted td:nth-child(3) { background: #cdeccd }
 """
 
