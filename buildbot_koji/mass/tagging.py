@@ -266,7 +266,7 @@ class MassTagger:
                 if is_passing(fault):
                     passing = fault
                 else:
-                    part.answers[build] = explain(fault)
+                    part.answers[build] = explain(fault, str(self._tag))
             except UnusableAnswer as error:
                 odd[build] = one_line(error)
         if odd:

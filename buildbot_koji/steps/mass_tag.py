@@ -208,7 +208,7 @@ class KojiMassTag(KojiWriteStep):
             if is_passing(fault):
                 raise
             # The tag may be deleted by now; what was done before is in the log.
-            broken, now = explain(fault), tagger.succeeded()
+            broken, now = explain(fault, self.changed_tag), tagger.succeeded()
         outcomes = await self.in_thread(lambda: outcomes_of(tagger.parts, now, broken))
         return await self._ended(outcomes, "tagged", complaint or broken or tagger.refusal)
 

@@ -157,7 +157,7 @@ class KojiStep(InterruptibleStep):
     @property
     def changed_tag(self) -> str:
         """The tag that a refusal is about unless the hub names one."""
-        return str(getattr(self, "tag", None) or "TAG")
+        return str(getattr(self, "tag", None) or getattr(self, "to_tag", None) or "TAG")
 
     def in_thread(self, make: Callable[[], T]) -> Deferred[T]:
         """Compute something that takes long, and shares no state, in a thread."""

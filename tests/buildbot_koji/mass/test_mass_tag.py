@@ -583,6 +583,7 @@ async def test_locked_between_attempts(bench: Workbench, monkeypatch: pytest.Mon
     unsent, sent = ended.logs["builds"].splitlines()
     assert sent.startswith(f"{nvrs[0]}: failed: task ")
     assert unsent.startswith(f"{nvrs[1]}: failed: the hub does not allow it: tagBuild: tag is")
+    assert unsent.endswith(": koji edit-tag --unlock demo-released")
 
 
 @pytest.mark.parametrize(
