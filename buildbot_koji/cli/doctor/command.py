@@ -31,7 +31,7 @@ from buildbot_koji.cli.doctor.findings import (
     warning,
 )
 from buildbot_koji.cli.doctor.hub import check_hub
-from buildbot_koji.cli.doctor.network import taken_port
+from buildbot_koji.cli.doctor.network import check_port
 from buildbot_koji.cli.doctor.wanted import HubNeeds, deaf_filters, wanted_of
 from buildbot_koji.error_messages import cause_of
 from buildbot_koji.hubs.koji_hub import RenderedHub
@@ -83,8 +83,10 @@ async def _subjects_of(path: Path, reactor: Any) -> AsyncIterator[tuple[str, Fin
     if config.www.get("port") and "koji" not in config.www.get("plugins", {}):
         words = "without the Koji pages, which c['www']['plugins'] = {'koji': {}} adds"
         yield f"configuration {path}", ok("www", words)
-    if (taken := await deferToThread(taken_port, config.www.get("port"))) is not None:
-        yield f"configuration {path}", taken
+    if port := config.www.get("port"):
+        unusable = await deferToThread(check_port, port, reactor)
+        if unusable is not None:
+            yield f"configuration {path}", unusable
     all_wanted = wanted_of(config)
     if not all_wanted:
         remedy = "it has no step, change source or reporter of this package"

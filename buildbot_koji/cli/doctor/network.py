@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from cryptography import x509
+from twisted.internet.endpoints import serverFromString
 from twisted.internet.threads import deferToThreadPool
 
 from buildbot_koji.cli.doctor.findings import Finding, error, expiry, ok
@@ -149,20 +150,31 @@ def answer_to(
     return _within(limit, partial(_answer_to, url, limit, tls or _unverified(), headers))
 
 
-def taken_port(port: object) -> Finding | None:
-    """Return that another program than a Buildbot master listens at the port of the pages.
+def check_port(port: object, reactor: Any) -> Finding | None:
+    """Return why a master can't listen at the port of its pages, None if nothing is known.
 
     Args:
-        port: ``c["www"]["port"]``.
+        port: ``c["www"]["port"]``: a number, or Twisted's description of an endpoint.
+        reactor: Twisted's reactor.
     """
-    parts = re.match(r"(?:tcp:)?(?:port=)?([0-9]{1,5})(?::|$)", str(port))
+    where = f"tcp:{port}" if isinstance(port, int) else str(port)
+    try:
+        serverFromString(reactor, where)
+    except OSError:
+        # The path of a certificate begins in the master's directory, not in this one.
+        return None
+    except Exception as problem:  # noqa: BLE001 - whatever the parser of an endpoint raises
+        return _unusable(port, problem)
+    parts = re.match(r"tcp:(?:port=)?(-?[0-9]+)(?::|$)", where)
     if parts is None:
         return None
-    interface = re.search(r":interface=([0-9.]+|localhost)", str(port))
+    if not 0 <= int(parts[1]) < 2**16:
+        return _unusable(port, "it must be from 0 to 65535")
+    interface = re.search(r":interface=([0-9.]+|localhost)", where)
     host = "127.0.0.1" if interface is None or interface[1] == "0.0.0.0" else interface[1]  # noqa: S104
     try:
         socket.create_connection((host, int(parts[1])), timeout=LIMIT).close()
-    except (OSError, OverflowError):
+    except OSError:
         return None
     with suppress(OSError):
         status, headers = answer_to(f"http://{host}:{parts[1]}/api/v2/")
@@ -170,6 +182,11 @@ def taken_port(port: object) -> Finding | None:
             return None
     words = f"another program listens at {host}, port {parts[1]}: the pages can't"
     return error("www", words, "end that program, or give c['www'] another port")
+
+
+def _unusable(port: object, problem: object) -> Finding:
+    words = f"no master can listen at c['www']['port'], {port!r:.200}: {problem}"
+    return error("www", words, "write a number, or 'tcp:8010:interface=127.0.0.1'")
 
 
 def _unverified() -> ssl.SSLContext:

@@ -564,6 +564,12 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
             db=f'sqlite:///state.sqlite"}},\n"www": {{"port": "tcp:{site.serve()[17:]}'
         ),
         "error www", "another program listens at 127.0.0.1", "another port"),
+    **{
+        f"port {port}": (
+            _value("db", f'sqlite:///state.sqlite"}},\n"www": {{"port": "{port}'),
+            "error www", f"no master can listen at c['www']['port'], '{port}'", "write a number")
+        for port in ("tcp:80x", "tcp:80100", "8010", "tpc:8010", "tcp:8010:interfaces=::1")
+    },
     "tag of packages": (
         _value(
             "step",
