@@ -219,7 +219,8 @@ class _Api(_Answering):
 
 
 def _path_of(request: Any) -> list[str]:
-    return [each.decode(errors="replace") for each in request.postpath if each]
+    path = [each.decode(errors="replace") for each in request.postpath]
+    return path[:-1] if path[-1:] == [""] else path
 
 
 def _cross_site(request: Any, own: str) -> str | None:

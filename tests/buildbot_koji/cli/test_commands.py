@@ -268,7 +268,11 @@ async def test_a_running_master(guarded: ServedMaster) -> None:
     page = f"{url}#/koji/sources"
     resumed = await run("resume", "koji", "--url", page, "--user", "ann", **ann)
     assert resumed.returncode == 0
-    for name, words in (("git", ": check the name"), ("koij", ": did you mean koji?")):
+    for name, words in (
+        ("git", ": check the name"),
+        ("", ": check the name"),
+        ("koij", ": did you mean koji?"),
+    ):
         unknown = await run("pause", name, "--url", url, "--user", "ann", **ann)
         assert unknown.returncode == 2
         assert unknown.stderr == f"there is no Koji change source {name}{words}\n"
