@@ -87,31 +87,41 @@ class EarlierMassBuilds:
             BadPlan: there is no such mass build.
         """
         if mass_id:
-            return mass_id, await self._states_in(await self.find(mass_id))
+            return mass_id, await self._states_in(mass_id, await self.find(mass_id))
         for each in await self._before(build_id, root):
             try:
                 store = await self._store_of(each)
                 if stopped or (await self._until_stored(store.control)).get("ended"):
-                    states = await self._states_in(await self._until_stored(store.load))
+                    states = await self._states_in(each, await self._until_stored(store.load))
                     if states:
                         return each, states
             except UnreadableRow as error:
                 self.notes.append(f"mass build {each} is no comparison: {one_line(error)}")
         return None, {}
 
-    async def _states_in(self, found: Found | None) -> dict[str, PackageState]:
+    async def _states_in(self, mass_id: int, found: Found | None) -> dict[str, PackageState]:
         """Return how packages ended; in one that built the rest of another, also the others."""
         states: dict[str, PackageState] = {}
         for _ in range(SEARCHED):
             header, packages = found or ({}, [])
-            for package, intent in unended(header, packages) if found else ():
+            left = unended(header, packages) if found else []
+            # A mass build that runs keeps its tasks.
+            runs_on = bool(left) and not await self._until_stored(partial(self._is_over, mass_id))
+            for package, intent in left:
                 if package.name not in states:
-                    self.unended[package.name] = intent
+                    adopted = intent.adopted or runs_on
+                    self.unended[package.name] = replace(intent, adopted=adopted)
             states = {**{each.name: each.state for each in packages}, **states}
             if not isinstance(whole := header.get("rest_of"), int):
                 break
-            found = await self._until_stored((await self._store_of(whole)).load)
+            mass_id, found = whole, await self._until_stored((await self._store_of(whole)).load)
         return states
+
+    async def _is_over(self, mass_id: int) -> bool:
+        """Return whether no attempt of a mass build runs or follows."""
+        place = await RowsPlace.find(self._master, mass_id)
+        build = await self._master.data.get(("builds", place.build_id))
+        return bool(build["complete"] and build["results"] != RETRY)
 
     async def follow_unended(
         self,
@@ -121,7 +131,8 @@ class EarlierMassBuilds:
     ) -> None:
         """Plan to follow the tasks that were left, which would build the same a second time.
 
-        Those that failed, or were canceled, count as missing.
+        They are this mass build's own, unless the other one runs, or adopted them. Those that
+        failed, or were canceled, count as missing.
 
         Args:
             connection: the hub.
@@ -150,7 +161,7 @@ class EarlierMassBuilds:
                 created = number(task.get("create_ts"))
                 adopted = replace(left, newest_task=task["id"], newest_created=created)
                 package.state, package.begun = PackageState.RUNNING, begun_of(adopted)
-                package.task_id, package.is_foreign = task["id"], True
+                package.task_id, package.is_foreign = task["id"], intent.adopted
                 package.since = left.submitted
 
     async def _before(self, build_id: int, root: int) -> list[int]:

@@ -44,6 +44,7 @@ from buildbot_koji.steps.mass import KojiMassBuild
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
 from tests.support.checkconfig import mistakes
+from tests.support.ends import AtEnd
 from tests.support.fault_proxy import Fate
 from tests.support.hubs import WrongClock, hold
 from txkoji import RetryPolicy, task_states
@@ -594,6 +595,38 @@ async def test_rest_of_a_stop_that_left_tasks(bench: Workbench, scratch: bool) -
     kept = {each["package"]: each["task_id"] for each in rows}
     assert [kept[name] for name in names[1:3]] == [each["id"] for each in tasks[1:]]
     assert all(each["since"] and each["nvr"] for each in rows)
+
+
+@pytest.mark.parametrize("runs", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_stop_of_the_rest(
+    tmp_path: Path, empty_home: Path, at_end: AtEnd, runs: bool
+) -> None:
+    """A stop cancels what an earlier mass build left, not what one that runs still follows."""
+    bench = Workbench(tmp_path, workers=("one", "two"))
+    await bench.open(empty_home)
+    at_end(bench.close)
+    names, request, release = await begin_held(bench, 3, on_stop="leave")
+    first = bench.running()
+    if not runs:
+        await bench.stop_build()
+        await bench.ended(request)
+    again = await bench.begin(
+        mass(bench, packages=names, only=["missing"], earlier=first.buildid, existing="adopt")
+    )
+    building = bench.master.botmaster.builders["any"].building
+    await until(lambda: building and building[-1] is not first)
+    second = building[-1]
+    await until(lambda: second.currentStep and "3 running" in second.currentStep._text)
+    second.stopBuild("enough")
+    assert (await bench.ended(again)).result == "cancelled"
+    tasks = bench.hub.call("listTasks", {"method": "build"})
+    assert len(tasks) == 3
+    state = task_states.OPEN if runs else task_states.CANCELED
+    assert {each["state"] for each in tasks} == {state}
+    release()
+    if runs:
+        assert (await bench.ended(request)).text == "3 of 3 done"
 
 
 @pytest_twisted.ensureDeferred
