@@ -84,7 +84,9 @@ async def _task_of(koji: Connection, what: str) -> int:
         await koji.call("getAPIVersion")
         return int(what)
     if "://" not in what and nvr.parse(what) is None:
-        raise Mistake(f"{what} is no id of a task, no name-version-release, and no address")
+        raise Mistake(
+            f"{what or 'an empty text'} is no id of a task, no name-version-release, and no address"
+        )
     found = await koji.from_web(what) if "://" in what else await koji.getBuild(what)
     if isinstance(found, Task):
         return found.id
