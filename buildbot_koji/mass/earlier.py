@@ -105,11 +105,14 @@ class EarlierMassBuilds:
         for _ in range(SEARCHED):
             header, packages = found or ({}, [])
             left = unended(header, packages) if found else []
-            # A mass build that runs keeps its tasks.
-            runs_on = bool(left) and not await self._until_stored(partial(self._is_over, mass_id))
+            # A mass build that runs keeps its tasks; what one cancels may run on for a while.
+            is_kept = bool(left) and (
+                header.get("cancel_on") is not None
+                or not await self._until_stored(partial(self._is_over, mass_id))
+            )
             for package, intent in left:
                 if package.name not in states:
-                    adopted = intent.adopted or runs_on
+                    adopted = intent.adopted or is_kept
                     self.unended[package.name] = replace(intent, adopted=adopted)
             states = {**{each.name: each.state for each in packages}, **states}
             if not isinstance(whole := header.get("rest_of"), int):
@@ -131,8 +134,8 @@ class EarlierMassBuilds:
     ) -> None:
         """Plan to follow the tasks that were left, which would build the same a second time.
 
-        They are this mass build's own, unless the other one runs, or adopted them. Those that
-        failed, or were canceled, count as missing.
+        They are this mass build's own, unless the other one runs, cancels or adopted them. Those
+        that failed, or were canceled, count as missing.
 
         Args:
             connection: the hub.

@@ -48,6 +48,7 @@ from tests.support.ends import AtEnd
 from tests.support.fault_proxy import Fate
 from tests.support.hubs import WrongClock, hold
 from txkoji import RetryPolicy, task_states
+from txkoji.exceptions import ServerOffline
 from txkoji.submission.submitter import Submitter
 from txkoji.testing import FakeHub
 
@@ -627,6 +628,32 @@ async def test_stop_of_the_rest(
     release()
     if runs:
         assert (await bench.ended(request)).text == "3 of 3 done"
+
+
+@pytest_twisted.ensureDeferred
+async def test_rest_of_a_stop_that_cancels_tasks(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tasks that an earlier stop cancels only now are submitted again: they have not failed."""
+    names, request, release = await begin_held(bench, 3, scratch=True)
+    is_busy = True
+
+    def answer(name: str, _params: list[Any], run: Callable[[], Any]) -> Any:
+        if name == "cancelTask" and is_busy:
+            raise ServerOffline("moving to another rack")
+        return run()
+
+    monkeypatch.setattr(bench.hub, "answer", answer)
+    await bench.stop_build()
+    await bench.ended(request)
+    again = mass(bench, packages=names, only=["missing"], scratch=True)
+    request = await bench.begin(again)
+    await until(lambda: "3 running" in bench.text())
+    is_busy = False
+    await until(lambda: len(bench.hub.call("listTasks", {"state": [3], "method": "build"})) == 3)
+    release()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("success", "3 of 3 done")
 
 
 @pytest_twisted.ensureDeferred
