@@ -759,8 +759,8 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
     "no dictionary": (_value("db", '"}}\nBuildmasterConfig = 3\n_ = {"x": {"y": "'),
         "error checkconfig", "master.cfg: AttributeError: ", "buildbot checkconfig"),
     "wrong attribute": (
-        _value("db", '"}}\nclass Names:\n    def names(self): pass\nNames().nane\n_ = {"x": {"y": "'),
-        "error checkconfig", "AttributeError: 'Names' object has no attribute 'nane'",
+        _value("db", '"}}\nclass Names:\n    def names(self): pass\nNames().nimes\n_ = {"x": {"y": "'),
+        "error checkconfig", "AttributeError: 'Names' object has no attribute 'nimes'",
         "buildbot checkconfig"),
     "misspelt step": (_value("step", "steps.KojiBuidl(),"),
         "error checkconfig", "Unknown component name: KojiBuidl: did you mean KojiBuild?",
