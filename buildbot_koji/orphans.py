@@ -12,6 +12,7 @@ from buildbot.process.results import RETRY
 from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
@@ -33,6 +34,8 @@ TROUBLE = "can't release the claims of dead masters"
 
 LEFT_INTERVAL = 30.0
 """Seconds between two looks for what an unreachable database stopped: what both find is ended."""
+
+_log = Logger()
 
 
 class OrphanReleaser(service.SharedService):
@@ -64,8 +67,6 @@ class OrphanReleaser(service.SharedService):
     master: Any
     stuck: StuckWork
 
-    _log = Logger()
-
     def __init__(self) -> None:
         super().__init__()
         self._background = Background()
@@ -83,7 +84,7 @@ class OrphanReleaser(service.SharedService):
                 self._release_stale, self.master.reactor, TROUBLE
             )
         except Exception:  # noqa: BLE001 - it must not keep the master from starting
-            self._log.failure(TROUBLE)
+            _log.failure(TROUBLE)
         await LeftTasks.getService(self.master)
         await Timers.getService(self.master)
         self.stuck = StuckWork(self.master)
@@ -103,7 +104,7 @@ class OrphanReleaser(service.SharedService):
             await keep_heartbeat(self.master)
         except Exception as error:  # noqa: BLE001 - the next check retries it
             if not (is_database_unreachable(error) or was_cancelled(error)):
-                self._log.failure("the master has no heartbeat: restart it")
+                _log.failure("the master has no heartbeat: restart it")
 
     @async_to_deferred
     async def _stand_back(self, *_: Any) -> None:
@@ -156,6 +157,15 @@ class OrphanReleaser(service.SharedService):
         requests = self.master.db.buildrequests
         orphans = await requests.getBuildRequests(complete=False, claimed=master_id)
         await unclaim(self.master, [each.buildrequestid for each in orphans], master_id, why)
+
+
+def bring_releaser(master: Any) -> None:
+    """Start the releaser of a master that has none; a failure is logged."""
+    OrphanReleaser.getService(master).addErrback(_not_brought)
+
+
+def _not_brought(failure: Failure) -> None:
+    _log.failure(TROUBLE, failure=failure)
 
 
 class KojiOrphanReleaser(DeclaredService, service.BuildbotService):

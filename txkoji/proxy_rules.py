@@ -46,12 +46,7 @@ class NamedProxy(NamedTuple):
 
 
 def named_proxy(url: str, proxies: Mapping[str, str] | None = None) -> NamedProxy | None:
-    """Return the proxy that leads to an address, None for a direct connection.
-
-    Args:
-        url: the address.
-        proxies: the proxies by scheme, and under ``no`` the hosts that need none; by default those
-            of the environment.
+    """Return the proxy that leads to an address, None for none; see :func:`txkoji.proxy_for`.
 
     Raises:
         ValueError: a proxy that can't be used is named; the text shows no user or password.

@@ -14,9 +14,10 @@ from buildbot.process.results import RETRY
 from buildbot.util.twisted import async_to_deferred
 from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import Deferred, fail
-from twisted.logger import LogEvent
+from twisted.logger import LogEvent, formatEvent
 
 from buildbot_koji.frozen import guard_schedulers
+from buildbot_koji.left_tasks import LeftTasks
 from buildbot_koji.orphans import OrphanReleaser
 from tests.buildbot_koji.inprocess import Master, koji
 from tests.buildbot_koji.workbench import BRANCH, SOURCE, Workbench
@@ -350,6 +351,35 @@ async def test_first_step_is_stopped_while_the_service_starts(
         [releaser] = [each for each in bench.master if isinstance(each, OrphanReleaser)]
         await until(lambda: hasattr(releaser, "stuck"))
         assert await sources.getChangeSources(masterid=mine) == []
+    finally:
+        await bench.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_service_that_can_not_start(
+    tmp_path: Path,
+    empty_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    logged_failures: list[LogEvent],
+) -> None:
+    """The log says what is not done where the service fails to start; the step goes on."""
+    start = LeftTasks.startService
+
+    async def refuse(service: LeftTasks) -> None:
+        await start(service)
+        raise RuntimeError("planted")
+
+    bench = Workbench(tmp_path)
+    await bench.open(empty_home)
+    try:
+        monkeypatch.setattr(LeftTasks, "startService", async_to_deferred(refuse))
+        ended = await bench.build(steps.KojiCall(bench.profile, method="getAPIVersion"))
+        assert ended.result == "success"
+        await until(lambda: logged_failures)
+        assert [formatEvent(each) for each in logged_failures] == [
+            "can't release the claims of dead masters"
+        ]
+        logged_failures.clear()
     finally:
         await bench.close()
 

@@ -19,7 +19,7 @@ from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
 from buildbot_koji.error_messages import explain, unreachable, with_remedy
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.hubs.koji_hub import check_hub
-from buildbot_koji.orphans import OrphanReleaser
+from buildbot_koji.orphans import bring_releaser
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.interruptible_step import InterruptibleStep
 from buildbot_koji.steps.framework.patience import Patience
@@ -296,7 +296,7 @@ class KojiStep(InterruptibleStep):
             self.early_end.limit(Ending.TIMED_OUT, self.timeout)
             await self._have_hub()
             # Not waited for: who stops this step would stop the start of the service.
-            OrphanReleaser.getService(self.master)
+            bring_releaser(self.master)
             return await self.until_stored(self._work_until_answered)
         except UnknownOutcome as error:
             self.unreachable = explain(error)
